@@ -1,0 +1,57 @@
+"""Where the app starts: with a verb the command line, without one the window."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def console(argv: Sequence[str] | None = None) -> int:
+    """Carry out a verb; without one open the window, or where there is no display do the main job without it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments:
+        from .display import has_display
+
+        if has_display():
+            return gui()
+        print(
+            "There is no display here, so no window is opened: drawing a sheet of pictures with the starter model instead.\n"
+            "Every other command works here too: --help lists them.",
+            file=sys.stderr,
+            flush=True,
+        )
+        arguments = ["generate", "--count", "4", "--sheet"]
+    from .cli import main
+
+    return main(arguments)
+
+
+def gui() -> int:
+    """Open the window; where Qt would abort, say instead what is missing and how to get it."""
+    from .display import has_display, missing_for_window, missing_libraries
+
+    if not os.environ.get("QT_QPA_PLATFORM") and not has_display():
+        print(
+            "There is no display here to open a window on. Without one, “diffusion-studio generate” works.",
+            file=sys.stderr,
+        )
+        return 1
+    missing = missing_for_window()
+    if not missing:
+        try:
+            from .ui.app import main
+        except ImportError:  # Qt's own libraries lack one of the system's
+            missing = missing_libraries("screen")
+            if not missing:
+                raise
+        else:
+            return main()
+    from .platform_check import remedy
+
+    print(remedy(missing), file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(console())

@@ -1,0 +1,148 @@
+"""`generate`: draw pictures with a model, save them, and print where they are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..settings import GenerationSettings
+from .options import add_options, given
+from .output import on_terminal, plain, progress_bar, say, say_json, tell
+from .stop import Stop
+
+DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them. --like takes
+every setting from a picture instead. What is said here goes before both."""
+
+
+def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    parser.epilog = DEFAULTS
+    add_options(parser, GenerationSettings)
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+    )
+    parser.add_argument("--sheet", action="store_true", help="also save all the pictures as one")
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+    )
+    return run
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> int:
+    from .. import jobs, outputs
+
+    settings = settings_for(given(arguments, GenerationSettings), arguments.like)
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    outputs.sweep(arguments.out)
+    report = Report(arguments.json, seed_is_new=settings.seed is None)
+    job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet)
+    try:
+        with closing(job):  # type: ignore[type-var]
+            for event in job:
+                stop.gently = report.drawn(event)  # what is drawn is saved, whatever is pressed meanwhile
+                report.show(event)
+    except UserError as error:  # a sheet that found no room after the pictures found none
+        if not report.lost:
+            raise
+        report.lost.append(str(error))
+    finally:
+        report.close()
+    if report.lost:
+        tell(report.loss())
+        return 1
+    return 130 if stop.asked else 0
+
+
+def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSettings:
+    """The general defaults, over them the model's own, over them a picture's settings, over them what was said."""
+    from .. import cards, outputs
+
+    told: dict[str, Any] = {}
+    if like is not None:
+        record = outputs.read(like)
+        if record.settings is None:
+            raise UserError(f"{like} does not say how it was made, so it cannot be followed with --like.")
+        for reason in record.refused:
+            tell(f"Left out of {like}: {reason}")
+        told = dict(record.given)
+        if "model" not in wanted:
+            told["model"] = outputs.find_model(record).name
+    card = cards.find(wanted.get("model", told.get("model", "")))
+    return replace(card.defaults(), **{**told, **wanted, "model": card.name})
+
+
+def check_folder(folder: Path) -> None:
+    """Say before the work, and not after it, that a folder can take no pictures."""
+    whole = folder.absolute()
+    place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
+    if not place.is_dir():
+        raise UserError(f"{place} is not a folder, so nothing can be saved there.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.")
+
+
+class Report:
+    """Shows the events: saved paths or JSON on standard output, the rest on standard error."""
+
+    def __init__(self, as_json: bool, *, seed_is_new: bool) -> None:
+        self.as_json, self.seed_is_new = as_json, seed_is_new
+        self.seed: int | None = None
+        self.bar: Any = None
+        self.count = 0
+        self.lost: list[str] = []  # why pictures were not saved
+
+    def drawn(self, event: Any) -> bool:
+        """Whether the pictures are finished and only have to be saved."""
+        from ..events import Preview, Started, Status
+
+        if isinstance(event, Preview):
+            return event.index >= event.total
+        return not isinstance(event, Status | Started)
+
+    def show(self, event: Any) -> None:
+        from .. import events
+
+        if self.as_json:
+            say_json(events.as_json(event))
+        match event:
+            case events.Status() if on_terminal():
+                tell(event.text)
+            case events.Started():
+                self.begin(event)
+            case events.Preview():
+                self.tell_seed()
+                self.bar.update(event.index - self.bar.n)
+                if event.index >= event.total:
+                    self.close()
+            case events.Saved() | events.SheetSaved() if not self.as_json:
+                say(str(event.path))
+            case events.NotSaved():
+                self.lost.append(event.reason)
+
+    def begin(self, event: Any) -> None:
+        self.count = event.settings.count
+        self.seed = event.settings.seed
+        self.bar = progress_bar(total=event.total, desc=plain(event.model_title), unit="it")
+
+    def tell_seed(self) -> None:
+        """Once the drawing has really begun."""
+        if self.seed_is_new:
+            self.seed_is_new = False
+            tell(f"Seed {self.seed}")
+
+    def loss(self) -> str:
+        count = min(len(self.lost), self.count)
+        if self.count == 1:
+            return f"The picture was not saved: {self.lost[0]}"
+        return f"{count} of {self.count} pictures were not saved: {self.lost[0]}"
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()

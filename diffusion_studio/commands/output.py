@@ -1,0 +1,110 @@
+"""What every verb prints with: results on standard output, everything else on standard error, and never a crash over either."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+_faults: list[OSError] = []  # why standard output takes no more
+
+
+def prepare() -> None:
+    """Names may hold bytes that are no text; they are printed escaped."""
+    _faults.clear()
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def say(line: str) -> None:
+    """A result, at once. When nobody reads any more, the work goes on in silence: what it makes is kept all the same."""
+    if sys.stdout is None or _faults:
+        return
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _faults.append(error)
+        _silence(sys.stdout)
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on one line, in ASCII; what JSON has no number for is null."""
+    say(json.dumps(_finite(value), default=str))
+
+
+def say_rows(rows: Iterable[tuple[str, object]]) -> None:
+    """(what, value) line by line, aligned; values of strangers are made harmless."""
+    shown = [(name, plain(value)) for name, value in rows if value not in (None, "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        say(f"{name:<{width}}  {value}")
+
+
+def tell(sentence: object) -> None:
+    """Something to read, beside the results."""
+    with suppress(OSError, ValueError):
+        print(plain(sentence), file=sys.stderr, flush=True)
+
+
+def plain(text: object) -> str:
+    """On one line, without the control characters that move a terminal's cursor or change its colours."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else " " if c.isspace() else "\ufffd"
+        for c in str(text)
+    )
+
+
+def on_terminal() -> bool:
+    """Whether somebody watches standard error, so that progress is worth drawing."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def progress_bar(**facts: Any) -> Any:
+    """tqdm on standard error, which draws nothing where that is no terminal."""
+    from tqdm import tqdm
+
+    try:
+        wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (AttributeError, OSError, ValueError):
+        wide = False
+    size = {"dynamic_ncols": True} if wide else {"ncols": 80, "nrows": 24}  # some terminals do not know their size
+    return tqdm(file=sys.stderr, disable=not on_terminal(), **size, **facts)
+
+
+def finish() -> str | None:
+    """Leave nothing for the interpreter to stumble over at its end; returns what went wrong, unless nobody was reading."""
+    try:
+        if sys.stdout is not None and not _faults:
+            sys.stdout.flush()
+    except OSError as error:
+        _faults.append(error)
+        _silence(sys.stdout)
+    except ValueError:
+        pass
+    told = [fault for fault in _faults if not isinstance(fault, BrokenPipeError)]
+    return f"Standard output could not be written: {told[0].strerror or told[0]}." if told else None
+
+
+def _silence(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,102 @@
+"""A trained network and its schedule as one function D(x, sigma): the predicted clean picture, whatever the network answers.
+
+The only face a sampler sees of a network (Karras et al. 2022, EDM, sec. 5, for models trained on alpha_bar and timesteps).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .names import CLIPPINGS
+from .schedules import NoiseSchedule
+
+Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # (x_t, timestep (N,), labels) -> prediction
+
+
+class Denoiser:
+    """denoise(x, sigma) -> x̂_0, both (N, C, H, W), the picture in [-1, 1] and x = x_0 + sigma n.
+
+    prediction: "epsilon" (the noise), "v_prediction" (sqrt(alpha_bar) n - sqrt(1 - alpha_bar) x_0) or "sample" (x_0).
+    labels: (N,) rows of the class table; with `guidance` other than 1, `null_class` is the row that means no class, and the
+    two predictions come from one batch of 2N (Ho & Salimans 2022, eq. 6, where guidance is w + 1). 0: as if there were no class.
+    clipping: "range" keeps x̂_0 in [-clip_range, clip_range], as models of pixels need at every step; "dynamic" as
+    `threshold_dynamically`; "none".
+    x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep told to the network is
+    the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        schedule: NoiseSchedule,
+        *,
+        prediction: str = "epsilon",
+        clipping: str = "range",
+        clip_range: float = 1.0,
+        labels: Tensor | None = None,
+        guidance: float = 1.0,
+        null_class: int | None = None,
+    ) -> None:
+        if prediction not in TO_CLEAN:
+            raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
+        if clipping not in CLIPPINGS:
+            raise ValueError(f"clipping “{clipping}” is not known; known are: {', '.join(CLIPPINGS)}.")
+        if guidance != 1 and labels is not None and null_class is None:
+            raise ValueError("Guidance needs a model trained with dropped labels (a null class).")
+        self.network, self.schedule = network, schedule
+        self.to_clean = TO_CLEAN[prediction]
+        self.clipping, self.clip_range = clipping, clip_range
+        self.labels, self.guidance, self.null_class = labels, guidance, null_class
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        # sqrt(alpha_bar): back to the variance-preserving state the network was trained on
+        scale = (1 + sigma**2) ** -0.5
+        denoised = self.to_clean(x, sigma, self.predict(x * scale, self.schedule.timestep(sigma)))
+        if self.clipping == "range":
+            return denoised.clamp(-self.clip_range, self.clip_range)
+        return threshold_dynamically(denoised) if self.clipping == "dynamic" else denoised
+
+    def predict(self, x_t: Tensor, timestep: float) -> Tensor:
+        """The network's own answer for the variance-preserving state x_t, guided where asked."""
+        t = torch.full((len(x_t),), timestep, dtype=torch.float32, device=x_t.device)
+        if self.labels is None or self.guidance == 1 or self.null_class is None:
+            return self.network(x_t, t, self.labels).to(x_t.dtype)
+        empty = torch.full_like(self.labels, self.null_class)
+        if self.guidance == 0:
+            return self.network(x_t, t, empty).to(x_t.dtype)
+        both = self.network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([self.labels, empty]))
+        conditional, unconditional = both.to(x_t.dtype).chunk(2)
+        return unconditional + self.guidance * (conditional - unconditional)
+
+
+def clean_from_epsilon(x: Tensor, sigma: float, epsilon: Tensor) -> Tensor:
+    """x_0 = x - sigma n (Ho et al. 2020, eq. 15 in sigma space)."""
+    return x - sigma * epsilon
+
+
+def clean_from_v(x: Tensor, sigma: float, v: Tensor) -> Tensor:
+    """x_0 = sqrt(alpha_bar) x_t - sqrt(1 - alpha_bar) v (Salimans & Ho 2022, app. D)."""
+    return x / (1 + sigma**2) - sigma * (1 + sigma**2) ** -0.5 * v
+
+
+def clean_from_sample(x: Tensor, sigma: float, sample: Tensor) -> Tensor:
+    return sample
+
+
+TO_CLEAN: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
+    "epsilon": clean_from_epsilon,
+    "v_prediction": clean_from_v,
+    "sample": clean_from_sample,
+}
+
+
+def threshold_dynamically(denoised: Tensor, quantile: float = 0.995) -> Tensor:
+    """Clip each picture at its own quantile s >= 1 of |x̂_0| and divide by s (Saharia et al. 2022, Imagen, sec. 2.3)."""
+    # quantile knows no half precision
+    precise = denoised if denoised.dtype == torch.float64 else denoised.float()
+    magnitude = precise.abs().flatten(1).quantile(quantile, dim=1).clamp(min=1)
+    s = magnitude.to(denoised.dtype)[:, None, None, None]
+    return denoised.clamp(-s, s) / s

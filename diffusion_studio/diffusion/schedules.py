@@ -1,0 +1,285 @@
+"""Noise schedules (a property of the trained model) and spacings (which of its noise levels a sampler visits).
+
+Everything here is float64 numpy and plain Python floats: exact enough to compare with anybody, and importable without torch.
+
+Notation: the forward process q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I) of Ho et al. 2020 (eq. 4), and its
+variance-exploding face x = x_0 + sigma n with sigma_t = sqrt((1 - alpha_bar_t) / alpha_bar_t), where x = x_t / sqrt(alpha_bar_t).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+# Stands for 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
+SMALLEST_ALPHA_BAR = 1e-20
+# Twice EDM's 80, so that the linear DDPM schedule (157) stays whole and cosine (20,000) does not.
+KARRAS_SIGMA_MAX = 160.0
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSchedule:
+    """How much noise a model was trained to see at each of its T timesteps.
+
+    `alpha_bar`: float64 (T,), T >= 2, strictly falling, in [0, 1): the share of the clean picture's variance left at t.
+    Anything below `SMALLEST_ALPHA_BAR`, such as the 0 of a zero terminal SNR, becomes it. Raises ValueError for anything else.
+    `config`: the same schedule in the words of a diffusers scheduler_config.json.
+    """
+
+    alpha_bar: np.ndarray
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.alpha_bar, dtype=np.float64)
+        if given.ndim != 1 or len(given) < 2 or not np.all((given >= 0) & (given < 1)):
+            raise ValueError("alpha_bar must be a row of at least two numbers from 0 to below 1.")
+        values = np.maximum(given, SMALLEST_ALPHA_BAR)
+        if np.any(np.diff(values) >= 0):
+            raise ValueError("alpha_bar must fall from each timestep to the next.")
+        object.__setattr__(self, "alpha_bar", values)
+
+    def __len__(self) -> int:
+        """T, the number of timesteps the model was trained on."""
+        return len(self.alpha_bar)
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """(T,) noise over signal, sqrt((1 - alpha_bar) / alpha_bar), rising with t."""
+        return np.sqrt((1 - self.alpha_bar) / self.alpha_bar)
+
+    @property
+    def log_snr(self) -> np.ndarray:
+        """(T,) log of the signal-to-noise ratio alpha_bar / (1 - alpha_bar) = -2 log sigma (Kingma et al. 2021, eq. 4)."""
+        return np.log(self.alpha_bar) - np.log1p(-self.alpha_bar)
+
+    def sigma_at(self, timestep: float) -> float:
+        """The noise level at a timestep in [-1, T - 1]; between steps log sigma is interpolated, below 0 sigma falls to 0 at -1.
+
+        Outside, the nearest end.
+        """
+        return float(self.sigmas_at(np.asarray(timestep, dtype=np.float64)))
+
+    def sigmas_at(self, timesteps: np.ndarray) -> np.ndarray:
+        """`sigma_at` for every element of an array of any shape."""
+        sigmas, last = self.sigma, len(self) - 1
+        between = np.exp(np.interp(timesteps, np.arange(last + 1), np.log(sigmas)))
+        nearest = np.clip(np.round(timesteps), 0, last)
+        # whole steps bit for bit, with no detour through the logarithm
+        levels = np.where(timesteps == nearest, sigmas[nearest.astype(int)], between)
+        return np.where(timesteps < 0, sigmas[0] * np.maximum(timesteps + 1, 0), levels)
+
+    def timestep(self, sigma: float) -> float:
+        """The timestep in [0, T - 1] whose noise level is `sigma` > 0 (inverse of `sigma_at` there); outside, the nearest end."""
+        return float(np.interp(math.log(max(sigma, 1e-300)), np.log(self.sigma), np.arange(len(self))))
+
+    @staticmethod
+    def from_betas(betas: np.ndarray, config: Mapping[str, Any] | None = None) -> NoiseSchedule:
+        """The schedule of given variances beta_t in (0, 1], alpha_bar_t = prod(1 - beta_s) (Ho et al. 2020, sec. 2)."""
+        betas = np.asarray(betas, dtype=np.float64)
+        config = config or {"beta_schedule": "linear", "trained_betas": [float(beta) for beta in betas]}
+        return NoiseSchedule(np.cumprod(1 - betas), {**config, "num_train_timesteps": len(betas)})
+
+    @staticmethod
+    def from_config(config: Mapping[str, Any]) -> NoiseSchedule:
+        """The schedule a diffusers scheduler_config.json describes. Raises ValueError for a beta_schedule nobody knows."""
+        count = int(config.get("num_train_timesteps", 1000))
+        start, end = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
+        kind = config.get("beta_schedule", "linear")
+        if config.get("trained_betas") is not None:
+            betas = np.asarray(config["trained_betas"], dtype=np.float64)
+        elif kind in BETAS:
+            betas = BETAS[kind](count, start, end)
+        else:
+            raise ValueError(f"beta_schedule “{kind}” is not known; known are: {', '.join(BETAS)}.")
+        schedule = NoiseSchedule.from_betas(betas, dict(config))
+        return rescale_zero_terminal_snr(schedule) if config.get("rescale_betas_zero_snr") else schedule
+
+
+def add_noise(clean: Any, noise: Any, alpha_bar: Any) -> Any:
+    """The forward process in one jump: x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) n (Ho et al. 2020, eq. 4).
+
+    `clean`, `noise`: (..., C, H, W), the picture in [-1, 1]; `alpha_bar` in [0, 1], broadcast against them.
+    """
+    return alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * noise
+
+
+def rescale_zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:
+    """Shift and scale sqrt(alpha_bar) so that the last step is pure noise (Lin et al. 2024, algorithm 1)."""
+    root = np.sqrt(schedule.alpha_bar)
+    rescaled = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    return NoiseSchedule(rescaled**2, {**schedule.config, "rescale_betas_zero_snr": True})
+
+
+# --- training schedules: beta_t for t = 0 .. T-1 ---
+
+
+def linear_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Ho et al. 2020, sec. 4."""
+    return np.linspace(start, end, count)
+
+
+def scaled_linear_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """Linear in sqrt(beta) (Rombach et al. 2022, as in its code)."""
+    return np.linspace(start**0.5, end**0.5, count) ** 2
+
+
+def cosine_betas(count: int, start: float = 0.0, end: float = 0.0) -> np.ndarray:
+    """alpha_bar(t) = cos²(pi/2 (t/T + s)/(1 + s)), s = 0.008, beta at most 0.999 (Nichol & Dhariwal 2021, eq. 17)."""
+    return _betas_of(np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2)
+
+
+def sigmoid_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
+    """beta itself a sigmoid from `start` to `end` over [-6, 6] (Xu et al. 2022, GeoDiff; diffusers' "sigmoid")."""
+    return 1 / (1 + np.exp(-np.linspace(-6, 6, count))) * (end - start) + start
+
+
+def sigmoid_chen_betas(count: int, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> np.ndarray:
+    """alpha_bar(t) a sigmoid falling over [start, end] / tau, scaled to go from 1 to 0 (Chen 2023, algorithm 1)."""
+    fall = 1 / (1 + np.exp((np.arange(count + 1) / count * (end - start) + start) / tau))
+    return _betas_of((fall - fall[-1]) / (fall[0] - fall[-1]))
+
+
+def _betas_of(alpha_bar: np.ndarray) -> np.ndarray:
+    return np.clip(1 - alpha_bar[1:] / alpha_bar[:-1], 0, 0.999)
+
+
+BETAS: dict[str, Callable[[int, float, float], np.ndarray]] = {  # by their names in scheduler_config.json
+    "linear": linear_betas,
+    "scaled_linear": scaled_linear_betas,
+    "squaredcos_cap_v2": cosine_betas,
+    "sigmoid": sigmoid_betas,
+}
+
+
+def _named(beta_schedule: str, *, zero_snr: bool = False) -> Callable[[int], NoiseSchedule]:
+    ends = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": beta_schedule}
+    return lambda count: NoiseSchedule.from_config(
+        {**ends, "num_train_timesteps": count, "rescale_betas_zero_snr": zero_snr}
+    )
+
+
+SCHEDULES: dict[str, Callable[[int], NoiseSchedule]] = {  # T -> schedule
+    "linear": _named("linear"),
+    "scaled_linear": _named("scaled_linear"),
+    "cosine": _named("squaredcos_cap_v2"),
+    "sigmoid": _named("sigmoid"),
+    "sigmoid_chen": lambda count: NoiseSchedule.from_betas(sigmoid_chen_betas(count)),
+    "linear_zero_snr": _named("linear", zero_snr=True),
+    "scaled_linear_zero_snr": _named("scaled_linear", zero_snr=True),
+    "cosine_zero_snr": _named("squaredcos_cap_v2", zero_snr=True),
+}
+
+
+# --- spacings: (schedule, n) -> n falling noise levels and 0.0; n from 1, also beyond T ---
+
+
+def trailing(schedule: NoiseSchedule, n: int) -> list[float]:
+    """t = T - 1, T - 1 - T/n, ...: starts at pure noise (Lin et al. 2024, table 2)."""
+    count = len(schedule)
+    timesteps = np.arange(count, 0, -count / n)[:n]  # arange may add a stray one at the end
+    return _levels(schedule, timesteps, shift=-1)
+
+
+def leading(schedule: NoiseSchedule, n: int) -> list[float]:
+    """Multiples of T // n from 0 up: stops short of pure noise, as DDIM's first code did (Lin et al. 2024, table 2).
+
+    The config's `steps_offset` moves all of them up, as far as T - 1 allows.
+    """
+    stride = len(schedule) // n or (len(schedule) - 1) / n
+    timesteps = np.arange(n)[::-1] * stride
+    offset = int(schedule.config.get("steps_offset", 0) or 0)
+    return _levels(schedule, timesteps + min(max(offset, 0), len(schedule) - 1 - timesteps[0]))
+
+
+def linspace(schedule: NoiseSchedule, n: int) -> list[float]:
+    """Evenly from T - 1 to 0, both visited (Lin et al. 2024, table 2); one step starts at T - 1."""
+    last = len(schedule) - 1
+    return _levels(schedule, np.linspace(0, last, n)[::-1] if n > 1 else np.array([last]))
+
+
+def quadratic(schedule: NoiseSchedule, n: int) -> list[float]:
+    """t = (T - 1) (i/n)²: dense where the picture is nearly clean (Song et al. 2021, DDIM, app. D.2)."""
+    return _sigmas_at(schedule, (len(schedule) - 1) * (np.arange(n, 0, -1) / n) ** 2)
+
+
+def karras(schedule: NoiseSchedule, n: int, rho: float = 7.0) -> list[float]:
+    """sigma^(1/rho) falls evenly (Karras et al. 2022, EDM, eq. 5) from at most `KARRAS_SIGMA_MAX`."""
+    low, high = _sigma_range(schedule)
+    return _ending_in_0(np.linspace(high ** (1 / rho), low ** (1 / rho), n) ** rho)
+
+
+def exponential(schedule: NoiseSchedule, n: int) -> list[float]:
+    """log sigma falls evenly (Crowson, k-diffusion) from at most `KARRAS_SIGMA_MAX`."""
+    low, high = _sigma_range(schedule)
+    return _ending_in_0(np.exp(np.linspace(np.log(high), np.log(low), n)))
+
+
+def beta(schedule: NoiseSchedule, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
+    """sigma at quantiles of a Beta(a, b) distribution, dense at both ends (Lee et al. 2024; in sigma, as diffusers has it)."""
+    low, high = _sigma_range(schedule)
+    return _ending_in_0(low + beta_quantile(1 - np.linspace(0, 1, n), a, b) * (high - low))
+
+
+def beta_timesteps(schedule: NoiseSchedule, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
+    """Timesteps at quantiles of a Beta(a, b) distribution (Lee et al. 2024, as other tools have it)."""
+    return _sigmas_at(schedule, (len(schedule) - 1) * beta_quantile(1 - np.linspace(0, 1, n), a, b))
+
+
+SPACINGS: dict[str, Callable[[NoiseSchedule, int], list[float]]] = {
+    "trailing": trailing,
+    "leading": leading,
+    "linspace": linspace,
+    "quadratic": quadratic,
+    "karras": karras,
+    "exponential": exponential,
+    "beta": beta,
+    "beta_timesteps": beta_timesteps,
+}
+
+
+def _levels(schedule: NoiseSchedule, timesteps: np.ndarray, *, shift: int = 0) -> list[float]:
+    """Whole timesteps, rounded before the shift as others do; fractions only where rounding would visit a step twice."""
+    rounded = np.round(timesteps) + shift
+    distinct = np.all(np.diff(rounded) < 0) and rounded[-1] >= 0
+    return _sigmas_at(schedule, rounded if distinct else timesteps + shift)
+
+
+def _sigmas_at(schedule: NoiseSchedule, timesteps: np.ndarray) -> list[float]:
+    return _ending_in_0(schedule.sigmas_at(timesteps))
+
+
+def _ending_in_0(levels: np.ndarray) -> list[float]:
+    return [*levels.tolist(), 0.0]  # plain floats: numpy's would turn a float32 array they meet into float64
+
+
+def _sigma_range(schedule: NoiseSchedule) -> tuple[float, float]:
+    low, high = float(schedule.sigma[0]), float(schedule.sigma[-1])
+    return low, min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
+
+
+def beta_quantile(p: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Inverse of the regularised incomplete beta function I_x(a, b) for p in [0, 1], to 1e-14.
+
+    Newton's method for the tail below 1/2 (DLMF 8.17.4 gives the other), in y^a, of which it is almost a straight line.
+    """
+    complete = math.gamma(a) * math.gamma(b) / math.gamma(a + b)
+    mirrored = p > _lower_tail(np.asarray(0.5), a, b, complete)
+    tail, c, d = np.where(mirrored, 1 - p, p), np.where(mirrored, b, a), np.where(mirrored, a, b)
+    y = np.minimum((tail * c * complete) ** (1 / c), 0.5)
+    for _ in range(8):
+        power = y**c - (_lower_tail(y, c, d, complete) - tail) * c * complete * (1 - y) ** (1 - d)
+        y = np.clip(power, 0, 0.5**c) ** (1 / c)
+    return np.where(mirrored, 1 - y, y)
+
+
+def _lower_tail(y: np.ndarray, a: Any, b: Any, complete: float) -> np.ndarray:
+    """I_y(a, b) for y up to 1/2, where its power series (DLMF 8.17.7, 15.2.1) converges fast."""
+    term, total = np.ones_like(y), 1 / a
+    for n in range(1, 60):
+        term = term * (n - b) / n * y
+        total = total + term / (a + n)
+    return y**a * total / complete

@@ -1,0 +1,312 @@
+"""The U-Net of Ho et al. 2020, conditioned on time step and, optionally, class; its parts named as in diffusers' UNet2DModel.
+
+Plain modules that train fast as they stand (contiguous NCHW, attention written out); `engine.py` runs the same weights faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .unet_config import UNetConfig
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "silu": nn.SiLU,
+    "swish": nn.SiLU,
+    "mish": nn.Mish,
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+}
+# In tokens; beyond, the matrix of all pairs costs more memory than it saves time.
+LONGEST_EXPLICIT_ATTENTION = 1024
+
+
+class UNet(nn.Module):
+    """network(x, timestep, labels) -> prediction, for pictures whose sides the U-Net can halve at each level.
+
+    x: (N, in_channels, H, W); timestep: (N,) or scalar, in [0, T - 1], fractions allowed; labels: (N,) int64 rows of the
+    class table, for a class-conditional model. Returns (N, out_channels, H, W) in the weights' dtype.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.block_out_channels
+        width = config.time_embedding_dim or 4 * channels[0]
+        self.conv_in = nn.Conv2d(config.in_channels, channels[0], 3, padding=1)
+        if config.time_embedding_type == "learned":
+            self.time_proj = nn.Embedding(config.num_train_timesteps or 1000, channels[0])
+        self.time_embedding = TimestepEmbedding(channels[0], width)
+        if config.class_embed_type == "timestep":
+            self.class_embedding: nn.Module | None = TimestepEmbedding(channels[0], width)
+        elif config.class_embed_type == "identity":
+            self.class_embedding = nn.Identity()
+        else:
+            count = config.num_class_embeds
+            self.class_embedding = nn.Embedding(count, width) if count is not None else None
+        self.down_blocks, skips = _down_blocks(config, width)
+        self.mid_block = MidBlock(config, channels[-1], width) if config.mid_block_type else None
+        self.up_blocks = _up_blocks(config, width, skips)
+        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, channels[0], eps=config.norm_eps)
+        self.conv_act = nn.SiLU()
+        self.conv_out = nn.Conv2d(channels[0], config.out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.config.center_input_sample:
+            x = 2 * x - 1
+        emb = self.embed(timestep.expand(len(x)), labels)
+        h = self.conv_in(x)
+        skips = [h]
+        for down in self.down_blocks:
+            h = down(h, emb, skips)
+        if self.mid_block is not None:
+            h = self.mid_block(h, emb)
+        for up in self.up_blocks:
+            h = up(h, emb, skips)
+        return self.conv_out(self.conv_act(self.conv_norm_out(h)))
+
+    def embed(self, timestep: Tensor, labels: Tensor | None) -> Tensor:
+        """(N, width): what every residual block is told of the time step and the class."""
+        emb = self.time_embedding(self._project(timestep))
+        if self.class_embedding is None:
+            if labels is not None:
+                raise ValueError("This network knows no classes: labels must be None.")
+            return emb
+        if labels is None:
+            raise ValueError("This network is class-conditional: it needs labels.")
+        if self.config.class_embed_type == "timestep":
+            labels = self._project(labels)
+        return emb + self.class_embedding(labels).to(emb.dtype)
+
+    def _project(self, timestep: Tensor) -> Tensor:
+        if self.config.time_embedding_type == "learned":
+            return self.time_proj(timestep.round().long())
+        config = self.config
+        wave = sinusoidal(timestep, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift)
+        return wave.to(self.conv_in.weight.dtype)
+
+
+def sinusoidal(timestep: Tensor, width: int, cos_first: bool, freq_shift: float) -> Tensor:
+    """Sines and cosines of t / 10000^(k / (width/2 - freq_shift)) (Vaswani et al. 2017, sec. 3.5), float32, (N, width)."""
+    half = width // 2
+    # Multiplied before it is divided, as others do: at t = 999 the last bit of the rate is seen in the answer.
+    exponent = -math.log(10_000) * torch.arange(half, dtype=torch.float32, device=timestep.device)
+    angle = timestep[:, None].float() * torch.exp(exponent / (half - freq_shift))[None, :]
+    first, second = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
+    return F.pad(torch.cat([first, second], dim=-1), (0, width % 2))
+
+
+class TimestepEmbedding(nn.Module):
+    def __init__(self, inner: int, width: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(inner, width)
+        self.act = nn.SiLU()
+        self.linear_2 = nn.Linear(width, width)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        return self.linear_2(self.act(self.linear_1(wave)))
+
+
+class ResnetBlock(nn.Module):
+    """norm, act, conv, plus time, norm, act, conv, plus input; halves or doubles the picture where asked."""
+
+    def __init__(
+        self,
+        config: UNetConfig,
+        inner: int,
+        outer: int,
+        width: int,
+        *,
+        scale: float = 1.0,
+        resample: str = "",
+    ) -> None:
+        super().__init__()
+        groups, eps = config.norm_num_groups, config.norm_eps
+        self.scale, self.resample = scale, resample
+        self.shift_only = config.resnet_time_scale_shift == "default"
+        self.norm1 = nn.GroupNorm(groups, inner, eps=eps)
+        self.conv1 = nn.Conv2d(inner, outer, 3, padding=1)
+        self.time_emb_proj = nn.Linear(width, outer if self.shift_only else 2 * outer)
+        self.norm2 = nn.GroupNorm(groups, outer, eps=eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
+        self.nonlinearity = ACTIVATIONS[config.act_fn]()
+        self.conv_shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else None
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        act = self.nonlinearity
+        h = act(self.norm1(x))
+        if self.resample:
+            x, h = _resample(x, self.resample), _resample(h, self.resample)
+        time = self.time_emb_proj(act(emb))[:, :, None, None]
+        if self.shift_only:
+            h = self.norm2(self.conv1(h) + time)
+        else:
+            scale, shift = time.chunk(2, dim=1)
+            h = self.norm2(self.conv1(h)) * (1 + scale) + shift
+        h = self.conv2(self.dropout(act(h)))
+        if self.conv_shortcut is not None:
+            x = self.conv_shortcut(x)
+        return x + h if self.scale == 1 else (x + h) / self.scale
+
+
+def _resample(x: Tensor, way: str) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest") if way == "up" else F.avg_pool2d(x, 2)
+
+
+class Attention(nn.Module):
+    """Self-attention over all pixels (Wang et al. 2018; multi-head as Dhariwal & Nichol 2021), added to its input."""
+
+    def __init__(
+        self, channels: int, head_dim: int, groups: int | None, eps: float, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.heads, self.scale = channels // head_dim, scale
+        inner = self.heads * head_dim
+        self.group_norm = nn.GroupNorm(groups, channels, eps=eps) if groups else None
+        self.to_q, self.to_k, self.to_v = (nn.Linear(channels, inner) for _ in range(3))
+        self.to_out = nn.ModuleList([nn.Linear(inner, channels)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, height, width = x.shape
+        h = x.reshape(n, c, height * width)
+        if self.group_norm is not None:
+            h = self.group_norm(h)
+        h = h.transpose(1, 2)
+        q, k, v = (
+            to(h).reshape(n, -1, self.heads, to.out_features // self.heads).transpose(1, 2)
+            for to in (self.to_q, self.to_k, self.to_v)
+        )
+        h = attend(q, k, v).transpose(1, 2).reshape(n, height * width, -1)
+        h = self.to_out[0](h).transpose(1, 2).reshape(n, c, height, width)
+        return x + h if self.scale == 1 else (x + h) / self.scale
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q kᵀ / sqrt(d)) v on (N, heads, tokens, d).
+
+    Written out on the CPU, where in bfloat16 it is many times faster than torch's fused kernel at these sizes.
+    """
+    if q.device.type != "cpu" or q.shape[-2] > LONGEST_EXPLICIT_ATTENTION:
+        return F.scaled_dot_product_attention(q, k, v)
+    weights = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return weights.softmax(dim=-1) @ v
+
+
+class Resampler(nn.Module):
+    """A learned halving (strided convolution) or doubling (nearest neighbour, then convolution)."""
+
+    def __init__(self, channels: int, way: str, padding: int = 1) -> None:
+        super().__init__()
+        self.way, self.padding = way, padding
+        down = way == "down"
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2 if down else 1, padding=padding if down else 1)
+
+    def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
+        if self.way == "up":
+            x = _resample(x, "up")
+        elif self.padding == 0:
+            x = F.pad(x, (0, 1, 0, 1))
+        return self.conv(x)
+
+
+class Block(nn.Module):
+    """One level of the way down or up: residual blocks, attention after each where the level has it, a resampler."""
+
+    def __init__(
+        self,
+        config: UNetConfig,
+        inners: list[int],
+        outer: int,
+        width: int,
+        *,
+        attention: bool,
+        way: str,
+        last: bool,
+    ) -> None:
+        super().__init__()
+        self.way = way
+        self.resnets = nn.ModuleList(ResnetBlock(config, inner, outer, width) for inner in inners)
+        self.attentions = nn.ModuleList()
+        if attention:
+            head_dim = config.attention_head_dim or outer
+            self.attentions.extend(
+                Attention(outer, head_dim, config.norm_num_groups, config.norm_eps) for _ in inners
+            )
+        kind = config.downsample_type if way == "down" else config.upsample_type
+        if not last:
+            learned = kind == "conv" or not attention  # as in UNet2DModel, where plain blocks always convolve
+            resampler = (
+                Resampler(outer, way, config.downsample_padding)
+                if learned
+                else ResnetBlock(config, outer, outer, width, resample=way)
+            )
+            self.add_module("downsamplers" if way == "down" else "upsamplers", nn.ModuleList([resampler]))
+        self.last = last
+
+    def forward(self, h: Tensor, emb: Tensor, skips: list[Tensor]) -> Tensor:
+        down = self.way == "down"
+        for index, resnet in enumerate(self.resnets):
+            h = resnet(h if down else torch.cat([h, skips.pop()], dim=1), emb)
+            if self.attentions:
+                h = self.attentions[index](h)
+            if down:
+                skips.append(h)
+        if not self.last:
+            h = getattr(self, "downsamplers" if down else "upsamplers")[0](h, emb)
+            if down:
+                skips.append(h)
+        return h
+
+
+class MidBlock(nn.Module):
+    def __init__(self, config: UNetConfig, channels: int, width: int) -> None:
+        super().__init__()
+        scale = config.mid_block_scale_factor
+        default = config.norm_num_groups if config.resnet_time_scale_shift == "default" else None
+        groups = config.attn_norm_num_groups if config.attn_norm_num_groups is not None else default
+        self.resnets = nn.ModuleList(
+            ResnetBlock(config, channels, channels, width, scale=scale) for _ in range(2)
+        )
+        self.attentions = nn.ModuleList()
+        if config.add_attention:
+            head_dim = config.attention_head_dim or channels
+            self.attentions.append(Attention(channels, head_dim, groups, config.norm_eps, scale))
+
+    def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        h = self.resnets[0](h, emb)
+        if self.attentions:
+            h = self.attentions[0](h)
+        return self.resnets[1](h, emb)
+
+
+def _down_blocks(config: UNetConfig, width: int) -> tuple[nn.ModuleList, list[int]]:
+    """The levels of the way down, and the channels of every skip connection they leave."""
+    channels, blocks = config.block_out_channels, nn.ModuleList()
+    skips, inner = [channels[0]], channels[0]
+    for level, outer in enumerate(channels):
+        last = level == len(channels) - 1
+        inners = [inner] + [outer] * (config.layers_per_block - 1)
+        attention = config.down_block_types[level] == "AttnDownBlock2D"
+        blocks.append(Block(config, inners, outer, width, attention=attention, way="down", last=last))
+        skips += [outer] * (config.layers_per_block + (not last))
+        inner = outer
+    return blocks, skips
+
+
+def _up_blocks(config: UNetConfig, width: int, skips: list[int]) -> nn.ModuleList:
+    channels, blocks = config.block_out_channels[::-1], nn.ModuleList()
+    skips, inner = list(skips), channels[0]
+    for level, outer in enumerate(channels):
+        inners = []
+        for _ in range(config.layers_per_block + 1):
+            inners.append(inner + skips.pop())
+            inner = outer
+        attention = config.up_block_types[level] == "AttnUpBlock2D"
+        last = level == len(channels) - 1
+        blocks.append(Block(config, inners, outer, width, attention=attention, way="up", last=last))
+    return blocks

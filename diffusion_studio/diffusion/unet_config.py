@@ -1,0 +1,183 @@
+"""The shape of a U-Net, as unet/config.json describes it: every value checked before anything is built. No torch.
+
+Keys and defaults are those of diffusers' UNet2DModel; blocks it knows but we do not are refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DOWN_BLOCKS = ("DownBlock2D", "AttnDownBlock2D")
+UP_BLOCKS = ("UpBlock2D", "AttnUpBlock2D")
+MOST_CHANNELS, MOST_LEVELS, MOST_LAYERS, MOST_CLASSES = 4096, 8, 16, 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """One field for each key of unet/config.json. Raises ValueError naming the key that is wrong and what is allowed."""
+
+    sample_size: int | None = None
+    in_channels: int = 3
+    out_channels: int = 3
+    center_input_sample: bool = False
+    time_embedding_type: str = "positional"
+    time_embedding_dim: int | None = None
+    freq_shift: float = 0
+    flip_sin_to_cos: bool = True
+    down_block_types: tuple[str, ...] = (
+        "DownBlock2D",
+        "AttnDownBlock2D",
+        "AttnDownBlock2D",
+        "AttnDownBlock2D",
+    )
+    mid_block_type: str | None = "UNetMidBlock2D"
+    up_block_types: tuple[str, ...] = ("AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D")
+    block_out_channels: tuple[int, ...] = (224, 448, 672, 896)
+    layers_per_block: int = 2
+    mid_block_scale_factor: float = 1
+    downsample_padding: int = 1
+    downsample_type: str = "conv"
+    upsample_type: str = "conv"
+    dropout: float = 0.0
+    act_fn: str = "silu"
+    attention_head_dim: int | None = 8
+    norm_num_groups: int = 32
+    attn_norm_num_groups: int | None = None
+    norm_eps: float = 1e-5
+    resnet_time_scale_shift: str = "default"
+    add_attention: bool = True
+    class_embed_type: str | None = None
+    num_class_embeds: int | None = None
+    num_train_timesteps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("in_channels", "out_channels"):
+            _whole(name, getattr(self, name), 1, 64)
+        _levels(self)
+        _whole("layers_per_block", self.layers_per_block, 1, MOST_LAYERS)
+        _whole("norm_num_groups", self.norm_num_groups, 1, MOST_CHANNELS)
+        _whole("downsample_padding", self.downsample_padding, 0, 1)
+        for name, high in _OPTIONAL.items():
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name), 1, high)
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} {str(getattr(self, name))[:60]!r} is not supported; allowed: {_words(allowed)}."
+                )
+        for name, (least, most) in _RANGES.items():
+            _number(name, getattr(self, name), least, most)
+        for name in ("center_input_sample", "flip_sin_to_cos", "add_attention"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false.")
+        _divisible(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> UNetConfig:
+        """From the JSON object; keys that begin with "_" are notes, any other unknown key is refused."""
+        known = {field.name for field in dataclasses.fields(UNetConfig)}
+        unknown = [key for key in values if key not in known and not key.startswith("_")]
+        if unknown:
+            raise ValueError(f"{unknown[0][:60]!r} is not a setting of UNet2DModel.")
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
+        }
+        return UNetConfig(**plain)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = dataclasses.asdict(self)
+        return {
+            "_class_name": "UNet2DModel",
+            **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()},
+        }
+
+    @property
+    def smallest_factor(self) -> int:
+        """Sides of a picture must be multiples of this, one halving for each level but the last."""
+        return 2 ** (len(self.block_out_channels) - 1)
+
+
+_OPTIONAL = {
+    "time_embedding_dim": 4 * MOST_CHANNELS,
+    "attention_head_dim": MOST_CHANNELS,
+    "attn_norm_num_groups": MOST_CHANNELS,
+    "num_class_embeds": MOST_CLASSES,
+    "num_train_timesteps": 100_000,
+    "sample_size": 4096,
+}
+_CHOICES: dict[str, tuple[str | None, ...]] = {
+    "time_embedding_type": ("positional", "learned"),
+    "mid_block_type": ("UNetMidBlock2D", None),
+    "downsample_type": ("conv", "resnet"),
+    "upsample_type": ("conv", "resnet"),
+    "act_fn": ("silu", "swish", "mish", "gelu", "relu"),
+    "resnet_time_scale_shift": ("default", "scale_shift"),
+    "class_embed_type": (None, "timestep", "identity"),
+}
+_RANGES = {"freq_shift": (0, 8), "mid_block_scale_factor": (1e-3, 1e3), "dropout": (0, 1), "norm_eps": (0, 1)}
+
+
+def _levels(config: UNetConfig) -> None:
+    if not isinstance(config.block_out_channels, tuple):
+        raise ValueError("block_out_channels must be a list of whole numbers, one for each level.")
+    levels = len(config.block_out_channels)
+    if not 1 <= levels <= MOST_LEVELS:
+        raise ValueError(f"block_out_channels must name 1 to {MOST_LEVELS} levels, not {levels}.")
+    for channels in config.block_out_channels:
+        _whole("block_out_channels", channels, 1, MOST_CHANNELS)
+    for name, allowed in (("down_block_types", DOWN_BLOCKS), ("up_block_types", UP_BLOCKS)):
+        blocks = getattr(config, name)
+        if not isinstance(blocks, tuple) or len(blocks) != levels:
+            raise ValueError(f"{name} must name one block for each of the {levels} levels.")
+        for block in blocks:
+            if block not in allowed:
+                raise ValueError(f"{name}: {str(block)[:60]!r} is not supported; allowed: {_words(allowed)}.")
+
+
+def _divisible(config: UNetConfig) -> None:
+    for channels in config.block_out_channels:
+        if channels % config.norm_num_groups:
+            raise ValueError(
+                f"block_out_channels {channels} is not a multiple of norm_num_groups {config.norm_num_groups}."
+            )
+    for channels in _attending(config):
+        if config.attention_head_dim and config.attention_head_dim > channels:
+            raise ValueError(
+                f"attention_head_dim {config.attention_head_dim} is larger than {channels} channels."
+            )
+    deepest = config.block_out_channels[-1]
+    if config.attn_norm_num_groups and deepest % config.attn_norm_num_groups:
+        raise ValueError(
+            f"attn_norm_num_groups {config.attn_norm_num_groups} does not divide {deepest} channels."
+        )
+    if config.time_embedding_type == "positional" and config.freq_shift >= config.block_out_channels[0] // 2:
+        raise ValueError("freq_shift must be less than half of the first of block_out_channels.")
+
+
+def _attending(config: UNetConfig) -> list[int]:
+    """The channels of every level that has attention."""
+    channels = config.block_out_channels
+    down = [c for c, block in zip(channels, config.down_block_types, strict=True) if block.startswith("Attn")]
+    up = [
+        c
+        for c, block in zip(reversed(channels), config.up_block_types, strict=True)
+        if block.startswith("Attn")
+    ]
+    return down + up + ([channels[-1]] if config.add_attention and config.mid_block_type else [])
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, not {str(value)[:60]}.")
+
+
+def _number(name: str, value: Any, low: float, high: float) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:60]}.")
+
+
+def _words(allowed: tuple[str | None, ...]) -> str:
+    return ", ".join("null" if word is None else word for word in allowed)

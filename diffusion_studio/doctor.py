@@ -1,0 +1,126 @@
+"""What a bug report needs: versions, devices, precision, folders, and whether Qt works here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from . import __version__, folders
+
+PACKAGES = ("torch", "PySide6-Essentials", "pillow", "numpy", "safetensors", "platformdirs")
+
+
+def text() -> str:
+    """The report as aligned lines."""
+    rows = report()
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def report() -> list[tuple[str, str]]:
+    """(what, value) line by line. A fault in one line is its value; it never keeps the others from being told."""
+    rows = [
+        ("Diffusion Studio", __version__),
+        ("Python", f"{platform.python_version()} ({sys.executable})"),
+        ("System", platform.platform()),
+        *((name, _told(partial(importlib.metadata.version, name))) for name in PACKAGES),
+        ("Processor", _told(_processor)),
+        ("Memory", _told(_memory)),
+        ("Threads", _told(_threads)),
+    ]
+    devices = _devices()
+    rows += [(f"Device {name}", value) for name, value in devices.items()]
+    rows += [(f"Precision on {name}", _told(partial(_precision, name))) for name in devices if name != "none"]
+    rows += [(f"Folder of {name}", str(place())) for name, place in PLACES.items()]
+    rows += [("Models", _told(_models)), ("Qt", _told(_qt))]
+    return rows
+
+
+PLACES: dict[str, Callable[[], object]] = {
+    "settings": folders.config_dir,
+    "data": folders.data_dir,
+    "models": folders.models_dir,
+    "runs": folders.runs_dir,
+    "pictures": folders.outputs_dir,
+    "cache": folders.cache_dir,
+    "logs": folders.log_dir,
+}
+
+
+def _told(tell: Callable[[], str]) -> str:
+    try:
+        return tell()
+    except Exception as error:  # a broken installation is what the report is for
+        return f"not to be found out: {type(error).__name__}: {error}"
+
+
+def _processor() -> str:
+    from .hardware import cpu_name
+
+    return f"{cpu_name()}, {os.cpu_count()} cores"
+
+
+def _memory() -> str:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free"
+
+
+def _threads() -> str:
+    from .hardware import describe_threads
+
+    return describe_threads()
+
+
+def _devices() -> dict[str, str]:
+    """What torch can compute on, by name."""
+    try:
+        import torch
+
+        from .hardware import available_devices
+
+        found = {"cpu": "the processor"}
+        for name in available_devices():
+            if name == "cuda":
+                facts = torch.cuda.get_device_properties(0)
+                found[name] = (
+                    f"{facts.name}, {facts.total_memory / 1e9:.1f} GB, driver for CUDA {torch.version.cuda}"
+                )
+            elif name == "mps":
+                found[name] = "Apple's GPU"
+        return found
+    except Exception as error:
+        return {"none": f"torch does not work here: {type(error).__name__}: {error}"}
+
+
+def _precision(device: str) -> str:
+    """Which number formats run, in milliseconds, and which one “auto” takes."""
+    from .hardware import choose_precision, measure_precision
+
+    speeds = ", ".join(f"{name} {time:.2f} ms" for name, time in measure_precision(device).items())
+    return f"{speeds}; auto takes {choose_precision('auto', device)}"
+
+
+def _models() -> str:
+    from .cards import installed
+
+    cards = installed()
+    starters = sum(card.starter for card in cards)
+    return f"{len(cards)} installed, {starters} of them came with the app"
+
+
+def _qt() -> str:
+    from .display import has_display
+    from .platform_check import check
+
+    display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
+    if has_display():
+        place = f"display {display}" if display else "the desktop"
+    else:
+        place = f"display {display} does not answer" if display else "no display"
+    return f"{place}; {check().sentence}"

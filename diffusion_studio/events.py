@@ -1,0 +1,187 @@
+"""What a job says while it works: small, plain, frozen data that any thread, process or line of JSON can carry.
+
+Arrays in events are never changed after they were emitted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .settings import GenerationSettings, to_dict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the job is doing before there is progress to count, for instance loading a model."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The request as it will be carried out: seed drawn, device and precision resolved."""
+
+    settings: GenerationSettings
+    model_title: str
+    device: str
+    precision: str
+    total: int  # steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Preview:
+    """The pictures after `index` of `total` steps, at noise level `sigma`; index 0 is the first noise."""
+
+    index: int
+    total: int
+    sigma: float
+    timestep: float
+    denoised: np.ndarray  # (N, H, W, 3) uint8: the predicted clean pictures, x̂0
+    noisy: np.ndarray  # (N, H, W, 3) uint8: the state, x_t
+    seconds: float  # since the first step began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Saved:
+    """One finished picture. `settings` make this picture again by itself: its own seed, count 1."""
+
+    path: Path
+    index: int
+    settings: GenerationSettings
+    picture: np.ndarray  # (H, W, 3) uint8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NotSaved:
+    """A finished picture that could not be written, so that it can be saved elsewhere."""
+
+    index: int
+    settings: GenerationSettings
+    picture: np.ndarray
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetSaved:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The last event of a generation that was not cancelled."""
+
+    seconds: float
+    steps_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStarted:
+    run: Path
+    title: str
+    device: str
+    precision: str
+    parameters: int
+    pictures: int
+    first_step: int
+    total: int | None  # steps; None: by time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Training progress; `validation` only where it was measured at this step."""
+
+    step: int
+    loss: float
+    validation: float | None
+    learning_rate: float
+    pictures_per_second: float
+    fraction: float  # 0 to 1 of the way to the end
+    time_left: float  # seconds
+    by_timestep: tuple[tuple[int, float], ...] = ()  # with `validation`: (timestep, its share of that loss)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Samples:
+    """Pictures drawn from one fixed noise by the averaged (EMA) and the raw weights."""
+
+    step: int
+    ema: np.ndarray  # (N, H, W, 3) uint8
+    raw: np.ndarray
+    warming_up: bool  # the average still remembers the untrained start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved:
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something the user should read, that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """How far the look at a folder of pictures has come."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What is in a folder of pictures: `training.check.Report` as plain data, ready for JSON."""
+
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimated:
+    """What a training run will take, from a few real steps."""
+
+    step_seconds: float
+    total_seconds: float
+    steps: int
+    memory_bytes: int
+    parameters: int
+    batch: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The finished model, ready in the chooser."""
+
+    name: str
+    path: Path
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def as_json(event: Any) -> dict[str, Any]:
+    """The event as one JSON object: its name, its plain values; arrays by shape, paths as text."""
+    result: dict[str, Any] = {"event": _snake(type(event).__name__)}
+    for item in dataclasses.fields(event):
+        value = getattr(event, item.name)
+        if isinstance(value, np.ndarray):
+            result[item.name] = {"shape": list(value.shape)}
+        elif isinstance(value, Path):
+            result[item.name] = str(value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            result[item.name] = to_dict(value)
+        else:
+            result[item.name] = dict(value) if isinstance(value, Mapping) else value
+    return result
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")

@@ -1,0 +1,92 @@
+"""Where everything lives: the platform's own places, or all under `DIFFUSION_STUDIO_HOME`.
+
+A place is made when something is first written there, by the functions of `writing` that are offered here too.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+
+from .writing import move, read_json, shorten, stage_folder, sweep_temporaries, write_atomic, write_json
+
+__all__ = [
+    "cache_dir",
+    "config_dir",
+    "data_dir",
+    "log_dir",
+    "models_dir",
+    "outputs_dir",
+    "read_json",
+    "resource",
+    "restore",
+    "runs_dir",
+    "stage_folder",
+    "sweep_temporaries",
+    "trash",
+    "write_atomic",
+    "write_json",
+]
+
+APP = "diffusion-studio"
+
+
+def config_dir() -> Path:
+    return _place("config") or platformdirs.user_config_path(APP, appauthor=False)
+
+
+def data_dir() -> Path:
+    return _place("data") or platformdirs.user_data_path(APP, appauthor=False)
+
+
+def models_dir() -> Path:
+    """The user's own models; the starter models are `resource("models")`."""
+    return _place("models") or data_dir() / "models"
+
+
+def runs_dir() -> Path:
+    """Training runs with their checkpoints."""
+    return _place("runs") or data_dir() / "runs"
+
+
+def outputs_dir() -> Path:
+    """The pictures: this folder is the gallery."""
+    return _place("outputs") or platformdirs.user_pictures_path() / "Diffusion Studio"
+
+
+def cache_dir() -> Path:
+    """What can be made again, and may be deleted at any time."""
+    return _place("cache") or platformdirs.user_cache_path(APP, appauthor=False)
+
+
+def log_dir() -> Path:
+    return _place("logs") or platformdirs.user_log_path(APP, appauthor=False)
+
+
+def _place(name: str) -> Path | None:
+    home = os.environ.get("DIFFUSION_STUDIO_HOME")
+    return Path(home).expanduser().absolute() / name if home else None
+
+
+def resource(name: str) -> Path:
+    """A file or folder of `resources/`: in the package where a wheel put it, else beside the package in the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "resources"
+    return (installed if installed.is_dir() else package.parent / "resources") / name
+
+
+def trash(path: Path) -> Path:
+    """Move a file or folder to the trash; returns where it is now, for `restore`."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    trashed = data_dir() / "trash" / f"{stamp}-{shorten(path.name, 200)}"
+    move(path, trashed)
+    return trashed
+
+
+def restore(trashed: Path, original: Path) -> Path:
+    """Move what was trashed back to where it was; what has come to be there since is not overwritten: `UserError`."""
+    move(trashed, original)
+    return original

@@ -1,0 +1,123 @@
+"""A trained network as a model the chooser shows: a diffusers folder with its card and a sheet of samples."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load as load_tensors
+
+from ..cards import CARD, read_small_json
+from ..checkpoint import write_model
+from ..diffusion.unet import UNet
+from ..errors import UserError
+from ..events import Published, Status
+from ..folders import models_dir
+from ..settings import TrainingSettings, from_dict, to_dict
+from . import runs
+from .origin import Origin
+from .samples import draw, sheet
+
+SAMPLES = 32
+
+
+def publish(name: str) -> Iterator[Any]:
+    """Write the newest whole checkpoint of the run called `name` as a model; ends with `Published`. The run stays as it is."""
+    run = runs.find(name)
+    checkpoint, _ = runs.newest_checkpoint(run)
+    if checkpoint is None:
+        raise UserError(f"The run “{run.name}” has no whole checkpoint yet, so there is nothing to publish.")
+    yield Status(text="Reading the checkpoint…")
+    network, origin = read_average(run, checkpoint)
+    state = runs.read_state(checkpoint)
+    yield from publish_network(run, network, origin, step=state["step"], seconds=state["seconds"])
+
+
+def read_average(run: runs.Run, checkpoint: Path) -> tuple[UNet, Origin]:
+    """The network of a checkpoint with its averaged weights, on the CPU in float32, ready to draw."""
+    origin = Origin.from_dict(run.facts.get("origin", {}))
+    tensors = load_tensors((checkpoint / runs.TENSORS).read_bytes())
+    with torch.device("meta"):
+        network = UNet(origin.config)
+    names = [weight for weight, _ in network.named_parameters()]
+    averages = {name: tensors[f"ema.{index}"] for index, name in enumerate(names)}
+    network.load_state_dict(averages, assign=True)
+    return network.eval().requires_grad_(False), origin
+
+
+def publish_network(
+    run: runs.Run, network: UNet, origin: Origin, *, step: int, seconds: float
+) -> Iterator[Any]:
+    """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2."""
+    settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
+    schedule = origin.schedule
+    pictures = np.zeros((0, 0, 0, 3), np.uint8)
+    for drawn in draw(network, schedule, settings.prediction, count=SAMPLES, classes=len(origin.classes)):
+        if drawn is not None:
+            pictures = drawn
+        yield Status(text="Drawing samples for the model's card…")
+    png = io.BytesIO()
+    Image.fromarray(sheet(pictures)).save(png, "PNG")
+    target = free_place(run)
+    write_model(
+        target,
+        network,
+        schedule,
+        prediction=settings.prediction,
+        card=model_card(run, settings, network, origin, step, seconds),
+        samples=png.getvalue(),
+    )
+    run.note(published=target.name)
+    yield Published(name=target.name, path=target)
+
+
+def free_place(run: runs.Run) -> Path:
+    """Where the run's model belongs: its own earlier one is replaced, anybody else's never."""
+    for number in range(1, 10_000):
+        place = models_dir() / (run.name if number == 1 else f"{run.name}-{number}")
+        if not place.exists() or _made_by(place) == run.facts.get("id", ""):
+            return place
+    raise UserError(f"There are too many models called “{run.name}” in {models_dir()}.")
+
+
+def _made_by(place: Path) -> str | None:
+    try:
+        return str(read_small_json(place / CARD)["trained"]["run"])
+    except (UserError, KeyError, TypeError):
+        return None
+
+
+def model_card(
+    run: runs.Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
+) -> Mapping[str, Any]:
+    guidance = {"guidance": 1.5} if origin.classes else {}
+    size = network.config.sample_size
+    from_model = {"from": settings.start_from} if settings.start_from else {}
+    return {
+        "card_version": 1,
+        "title": settings.name,
+        "description": f"Trained on {origin.pictures} pictures at {size}×{size}.",
+        "licence": "",
+        "created": date.today().isoformat(),
+        "classes": list(origin.classes),
+        "null_class": len(origin.classes) if origin.classes else None,
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "recommended": {"sampler": "dpmpp_2m", "steps": 20, "spacing": "trailing", **guidance},
+        "trained": {
+            "run": run.facts.get("id", ""),
+            "pictures": origin.pictures,
+            "pictures_seen": step * settings.batch,
+            "steps": step,
+            "seconds": round(seconds),
+            "settings": {k: v for k, v in to_dict(settings).items() if k != "folder"},
+            "class_counts": dict(zip(origin.classes, origin.class_counts, strict=True)),
+            "loss": runs.last_losses(run),
+            **from_model,
+        },
+    }

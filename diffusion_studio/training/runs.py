@@ -1,0 +1,291 @@
+"""Training runs on disk: a folder a run, a folder a checkpoint, each staged, verified by its manifest, and renamed into place.
+
+runs/NAME/run.json                  the settings, what the run began from, and what became of it
+runs/NAME/log.jsonl                 a line for each report: step, loss, validation, learning rate
+runs/NAME/checkpoints/00001200/     state.safetensors, state.json, and manifest.json with sizes and hashes, written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ..errors import UserError
+from ..folders import (
+    models_dir,
+    read_json,
+    runs_dir,
+    stage_folder,
+    sweep_temporaries,
+    trash,
+    write_atomic,
+    write_json,
+)
+
+KEPT = 2  # verified checkpoints that always stay
+TENSORS, STATE, MANIFEST, FACTS, LOG = (
+    "state.safetensors",
+    "state.json",
+    "manifest.json",
+    "run.json",
+    "log.jsonl",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder. `facts` is run.json: settings, state ("running", "stopped", "finished"), step, seconds."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        try:
+            value = read_json(self.path / FACTS)
+        except (OSError, UserError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def step(self) -> int:
+        return int(self.facts.get("step", 0))
+
+    @property
+    def state(self) -> str:
+        """ "running" only while a living process trains it; one that was killed is "stopped"."""
+        facts = self.facts
+        state = str(facts.get("state", "unknown"))
+        return "stopped" if state == "running" and not _lives(facts.get("process")) else state
+
+    def note(self, **facts: Any) -> None:
+        """Merge `facts` into run.json, atomically."""
+        write_json(self.path / FACTS, {**self.facts, **facts})
+
+
+def this_process() -> list[float]:
+    """Id and start time: an id alone may be given again to another process."""
+    return [os.getpid(), psutil.Process().create_time()]
+
+
+def _lives(process: Any) -> bool:
+    try:
+        number, begun = process
+        return abs(psutil.Process(int(number)).create_time() - begun) < 2
+    except (TypeError, ValueError, psutil.Error):
+        return False
+
+
+def folder_name(title: str) -> str:
+    """A folder's name from what the user called the run: letters, digits, dashes."""
+    name = re.sub(r"[^\w.-]+", "-", title.strip().lower()).strip("-.")
+    if not name:
+        raise UserError("Give the model a name with at least one letter or digit (--name).")
+    return name[:80]
+
+
+def create(name: str, settings: Mapping[str, Any], origin: Mapping[str, Any]) -> Run:
+    """A new run's folder. Raises `UserError` where a run or a model of that name is there already."""
+    path = runs_dir() / folder_name(name)
+    check_free(name)
+    write_json(path / FACTS, {
+        "id": secrets.token_hex(8),
+        "settings": dict(settings),
+        "origin": dict(origin),
+        "state": "running",
+        "process": this_process(),
+        "step": 0,
+        "seconds": 0.0,
+    })  # fmt: skip
+    return Run(path)
+
+
+def check_free(name: str) -> None:
+    """Raises `UserError` where a run or a model of that name is there already: known before hours of training, not after."""
+    path = runs_dir() / folder_name(name)
+    if (path / FACTS).exists():
+        raise UserError(
+            f"A training run called “{path.name}” is there already: go on with --resume {path.name}, or choose another name."
+        )
+    if (models_dir() / path.name).exists():
+        raise UserError(
+            f"A model called “{path.name}” is there already: choose another name, or delete the model first."
+        )
+
+
+def find(name: str) -> Run:
+    path = runs_dir() / folder_name(name)
+    if not (path / FACTS).is_file():
+        names = ", ".join(run.name for run in list_runs()) or "none"
+        raise UserError(f"There is no training run called “{name[:80]}”; there are: {names}.")
+    return Run(path)
+
+
+def list_runs() -> list[Run]:
+    """Every run, the latest touched first."""
+    place = runs_dir()
+    runs = [Run(path.parent) for path in place.glob(f"*/{FACTS}")] if place.is_dir() else []
+    return sorted(runs, key=lambda run: (run.path / FACTS).stat().st_mtime, reverse=True)
+
+
+def rename(run: Run, name: str) -> Run:
+    """Give a run that is not being trained another name, which its model will have too."""
+    _require_idle(run, "renamed")
+    check_free(name)
+    target = runs_dir() / folder_name(name)
+    run.path.rename(target)
+    renamed = Run(target)
+    renamed.note(settings={**renamed.facts.get("settings", {}), "name": name})
+    return renamed
+
+
+def delete(run: Run) -> Path:
+    """Move a run that is not being trained to the trash; returns where it is, for `folders.restore`."""
+    _require_idle(run, "deleted")
+    return trash(run.path)
+
+
+def _require_idle(run: Run, done: str) -> None:
+    if run.state == "running":
+        raise UserError(f"The run “{run.name}” is being trained just now: stop it before it is {done}.")
+
+
+def claim(run: Run) -> None:
+    """Say that this process trains the run now. Raises `UserError` where another one does."""
+    facts = run.facts
+    if run.state == "running" and facts.get("process", [0])[0] != os.getpid():
+        raise UserError(
+            f"The run “{run.name}” is being trained just now by another process ({facts['process'][0]:g})."
+        )
+    sweep_temporaries(run.path)
+    run.note(state="running", process=this_process())
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------------
+
+
+def save_checkpoint(run: Run, step: int, tensors: bytes, state: Mapping[str, Any]) -> Path:
+    """Stage, write the manifest last, rename, verify; only then drop all older ones but the newest `KEPT` that verify."""
+    target = run.path / "checkpoints" / f"{step:08d}"
+    if target.exists() and verified(target):
+        return target
+    files = {TENSORS: tensors, STATE: json.dumps(dict(state)).encode()}
+    manifest = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
+    }
+    with stage_folder(target) as stage:
+        for name, data in {**files, MANIFEST: json.dumps(manifest).encode()}.items():
+            (stage / name).write_bytes(data)
+    if not verified(target):
+        raise UserError(
+            f"The checkpoint {target} could not be read back as it was written; the ones before it are kept."
+        )
+    prune(run)
+    return target
+
+
+def prune(run: Run) -> None:
+    """Remove every checkpoint older than the newest `KEPT` that verify; with fewer of them, none."""
+    good = 0
+    for path in checkpoints(run):
+        if good >= KEPT:
+            shutil.rmtree(path, ignore_errors=True)
+        elif verified(path):
+            good += 1
+
+
+def checkpoints(run: Run) -> Iterator[Path]:
+    """Folders of checkpoints, newest first, verified or not."""
+    place = run.path / "checkpoints"
+    if place.is_dir():
+        yield from sorted((path for path in place.iterdir() if path.name.isdigit()), reverse=True)
+
+
+def newest_checkpoint(run: Run) -> tuple[Path | None, list[str]]:
+    """The newest one that verifies, and the names of newer ones that did not."""
+    skipped: list[str] = []
+    for path in checkpoints(run):
+        if verified(path):
+            return path, skipped
+        skipped.append(path.name)
+    return None, skipped
+
+
+def verified(checkpoint: Path) -> bool:
+    """Whether every file has the size and the hash its manifest says."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        for name, facts in manifest.items():
+            data = (checkpoint / name).read_bytes()
+            if len(data) != facts["size"] or hashlib.sha256(data).hexdigest() != facts["sha256"]:
+                return False
+        return {TENSORS, STATE} <= set(manifest)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """state.json: the step and the seconds of training until then."""
+    return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+
+
+# The log --------------------------------------------------------------------------------------------------------------
+
+
+def append_log(run: Run, entry: Mapping[str, Any]) -> None:
+    with (run.path / LOG).open("a", encoding="utf-8") as log:
+        log.write(json.dumps({key: _finite(value) for key, value in entry.items()}) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_log(run: Run) -> list[dict[str, Any]]:
+    """Every report of the run, oldest first: what a plot shows before the first new one comes. Torn lines are left out."""
+    entries = []
+    try:
+        lines = (run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+            entries.append(entry)
+    return entries
+
+
+def cut_log(run: Run, step: int) -> None:
+    """Forget the reports of steps after `step`, which will be done again."""
+    entries = read_log(run)
+    kept = [entry for entry in entries if entry["step"] <= step]
+    if len(kept) != len(entries):
+        write_atomic(run.path / LOG, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+
+
+def last_losses(run: Run) -> dict[str, float]:
+    """The last training and validation loss of the log, where there is one."""
+    found: dict[str, float] = {}
+    for entry in read_log(run):
+        for key in ("loss", "validation"):
+            if isinstance(entry.get(key), (int, float)):
+                found[key] = round(entry[key], 6)
+    return found

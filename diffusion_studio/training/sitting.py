@@ -1,0 +1,209 @@
+"""The clock, the autosaves and the reports around a trainer. The clock stands still while somebody looks at an event."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.torch import save as save_tensors
+
+from ..diffusion.unet import UNet
+from ..errors import UserError
+from ..events import CheckpointSaved, Loss, Samples, Status, Warned
+from ..settings import TrainingSettings
+from . import runs
+from .samples import draw, sheet
+from .team import STOP
+from .trainer import NotFinite, Trainer
+from .validation import Validation, validate
+
+REPORT_EVERY = 0.5  # seconds
+SAMPLE_COUNT = 16
+DEFAULT_MINUTES = 10.0
+
+
+def fraction(settings: TrainingSettings, step: int, seconds: float) -> float:
+    """How much of the run is done, 0 to 1."""
+    if settings.steps:
+        return min(1.0, step / settings.steps)
+    return min(1.0, seconds / (60 * (settings.minutes or DEFAULT_MINUTES)))
+
+
+def save(run: runs.Run, trainer: Trainer, seconds: float) -> Path:
+    """A checkpoint of now. Raises `NotFinite` rather than write weights that are not finite."""
+    return runs.save_checkpoint(
+        run, trainer.done, save_tensors(trainer.state()), {"step": trainer.done, "seconds": seconds}
+    )
+
+
+class Sitting:
+    """The clock, the autosaves and the reports around a trainer. The clock stands still while an event is looked at."""
+
+    def __init__(
+        self, settings: TrainingSettings, trainer: Trainer, run: runs.Run, seconds_before: float
+    ) -> None:
+        self.settings, self.trainer, self.run = settings, trainer, run
+        self.before, self.elapsed, self.resumed_at = seconds_before, 0.0, time.monotonic()
+        self.recent: deque[float] = deque(maxlen=100)
+        self.first_step = self.saved_step = trainer.done
+        self.reported = self.sampled = self.saved = 0.0  # seconds of this sitting
+
+    @property
+    def now(self) -> float:
+        """Seconds of work in this sitting."""
+        return self.elapsed + time.monotonic() - self.resumed_at
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all sittings."""
+        return self.before + self.now
+
+    @property
+    def fraction(self) -> float:
+        return fraction(self.settings, self.trainer.done, self.seconds)
+
+    def tell(self, event: Any) -> Iterator[Any]:
+        self.elapsed = self.now
+        try:
+            yield event
+        finally:
+            self.resumed_at = time.monotonic()
+
+    def run_to_end(self) -> Iterator[Any]:
+        try:
+            while self.fraction < 1:
+                loss = self.trainer.step(self.trainer.team.agree(self.fraction))
+                if math.isfinite(loss):
+                    self.recent.append(loss)
+                yield from self.report()
+                if self.due():
+                    yield from self.autosave()
+            self.trainer.check_finite()
+            yield from self.look()
+        except NotFinite:
+            raise UserError(
+                f"The training became unstable at step {self.trainer.done}: loss or weights were no longer finite. "
+                "The last good checkpoint is kept. A smaller learning rate usually helps."
+            ) from None
+        finally:
+            self.trainer.team.agree(STOP)
+            self.keep()
+
+    def report(self) -> Iterator[Any]:
+        for text in self.trainer.notes:
+            yield from self.tell(Warned(text=text))
+        self.trainer.notes.clear()
+        if self.settings.sample_every and self.now - self.sampled >= self.settings.sample_every:
+            yield from self.look()
+        elif self.now - self.reported >= REPORT_EVERY:
+            yield from self.tell(self.loss(None))
+
+    def look(self) -> Iterator[Any]:
+        """Validation loss, and samples where they are wanted."""
+        found = None
+        with closing(validate(self.trainer)) as steps:  # at once: the averages must be out before a save
+            for result in steps:
+                found = result
+                yield from self.breathe("Measuring the loss on held-out pictures…")
+        yield from self.tell(self.loss(found))
+        if self.settings.sample_every:
+            yield from self.samples()
+        self.sampled = self.reported = self.now
+
+    def breathe(self, text: str) -> Iterator[Any]:
+        """Give the caller a chance to stop or pause in the middle of something long."""
+        if self.now - self.reported >= REPORT_EVERY:
+            self.reported = self.now
+            yield from self.tell(Status(text=text))
+
+    def due(self) -> bool:
+        steps = self.settings.autosave_steps
+        by_steps = bool(steps) and self.trainer.done - self.saved_step >= steps
+        return by_steps or self.now - self.saved >= self.settings.autosave
+
+    def autosave(self) -> Iterator[Any]:
+        try:
+            path = self.save("running")
+        except UserError as error:  # a full disk: the training goes on, and so do the tries
+            self.saved, self.saved_step = self.now, self.trainer.done
+            yield from self.tell(Warned(text=str(error)))
+        else:
+            yield from self.tell(CheckpointSaved(step=self.trainer.done, path=path))
+
+    def keep(self) -> None:
+        """The last save of a sitting, whatever ended it."""
+        try:
+            self.save("stopped")
+        except NotFinite:
+            self.run.note(state="stopped")
+
+    def save(self, state: str) -> Path:
+        path = save(self.run, self.trainer, self.seconds)
+        self.run.note(state=state, step=self.trainer.done, seconds=self.seconds)
+        self.saved, self.saved_step = self.now, self.trainer.done
+        return path
+
+    def loss(self, validation: Validation | None) -> Loss:
+        done = self.trainer.done - self.first_step
+        event = Loss(
+            step=self.trainer.done,
+            loss=float(np.mean(self.recent)) if self.recent else float("nan"),
+            validation=validation.loss if validation else None,
+            learning_rate=self.trainer.learning_rate(self.fraction),
+            pictures_per_second=done * self.settings.batch * self.trainer.team.size / max(self.now, 1e-9),
+            fraction=self.fraction,
+            time_left=self.time_left(done),
+            by_timestep=validation.by_timestep if validation else (),
+        )
+        self.reported = self.now
+        keys = ("step", "loss", "validation", "learning_rate")
+        with suppress(
+            OSError
+        ):  # a full disk is told of by the next checkpoint; a hole in the curve is no reason to stop
+            runs.append_log(self.run, {key: getattr(event, key) for key in keys} | {"seconds": self.seconds})
+        return event
+
+    def time_left(self, done: int) -> float:
+        """Counted over this sitting alone: an earlier one may have run on a busier machine."""
+        if self.settings.steps:
+            return max(0, self.settings.steps - self.trainer.done) * self.now / max(done, 1)
+        return max(0.0, 60 * (self.settings.minutes or DEFAULT_MINUTES) - self.seconds)
+
+    def samples(self) -> Iterator[Any]:
+        with self.trainer.watched() as network:
+            raw = yield from self.draw(network)
+        with self.trainer.averaged() as network:
+            ema = yield from self.draw(network)
+        self.write_sheet(ema)
+        step = self.trainer.done
+        yield from self.tell(
+            Samples(step=step, ema=ema, raw=raw, warming_up=self.trainer.ema.warming_up(step))
+        )
+
+    def draw(self, network: UNet) -> Generator[Any, None, np.ndarray]:
+        trainer = self.trainer
+        found = np.zeros((0, 0, 0, 3), np.uint8)
+        for pictures in draw(
+            network,
+            trainer.schedule,
+            trainer.settings.prediction,
+            count=SAMPLE_COUNT,
+            classes=trainer.null_class,
+        ):
+            found = found if pictures is None else pictures
+            yield from self.breathe("Drawing samples…")
+        return found
+
+    def write_sheet(self, pictures: np.ndarray) -> None:
+        """The film of how one noise turns into pictures as the training goes on. A full disk only leaves a frame out."""
+        folder = self.run.path / "samples"
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(sheet(pictures)).save(folder / f"{self.trainer.done:08d}.png")

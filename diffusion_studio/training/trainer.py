@@ -1,0 +1,323 @@
+"""The training loop (Ho et al. 2020, algorithm 1): noise a picture, let the network predict, take a step on the squared error.
+
+All randomness of step k is drawn from (seed, k) alone: order of the pictures, mirroring, timesteps, noise, dropped labels.
+So a run taken up again at step k goes on bit for bit, with no generator's state to carry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion.schedules import SCHEDULES, NoiseSchedule
+from ..diffusion.unet import UNet
+from ..diffusion.unet_config import UNetConfig
+from ..errors import UserError
+from ..hardware import DTYPES
+from ..settings import TrainingSettings
+from .ema import Ema
+from .gradients import Gradients, is_out_of_memory
+from .images import Pictures
+from .shapes import shape_for
+from .team import ALONE, Team
+
+PATIENCE = 3  # non-finite steps in a row before the run stops
+FIRST_SCALE, STEPS_TO_GROW = (
+    2.0**16,
+    2000,
+)  # float16 only: what the loss is multiplied by, and how long before it is doubled
+
+
+class NotFinite(Exception):
+    """Loss, gradient or weights were not finite."""
+
+
+class Batch(NamedTuple):
+    """`clean` and `noise` (N, 3, S, S), clean in [-1, 1]; `timestep` (N,) int64; `labels` (N,) rows of the class table."""
+
+    clean: Tensor
+    noise: Tensor
+    timestep: Tensor
+    labels: Tensor | None
+
+    def rows(self, rows: slice) -> Batch:
+        return Batch(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
+
+
+class Trainer:
+    """A network being trained on pictures in memory. `step()` does one optimizer step; everything else watches.
+
+    `network` and `schedule`: what to go on from, instead of a fresh network and the schedule the settings name.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        pictures: Pictures,
+        *,
+        device: str,
+        precision: str,
+        network: UNet | None = None,
+        schedule: NoiseSchedule | None = None,
+        team: Team = ALONE,
+    ) -> None:
+        self.settings, self.pictures, self.device, self.team = settings, pictures, torch.device(device), team
+        self.seed = settings.seed or 0
+        self.schedule = schedule or SCHEDULES[settings.schedule](settings.timesteps)
+        config = shape_for(settings.size, settings.model_size, len(pictures.classes))
+        self.network = (network or fresh_network(config, self.seed)).to(self.device)
+        self.network.requires_grad_(True).train()
+        self.parameters = list(self.network.parameters())
+        self.ema = Ema(self.network, settings.ema)
+        pixels = settings.batch * settings.size**2
+        self.gradients = Gradients(self.network, DTYPES[precision], self.device, pixels=pixels)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+        )
+        self.learn, self.held_out = split(pictures, settings.validation, self.seed)
+        self.null_class = len(pictures.classes)
+        self.images = torch.from_numpy(pictures.images).to(self.device)
+        self.labels = torch.from_numpy(pictures.labels).to(self.device) if pictures.classes else None
+        self.root = torch.tensor(self.schedule.alpha_bar**0.5, dtype=torch.float32, device=self.device)
+        self.rest = torch.tensor(
+            (1 - self.schedule.alpha_bar) ** 0.5, dtype=torch.float32, device=self.device
+        )
+        self.weight = loss_weight(self.schedule, settings.prediction, settings.min_snr).to(self.device)
+        self.done, self.bad = 0, 0
+        self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
+        self.notes: list[str] = []  # what the user should be told, taken by whoever shows it
+
+    # --- one step ---
+
+    def step(self, fraction: float) -> float:
+        """One optimizer step at `fraction` (0 to 1) of the run; returns the loss. Raises `NotFinite` after several bad ones."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(fraction)
+        mean = self.fill_gradients(self.share(self.batch(self.done)))
+        self.team.average([mean, *self.gradients.own])
+        if self.scale != 1:
+            torch._foreach_div_(self.gradients.own, self.scale)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm or math.inf, foreach=True)
+        loss, length = torch.stack([mean, norm]).tolist()
+        if math.isfinite(loss) and math.isfinite(length):
+            self.optimizer.step()
+            self.gradients.refresh()
+            self.bad = 0
+            self.ema.update(self.done + 1)
+            self._grow_scale()
+        elif math.isfinite(loss) and self.scale > 1:
+            self.scale, self.calm = (
+                self.scale / 2,
+                0,
+            )  # float16 overflowed in the gradient: usual, and no fault
+        else:
+            self.bad += 1
+            if self.bad >= PATIENCE:
+                raise NotFinite
+        self.done += 1
+        return loss
+
+    def fill_gradients(self, batch: Batch) -> Tensor:
+        """The mean loss, its gradient left in `.grad`; out of memory: once more in half as large pieces."""
+        for attempt in (1, 2):
+            try:
+                return self.gradients.fill(
+                    lambda network, rows: self.loss(network, batch.rows(rows)), len(batch.clean), self.scale
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if attempt == 2:
+                    raise UserError(
+                        "There is not enough memory for this training: choose a smaller batch or model."
+                    ) from None
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.gradients.halve(len(batch.clean))
+            self.notes.append(
+                f"Out of memory: each step is now done in {self.gradients.parts} parts, with the same result."
+            )
+        raise AssertionError("unreachable")
+
+    def _grow_scale(self) -> None:
+        if self.gradients.dtype == torch.float16:
+            self.calm += 1
+            if self.calm >= STEPS_TO_GROW:
+                self.scale, self.calm = self.scale * 2, 0
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, drawn from (seed, step) alone; with several processes, the batch of them all."""
+        count = self.settings.batch * self.team.size
+        draw = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        rows = self.learn[order(len(self.learn), self.seed, step * count, count)].to(self.device)
+        clean = self.images[rows].float() / 127.5 - 1
+        if self.settings.flip:
+            mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
+            clean = torch.where(mirrored[:, None, None, None], clean.flip(-1), clean)
+        timestep = torch.randint(len(self.schedule), (count,), generator=draw).to(self.device)
+        noise = torch.randn(clean.shape, generator=draw).to(self.device)
+        labels = None
+        if self.labels is not None:
+            dropped = (torch.rand(count, generator=draw) < self.settings.label_dropout).to(self.device)
+            labels = self.labels[rows].masked_fill(dropped, self.null_class)
+        return Batch(clean, noise, timestep, labels)
+
+    def share(self, batch: Batch) -> Batch:
+        """This process's part of the batch."""
+        start = self.team.rank * self.settings.batch
+        return batch.rows(slice(start, start + self.settings.batch))
+
+    def loss(self, network: UNet, batch: Batch, *, weighted: bool = True) -> Tensor:
+        """(N,) squared error of the prediction, a mean over pixels, weighted by Min-SNR where asked."""
+        clean, noise, timestep, labels = batch
+        root, rest = self.root[timestep][:, None, None, None], self.rest[timestep][:, None, None, None]
+        noisy = root * clean + rest * noise
+        prediction = network(noisy.to(self.gradients.dtype), timestep, labels).float()
+        error = (prediction - self.target(clean, noise, root, rest)).square().mean(dim=(1, 2, 3))
+        return error * self.weight[timestep] if weighted else error
+
+    def target(self, clean: Tensor, noise: Tensor, root: Tensor, rest: Tensor) -> Tensor:
+        """What the network should answer (v: Salimans & Ho 2022, app. D)."""
+        if self.settings.prediction == "v_prediction":
+            return root * noise - rest * clean
+        return noise if self.settings.prediction == "epsilon" else clean
+
+    def learning_rate(self, fraction: float) -> float:
+        """Linear warm-up over steps, then level, then a linear fall to a twentieth over the last 40% of the run."""
+        warm = min(1.0, (self.done + 1) / self.settings.warmup) if self.settings.warmup else 1.0
+        fall = min(1.0, max(0.05, (1 - fraction) / 0.4))
+        return self.settings.learning_rate * warm * fall
+
+    # --- watching ---
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[UNet]:
+        """The averaged weights, for as long as the block lasts: `network` holds them in float32, the block gets what computes."""
+        self.ema.swap()
+        self.gradients.refresh()
+        try:
+            with self.watched() as network:
+                yield network
+        finally:
+            self.ema.swap()
+            self.gradients.refresh()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[UNet]:
+        """The weights as they are, ready to be asked and not to be trained."""
+        network = self.gradients.working.eval()
+        try:
+            yield network
+        finally:
+            network.train()
+
+    # --- state ---
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything a bit-for-bit resume needs, as tensors; the rest follows from the settings and the step.
+
+        Raises `NotFinite` rather than hand out weights that are not finite.
+        """
+        self.check_finite()
+        tensors = {f"weights.{name}": weight for name, weight in self.network.state_dict().items()}
+        for index, (average, weight) in enumerate(zip(self.ema.average, self.ema.weights, strict=True)):
+            tensors[f"ema.{index}"] = average
+            for key, value in self.optimizer.state.get(weight, {}).items():
+                tensors[f"optimizer.{index}.{key}"] = value
+        tensors["done"] = torch.tensor([self.done, self.bad])
+        tensors["scale"] = torch.tensor([self.scale, self.calm], dtype=torch.float64)
+        tensors["parts"] = torch.tensor(self.gradients.parts)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def check_finite(self) -> None:
+        """Raises `NotFinite` unless weights, averages and the optimizer's moments all are finite."""
+        moments = [
+            value for weight in self.parameters for value in self.optimizer.state.get(weight, {}).values()
+        ]
+        if not all_finite([*self.network.state_dict().values(), *self.ema.average, *moments]):
+            raise NotFinite
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""
+        prefix = "weights."
+        self.network.load_state_dict(
+            {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        for index, (average, weight) in enumerate(zip(self.ema.average, self.ema.weights, strict=True)):
+            average.copy_(tensors[f"ema.{index}"])
+            start = f"optimizer.{index}."
+            state = {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
+            # clones: the checkpoint's tensors share one block of memory
+            self.optimizer.state[weight] = {k: v.clone().to(weight.device) for k, v in state.items()}
+        self.done, self.bad = (int(n) for n in tensors["done"])
+        if "scale" in tensors:
+            scale, calm = tensors["scale"].tolist()
+            self.scale, self.calm = (scale if self.gradients.dtype == torch.float16 else 1.0), int(calm)
+            self.gradients.parts = int(tensors["parts"])
+        self.gradients.refresh()
+
+    def close(self) -> None:
+        self.gradients.close()
+
+
+def fresh_network(config: UNetConfig, seed: int) -> UNet:
+    """A network with its first weights drawn from the seed; nobody else's randomness is touched."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = UNet(config)
+    zero_last_layers(network)
+    return network
+
+
+def all_finite(tensors: list[Tensor]) -> bool:
+    largest = torch._foreach_norm(
+        [tensor.detach() for tensor in tensors if tensor.is_floating_point()], math.inf
+    )
+    return bool(torch.isfinite(torch.stack([norm.float().cpu() for norm in largest])).all())
+
+
+def split(pictures: Pictures, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows to learn from and rows held out: at most 512, none of fewer than 20 pictures."""
+    shuffled = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
+    held = min(512, int(len(pictures) * share)) if len(pictures) >= 20 else 0
+    return shuffled[held:].sort().values, shuffled[:held].sort().values
+
+
+def order(total: int, seed: int, start: int, count: int) -> Tensor:
+    """Places `start` to `start + count` of an endless run of shuffles of `total` rows, one for each epoch."""
+    rows: list[Tensor] = []
+    while count:
+        epoch, offset = divmod(start, total)
+        shuffled = torch.randperm(
+            total, generator=torch.Generator().manual_seed((seed * 7_919 + epoch) % 2**63)
+        )
+        part = shuffled[offset : offset + count]
+        rows.append(part)
+        start, count = start + len(part), count - len(part)
+    return torch.cat(rows)
+
+
+def loss_weight(schedule: NoiseSchedule, prediction: str, gamma: float) -> Tensor:
+    """(T,) Min-SNR weights (Hang et al. 2023, sec. 3.4): min(SNR, gamma) in x_0's error; gamma 0: ones."""
+    if not gamma:
+        return torch.ones(len(schedule))
+    snr = torch.tensor(schedule.alpha_bar / (1 - schedule.alpha_bar))
+    clipped = snr.clamp(max=gamma)
+    weight = {"epsilon": clipped / snr, "v_prediction": clipped / (snr + 1), "sample": clipped}[prediction]
+    return weight.nan_to_num(0.0).float()
+
+
+def zero_last_layers(network: UNet) -> None:
+    """Start every residual block as the identity and the output at zero (Dhariwal & Nichol 2021, as in their code)."""
+    for module in network.modules():
+        last = getattr(module, "conv2", None)
+        if isinstance(last, nn.Conv2d):
+            for weight in last.parameters():
+                nn.init.zeros_(weight)
+    for weight in network.conv_out.parameters():
+        nn.init.zeros_(weight)

@@ -1,0 +1,40 @@
+"""The loss on held-out pictures with fixed noise and timesteps: a curve that means something, where the training loss jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple
+
+import torch
+
+from .trainer import Batch, Trainer
+
+TIMES, MOST_PICTURES, PIECE = 8, 64, 128  # timesteps per picture, pictures, and how many are asked at once
+
+
+class Validation(NamedTuple):
+    loss: float  # the mean over all, unweighted
+    by_timestep: tuple[tuple[int, float], ...]
+
+
+@torch.no_grad()
+def validate(trainer: Trainer) -> Generator[Validation | None, None, None]:
+    """Yields None while it works, and last the loss of the averaged weights; nothing at all where nothing was held out."""
+    if not len(trainer.held_out):
+        return
+    rows = trainer.held_out[:MOST_PICTURES].repeat_interleave(TIMES).to(trainer.device)
+    clean = trainer.images[rows].float() / 127.5 - 1
+    spread = torch.linspace(0, len(trainer.schedule) - 1, TIMES).round().long()
+    timestep = spread.repeat(len(rows) // TIMES).to(trainer.device)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(trainer.seed)).to(trainer.device)
+    batch = Batch(clean, noise, timestep, trainer.labels[rows] if trainer.labels is not None else None)
+    errors = []
+    with trainer.averaged() as network:
+        for start in range(0, len(rows), PIECE):
+            errors.append(
+                trainer.loss(network, batch.rows(slice(start, start + PIECE)), weighted=False).cpu()
+            )
+            yield None
+    table = torch.cat(errors).reshape(-1, TIMES)
+    means = zip(spread.tolist(), table.mean(dim=0).tolist(), strict=True)
+    yield Validation(float(table.mean()), tuple((int(t), float(loss)) for t, loss in means))

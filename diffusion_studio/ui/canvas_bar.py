@@ -1,0 +1,98 @@
+"""The few buttons that lie on the canvas: which layer is shown, how large, and the way back to what is forming."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+
+from .canvas import Canvas
+from .labels import plain_label
+from .pictures import LAYERS
+from .theme import SPACE_M, SPACE_XS
+
+EXPLAINED = {
+    "denoised": "The clean picture the model predicts from the present noise (x̂₀)",
+    "noisy": "The picture as it stands, with the noise that is still in it (xₜ)",
+}
+
+
+class CanvasBar(QObject):
+    """Keeps three groups of buttons in the corners of a canvas."""
+
+    live_wanted = Signal()
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
+        self.layers = {name: _button(text, EXPLAINED[name]) for name, text in LAYERS.items()}
+        for name, button in self.layers.items():
+            button.setCheckable(True)
+            button.clicked.connect(lambda _=False, layer=name: canvas.show_layer(layer))  # ends in `_update`
+        self.percent = plain_label("100 %")
+        self.percent.setToolTip("Screen pixels for each pixel of the picture")
+        self.fit = _button("Fit", "Show everything, as large as the canvas allows (F)")
+        self.fit.clicked.connect(canvas.fit)
+        self.live = _button("Show what is forming", "Go back to the picture that is being drawn now")
+        self.live.clicked.connect(self.live_wanted)
+        self._left = _group(canvas, *self.layers.values())
+        self._right = _group(canvas, self.percent, self.fit)
+        self._top = _group(canvas, self.live)
+        self._top.hide()
+        canvas.installEventFilter(self)
+        canvas.view_changed.connect(self._update)
+        self._update()
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return [*self.layers.values(), self.fit, self.live]
+
+    def show_live(self, offered: bool) -> None:
+        """Offer the way back to the running generation."""
+        self._top.setVisible(offered)
+        self._place()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+    def _update(self) -> None:
+        canvas = self._canvas
+        self._left.setVisible(len(canvas.layers) > 1)
+        self._right.setVisible(bool(canvas.pictures))
+        for name, button in self.layers.items():
+            button.setChecked(name == canvas.layer)
+        text = f"{canvas.scale * 100:.0f} %"
+        if text != self.percent.text():
+            self.percent.setText(text)
+            self._place()
+
+    def _place(self) -> None:
+        width, height = self._canvas.width(), self._canvas.height()
+        for group in (self._left, self._right, self._top):
+            group.adjustSize()
+        bottom = height - self._left.height() - SPACE_M
+        self._left.move(SPACE_M, bottom)
+        self._right.move(width - self._right.width() - SPACE_M, bottom)
+        self._top.move((width - self._top.width()) // 2, SPACE_M)
+
+
+def _button(text: str, explanation: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setAccessibleName(text)
+    button.setToolTip(explanation)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setCursor(Qt.CursorShape.ArrowCursor)
+    return button
+
+
+def _group(canvas: Canvas, *parts: QWidget) -> QFrame:
+    frame = QFrame(canvas)
+    frame.setObjectName("onGround")
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1)
+    row.setSpacing(2)
+    for part in parts:
+        row.addWidget(part)
+    return frame

@@ -1,0 +1,124 @@
+"""Help: the shortcuts, what this application is, and a report to paste into a bug tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from .. import __version__
+from .icons import application_icon
+from .labels import plain_label
+from .studio import Studio
+from .theme import SPACE_L, SPACE_S, SPACE_XL
+
+ON_THE_CANVAS = {
+    "Zoom about the pointer": "Wheel",
+    "Move the picture": "Drag, or arrow keys",
+    "Open one of several, and back": "Double click, or Enter",
+    "Drag a picture out as a file": "Drag, when all of it is seen",
+}
+
+
+def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
+    """Every shortcut of the menus as they are, and what the pointer does on the canvas."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Keyboard shortcuts")
+    columns = QHBoxLayout()
+    columns.setSpacing(SPACE_XL * 2)
+    sections = [(name, _pairs(actions)) for name, actions in menus]
+    sections.append(("Canvas", list(ON_THE_CANVAS.items())))
+    sections = [(name, pairs) for name, pairs in sections if pairs]
+    middle = (len(sections) + 1) // 2
+    for part in (sections[:middle], sections[middle:]):
+        columns.addLayout(_column(part))
+    outer = QVBoxLayout(dialog)
+    outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
+    outer.setSpacing(SPACE_L)
+    outer.addWidget(plain_label("Keyboard shortcuts", "title"))
+    outer.addLayout(columns)
+    outer.addWidget(_close_button(dialog))
+    return dialog
+
+
+def about_dialog(parent: QWidget) -> QDialog:
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("About Diffusion Studio")
+    sign = plain_label("")
+    sign.setPixmap(application_icon().pixmap(96, 96))
+    words = QVBoxLayout()
+    words.setSpacing(SPACE_S)
+    for text, kind in (
+        ("Diffusion Studio", "title"),
+        (f"Version {__version__}", "quiet"),
+        ("Train diffusion models on your own pictures, and watch\npictures form out of noise.", ""),
+        (
+            "Apache License 2.0. The starter models were trained by\nthis project on public-domain drawings (CC0).",
+            "quiet",
+        ),
+    ):
+        words.addWidget(plain_label(text, kind))
+    row = QHBoxLayout()
+    row.setSpacing(SPACE_XL)
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addLayout(words)
+    outer = QVBoxLayout(dialog)
+    outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
+    outer.setSpacing(SPACE_L)
+    outer.addLayout(row)
+    outer.addWidget(_close_button(dialog))
+    return dialog
+
+
+def copy_report(studio: Studio) -> None:
+    """Gather what a bug report needs, off the window's thread, and put it on the clipboard."""
+
+    def copied(text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        studio.told.emit("Report copied: paste it into a bug report")
+
+    studio.told.emit("Gathering the report…")
+    studio.run(_report(), copied)
+
+
+def _report() -> Generator[str, None, None]:
+    from ..doctor import text
+
+    yield text()
+
+
+def _pairs(actions: Sequence[QAction]) -> list[tuple[str, str]]:
+    native = QKeySequence.SequenceFormat.NativeText
+    return [
+        (entry.text().replace("&", ""), entry.shortcut().toString(native))
+        for entry in actions
+        if not entry.shortcut().isEmpty()
+    ]
+
+
+def _column(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> QVBoxLayout:
+    column = QVBoxLayout()
+    column.setSpacing(SPACE_S)
+    for name, pairs in sections:
+        column.addWidget(plain_label(name, "heading"))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE_XL)
+        grid.setColumnStretch(0, 1)
+        for row, (text, keys) in enumerate(pairs):
+            grid.addWidget(plain_label(text), row, 0)
+            grid.addWidget(plain_label(keys, "quiet"), row, 1, Qt.AlignmentFlag.AlignRight)
+        column.addLayout(grid)
+        column.addSpacing(SPACE_S)
+    column.addStretch(1)
+    return column
+
+
+def _close_button(dialog: QDialog) -> QDialogButtonBox:
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    close = box.button(QDialogButtonBox.StandardButton.Close)
+    close.setAccessibleName(close.text().replace("&", ""))
+    close.setToolTip("Close this sheet")
+    box.rejected.connect(dialog.reject)
+    return box

@@ -1,0 +1,103 @@
+"""What is in the window: the rail and its pages, the banner, the menus and the status line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from .banner import Banner
+from .icons import application_icon
+from .menus import Menus
+from .page import Page
+from .rail import Rail
+from .status import StatusLine
+from .texts import readable
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from .window import Entry, MainWindow
+
+
+class Interior(QWidget):
+    """Makes each page when it is first visited."""
+
+    def __init__(self, window: MainWindow, entries: Sequence[Entry]) -> None:
+        super().__init__(window)
+        self.studio = window.studio
+        self.entries = entries
+        self.pages: dict[int, Page] = {}
+        self._greeted: set[int] = set()
+        self.rail = Rail([(entry.icon, entry.label, entry.explanation) for entry in entries], self)
+        self.stack = QStackedWidget(self)
+        self.banner = Banner(self)
+        self.status = StatusLine(self)
+        window.setStatusBar(self.status)
+        window.setWindowIcon(application_icon())
+        self.menus = Menus(window, self)
+        self._lay_out()
+        self._connect()
+        self.status.start()
+
+    @property
+    def page(self) -> Page:
+        """The page that is shown."""
+        return self.pages[self.rail.chosen_number]
+
+    def visit(self, number: int) -> None:
+        """Show the page at this place of the rail."""
+        if number not in self.pages:
+            self.pages[number] = self.entries[number].make(self.studio)
+            self.stack.addWidget(self.pages[number])
+            order = [*self.rail.buttons, *self.pages[number].controls()]
+            for first, second in zip(order, order[1:], strict=False):
+                QWidget.setTabOrder(first, second)
+        self.rail.show_chosen(number)
+        self.stack.setCurrentWidget(self.pages[number])
+        self.menus.fill(self.page.menu_entries())
+        if self.isVisible():
+            self.greet()
+
+    def greet(self) -> None:
+        """Let the page that is shown begin what had to wait until it was on screen."""
+        number = self.rail.chosen_number
+        if number not in self._greeted:
+            self._greeted.add(number)
+            self.pages[number].shown_first()
+
+    @property
+    def working(self) -> bool:
+        """Whether something the user asked for is running."""
+        return any(page.working for page in self.pages.values())
+
+    def workers(self) -> list[Worker]:
+        return [worker for page in self.pages.values() for worker in page.workers]
+
+    def close_down(self) -> None:
+        for page in self.pages.values():
+            page.close_down()
+        self.status.stop()
+
+    def _connect(self) -> None:
+        studio = self.studio
+        self.rail.chosen.connect(self.visit)
+        studio.fault.connect(self._tell_fault)
+        studio.told.connect(self.status.told.setText)
+        studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
+        studio.device_known.connect(self.status.device.setText)
+
+    def _tell_fault(self, sentence: str, details: str, action: str, do: object) -> None:
+        self.banner.tell(sentence, details, action=action, do=do if callable(do) else None)
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.stack, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addLayout(column, 1)

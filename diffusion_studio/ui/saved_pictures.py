@@ -1,0 +1,84 @@
+"""Pictures in files: opened off the window's thread to be shown, or to draw again with what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QPoint, Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from ..errors import UserError
+from . import picture_commands as commands
+from .pictures import Picture
+from .studio import Studio
+
+
+class SavedPictures(QObject):
+    """What can be done with a picture in a list, on any page that has one."""
+
+    opened = Signal(object)  # Picture to show
+    settings_wanted = Signal(object)  # names and values of GenerationSettings to draw with
+
+    def __init__(self, studio: Studio, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._studio, self._parent = studio, parent
+
+    def show(self, path: Path) -> None:
+        self._studio.run(open_picture(path), self.opened.emit)
+
+    def use_settings(self, path: Path) -> None:
+        """Draw with everything the picture says of how it was made."""
+        self._studio.run(read_settings(path), self._use)
+
+    def use_seed(self, path: Path) -> None:
+        self._studio.run(read_settings(path), lambda given: self._use({"seed": given.get("seed")}))
+
+    def show_menu(self, path: Path, position: QPoint) -> None:
+        """The menu under the right mouse button."""
+        menu = QMenu(self._parent)
+        for text, do in (
+            ("Show", self.show),
+            ("Use these settings", self.use_settings),
+            ("Use seed", self.use_seed),
+            ("Reveal in folder", commands.reveal),
+        ):
+            menu.addAction(text).triggered.connect(lambda _=False, do=do: do(path))
+        menu.exec(position)
+        menu.deleteLater()
+
+    def _use(self, given: Mapping[str, Any]) -> None:
+        missing = given.get(MISSING)
+        values = {name: value for name, value in given.items() if name != MISSING and value is not None}
+        if missing:
+            self._studio.tell_fault(missing)
+        elif not values:
+            self._studio.told.emit("This picture does not say what made it")
+        self.settings_wanted.emit(values)
+
+
+MISSING = "missing model"  # no setting has this name
+
+
+def open_picture(path: Path) -> Generator[Picture, None, None]:
+    """A job: the pixels of a file and what made them."""
+    from ..outputs import read
+
+    record = read(path)
+    yield Picture({"denoised": record.pixels()}, path=path, settings=record.settings, facts=record.facts)
+
+
+def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
+    """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`."""
+    from ..outputs import find_model, read
+
+    record = read(path)
+    given = dict(record.given)
+    named = given.pop("model", "") or record.facts.get("model_title") or record.facts.get("model_hash")
+    if named:
+        try:
+            given["model"] = find_model(record).name
+        except UserError as error:
+            given[MISSING] = str(error)
+    yield given

@@ -1,0 +1,67 @@
+"""What the pages of the window share: preferences, theme, the thread for small errands, and ways to tell the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from .memory import Memory
+from .preferences import Preferences
+from .theme import Theme
+from .worker import Worker
+
+
+class Studio(QObject):
+    fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
+    told = Signal(str)  # a line for the status bar
+    saved = Signal(object)  # Path of a picture
+    device_known = Signal(str)  # device, precision and threads in words
+    preferences_changed = Signal()
+    models_changed = Signal()  # a model was added, changed or removed
+
+    def __init__(self, theme: Theme, memory: Memory, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.theme, self.memory = theme, memory
+        self.preferences: Preferences = memory.recall("window", Preferences)
+        self.errands = Worker("errands", self)
+        self._then: dict[int, Callable[[Any], None]] = {}
+        self.errands.reported.connect(self._report)
+        self.errands.job_ended.connect(lambda job: self._then.pop(job, None))
+        self.errands.job_failed.connect(lambda job, sentence, details: self.tell_fault(sentence, details))
+        theme.choose(self.preferences.theme)
+        theme.dress()
+
+    def tell_fault(
+        self, sentence: str, details: str = "", *, action: str = "", do: Callable[[], None] | None = None
+    ) -> None:
+        self.fault.emit(sentence, details, action, do)
+
+    def change_preferences(self, **values: Any) -> None:
+        self.preferences = replace(self.preferences, **values)
+        self.memory.keep("window", self.preferences)
+        self.theme.choose(self.preferences.theme)
+        self.preferences_changed.emit()
+        self.save_memory()
+
+    def save_memory(self) -> None:
+        """Write the preferences, off the window's thread."""
+        self.run(_save(self.memory), lambda _: None)
+
+    def run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
+        """Do an errand off the window's thread; `then` gets each of its events."""
+        number = self.errands.submit(job)
+        self._then[number] = then
+        return number
+
+    def _report(self, job: int, event: Any) -> None:
+        then = self._then.get(job)
+        if then is not None:
+            then(event)
+
+
+def _save(memory: Memory) -> Generator[None, None, None]:
+    memory.save()
+    yield

@@ -1,0 +1,126 @@
+"""The style sheet of the whole window, with the tokens of `theme.py` to be filled in. No widget sets its own colours."""
+
+from string import Template
+
+STYLE = Template("""
+QWidget { color: $text; }
+QMainWindow, QDialog, QStackedWidget { background: $window; }
+QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 5px 7px; }
+
+QMenuBar { background: $window; border: none; padding: 2px 8px; }
+QMenuBar::item { background: transparent; padding: 5px 9px; border-radius: 5px; }
+QMenuBar::item:selected { background: $hover; }
+QMenu { background: $raised; border: 1px solid $border; padding: 5px; }
+QMenu::item { padding: 6px 28px 6px 24px; border-radius: 5px; }
+QMenu::item:selected { background: $accent; color: $accent_text; }
+QMenu::item:disabled { color: $muted; background: transparent; }
+QMenu::separator { height: 1px; background: $border; margin: 5px 8px; }
+QMenu::indicator { left: 7px; }
+
+QStatusBar { background: $window; border-top: 1px solid $border; }
+QStatusBar::item { border: none; }
+QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
+
+#rail { background: $window; border-right: 1px solid $border; }
+#rail QToolButton { border: none; border-radius: 10px; padding: 7px 2px 5px 2px; color: $muted; font-size: 11px; }
+#rail QToolButton:hover { background: $hover; color: $text; }
+#rail QToolButton:checked { background: $hover; color: $accent; }
+#rail QToolButton:focus { border: 2px solid $accent; padding: 5px 0px 3px 0px; }
+
+#panel { background: $panel; border-right: 1px solid $border; }
+#panelFoot { background: $panel; border-right: 1px solid $border; border-top: 1px solid $border; }
+#panel QScrollArea, #panelBody { background: $panel; border: none; }
+#strip { background: $panel; border-left: 1px solid $border; }
+QLabel[quiet="true"] { color: $muted; }
+QLabel[small="true"] { color: $muted; font-size: 12px; }
+QLabel[title="true"] { font-size: 20px; font-weight: 600; }
+QLabel[heading="true"] { font-size: 15px; font-weight: 600; }
+
+QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit {
+    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: 20px; max-height: 20px;
+    padding: 4px 8px;
+    selection-background-color: $accent; selection-color: $accent_text;
+}
+QComboBox:hover, QSpinBox:hover, QDoubleSpinBox:hover, QLineEdit:hover { border-color: $muted; }
+QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus { border: 2px solid $accent; padding: 3px 7px; }
+QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabled { color: $muted; background: $panel; }
+QComboBox { padding-right: 0; combobox-popup: 0; }
+ModelChooser { min-height: 46px; max-height: 46px; }
+QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; }
+QComboBox QAbstractItemView {
+    background: $raised; border: 1px solid $border; outline: none; padding: 4px;
+    selection-background-color: $accent; selection-color: $accent_text;
+}
+QComboBox QAbstractItemView::item { min-height: 26px; padding: 0 6px; border-radius: 5px; }
+QComboBox QAbstractItemView::item:selected { background: $hover; color: $text; }
+QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { background: transparent; border: none; padding: 0; }
+#plain::up-button, #plain::down-button { width: 0; }
+#plain::up-arrow, #plain::down-arrow { image: none; width: 0; height: 0; }
+QSpinBox, QDoubleSpinBox { padding-right: 0; }
+QSpinBox::up-button, QDoubleSpinBox::up-button { border: none; width: 20px; subcontrol-position: top right; }
+QSpinBox::down-button, QDoubleSpinBox::down-button { border: none; width: 20px; subcontrol-position: bottom right; }
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url("$icons/arrow-up.svg"); width: 11px; height: 11px; }
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 11px; height: 11px; }
+
+QSlider { min-height: 22px; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $border; }
+QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: $accent; }
+QSlider::handle:horizontal { width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: $accent; }
+QSlider::handle:horizontal:hover { background: $accent_hover; }
+QSlider:focus { border: 1px solid $accent; border-radius: 6px; }
+
+QCheckBox { spacing: 8px; padding: 3px; border: 1px solid transparent; border-radius: 6px; }
+QCheckBox:focus { border-color: $accent; }
+QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/check.svg"); }
+
+QPushButton {
+    background: $raised; border: 1px solid $border; border-radius: 6px; padding: 5px 14px; min-height: 20px;
+}
+QPushButton:hover { background: $hover; }
+QPushButton:focus { border: 2px solid $accent; padding: 4px 13px; }
+QPushButton:disabled { color: $muted; }
+QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
+QPushButton[primary="true"]:hover { background: $accent_hover; }
+
+QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 4px; }
+QToolButton:hover { background: $hover; }
+QToolButton:focus { border-color: $accent; }
+QToolButton:checked { background: $hover; }
+#disclosure { color: $muted; padding: 4px 6px 4px 0; margin-left: -2px; }
+#disclosure:checked { background: transparent; }
+#disclosure:hover { background: $hover; }
+
+#onGround { background: $ground_raised; border-radius: 8px; }
+#onGround QToolButton { color: $ground_muted; padding: 4px 10px; border-radius: 6px; font-size: 12px; }
+#onGround QToolButton:hover { color: $ground_text; background: transparent; }
+#onGround QToolButton:checked { color: $ground_text; background: $ground; }
+#onGround QToolButton:focus { border-color: $ground_muted; }
+#onGround QLabel { color: $ground_muted; font-size: 12px; padding: 0 4px; }
+
+#banner { background: $fault; border: none; border-bottom: 1px solid $fault_text; }
+#banner QLabel, #banner QToolButton, #banner QPushButton { color: $fault_text; }
+#banner QPushButton { background: transparent; border: 1px solid $fault_text; padding: 3px 10px; }
+#banner QPushButton:focus { border: 2px solid $fault_text; padding: 2px 9px; }
+#banner QPushButton:hover, #banner QToolButton:hover { background: $panel; color: $text; }
+#banner QToolButton:focus { border-color: $fault_text; }
+#banner QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
+
+QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }
+QListView { background: transparent; border: none; outline: none; }
+QListView:focus { border: 1px solid $accent; }
+QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
+QSplitter::handle { background: $border; }
+QSplitter::handle:horizontal { width: 1px; }
+QSplitter::handle:vertical { height: 1px; }
+QScrollBar { background: transparent; border: none; margin: 0; }
+QScrollBar:vertical { width: 10px; }
+QScrollBar:horizontal { height: 10px; }
+QScrollBar::handle { background: $border; border-radius: 3px; margin: 2px; }
+QScrollBar::handle:vertical { min-height: 28px; }
+QScrollBar::handle:horizontal { min-width: 28px; }
+QScrollBar::handle:hover { background: $muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+""")

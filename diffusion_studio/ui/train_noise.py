@@ -1,0 +1,235 @@
+"""The forward process on one of the user's own pictures: how the chosen schedule drowns it in noise, from t = 0 to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import QSizePolicy, QSlider, QVBoxLayout, QWidget
+
+from .canvas import Canvas
+from .labels import plain_label
+from .pictures import Picture, to_image
+from .theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
+
+STAGE = 64  # pixels of a stage in the strip
+POSITIONS = 1000  # of the slider
+SEED = 0
+CURVE_HEIGHT = 110
+
+
+class NoiseView(QWidget):
+    """The picture at a timestep, large; under it the stages from clean to noise, the schedule's curve, and the slider of t."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.canvas = Canvas(self)
+        self.canvas.setAccessibleName("Noised picture")
+        self.stages = Stages(self)
+        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setRange(0, POSITIONS)
+        self.slider.setPageStep(POSITIONS // 10)
+        self.slider.setValue(POSITIONS * 2 // 5)
+        self.slider.setAccessibleName("Timestep")
+        self.slider.setToolTip(
+            "How far the forward process has gone, from the clean picture to nothing but noise."
+        )
+        self.words = plain_label("")
+        self.explanation = plain_label(
+            "A network learns by looking at pictures in all these stages. The training schedule says how fast they drown.",
+            "small",
+        )
+        self._clean: np.ndarray | None = None  # (H, W, 3) in [-1, 1]
+        self._noise = np.zeros(0)
+        self._alpha_bar = np.ones(2)
+        self._asked: tuple[str, int] = ("", 0)
+        self._lay_out()
+        self.slider.valueChanged.connect(self._draw)
+        self.stages.chosen.connect(lambda share: self.slider.setValue(round(share * POSITIONS)))
+        self.canvas.show_message("No picture yet", "Choose a folder to see its pictures drown in noise.")
+
+    def show_picture(self, pixels: np.ndarray) -> None:
+        """(H, W, 3) uint8, as the network will see it."""
+        self._clean = pixels.astype(np.float64) / 127.5 - 1
+        self._noise = np.random.default_rng(SEED).standard_normal(pixels.shape)
+        self._draw_all()
+
+    def show_schedule(self, name: str, timesteps: int) -> None:
+        if (name, timesteps) == self._asked:
+            return
+        from ..diffusion.schedules import SCHEDULES
+
+        self._asked = (name, timesteps)
+        self._alpha_bar = SCHEDULES[name](timesteps).alpha_bar
+        self._draw_all()
+
+    @property
+    def timestep(self) -> int:
+        return round(self.slider.value() / POSITIONS * (len(self._alpha_bar) - 1))
+
+    def noised(self, timestep: int) -> np.ndarray:
+        """The picture at a timestep, (H, W, 3) uint8."""
+        assert self._clean is not None
+        alpha_bar = self._alpha_bar[timestep]
+        mixed = alpha_bar**0.5 * self._clean + (1 - alpha_bar) ** 0.5 * self._noise  # Ho et al. 2020, eq. 4
+        return ((mixed / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+
+    def _draw_all(self) -> None:
+        self.stages.show_stages(self._alpha_bar, self.noised if self._clean is not None else None)
+        self._draw()
+
+    def _draw(self) -> None:
+        timestep = self.timestep
+        picture = float(self._alpha_bar[timestep])
+        self.stages.mark(self.slider.value() / POSITIONS)
+        words = (
+            f"t = {timestep} of {len(self._alpha_bar) - 1}: {picture:.0%} picture, {1 - picture:.0%} noise"
+        )
+        self.words.setText(words)
+        self.slider.setAccessibleDescription(words)
+        if self._clean is not None:
+            self.canvas.show_pictures([Picture({"denoised": self.noised(timestep)})])
+
+    def _lay_out(self) -> None:
+        below = QVBoxLayout()
+        below.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
+        below.setSpacing(SPACE_S)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.explanation.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        for part in (self.words, self.stages, self.slider, self.explanation):
+            below.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.canvas, 1)
+        column.addLayout(below)
+
+
+class Stages(QWidget):
+    """The stages in a row, and the curves of picture and noise under them, over one axis of t. A click goes there."""
+
+    chosen = Signal(float)  # share of the way from clean to noise
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName("Training schedule")
+        self.setAccessibleDescription(
+            "How the share of the picture falls and that of the noise rises from t = 0 to the end."
+        )
+        self.setToolTip(
+            "Green: what is left of the picture. Grey: the noise. Both as shares of the amplitude."
+        )
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._images: list[QImage] = []
+        self._noised: Callable[[int], np.ndarray] | None = None
+        self._alpha_bar = np.ones(2)
+        self._share = 0.0
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, CURVE_HEIGHT + SPACE_S + STAGE)
+
+    def show_stages(self, alpha_bar: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
+        """`noised` gives the picture at a timestep, (H, W, 3) uint8; None: there is no picture."""
+        self._alpha_bar, self._noised = alpha_bar, noised
+        self._make_images()
+
+    def _make_images(self) -> None:
+        """As many stages as have room side by side."""
+        count = max((self.width() + SPACE_S) // (STAGE + SPACE_S), 2)
+        last = len(self._alpha_bar) - 1
+        noised = self._noised
+        self._images = (
+            [to_image(noised(round(k / (count - 1) * last))) for k in range(count)] if noised else []
+        )
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_images()
+
+    def mark(self, share: float) -> None:
+        self._share = share
+        self.update()
+
+    def _area(self) -> QRectF:
+        """Of the curve; its sides are the middles of the first and the last stage, where the slider's handle stops."""
+        return QRectF(8, self.height() - CURVE_HEIGHT + 4, self.width() - 16, CURVE_HEIGHT - 8)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_images(painter)
+        t, area = tokens(), self._area()
+        painter.setPen(QPen(QColor(t.border), 1))
+        painter.setBrush(QColor(t.raised))
+        painter.drawRoundedRect(QRectF(0.5, area.top() - 4, self.width() - 1, CURVE_HEIGHT - 1), 6, 6)
+        self._paint_curve(painter, 1 - self._alpha_bar, t.muted, 1.5)
+        self._paint_curve(painter, self._alpha_bar, t.accent, 2)
+        self._paint_mark(painter)
+        self._paint_words(painter)
+        painter.end()
+
+    def _paint_images(self, painter: QPainter) -> None:
+        room = self.height() - CURVE_HEIGHT - SPACE_S
+        if not self._images:
+            return
+        side = min(room, STAGE)
+        step = (self.width() - side) / (len(self._images) - 1)
+        enlarged = self._images[0].width() <= side * self.devicePixelRatioF()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
+        for index, image in enumerate(self._images):
+            painter.drawImage(QRectF(index * step, (room - side) / 2, side, side), image)
+
+    def _paint_curve(self, painter: QPainter, values: np.ndarray, colour: str, width: float) -> None:
+        area = self._area()
+        picked = np.linspace(0, len(values) - 1, min(len(values), 200)).round().astype(int)
+        line = [
+            QPointF(
+                area.left() + area.width() * k / (len(values) - 1),
+                area.bottom() - area.height() * float(values[k]),
+            )
+            for k in picked
+        ]
+        painter.setPen(QPen(QColor(colour), width))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPolyline(QPolygonF(line))
+
+    def _paint_mark(self, painter: QPainter) -> None:
+        t, area = tokens(), self._area()
+        x = area.left() + area.width() * self._share
+        painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        height = float(self._alpha_bar[round(self._share * (len(self._alpha_bar) - 1))])
+        painter.setPen(QPen(QColor(t.raised), 1.5))
+        painter.setBrush(QColor(t.accent))
+        painter.drawEllipse(QPointF(x, area.bottom() - area.height() * height), 5, 5)
+
+    def _paint_words(self, painter: QPainter) -> None:
+        font, t = self.font(), tokens()
+        font.setPixelSize(TYPE_SMALL - 1)
+        painter.setFont(font)
+        area = self._area().adjusted(6, 8, -6, -8)
+        for colour, place, words in (
+            (t.accent, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, "picture"),
+            (t.muted, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight, "noise"),
+        ):
+            painter.setPen(QColor(colour))
+            painter.drawText(area, place, words)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._choose(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._choose(event)
+
+    def _choose(self, event: QMouseEvent) -> None:
+        area = self._area()
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self.chosen.emit(min(max((event.position().x() - area.left()) / area.width(), 0.0), 1.0))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()

@@ -1,0 +1,371 @@
+"""The Train page: from a folder of pictures to a model of one's own; choices at the left of what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QWidget,
+)
+
+from .. import cards
+from ..errors import UserError
+from ..folders import resource
+from ..settings import TrainingSettings
+from .generation import hardware_words, time_words
+from .page import Page
+from .studio import Studio
+from .train_actions import TrainActions
+from .train_choices import DEFAULT_MINUTES, TrainingPanel, count_parameters
+from .train_folder import FolderView, dropped_folder, title_of
+from .train_noise import NoiseView
+from .train_progress import ProgressView
+from .train_questions import may_discard, more_minutes
+from .train_records import RunRecord, RunRow, free_name, mark_interrupted, read_run
+from .train_result import Result
+from .train_runs import RunsView
+from .train_sitting import Sitting
+from .train_tabs import Tabs
+
+SECTION = "training"
+SAMPLES = "samples/pixel-avatars"
+SETTLE = 400  # milliseconds the choices must rest before what hangs on them is computed
+PICTURES, NOISE, PROGRESS, RUNS = range(4)
+TABS = (
+    ("Pictures", "What is in the folder, and the pictures as the network will see them"),
+    ("Noise", "How the training schedule drowns a picture in noise"),
+    ("Progress", "Losses and samples of the training"),
+    ("Trainings", "Every training so far, to be gone on with or made a model"),
+)
+
+
+class TrainPage(Page):
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.panel = TrainingPanel(self)
+        self.pictures = FolderView(self)
+        self.noise = NoiseView(self)
+        self.progress = ProgressView(studio, self)
+        self.runs = RunsView(studio, self)
+        self.sitting = Sitting(self)
+        self.result = Result(studio, self)
+        self.workers = (self.sitting.worker, self.pictures.worker, self.result.worker)
+        self.tabs = Tabs(TABS, (self.pictures, self.noise, self.progress, self.runs), self)
+        self._report: Mapping[str, Any] = {}
+        self._reported_size = 0
+        self._title, self._size = "", 0
+        self._discarding = False
+        self._measure = False
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self.setAcceptDrops(True)
+        self.entries = TrainActions(self, TABS)
+        self._lay_out()
+        self._connect()
+        self.panel.show_value(studio.memory.recall(SECTION, TrainingSettings))
+        self._follow_preferences()
+
+    # --- what the window asks ---
+
+    def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
+        return self.entries.entries()
+
+    def shown_first(self) -> None:
+        self.pictures.invitation.choose.setFocus()
+        self._show_models()
+        self._settle.start()
+        self.runs.refresh()
+
+    def close_down(self) -> None:
+        self._settle.stop()
+        self.progress.samples.close_down()
+        self._remember()
+
+    # --- the folder ---
+
+    def choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of pictures")
+        if folder:
+            self.open_folder(Path(folder))
+
+    def open_folder(self, folder: Path) -> None:
+        """Look through a folder, to learn from its pictures."""
+        if not self.sitting.running:
+            self.show_tab(PICTURES)
+            self._report = {}
+            self.sitting.give_up_estimate()
+            self.pictures.scan(folder, self._choices())
+
+    def _on_checked(self, report: Mapping[str, Any]) -> None:
+        first = not self._report
+        self._report, self._reported_size = report, int(report["size"])
+        folder = self.pictures.folder
+        if first and folder is not None:
+            self.panel.show_folder(folder, free_name(title_of(folder)))
+            self.panel.button.setFocus()
+            self._measure = True
+        self.panel.button.setEnabled(bool(report["usable"]))
+        self._settle.start()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_folder(event.mimeData()) is not None and not self.sitting.running:
+            event.acceptProposedAction()
+            self.pictures.invitation.glow(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.pictures.invitation.glow(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.pictures.invitation.glow(False)
+        folder = dropped_folder(event.mimeData())
+        if folder is not None:
+            event.acceptProposedAction()
+            self.open_folder(folder)
+
+    # --- the choices ---
+
+    def _choices(self) -> TrainingSettings:
+        try:
+            return self.panel.value()
+        except UserError:
+            return TrainingSettings()
+
+    def _want_measure(self) -> None:
+        self._measure = True
+        self._show_models()
+
+    def _follow_choices(self) -> None:
+        """Compute what hangs on the choices, now that they rest."""
+        settings = self._choices()
+        self.noise.show_schedule(settings.schedule, settings.timesteps)
+        self.pictures.show_as(settings)
+        if not self._report or self.sitting.running:
+            return
+        if settings.size != self._reported_size:
+            self._reported_size = settings.size
+            self.pictures.look_again(settings)
+        if self._measure and self._report["usable"]:
+            self._measure = False
+            self.panel.say_cost("Measuring a few steps…")
+            self.sitting.estimate(settings)
+            classes = len(self._report["classes"]) if settings.classes else 0
+            self._studio.run(count_parameters(settings.size, classes), self.panel.show_parameters)
+
+    def _show_models(self) -> None:
+        self.panel.show_cards(cards.installed())
+
+    def _remember(self) -> None:
+        settings = self._choices()
+        self._studio.memory.keep(SECTION, replace(settings, folder="", name="", start_from=""))
+
+    # --- the training ---
+
+    def train(self) -> None:
+        """Start with the choices as they stand now; while one is running, nothing."""
+        if self.sitting.running or not self.panel.button.isEnabled():
+            return
+        try:
+            settings = self.panel.value()
+        except UserError as error:
+            self._studio.tell_fault(str(error))
+            return
+        if not settings.name.strip():
+            self._studio.tell_fault("Give the model a name first.")
+            self.panel.form.fields["name"].setFocus()
+            return
+        self._remember()
+        self._studio.save_memory()
+        self._begin(settings, settings.name)
+
+    def resume(self, row: RunRow) -> None:
+        """Go on with a run; one that has had all its time is given more."""
+        if self.sitting.running:
+            return
+        minutes = 0.0
+        if row.fraction >= 1:
+            more = more_minutes(self, DEFAULT_MINUTES)
+            if more is None:
+                return
+            minutes = row.seconds / 60 + more
+        self.panel.show_run(row.settings)
+        self._begin(TrainingSettings(minutes=minutes), row.title, row)
+
+    def _begin(self, settings: TrainingSettings, title: str, row: RunRow | None = None) -> None:
+        self._title, self._discarding = title, False
+        self._measure = self._measure or not self.panel.measured
+        self.panel.say_cost("")
+        self.progress.outcome.hide()
+        self._size = row.size if row is not None else settings.size
+        self.progress.begin(title, None, self._size)
+        self.panel.line.setText("Getting ready…")
+        self.show_tab(PROGRESS)
+        self.sitting.start(settings, resume=row.name if row is not None else None)
+
+    def _on_started(self, event: Any) -> None:
+        self._studio.device_known.emit(hardware_words(event.device, event.precision, 0))
+        self.runs.show_busy(event.run.name)
+        self.progress.begin(self._title, event.run, self._size)
+        self._studio.run(read_run(event.run), lambda record: self.progress.add_before(record.log))
+
+    def _show_run(self, record: RunRecord) -> None:
+        self.progress.begin(record.row.title, record.row.path, record.row.size)
+        self.progress.add_before(record.log)
+
+    def _on_progress(self, event: Any) -> None:
+        self.progress.add(event)
+        self.panel.button.show_progress(event.fraction)
+        if self.sitting.state == "running":
+            left = time_words(event.time_left)
+            self.panel.line.setText(
+                f"{event.fraction:.0%} · {event.pictures_per_second:,.0f} pictures/s · {left} left"
+            )
+
+    def _on_state(self) -> None:
+        state = self.sitting.state
+        self.panel.show_running(state)
+        self.entries.follow(state)
+        if state == "stopping":
+            self.panel.line.setText("Finishing the step and saving…")
+        elif state == "paused":
+            self.panel.line.setText("Paused; everything stays loaded")
+            self.progress.outcome.tell(
+                "Paused. What was learned so far can draw already.",
+                ("Go on", "Train on from here", self.sitting.go_on),
+                ("Generate with it", "Make a model of the newest checkpoint and draw with it", self._try_it),
+            )
+        elif state == "running":
+            self.progress.outcome.hide()
+
+    def _toggle_pause(self) -> None:
+        self.sitting.go_on() if self.sitting.state == "paused" else self.sitting.pause()
+
+    def _on_button(self) -> None:
+        self.sitting.stop() if self.sitting.running else self.train()
+
+    def discard(self) -> None:
+        """Stop and throw away, after asking; the trash gives it back."""
+        if may_discard(self, self._title) and self.sitting.running:
+            self._discarding = True
+            self.sitting.stop()
+
+    def _on_ended(self, outcome: str) -> None:
+        self.panel.line.setText("")
+        self.runs.show_busy("")
+        name = self.sitting.run.name if self.sitting.run is not None else ""
+        if outcome == "interrupted" and self.sitting.run is not None:
+            mark_interrupted(self.sitting.run)
+            return  # the window is closing
+        if self._discarding and name:
+            self.show_tab(RUNS)
+            self.runs.remove(name)
+            return
+        if outcome == "stopped" and name:
+            self.progress.outcome.tell(
+                "Stopped; what was learned is kept.",
+                ("Go on", "Train on from where it stopped", lambda: self._resume_name(name)),
+                (
+                    "Publish as model",
+                    "Make a model of it, for the chooser",
+                    lambda: self.result.publish(name, self._title),
+                ),
+            )
+        if name:
+            self.panel.show_name(free_name(self._title))  # another training is another model
+        self._settle.start()
+        self.runs.refresh()
+
+    def _resume_name(self, name: str) -> None:
+        row = next((row for row in self.runs.model.rows if row.name == name), None)
+        if row is not None:
+            self.resume(row)
+
+    # --- the result ---
+
+    def _try_it(self) -> None:
+        if self.sitting.run is not None:
+            self.result.publish(self.sitting.run.name, self._title, then_generate=True)
+
+    def _on_published(self, name: str, title: str) -> None:
+        self.runs.refresh()
+        if self.sitting.state != "paused":
+            self.progress.outcome.tell(
+                f"“{title}” is ready, and in the model chooser.",
+                (
+                    "Generate with it",
+                    "Draw with it on the Generate page",
+                    lambda: self.result.generate_with(name),
+                ),
+            )
+
+    def _show_row(self, row: RunRow) -> None:
+        if not self.sitting.running:
+            self.progress.outcome.hide()
+            self._studio.run(read_run(row.path), self._show_run)
+        self.show_tab(PROGRESS)
+
+    # --- building ---
+
+    def show_tab(self, number: int) -> None:
+        self.tabs.show_tab(number)
+        if number == RUNS:
+            self.runs.refresh()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.panel)
+        row.addWidget(self.tabs, 1)
+        controls = [*self.panel.tab_order(), *self.tabs.buttons]
+        for first, second in zip(controls, controls[1:], strict=False):
+            QWidget.setTabOrder(first, second)
+
+    def _connect(self) -> None:
+        panel, sitting, pictures, studio = self.panel, self.sitting, self.pictures, self._studio
+        panel.folder_wanted.connect(self.choose_folder)
+        panel.button.clicked.connect(self._on_button)
+        panel.pause.clicked.connect(self._toggle_pause)
+        panel.discard.clicked.connect(self.discard)
+        panel.changed.connect(self._settle.start)
+        panel.cost_changed.connect(self._want_measure)
+        self._settle.timeout.connect(self._follow_choices)
+        pictures.folder_wanted.connect(self.choose_folder)
+        pictures.samples_wanted.connect(lambda: self.open_folder(resource(SAMPLES)))
+        pictures.checked.connect(self._on_checked)
+        pictures.failed.connect(studio.tell_fault)
+        pictures.picture_shown.connect(self.noise.show_picture)
+        sitting.waiting.connect(panel.line.setText)
+        sitting.started.connect(self._on_started)
+        sitting.progressed.connect(self._on_progress)
+        sitting.sampled.connect(self.progress.samples.add)
+        sitting.warned.connect(self.progress.warn)
+        sitting.published.connect(lambda event: self.result.told(event.name, self._title))
+        sitting.estimated.connect(panel.show_estimate)
+        sitting.measuring.connect(panel.say_cost)
+        sitting.changed.connect(self._on_state)
+        sitting.ended.connect(self._on_ended)
+        sitting.failed.connect(studio.tell_fault)
+        self.result.published.connect(self._on_published)
+        self.tabs.chosen.connect(self.show_tab)
+        self.runs.resume_wanted.connect(self.resume)
+        self.runs.show_wanted.connect(self._show_row)
+        self.runs.publish_wanted.connect(lambda row: self.result.publish(row.name, row.title))
+        self.entries.folder.triggered.connect(self.choose_folder)
+        self.entries.train.triggered.connect(self.train)
+        self.entries.pause.triggered.connect(self._toggle_pause)
+        self.entries.stop.triggered.connect(sitting.stop)
+        self.entries.tab_wanted.connect(self.show_tab)
+        studio.models_changed.connect(self._show_models)
+        studio.preferences_changed.connect(self._follow_preferences)
+
+    def _follow_preferences(self) -> None:
+        crisp = self._studio.preferences.scaling == "crisp"
+        self.progress.samples.set_crisp(crisp)
+        self.noise.canvas.set_crisp(crisp)

@@ -1,0 +1,36 @@
+"""What the Train page asks before it does something that can not simply be done the other way round."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
+
+LONGEST = 100_000.0  # minutes
+
+
+def may_discard(parent: QWidget, title: str) -> bool:
+    buttons = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Discard")
+    box.setText("Discard this training?")
+    box.setInformativeText(f"“{title}” is stopped, and what it has learned is moved to the trash.")
+    box.setStandardButtons(buttons.Discard | buttons.Cancel)
+    box.setDefaultButton(buttons.Cancel)
+    answer = box.exec()
+    box.deleteLater()
+    return answer == buttons.Discard
+
+
+def more_minutes(parent: QWidget, usual: float) -> float | None:
+    """How much longer a finished run is to be trained; None: not at all."""
+    minutes, agreed = QInputDialog.getDouble(
+        parent, "Train longer", "Minutes to add:", usual, 0.1, LONGEST, 1
+    )
+    return minutes if agreed else None
+
+
+def new_name(parent: QWidget, title: str) -> str | None:
+    """Another name for a run; None: it stays."""
+    name, agreed = QInputDialog.getText(parent, "Rename", "Name of the model:", text=title)
+    name = name.strip()
+    return name if agreed and name and name != title else None

@@ -1,0 +1,221 @@
+"""Samples from one fixed noise while a model trains: averaged and raw weights side by side, and the film of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from .canvas import Canvas
+from .labels import plain_label
+from .pictures import Picture
+from .studio import Studio
+from .theme import SPACE_L, SPACE_M, SPACE_S
+
+if TYPE_CHECKING:
+    from ..events import Samples
+
+KEPT = 60  # sheets of raw pictures of this sitting; the averaged ones are files
+FRAME = 160  # milliseconds of the film
+WARMING = "The average still remembers the untrained start: the raw pictures tell more for now."
+
+
+class Sheet(NamedTuple):
+    """Averaged pictures of one step as they were read from its file."""
+
+    step: int
+    pictures: tuple[np.ndarray, ...]
+
+
+class SamplesView(QWidget):
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.ema, self.raw = Canvas(self), Canvas(self)
+        self.ema.setAccessibleName("Averaged samples")
+        self.raw.setAccessibleName("Raw samples")
+        self.film = QSlider(Qt.Orientation.Horizontal, self)
+        self.film.setAccessibleName("Film of the samples")
+        self.film.setToolTip("The samples from the first to the latest, always from the same noise.")
+        self.play = QToolButton(self)
+        self.play.setText("Play")
+        self.play.setAccessibleName("Play")
+        self.play.setToolTip("Show how the samples developed, as a film")
+        self.play.setCheckable(True)
+        self.when = plain_label("", "small")
+        self.note = plain_label("", "small")
+        self._steps: list[int] = []
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray, bool]] = {}
+        self._folder: Path | None = None
+        self._size = 32
+        self._timer = QTimer(self, interval=FRAME)
+        self._timer.timeout.connect(self._advance)
+        self._lay_out()
+        self.film.valueChanged.connect(self._show_frame)
+        self.play.toggled.connect(self._play)
+        self.begin(None, 32)
+
+    def begin(self, run: Path | None, size: int) -> None:
+        """Show the film of a run: the sheets in its folder, and those that come."""
+        self._folder = run / "samples" if run is not None else None
+        self._size = size
+        self._steps, self._kept = [], {}
+        self.play.setChecked(False)
+        message = "The first samples come in a while" if run is not None else "Samples will form here"
+        self.ema.show_message(
+            message, "Always from the same noise, so that two sheets differ by the training alone."
+        )
+        self.raw.show_message("")
+        self.when.setText("")
+        self._say("")
+        self._show_film()
+        if self._folder is not None:
+            self._studio.run(_list(self._folder), self._on_listed)
+
+    def add(self, event: Samples) -> None:
+        """Samples drawn just now; they are shown unless the user looks at earlier ones."""
+        latest = self.film.value() == self.film.maximum() or not self._steps
+        self._steps = [*(step for step in self._steps if step < event.step), event.step]
+        self._kept[event.step] = (event.ema, event.raw, event.warming_up)
+        while len(self._kept) > KEPT:
+            del self._kept[min(self._kept)]
+        self._show_film()
+        if latest:
+            self.film.setValue(self.film.maximum())
+            self._show_frame()
+
+    def set_crisp(self, crisp: bool) -> None:
+        self.ema.set_crisp(crisp)
+        self.raw.set_crisp(crisp)
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+    def _on_listed(self, found: tuple[Path | None, Sequence[int]]) -> None:
+        folder, steps = found
+        if folder != self._folder or not steps:
+            return
+        self._steps = sorted({*steps, *self._steps})
+        self._show_film()
+        self.film.setValue(self.film.maximum())
+        self._show_frame()
+
+    def _show_film(self) -> None:
+        blocked = self.film.blockSignals(True)
+        self.film.setRange(0, max(len(self._steps) - 1, 0))
+        self.film.blockSignals(blocked)
+        for part in (self.film, self.play):
+            part.setEnabled(len(self._steps) > 1)
+
+    def _show_frame(self) -> None:
+        if not self._steps:
+            return
+        step = self._steps[min(self.film.value(), len(self._steps) - 1)]
+        self.when.setText(f"Step {step:,}")
+        self.film.setAccessibleDescription(
+            f"Step {step:,}, sheet {self.film.value() + 1} of {len(self._steps)}"
+        )
+        if step in self._kept:
+            ema, raw, warming_up = self._kept[step]
+            self._show(self.ema, ema)
+            self._show(self.raw, raw)
+            self._say(WARMING if warming_up else "")
+        elif self._folder is not None:
+            self._studio.run(_read(self._folder, step, self._size), self._on_sheet)
+
+    def _on_sheet(self, sheet: Sheet) -> None:
+        if self._steps and self._steps[min(self.film.value(), len(self._steps) - 1)] == sheet.step:
+            self._show(self.ema, sheet.pictures)
+            self.raw.show_message("", "Raw pictures are kept for the latest sitting only.")
+            self._say("")
+
+    def _say(self, words: str) -> None:
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+
+    def _show(self, canvas: Canvas, pictures: Iterable[np.ndarray]) -> None:
+        canvas.show_pictures([Picture({"denoised": picture}) for picture in pictures])
+
+    def _play(self, playing: bool) -> None:
+        self.play.setText("Stop" if playing else "Play")
+        self.play.setAccessibleName(self.play.text())
+        if not playing:
+            self._timer.stop()
+            return
+        if self.film.value() == self.film.maximum():
+            self.film.setValue(0)
+        self._timer.start()
+
+    def _advance(self) -> None:
+        if self.film.value() == self.film.maximum():
+            self.play.setChecked(False)
+        else:
+            self.film.setValue(self.film.value() + 1)
+
+    def _lay_out(self) -> None:
+        both = QHBoxLayout()
+        both.setSpacing(1)
+        for name, explanation, canvas in (
+            (
+                "Averaged weights (EMA)",
+                "What the finished model will draw with: an average over the last steps",
+                self.ema,
+            ),
+            ("Raw weights", "What the network draws with at this very step", self.raw),
+        ):
+            side = QVBoxLayout()
+            side.setSpacing(SPACE_S)
+            label = plain_label(name, "small")
+            label.setToolTip(explanation)
+            label.setContentsMargins(SPACE_L, 0, 0, 0)
+            canvas.setMinimumSize(QSize(160, 140))
+            side.addWidget(label)
+            side.addWidget(canvas, 1)
+            both.addLayout(side, 1)
+        row = QHBoxLayout()
+        row.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
+        row.setSpacing(SPACE_M)
+        self.when.setMinimumWidth(84)
+        for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0)):
+            row.addWidget(part, stretch)
+        self.note.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, SPACE_S, 0, SPACE_S)
+        column.setSpacing(SPACE_S)
+        column.addLayout(both, 1)
+        column.addWidget(self.note)
+        column.addLayout(row)
+
+
+def _list(folder: Path) -> Generator[tuple[Path, tuple[int, ...]], None, None]:
+    """A job: the steps of the sheets there are."""
+    steps = (
+        [int(path.stem) for path in folder.glob("*.png") if path.stem.isdigit()] if folder.is_dir() else []
+    )
+    yield folder, tuple(sorted(steps))
+
+
+def _read(folder: Path, step: int, size: int) -> Generator[Sheet, None, None]:
+    """A job: the pictures of one sheet; a sheet that can not be read leaves what is shown."""
+    from PIL import Image
+
+    try:
+        with Image.open(folder / f"{step:08d}.png", formats=("PNG",)) as image:
+            page = np.asarray(image.convert("RGB"))
+    except OSError:
+        return
+    yield Sheet(step, cut(page, size))
+
+
+def cut(page: np.ndarray, size: int) -> tuple[np.ndarray, ...]:
+    """A sheet into its pictures, row by row."""
+    rows, columns = page.shape[0] // size, page.shape[1] // size
+    return tuple(
+        page[row * size : (row + 1) * size, column * size : (column + 1) * size]
+        for row in range(rows)
+        for column in range(columns)
+    )

@@ -1,0 +1,85 @@
+"""Makes the README's screenshots, resources/screenshots/generate-{light,dark}.png, with the starter model and no display.
+
+python packaging/screenshots.py
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = (1280, 800)
+SEED = 7
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        os.environ.update(DIFFUSION_STUDIO_HOME=str(home / "Diffusion Studio"), HOME=folder)
+        os.environ.update(QT_QPA_PLATFORM="offscreen", QT_SCALE_FACTOR="2")
+        sys.path.insert(0, str(ROOT))
+        from diffusion_studio.ui import app
+
+        application, window = app.build([])
+        window.resize(*SIZE)
+        window.fill()
+        window.show()
+        window.page.panel.button.setFocus()
+        fill_strip(application, window)
+        shoot_finished(application, window, "light")
+        shoot_forming(application, window, "dark")
+        window.close()
+        while window.isVisible():
+            application.processEvents()
+
+
+def fill_strip(application, window) -> None:
+    """A few pictures of every class, as after some minutes of use."""
+    panel = window.page.panel
+    for place in range(1, panel.classes.count()):
+        panel.classes.setCurrentIndex(place)
+        generate(application, window, count=5, seed=100 * place)
+    panel.classes.setCurrentIndex(0)
+
+
+def shoot_finished(application, window, theme: str) -> None:
+    window.studio.change_preferences(theme=theme)
+    generate(application, window, count=16, seed=SEED)
+    save(application, window, theme)
+
+
+def shoot_forming(application, window, theme: str) -> None:
+    """In the middle of a run."""
+    window.studio.change_preferences(theme=theme)
+    generation = window.page.generation
+
+    def look(index: int, total: int, words: str) -> None:
+        if index == round(total * 0.6):
+            save(application, window, theme)
+
+    generation.progressed.connect(look)
+    generate(application, window, count=16, seed=SEED)
+
+
+def generate(application, window, *, count: int, seed: int) -> None:
+    page = window.page
+    page.panel.form.fields["count"].show_value(count)
+    page.panel.seed.show_value(seed)
+    page.generate()
+    while page.generation.running or window.studio.errands.busy:
+        application.processEvents()
+
+
+def save(application, window, theme: str) -> None:
+    target = ROOT / "resources" / "screenshots" / f"generate-{theme}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    window.interior.status.measure()
+    window.grab().toImage().save(str(target))
+    print(target)
+
+
+if __name__ == "__main__":
+    main()

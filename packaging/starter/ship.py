@@ -1,0 +1,69 @@
+"""Put a trained model among the starters: float16 weights, and a card that says what it is.
+
+    python packaging/starter/ship.py TRAINED_MODEL packaging/starter/pixel-avatars-32.json
+
+The JSON file holds what training can not know: title, description, licence, recommended settings.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from diffusion_studio import cards  # noqa: E402
+from diffusion_studio.checkpoint import read_model, write_model  # noqa: E402
+from diffusion_studio.models import open_model  # noqa: E402
+
+COLUMNS, ROWS = 8, 4
+
+
+def ship(name: str, extra: Path) -> Path:
+    card = cards.find(name)
+    facts = json.loads((card.path / cards.CARD).read_text(encoding="utf-8"))
+    facts.update(json.loads(extra.read_text(encoding="utf-8")))
+    target = Path(__file__).parents[2] / "resources" / "models" / extra.stem
+    write(card, target, facts, None)
+    shipped = cards.read_card(target, starter=True)
+    write(card, target, facts, sheet(shipped))  # drawn by the very weights that are shipped
+    return target
+
+
+def write(card: cards.ModelCard, target: Path, facts: dict, samples: bytes | None) -> None:
+    checkpoint = read_model(card.path)
+    write_model(
+        target,
+        checkpoint.network,
+        checkpoint.schedule,
+        prediction=card.prediction,
+        card=facts,
+        dtype=torch.float16,
+        samples=samples,
+    )
+
+
+def sheet(card: cards.ModelCard) -> bytes:
+    """The recommended settings' first pictures, seeds 0 to 31, unselected."""
+    *_, last = open_model(card).frames(replace(card.defaults(), seed=0, count=COLUMNS * ROWS))
+    size = card.size
+    page = np.zeros((ROWS * size, COLUMNS * size, 3), np.uint8)
+    for index, picture in enumerate(last.denoised):
+        top, left = index // COLUMNS * size, index % COLUMNS * size
+        page[top : top + size, left : left + size] = picture
+    png = io.BytesIO()
+    Image.fromarray(page).save(png, "PNG", optimize=True)
+    return png.getvalue()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    print(ship(sys.argv[1], Path(sys.argv[2])))

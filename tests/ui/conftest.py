@@ -1,0 +1,129 @@
+"""A small installed model, jobs that draw without torch, and a window on top of them."""
+
+import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+CLASSES = ("beard", "glasses", "long_hair")
+
+
+def install_model(home, name, **card):
+    folder = home / "models" / name
+    (folder / "unet").mkdir(parents=True)
+    (folder / "scheduler").mkdir()
+    classes = {"num_class_embeds": len(card["classes"]) + 1} if "classes" in card else {}
+    (folder / "unet" / "config.json").write_text(json.dumps({"sample_size": 8, "in_channels": 3, **classes}))
+    schedule = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(schedule))
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture
+def models(own_folders, monkeypatch, tmp_path):
+    """Two models of the user's own and no starter: one with classes, one without."""
+    from diffusion_studio import cards
+
+    monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
+    monkeypatch.setattr(cards, "STARTER", "faces")
+    recommended = {"steps": 12, "sampler": "dpmpp_2m", "guidance": 2.0}
+    install_model(
+        own_folders, "faces", title="Faces", classes=list(CLASSES), null_class=3, recommended=recommended
+    )
+    install_model(
+        own_folders, "plain", title="Plain", recommended={"steps": 30, "sampler": "ddim", "eta": 0.5}
+    )
+
+
+@pytest.fixture
+def draw(monkeypatch):
+    """Stands in for the model: `jobs.generate` yields events as the real one does, as `draw`'s fields say."""
+    from diffusion_studio import events, jobs, outputs
+    from diffusion_studio.errors import UserError
+    from diffusion_studio.ui import generation
+    from diffusion_studio.ui.warmup import Ready
+
+    control = SimpleNamespace(asked=[], closed=0, pause=0.0, fault=None, full_disk=False, size=8)
+
+    def picture(seed):
+        return np.random.default_rng(seed).integers(0, 256, (control.size, control.size, 3), dtype=np.uint8)
+
+    def generate(settings):
+        control.asked.append(settings)
+        try:
+            yield from _generate(settings)
+        finally:
+            control.closed += 1
+
+    def _generate(settings):
+        yield events.Status(text="Loading Faces…")
+        yield events.Started(
+            settings=settings, model_title="Faces", device="cpu", precision="float32", total=settings.steps
+        )
+        pictures = np.stack([picture(settings.seed + k) for k in range(settings.count)])
+        for index in range(settings.steps + 1):
+            if control.fault and index == 2:
+                raise control.fault
+            yield events.Preview(
+                index=index,
+                total=settings.steps,
+                sigma=1.0,
+                timestep=1.0,
+                denoised=pictures,
+                noisy=255 - pictures,
+                seconds=0.1 * index,
+            )
+            time.sleep(control.pause)
+        for index, pixels in enumerate(pictures):
+            own = replace(settings, seed=settings.seed + index, count=1)
+            if control.full_disk:
+                yield events.NotSaved(
+                    index=index, settings=own, picture=pixels, reason="There is no room left."
+                )
+            else:
+                path = outputs.save(pixels, own, facts={})
+                yield events.Saved(path=path, index=index, settings=own, picture=pixels)
+        yield events.Finished(seconds=0.5, steps_per_second=settings.steps / 0.5)
+
+    def warm_up(settings):
+        yield Ready("cpu", "float32", 1)
+
+    monkeypatch.setattr(jobs, "generate", generate)
+    monkeypatch.setattr(generation, "warm_up", warm_up)
+    control.picture = picture
+    control.UserError = UserError
+    return control
+
+
+@pytest.fixture
+def make_window(qtbot, qapp, models, draw):
+    """Makes windows that are closed again when the test ends, whatever runs in them."""
+    from diffusion_studio.ui.memory import Memory
+    from diffusion_studio.ui.theme import Theme
+    from diffusion_studio.ui.window import MainWindow
+
+    def finish(window):
+        """Let its threads come to rest, so that it closes at once: pytest-qt deletes what it has closed."""
+        for worker in window.workers():
+            worker.cancel_all()
+        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
+
+    def make():
+        window = MainWindow(Theme(qapp), Memory())
+        qtbot.addWidget(window, before_close_func=finish)
+        window.fill()
+        window.resize(1100, 760)
+        window.show()
+        qtbot.waitExposed(window)
+        return window
+
+    return make
+
+
+@pytest.fixture
+def window(make_window):
+    return make_window()

@@ -1,0 +1,83 @@
+"""The window over a real, tiny network: torch stays out of the window's thread until it is needed, then draws."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+SIZE = 8
+
+
+@pytest.fixture
+def tiny_model(own_folders, monkeypatch, tmp_path):
+    from diffusion_studio import cards
+    from diffusion_studio.checkpoint import write_model
+    from diffusion_studio.diffusion.schedules import SCHEDULES
+    from diffusion_studio.diffusion.unet import UNet
+    from diffusion_studio.diffusion.unet_config import UNetConfig
+
+    monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
+    config = UNetConfig(
+        sample_size=SIZE,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+    )
+    folder = own_folders / "models" / "tiny"
+    write_model(
+        folder, UNet(config), SCHEDULES["cosine"](1000), prediction="v_prediction", card={"title": "Tiny"}
+    )
+
+
+@pytest.fixture
+def window(tiny_model, qtbot, qapp):
+    from diffusion_studio.ui.memory import Memory
+    from diffusion_studio.ui.theme import Theme
+    from diffusion_studio.ui.window import MainWindow
+
+    def finish(window):
+        for worker in window.workers():
+            worker.cancel_all()
+        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
+
+    window = MainWindow(Theme(qapp), Memory())
+    qtbot.addWidget(window, before_close_func=finish)
+    window.fill()
+    window.show()
+    qtbot.waitExposed(window)
+    return window
+
+
+def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtbot):
+    from diffusion_studio import jobs
+    from diffusion_studio.events import Preview
+    from diffusion_studio.settings import GenerationSettings
+
+    page = window.page
+    qtbot.waitUntil(lambda: "float" in window.interior.status.device.text(), timeout=60_000)
+    settings = GenerationSettings(model="tiny", steps=5, seed=3, count=2, precision="float32")
+    page.panel.show_value(settings)
+    with qtbot.waitSignal(page.generation.ended, timeout=60_000):
+        page.generate()
+    shown = np.stack([picture.pixels for picture in page.canvas.pictures])
+    alone = [event for event in jobs.generate(settings, save=False) if isinstance(event, Preview)][
+        -1
+    ].denoised
+    assert np.array_equal(shown, alone)
+    assert all(picture.path.is_file() for picture in page.canvas.pictures)
+    assert page.strip.model.paths[0] == page.canvas.pictures[1].path
+
+
+def test_stop_takes_effect_within_a_step(window, qtbot):
+    from diffusion_studio.settings import GenerationSettings
+
+    page = window.page
+    page.panel.show_value(GenerationSettings(model="tiny", steps=1000, precision="float32"))
+    page.generate()
+    qtbot.waitUntil(lambda: page.generation.step[0] > 3, timeout=60_000)
+    page.stop()
+    step = page.generation.step[0]
+    qtbot.waitUntil(lambda: not page.generation.worker.busy, timeout=10_000)
+    assert page.generation.step[0] == step < 1000
+    assert not page.strip.model.paths
