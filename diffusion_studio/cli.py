@@ -17,6 +17,7 @@ from pathlib import Path
 
 from . import __version__
 from .commands import output
+from .commands.check import check
 from .commands.generate import generate
 from .commands.library import models
 from .commands.show import doctor, info
@@ -33,6 +34,7 @@ VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "models": (models, "list, import, export, verify and delete models"),
     "train": (train, "train a model on a folder of pictures"),
     "runs": (runs, "list the training runs"),
+    "check": (check, "look through a folder of pictures before training on it"),
     "doctor": (doctor, "what a bug report needs: versions, devices, folders"),
 }
 

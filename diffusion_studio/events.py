@@ -15,6 +15,8 @@ import numpy as np
 
 from .settings import GenerationSettings, to_dict
 
+SAVE = "save"  # sent to a training in answer to any of its events: a checkpoint, please, as soon as the step is done
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:

@@ -57,21 +57,22 @@ def import_model(source: Path, name: str | None = None) -> ModelCard:
     if source.is_file() and zipfile.is_zipfile(source) and source.suffix.lower() == ".zip":
         with unzipped(source) as folder:
             try:
-                return _import_folder(model_root(folder), name or source.stem)
+                return _import_folder(model_root(folder), name, source.stem)
             except UserError as error:
                 raise UserError(str(error).replace(str(folder), str(source)), error.details) from None
     if not source.is_dir():
         raise UserError(explain(source))
     root = model_root(source)
-    return _import_folder(root, name or (hub_name(root) or root.name).split("/")[-1])
+    return _import_folder(root, name, (hub_name(root) or root.name).split("/")[-1])
 
 
-def _import_folder(root: Path, name: str) -> ModelCard:
+def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
+    """`name` is what the user calls it; otherwise it keeps its title, and takes the name of its `folder`."""
     card = cards.read_card(root)
     kind_of(card)
     checkpoint = read_model(root)
     parameters = sum(weight.numel() for weight in checkpoint.network.parameters())
-    target = _free_place(name)
+    target = _free_place(name or folder)
     with stage_folder(target) as stage:
         for file, place in files_of(root):
             (stage / place).parent.mkdir(exist_ok=True)
@@ -83,7 +84,7 @@ def _import_folder(root: Path, name: str) -> ModelCard:
             "card_version": 1,
             "licence": licence(root),
             **facts,
-            "title": str(facts.get("title") or name),
+            "title": str(name or facts.get("title") or target.name)[:120],
             "parameters": parameters,
             "weights_sha256": checkpoint.digest,
         }

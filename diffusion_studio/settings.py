@@ -193,8 +193,9 @@ def value_types(kind: type) -> dict[str, tuple[type, bool]]:
 
 def check(settings: Any) -> None:
     """Raise `UserError` naming the first option whose type, range or choice is wrong; ints given for floats are converted."""
-    for name, (kind, optional) in value_types(type(settings)).items():
-        value, facts = getattr(settings, name), options(type(settings))[name]
+    owner: type = type(settings)
+    for name, (kind, optional) in value_types(owner).items():
+        value, facts = getattr(settings, name), options(owner)[name]
         if value is None and optional:
             continue
         if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -27,6 +27,8 @@ def main() -> None:
         window.resize(*SIZE)
         window.fill()
         window.show()
+        if window.page.panel.card is None:
+            sys.exit("There is no starter model in resources/models to draw with.")
         window.page.panel.button.setFocus()
         fill_strip(application, window)
         shoot_finished(application, window, "light")
@@ -56,8 +58,11 @@ def shoot_forming(application, window, theme: str) -> None:
     window.studio.change_preferences(theme=theme)
     generation = window.page.generation
 
+    taken = []
+
     def look(index: int, total: int, words: str) -> None:
-        if index == round(total * 0.6):
+        if not taken and index >= 0.55 * total:
+            taken.append(index)
             save(application, window, theme)
 
     generation.progressed.connect(look)

@@ -298,7 +298,7 @@ def test_switching_models_leaves_none_behind(tmp_path):
     opened(folders[0])
     gc.collect()
     before = sum(type(thing) is models.UNetModel for thing in gc.get_objects())
-    for turn in range(20):
+    for turn in range(8):
         opened(folders[turn % 2])
     gc.collect()
     assert sum(type(thing) is models.UNetModel for thing in gc.get_objects()) == before == 1

@@ -115,15 +115,16 @@ def choose(names: list[str], run: Callable[[str, int], None], count: int, budget
 def measure(calls: Mapping[str, Callable[[], Any]], deadline: float) -> dict[str, float]:
     """Seconds of each call, the best of up to three in turns; those not begun with before the deadline are missing."""
     seconds: dict[str, float] = {}
-    for name, call in calls.items():  # a first time, which is slow: oneDNN makes its kernels
-        if not seconds or time.perf_counter() < deadline:
-            seconds[name] = _time(call)
-    near = 3 * min(seconds.values())
+    for name, call in calls.items():
+        if seconds and time.perf_counter() > deadline:
+            break
+        first = _time(call)  # slow, since oneDNN makes its kernels now
+        late = time.perf_counter() > deadline or first > 5 * min(seconds.values(), default=first)
+        seconds[name] = first if late else _time(call)
     for _ in range(2):
-        names = [name for name in seconds if seconds[name] <= near]
-        if len(names) > 1 and time.perf_counter() < deadline:
-            seconds |= {name: min(seconds[name], _time(calls[name])) for name in names}
-            near = HOPELESS * min(seconds.values())
+        near = [name for name in seconds if seconds[name] <= HOPELESS * min(seconds.values())]
+        if len(near) > 1 and time.perf_counter() < deadline:
+            seconds |= {name: min(seconds[name], _time(calls[name])) for name in near}
     return seconds
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 
 from ..diffusion.unet import UNet
 from ..errors import UserError
-from ..events import CheckpointSaved, Loss, Samples, Status, Warned
+from ..events import SAVE, CheckpointSaved, Loss, Samples, Status, Warned
 from ..settings import TrainingSettings
 from . import runs
 from .samples import draw, sheet
@@ -69,10 +69,12 @@ class Sitting:
     def fraction(self) -> float:
         return fraction(self.settings, self.trainer.done, self.seconds)
 
-    def tell(self, event: Any) -> Iterator[Any]:
+    def tell(self, event: Any) -> Generator[Any, Any, None]:
+        """`SAVE` in answer makes a checkpoint due."""
         self.elapsed = self.now
         try:
-            yield event
+            if (yield event) == SAVE:
+                self.saved = -math.inf
         finally:
             self.resumed_at = time.monotonic()
 
@@ -93,7 +95,8 @@ class Sitting:
                 "The last good checkpoint is kept. A smaller learning rate usually helps."
             ) from None
         finally:
-            self.trainer.team.agree(STOP)
+            with suppress(RuntimeError):  # a member that is gone hears nothing any more
+                self.trainer.team.agree(STOP)
             self.keep()
 
     def report(self) -> Iterator[Any]:

@@ -33,6 +33,8 @@ ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas c
 class Canvas(QWidget):
     """Shows `Picture`s in one of their layers. With none it shows a message, over a faint picture where there is one."""
 
+    margin, room_for_bar = MARGIN, ROOM_FOR_BAR  # about a fitted picture
+
     view_changed = Signal()  # scale, layer, pictures or the opened cell
     menu_wanted = Signal(object)  # global position
     drag_wanted = Signal()
@@ -67,7 +69,7 @@ class Canvas(QWidget):
     def show_pictures(self, pictures: Sequence[Picture]) -> None:
         """Show these; the view is kept while number and size stay, as they do from step to step."""
         same = [picture.size for picture in pictures] == [picture.size for picture in self.pictures]
-        quiet = same and [known(p) for p in pictures] == [known(p) for p in self.pictures]
+        quiet = same and [p.offers for p in pictures] == [p.offers for p in self.pictures]
         self.pictures = tuple(pictures)
         self._message = self._sentence = ""
         if quiet:  # only the pixels are new: nothing but the canvas need know, step after step
@@ -192,8 +194,8 @@ class Canvas(QWidget):
     def _geometry(self) -> tuple[viewport.Grid, viewport.View]:
         ratio = self.devicePixelRatioF()
         width, height = self._size()
-        height -= ROOM_FOR_BAR * ratio
-        margin = MARGIN * ratio
+        height -= self.room_for_bar * ratio
+        margin = self.margin * ratio
         room = (width - 2 * margin, height - 2 * margin)
         grid = viewport.best_grid(
             len(self._shown()), *self.pictures[0].size, room, round(GAP * ratio), crisp=self.crisp
@@ -347,8 +349,3 @@ class Canvas(QWidget):
             index = 0 if self.selected is None else self.selected + dx + dy * grid.columns
             if 0 <= index < len(self.pictures):
                 self.select(index)
-
-
-def known(picture: Picture) -> tuple[object, ...]:
-    """What buttons and menus ask of a picture, apart from its pixels."""
-    return picture.path, picture.settings is None, tuple(picture.layers)

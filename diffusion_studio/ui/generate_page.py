@@ -135,7 +135,9 @@ class GeneratePage(Page):
 
     def _say_waiting(self) -> None:
         if self.generation.running and not self._live and not self._elsewhere:
-            self.canvas.show_message(self._waits_for)
+            self.canvas.show_message(
+                self._waits_for, "The first picture after a start takes a few seconds longer."
+            )
 
     def _on_saved(self, index: int, picture: Picture) -> None:
         assert picture.path is not None

@@ -62,6 +62,8 @@ class Interior(QWidget):
     def greet(self) -> None:
         """Let the page that is shown begin what had to wait until it was on screen."""
         number = self.rail.chosen_number
+        if not self._greeted:
+            self._offer_to_resume()
         if number not in self._greeted:
             self._greeted.add(number)
             self.pages[number].shown_first()
@@ -86,6 +88,11 @@ class Interior(QWidget):
         studio.told.connect(self.status.told.setText)
         studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
         studio.device_known.connect(self.status.device.setText)
+
+    def _offer_to_resume(self) -> None:
+        from .train_offer import offer_to_resume
+
+        offer_to_resume(self)
 
     def _tell_fault(self, sentence: str, details: str, action: str, do: object) -> None:
         self.banner.tell(sentence, details, action=action, do=do if callable(do) else None)

@@ -38,6 +38,11 @@ class Picture:
         height, width, _ = self.pixels.shape
         return width, height
 
+    @property
+    def offers(self) -> tuple[object, ...]:
+        """What buttons and menus depend on: all but the pixels."""
+        return self.path, self.settings is None, tuple(self.layers)
+
     def image(self, layer: str = "denoised") -> QImage:
         """A layer to paint; one the picture does not have is the picture itself."""
         if layer not in self.layers:

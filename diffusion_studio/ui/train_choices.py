@@ -19,9 +19,9 @@ from .generation import time_words
 from .labels import ElidedLabel, plain_label
 from .texts import readable, tooltip
 from .theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S, SPACE_XS
+from .train_records import DEFAULT_MINUTES
 
 SIZES = (16, 24, 32, 48, 64, 96, 128, 192, 256)  # sides a network halves well
-DEFAULT_MINUTES = 10.0
 NOTHING = {  # what 0 means, where it is no number
     "minutes": "by steps",
     "steps": "by time",
@@ -103,22 +103,23 @@ class TrainingPanel(QWidget):
 
     def show_folder(self, folder: Path, name: str) -> None:
         """The pictures to learn from, and a name for the model, unless the user has given one."""
-        self._folder = str(folder)
-        self.folder.setText(readable(folder.name))
-        self.folder.setToolTip(tooltip(readable(folder)))
-        self.folder_button.setText("Change…")
-        self.folder_button.setAccessibleName("Change…")
+        self._say_folder(folder)
         if self.form.fields["name"].value() in ("", self._named):
             self.show_name(name)
         self.changed.emit()
 
     def show_run(self, settings: TrainingSettings) -> None:
         """The folder and the choices of a run that is gone on with."""
-        self._folder = settings.folder
-        self.folder.setText(readable(Path(settings.folder).name))
-        self.folder.setToolTip(tooltip(readable(settings.folder)))
+        self._say_folder(Path(settings.folder))
         self.show_value(settings)
         self.show_name(settings.name)
+
+    def _say_folder(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self.folder.setText(readable(folder.name))
+        self.folder.setToolTip(tooltip(readable(folder)))
+        self.folder_button.setText("Change…")
+        self.folder_button.setAccessibleName("Change…")
 
     def show_name(self, name: str) -> None:
         """Suggest a name."""

@@ -31,7 +31,7 @@ class NoiseView(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, POSITIONS)
         self.slider.setPageStep(POSITIONS // 10)
-        self.slider.setValue(POSITIONS * 2 // 5)
+        self.slider.setValue(POSITIONS // 5)
         self.slider.setAccessibleName("Timestep")
         self.slider.setToolTip(
             "How far the forward process has gone, from the clean picture to nothing but noise."

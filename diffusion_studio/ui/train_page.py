@@ -23,12 +23,12 @@ from .generation import hardware_words, time_words
 from .page import Page
 from .studio import Studio
 from .train_actions import TrainActions
-from .train_choices import DEFAULT_MINUTES, TrainingPanel, count_parameters
+from .train_choices import TrainingPanel, count_parameters
 from .train_folder import FolderView, dropped_folder, title_of
 from .train_noise import NoiseView
 from .train_progress import ProgressView
 from .train_questions import may_discard, more_minutes
-from .train_records import RunRecord, RunRow, free_name, mark_interrupted, read_run
+from .train_records import DEFAULT_MINUTES, RunRecord, RunRow, free_name, mark_interrupted, read_run
 from .train_result import Result
 from .train_runs import RunsView
 from .train_sitting import Sitting
@@ -76,6 +76,18 @@ class TrainPage(Page):
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         return self.entries.entries()
+
+    @property
+    def working(self) -> bool:
+        return self.sitting.running or self.result.worker.busy
+
+    def controls(self) -> list[QWidget]:
+        """The choices, then each tab with what it shows."""
+        folder = self.pictures
+        shown = [folder.invitation.choose, folder.invitation.samples, folder.cancel_button, folder.grid]
+        noise = [self.noise.canvas, self.noise.slider]
+        runs = [*self.runs.controls, self.runs.view]
+        return [*self.panel.tab_order(), *self.tabs.buttons, *shown, *noise, *self.progress.controls(), *runs]
 
     def shown_first(self) -> None:
         self.pictures.invitation.choose.setFocus()
@@ -218,6 +230,10 @@ class TrainPage(Page):
         self.progress.begin(record.row.title, record.row.path, record.row.size)
         self.progress.add_before(record.log)
 
+    def _on_waiting(self, words: str) -> None:
+        if self.sitting.state == "running":
+            self.panel.line.setText(words)
+
     def _on_progress(self, event: Any) -> None:
         self.progress.add(event)
         self.panel.button.show_progress(event.fraction)
@@ -235,11 +251,7 @@ class TrainPage(Page):
             self.panel.line.setText("Finishing the step and saving…")
         elif state == "paused":
             self.panel.line.setText("Paused; everything stays loaded")
-            self.progress.outcome.tell(
-                "Paused. What was learned so far can draw already.",
-                ("Go on", "Train on from here", self.sitting.go_on),
-                ("Generate with it", "Make a model of the newest checkpoint and draw with it", self._try_it),
-            )
+            self.progress.outcome.tell_paused(self.sitting.go_on, self._try_it)
         elif state == "running":
             self.progress.outcome.hide()
 
@@ -267,14 +279,8 @@ class TrainPage(Page):
             self.runs.remove(name)
             return
         if outcome == "stopped" and name:
-            self.progress.outcome.tell(
-                "Stopped; what was learned is kept.",
-                ("Go on", "Train on from where it stopped", lambda: self._resume_name(name)),
-                (
-                    "Publish as model",
-                    "Make a model of it, for the chooser",
-                    lambda: self.result.publish(name, self._title),
-                ),
+            self.progress.outcome.tell_stopped(
+                lambda: self._resume_name(name), lambda: self.result.publish(name, self._title)
             )
         if name:
             self.panel.show_name(free_name(self._title))  # another training is another model
@@ -295,14 +301,7 @@ class TrainPage(Page):
     def _on_published(self, name: str, title: str) -> None:
         self.runs.refresh()
         if self.sitting.state != "paused":
-            self.progress.outcome.tell(
-                f"“{title}” is ready, and in the model chooser.",
-                (
-                    "Generate with it",
-                    "Draw with it on the Generate page",
-                    lambda: self.result.generate_with(name),
-                ),
-            )
+            self.progress.outcome.tell_ready(title, lambda: self.result.generate_with(name))
 
     def _show_row(self, row: RunRow) -> None:
         if not self.sitting.running:
@@ -323,9 +322,6 @@ class TrainPage(Page):
         row.setSpacing(0)
         row.addWidget(self.panel)
         row.addWidget(self.tabs, 1)
-        controls = [*self.panel.tab_order(), *self.tabs.buttons]
-        for first, second in zip(controls, controls[1:], strict=False):
-            QWidget.setTabOrder(first, second)
 
     def _connect(self) -> None:
         panel, sitting, pictures, studio = self.panel, self.sitting, self.pictures, self._studio
@@ -341,7 +337,7 @@ class TrainPage(Page):
         pictures.checked.connect(self._on_checked)
         pictures.failed.connect(studio.tell_fault)
         pictures.picture_shown.connect(self.noise.show_picture)
-        sitting.waiting.connect(panel.line.setText)
+        sitting.waiting.connect(self._on_waiting)
         sitting.started.connect(self._on_started)
         sitting.progressed.connect(self._on_progress)
         sitting.sampled.connect(self.progress.samples.add)

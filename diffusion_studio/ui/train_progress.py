@@ -104,6 +104,10 @@ class ProgressView(QWidget):
             self.loss.show_log(self._log)
             self.timesteps.show_losses(self._by_timestep)
 
+    def controls(self) -> list[QWidget]:
+        plot = [self.loss.log, self.loss.smoothing] if self.loss is not None else []
+        return [*self.outcome.buttons, *plot, *self.samples.controls]
+
     def _figure(self, name: str, text: str) -> None:
         self.figures[name].setText(text)
         self.figures[name].setAccessibleName(f"{FIGURES[name][0]}: {text}")
@@ -125,7 +129,7 @@ class ProgressView(QWidget):
         parts.setChildrenCollapsible(False)
         parts.addWidget(self._plots)
         parts.addWidget(self.samples)
-        parts.setSizes([300, 380])
+        parts.setSizes([240, 400])
         parts.setStretchFactor(0, 2)
         parts.setStretchFactor(1, 3)
         column = QVBoxLayout(self)
@@ -169,3 +173,23 @@ class Outcome(QFrame):
             self._row.addWidget(button)
             self.buttons.append(button)
         self.show()
+
+    def tell_paused(self, go_on: Callable[[], None], generate: Callable[[], None]) -> None:
+        self.tell(
+            "Paused. What was learned so far can draw already.",
+            ("Go on", "Train on from here", go_on),
+            ("Generate with it", "Make a model of the newest checkpoint and draw with it", generate),
+        )
+
+    def tell_stopped(self, go_on: Callable[[], None], publish: Callable[[], None]) -> None:
+        self.tell(
+            "Stopped; what was learned is kept.",
+            ("Go on", "Train on from where it stopped", go_on),
+            ("Publish as model", "Make a model of it, for the chooser", publish),
+        )
+
+    def tell_ready(self, title: str, generate: Callable[[], None]) -> None:
+        self.tell(
+            f"“{title}” is ready, and in the model chooser.",
+            ("Generate with it", "Draw with it on the Generate page", generate),
+        )

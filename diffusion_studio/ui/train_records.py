@@ -12,8 +12,8 @@ from PySide6.QtGui import QImage
 from ..errors import UserError
 from ..settings import TrainingSettings, from_dict
 from .generation import time_words
-from .train_choices import DEFAULT_MINUTES
 
+DEFAULT_MINUTES = 10.0
 STATES = {"running": "Training now", "stopped": "Stopped", "finished": "Finished"}
 
 

@@ -24,6 +24,12 @@ FRAME = 160  # milliseconds of the film
 WARMING = "The average still remembers the untrained start: the raw pictures tell more for now."
 
 
+class SampleCanvas(Canvas):
+    """There are many small pictures and no buttons over them, so it gives all of its room to them."""
+
+    margin, room_for_bar = SPACE_S, 0
+
+
 class Sheet(NamedTuple):
     """Averaged pictures of one step as they were read from its file."""
 
@@ -35,7 +41,7 @@ class SamplesView(QWidget):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._studio = studio
-        self.ema, self.raw = Canvas(self), Canvas(self)
+        self.ema, self.raw = SampleCanvas(self), SampleCanvas(self)
         self.ema.setAccessibleName("Averaged samples")
         self.raw.setAccessibleName("Raw samples")
         self.film = QSlider(Qt.Orientation.Horizontal, self)
@@ -52,6 +58,7 @@ class SamplesView(QWidget):
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, bool]] = {}
         self._folder: Path | None = None
         self._size = 32
+        self.controls: list[QWidget] = [self.ema, self.raw, self.play, self.film]
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._advance)
         self._lay_out()

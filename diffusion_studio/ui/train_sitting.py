@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ..settings import TrainingSettings
 from .worker import Worker
 
 BEAT = 0.1  # seconds between two chances to stop while paused
+PATIENCE = 8  # events that may come before the checkpoint a pause asks for
 
 
 class Sitting(QObject):
@@ -60,10 +61,8 @@ class Sitting(QObject):
         self.give_up_estimate()
         self.run = None
         self._gate.set()
-        title = resume or settings.name
-        self._job = self.worker.submit(
-            pausable(jobs.train(settings, resume=resume), self._gate, f"Training {title}")
-        )
+        job: Any = jobs.train(settings, resume=resume)
+        self._job = self.worker.submit(pausable(job, self._gate, f"Training {resume or settings.name}"))
         self._become("running")
 
     def pause(self) -> None:
@@ -146,13 +145,31 @@ class Sitting(QObject):
         self._on_end(job, "failed")
 
 
-def pausable(job: Iterator[Any], gate: threading.Event, reason: str) -> Generator[Any, None, None]:
-    """The job's events, with a stop after each for as long as the gate is shut; None is a chance to be cancelled.
+def pausable(
+    job: Generator[Any, Any, None], gate: threading.Event, reason: str
+) -> Generator[Any, None, None]:
+    """The job's events, held back for as long as the gate is shut; None is a chance to be cancelled.
 
-    The machine does not go to sleep meanwhile.
+    Before it holds still the job is asked for a checkpoint, so that what was learned can be tried out meanwhile. The
+    machine does not go to sleep by itself.
     """
-    with keep_awake(reason), closing(job):  # type: ignore[type-var]
-        for event in job:
+    from ..events import SAVE, CheckpointSaved, Warned
+
+    with keep_awake(reason), closing(job):
+        answer, patience = None, PATIENCE
+        while True:
+            try:
+                event = job.send(answer)
+            except StopIteration:
+                return
             yield event
-            while not gate.wait(BEAT):
-                yield None
+            answer = None
+            if gate.is_set():
+                patience = PATIENCE
+            elif patience and not isinstance(event, CheckpointSaved | Warned):
+                answer = SAVE
+                patience -= 1
+            else:
+                while not gate.wait(BEAT):
+                    yield None
+                patience = PATIENCE

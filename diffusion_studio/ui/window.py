@@ -40,6 +40,12 @@ def _generate(studio: Studio) -> Page:
     return GeneratePage(studio)
 
 
+def _train(studio: Studio) -> Page:
+    from .train_page import TrainPage
+
+    return TrainPage(studio)
+
+
 def _settings(studio: Studio) -> Page:
     from .settings_page import SettingsPage
 
@@ -48,6 +54,7 @@ def _settings(studio: Studio) -> Page:
 
 PAGES = (
     Entry("generate", "Generate", "Draw pictures with a model", _generate),
+    Entry("train", "Train", "Make a model of your own from a folder of pictures", _train),
     Entry(
         "settings", "Settings", "How the window looks, and where things are kept", _settings
     ),  # stays last: the foot

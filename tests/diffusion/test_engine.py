@@ -361,7 +361,7 @@ def choose_by(monkeypatch, speeds, count):
 
 
 def test_the_fastest_way_is_chosen_on_the_whole_batch_where_time_allows(monkeypatch):
-    speeds = {"a": lambda n: 0.001 * n, "b": lambda n: 0.0007 + 0.0005 * n, "c": lambda n: 0.01 * n}
+    speeds = {"a": lambda n: 0.001 * n, "b": lambda n: 0.0003 + 0.0008 * n, "c": lambda n: 0.01 * n}
     name, parts = choose_by(monkeypatch, speeds, 16)
     assert name == "b"
     assert {part for name, part in parts if name == "b"} == {1, 2, 4, 8, 16}

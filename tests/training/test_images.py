@@ -331,3 +331,18 @@ def test_an_opened_picture_says_how_it_was_found(tmp_path):
     opened = open_picture(tmp_path / "x.bmp")
     assert isinstance(opened, Opened)
     assert (opened.format, opened.mode, opened.size, opened.frames) == ("BMP", "RGB", (16, 16), 1)
+
+
+def test_the_command_line_prints_the_report(tmp_path, capsys):
+    from diffusion_studio import cli
+
+    Image.fromarray(RAMP).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"?")
+    assert cli.main(["check", str(tmp_path)]) == 0
+    assert "bad.png: it is not a PNG" in capsys.readouterr().out
+    assert cli.main(["check", str(tmp_path), "--size", "64", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["usable"], report["small"], report["size"]) == (1, ["good.png"], 64)
+    (tmp_path / "good.png").unlink()
+    assert cli.main(["check", str(tmp_path)]) == 1
+    assert cli.main(["check", str(tmp_path / "nowhere")]) == 1

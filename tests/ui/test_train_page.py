@@ -43,7 +43,9 @@ def folder(tmp_path):
 @pytest.fixture
 def backend(monkeypatch):
     """Stands in for the training: events as the real one tells them, and its files, as `backend`'s fields say."""
-    control = SimpleNamespace(asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[])
+    control = SimpleNamespace(
+        asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[], saved=[]
+    )
 
     def train(settings, *, resume=None):
         control.asked.append((settings, resume))
@@ -76,7 +78,9 @@ def backend(monkeypatch):
         yield events.Warned(text="There are only 6 pictures.")
         for step in range(1, control.steps + 1):
             time.sleep(control.pause)
-            yield loss(step, control.steps)
+            if (yield loss(step, control.steps)) == events.SAVE:
+                control.saved.append(step)
+                yield events.CheckpointSaved(step=step, path=run.path)
             if step % 3 == 0:
                 yield samples(step, size)
         yield events.Published(name=run.name, path=run.path)
@@ -275,6 +279,7 @@ def test_pause_holds_the_job_and_go_on_continues_it(ready, backend, qtbot):
     wait_for_steps(ready, qtbot)
     ready.panel.pause.click()
     assert ready.sitting.state == "paused" and ready.panel.pause.text() == "Go on"
+    qtbot.waitUntil(lambda: len(backend.saved) == 1)  # so that it can be tried out
     qtbot.wait(50)  # what was on its way has come
     step = ready.progress.figures["step"].text()
     qtbot.wait(150)
@@ -433,3 +438,51 @@ def test_choices_are_remembered_without_folder_and_name(ready):
     ready.close_down()
     kept = ready.studio.memory.recall("training", TrainingSettings)
     assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
+
+
+def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, backend, qtbot):
+    settings = TrainingSettings(name="Broken off", minutes=2.0, size=SIZE)
+    runs.create("broken-off", to_dict(settings), {}).note(
+        state="stopped", interrupted=True, step=5, seconds=60.0
+    )
+    window = make_window()
+    banner = window.interior.banner
+    qtbot.waitUntil(lambda: banner.isVisible() and "Broken off" in banner.sentence.text())
+    assert "50%" in banner.sentence.text() and banner.action.text() == "Go on"
+    banner.action.click()
+    assert isinstance(window.page, TrainPage)
+    qtbot.waitUntil(lambda: window.page.sitting.run is not None and not window.page.sitting.running)
+    assert backend.asked[0][1] == "broken-off" and window.page.panel.value().size == SIZE
+
+
+def test_closing_while_training_saves_and_marks_the_run(make_window, backend, folder, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    window = make_window()
+    window.interior.visit(1)
+    page = window.page
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.open_folder(folder)
+    page.panel.button.click()
+    wait_for_steps(page, qtbot)
+    page.panel.pause.click()  # a pause must not keep the window open
+    with qtbot.waitSignal(window.closed, timeout=10_000):
+        window.close()
+    assert backend.closed == 1
+    assert runs.find("my-faces").facts["interrupted"] is True
+
+
+def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
+    make_window, backend, folder, qtbot, own_folders
+):
+    from tests.ui.conftest import install_model
+
+    window = make_window()
+    window.interior.visit(1)
+    page = window.page
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.open_folder(folder)
+    page.sitting.started.connect(lambda _: install_model(own_folders, "my-faces", title="My faces"))
+    train(page, qtbot)
+    page.progress.outcome.buttons[0].click()
+    assert window.interior.rail.chosen_number == 0
+    assert window.page.panel.card.name == "my-faces"

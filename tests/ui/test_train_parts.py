@@ -1,11 +1,13 @@
 """What the Train page is made of: the choices, the plots, the report's words, the pausable job, the film."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from diffusion_studio.events import SAVE, CheckpointSaved
 from diffusion_studio.settings import TrainingSettings
 from diffusion_studio.ui import plots
 from diffusion_studio.ui.train_choices import TrainingPanel, millions
@@ -156,25 +158,37 @@ def test_a_sheet_is_cut_into_its_pictures():
     assert len(pictures) == 6 and np.array_equal(pictures[4], page[2:4, 2:4])
 
 
-def test_a_closed_gate_gives_chances_to_stop_and_the_job_is_closed():
-    closed = []
+def test_a_shut_gate_asks_for_a_checkpoint_then_holds_and_gives_chances_to_stop():
+    heard = []
 
     def job():
         try:
-            yield from "abc"
+            for word in "abcdefghijkl":
+                if (yield word) == SAVE:
+                    heard.append(word)
+                    yield CheckpointSaved(step=1, path=Path("x"))
         finally:
-            closed.append(True)
+            heard.append("closed")
 
     gate = threading.Event()
     gate.set()
     held = pausable(job(), gate, "a test")
     assert next(held) == "a"
     gate.clear()
+    assert isinstance(next(held), CheckpointSaved)
     assert next(held) is None and next(held) is None
     gate.set()
-    assert next(held) == "b"
+    assert next(held) == "b" and next(held) == "c"
     held.close()
-    assert closed == [True]
+    assert heard == ["a", "closed"]
+
+
+def test_a_pause_holds_even_where_no_checkpoint_comes():
+    gate = threading.Event()
+    held = pausable((str(k) for k in range(100)), gate, "a test")
+    events = [next(held) for _ in range(12)]
+    assert events[0] == "0" and events[-1] is None and "50" not in events
+    held.close()
 
 
 def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
