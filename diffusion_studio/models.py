@@ -201,8 +201,11 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
 def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
     from .diffusion.engine import build
 
+    def remember(key: str, value: str | None = None) -> str | None:
+        return hardware.remember(f"{hardware.cpu_name()} {key}", value)  # a choice of another machine is none
+
     dtype = hardware.DTYPES[precision]
-    return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=hardware.remember)
+    return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=remember)
 
 
 KINDS: dict[str, type[UNetModel]] = {

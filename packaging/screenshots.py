@@ -45,6 +45,7 @@ def fill_strip(application, window) -> None:
         panel.classes.setCurrentIndex(place)
         generate(application, window, count=5, seed=100 * place)
     panel.classes.setCurrentIndex(0)
+    window.interior.status.measure()
 
 
 def shoot_finished(application, window, theme: str) -> None:
@@ -66,7 +67,7 @@ def shoot_forming(application, window, theme: str) -> None:
             save(application, window, theme)
 
     generation.progressed.connect(look)
-    generate(application, window, count=16, seed=SEED)
+    generate(application, window, count=16, seed=SEED + 1000)
 
 
 def generate(application, window, *, count: int, seed: int) -> None:
@@ -81,7 +82,6 @@ def generate(application, window, *, count: int, seed: int) -> None:
 def save(application, window, theme: str) -> None:
     target = ROOT / "resources" / "screenshots" / f"generate-{theme}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
-    window.interior.status.measure()
     window.grab().toImage().save(str(target))
     print(target)
 

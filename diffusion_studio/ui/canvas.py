@@ -72,12 +72,9 @@ class Canvas(QWidget):
         quiet = same and [p.offers for p in pictures] == [p.offers for p in self.pictures]
         self.pictures = tuple(pictures)
         self._message = self._sentence = ""
-        if quiet:  # only the pixels are new: nothing but the canvas need know, step after step
-            self.update()
-            return
         if not same:
             self.opened = self.selected = self._view = None
-        self._changed()
+        (self.update if quiet else self._changed)()  # where only the pixels are new, nobody else need know
 
     def show_message(self, message: str, sentence: str = "", faint: QImage | None = None) -> None:
         """Show no picture but this text, over an image drawn faintly."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -20,33 +20,34 @@ from ..errors import UserError
 from ..folders import resource
 from ..settings import TrainingSettings
 from .generation import hardware_words, time_words
-from .page import Page
 from .studio import Studio
 from .train_actions import TrainActions
 from .train_choices import TrainingPanel, count_parameters
-from .train_folder import FolderView, dropped_folder, title_of
+from .train_drop import DropPage
+from .train_folder import FolderView, title_of
 from .train_noise import NoiseView
 from .train_progress import ProgressView
 from .train_questions import may_discard, more_minutes
-from .train_records import DEFAULT_MINUTES, RunRecord, RunRow, free_name, mark_interrupted, read_run
+from .train_records import (
+    DEFAULT_MINUTES,
+    RunRecord,
+    RunRow,
+    free_name,
+    mark_interrupted,
+    name_fault,
+    read_run,
+)
 from .train_result import Result
 from .train_runs import RunsView
 from .train_sitting import Sitting
-from .train_tabs import Tabs
+from .train_tabs import PICTURES, PROGRESS, RUNS, TABS, Tabs
 
 SECTION = "training"
 SAMPLES = "samples/pixel-avatars"
 SETTLE = 400  # milliseconds the choices must rest before what hangs on them is computed
-PICTURES, NOISE, PROGRESS, RUNS = range(4)
-TABS = (
-    ("Pictures", "What is in the folder, and the pictures as the network will see them"),
-    ("Noise", "How the training schedule drowns a picture in noise"),
-    ("Progress", "Losses and samples of the training"),
-    ("Trainings", "Every training so far, to be gone on with or made a model"),
-)
 
 
-class TrainPage(Page):
+class TrainPage(DropPage):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._studio = studio
@@ -65,7 +66,6 @@ class TrainPage(Page):
         self._discarding = False
         self._measure = False
         self._settle = QTimer(self, singleShot=True, interval=SETTLE)
-        self.setAcceptDrops(True)
         self.entries = TrainActions(self, TABS)
         self._lay_out()
         self._connect()
@@ -126,21 +126,6 @@ class TrainPage(Page):
         self.panel.button.setEnabled(bool(report["usable"]))
         self._settle.start()
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_folder(event.mimeData()) is not None and not self.sitting.running:
-            event.acceptProposedAction()
-            self.pictures.invitation.glow(True)
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.pictures.invitation.glow(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.pictures.invitation.glow(False)
-        folder = dropped_folder(event.mimeData())
-        if folder is not None:
-            event.acceptProposedAction()
-            self.open_folder(folder)
-
     # --- the choices ---
 
     def _choices(self) -> TrainingSettings:
@@ -188,8 +173,9 @@ class TrainPage(Page):
         except UserError as error:
             self._studio.tell_fault(str(error))
             return
-        if not settings.name.strip():
-            self._studio.tell_fault("Give the model a name first.")
+        fault = name_fault(settings.name)
+        if fault:
+            self._studio.tell_fault(fault)
             self.panel.form.fields["name"].setFocus()
             return
         self._remember()
@@ -350,6 +336,8 @@ class TrainPage(Page):
         sitting.failed.connect(studio.tell_fault)
         self.result.published.connect(self._on_published)
         self.tabs.chosen.connect(self.show_tab)
+        self.folder_dropped.connect(self.open_folder)
+        self.folder_hovers.connect(pictures.invitation.glow)
         self.runs.resume_wanted.connect(self.resume)
         self.runs.show_wanted.connect(self._show_row)
         self.runs.publish_wanted.connect(lambda row: self.result.publish(row.name, row.title))

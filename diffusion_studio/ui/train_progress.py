@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSplitter, QVBox
 from .generation import time_words
 from .labels import ElidedLabel, plain_label
 from .studio import Studio
-from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from .theme import SPACE_L, SPACE_M, SPACE_S
 from .train_samples import SamplesView
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FIGURES = {
     "step": ("Step", "Steps of learning taken so far, over all sittings"),
-    "speed": ("Pictures per second", "Pictures learned from in a second, on average over this sitting"),
+    "speed": ("Pictures/s", "Pictures learned from in a second, on average over this sitting"),
     "left": ("Time left", "Counted over this sitting"),
     "loss": ("Training loss", "Averaged over the last steps"),
     "validation": ("Validation loss", "On pictures held out, with the same noise each time"),
@@ -71,6 +71,10 @@ class ProgressView(QWidget):
         before = [entry for entry in log if entry["step"] < first]
         if before and not self._log:
             self._figure("step", f"{before[-1]['step']:,}")
+            for name in ("loss", "validation"):
+                values = [entry[name] for entry in before if isinstance(entry.get(name), float)]
+                if values:
+                    self._figure(name, f"{values[-1]:.4f}")
         self._log = [*before, *self._log]
         if self.loss is not None:
             self.loss.show_log(self._log)
@@ -115,7 +119,7 @@ class ProgressView(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_S, SPACE_M, SPACE_L, SPACE_S)
-        row.setSpacing(SPACE_XL)
+        row.setSpacing(SPACE_L)
         row.addWidget(self.title, 1)
         for name, (label, explanation) in FIGURES.items():
             tile = QVBoxLayout()

@@ -128,6 +128,15 @@ def free_name(title: str) -> str:
     return title
 
 
+def name_fault(name: str) -> str:
+    """Why a new training can not be called this, in a sentence; "" where it can."""
+    if not any(letter.isalnum() for letter in name):
+        return "Give the model a name with at least one letter or digit."
+    if free_name(name) != name:
+        return f"There is a training or a model called “{name[:60]}” already: choose another name, or go on with that one."
+    return ""
+
+
 def mark_interrupted(run: Path) -> None:
     """Have the next start offer to go on with this run."""
     from ..training import runs

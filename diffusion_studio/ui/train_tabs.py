@@ -9,6 +9,14 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QToolBu
 
 from .theme import SPACE_L, SPACE_S, SPACE_XS
 
+PICTURES, NOISE, PROGRESS, RUNS = range(4)
+TABS = (
+    ("Pictures", "What is in the folder, and the pictures as the network will see them"),
+    ("Noise", "How the training schedule drowns a picture in noise"),
+    ("Progress", "Losses and samples of the training"),
+    ("Trainings", "Every training so far, to be gone on with or made a model"),
+)
+
 
 class Tabs(QWidget):
     chosen = Signal(int)

@@ -19,8 +19,9 @@ from diffusion_studio.ui import train_page
 from diffusion_studio.ui.memory import Memory
 from diffusion_studio.ui.studio import Studio
 from diffusion_studio.ui.theme import Theme
-from diffusion_studio.ui.train_page import NOISE, PICTURES, PROGRESS, RUNS, TrainPage
+from diffusion_studio.ui.train_page import TrainPage
 from diffusion_studio.ui.train_records import find_interrupted
+from diffusion_studio.ui.train_tabs import NOISE, PICTURES, PROGRESS, RUNS
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 SIZE = 8
@@ -354,6 +355,15 @@ def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtb
     assert backend.closed == 1
 
 
+def test_a_name_that_is_missing_or_taken_is_told_before_anything_begins(ready, backend):
+    runs.create("taken", to_dict(TrainingSettings(name="taken")), {})
+    for name in ("", " - ", "Taken"):
+        ready.panel.form.fields["name"].setText(name)
+        ready.train()
+    assert "name" in ready.faults[0] and "another name" in ready.faults[2]
+    assert len(ready.faults) == 3 and not backend.asked and not ready.sitting.running
+
+
 def test_an_end_nobody_asked_for_is_offered_once_at_the_next_start(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
     ready.panel.button.click()
@@ -388,6 +398,20 @@ def test_runs_can_be_renamed_deleted_and_brought_back(page, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: [row.name for row in page.runs.model.rows] == ["new-name"])
     page.runs.publish.click()
     qtbot.waitUntil(lambda: not page.result.worker.busy)
+
+
+def test_an_earlier_run_can_be_looked_at(page, qtbot):
+    run = runs.create("old", to_dict(TrainingSettings(name="Old")), {})
+    run.note(state="stopped", step=7)
+    for step in (5, 6, 7):
+        runs.append_log(run, {"step": step, "loss": 0.5 / step, "validation": 0.25 if step == 6 else None})
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    page.runs.look.click()
+    qtbot.waitUntil(lambda: page.progress.figures["step"].text() == "7")
+    assert page.tabs.current == PROGRESS and page.progress.title.text() == "Old"
+    assert page.progress.figures["validation"].text() == "0.2500"
+    assert page.progress.loss.words_at(None) == "step 7 · training 0.0714 · validation 0.2500 (step 6)"
 
 
 def test_a_finished_run_is_given_more_time(page, backend, qtbot, monkeypatch):
