@@ -49,10 +49,18 @@ class GenerationSettings:
 
     model: str = option("", label="Model", help="the model that draws; empty: the default one")
     steps: int = option(
-        20, min=1, max=1000, label="Steps", help="noise levels visited on the way to the picture: few is fast, many is exact"
+        20,
+        min=1,
+        max=1000,
+        label="Steps",
+        help="noise levels visited on the way to the picture: few is fast, many is exact",
     )
     seed: int | None = option(
-        None, min=0, max=LARGEST_SEED, label="Seed", help="the number the noise is drawn from: the same seed, the same picture"
+        None,
+        min=0,
+        max=LARGEST_SEED,
+        label="Seed",
+        help="the number the noise is drawn from: the same seed, the same picture",
     )
     sampler: str = option(
         "dpmpp_2m", choices=SAMPLERS, label="Sampler", help="how to walk from one noise level to the next"
@@ -73,7 +81,9 @@ class GenerationSettings:
         label="Guidance",
         help="how strongly the class is obeyed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied",
     )
-    count: int = option(1, min=1, max=64, label="Count", help="how many pictures; picture k uses the seed plus k")
+    count: int = option(
+        1, min=1, max=64, label="Count", help="how many pictures; picture k uses the seed plus k"
+    )
     eta: float = option(
         0.0,
         min=0.0,
@@ -98,7 +108,11 @@ class GenerationSettings:
         help="how the predicted clean picture is kept inside the range of colours at every step",
     )
     precision: str = option(
-        "auto", choices=PRECISIONS, more=True, label="Precision", help="number format of the network; automatic: bfloat16 where faster"
+        "auto",
+        choices=PRECISIONS,
+        more=True,
+        label="Precision",
+        help="number format of the network; automatic: bfloat16 where faster",
     )
     device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the network runs")
 
@@ -112,41 +126,102 @@ class TrainingSettings:
 
     folder: str = option("", label="Folder", help="the pictures to learn from; sub-folders become classes")
     name: str = option("", label="Name", help="what the model will be called")
-    size: int = option(32, min=8, max=256, label="Size", help="side of the pictures the model draws, in pixels")
-    steps: int = option(0, min=0, max=10_000_000, more=True, label="Steps", help="training steps; 0: use minutes")
+    size: int = option(
+        32, min=8, max=256, label="Size", help="side of the pictures the model draws, in pixels"
+    )
+    steps: int = option(
+        0, min=0, max=10_000_000, more=True, label="Steps", help="training steps; 0: use minutes"
+    )
     minutes: float = option(0.0, min=0.0, max=100_000.0, label="Minutes", help="time to train; 0: use steps")
-    batch: int = option(0, min=0, max=1024, more=True, label="Batch", help="pictures per training step; 0: as many as fit, at most 32")
-    model_size: str = option("small", choices=MODEL_SIZES, label="Model size", help="how large a network to train")
+    batch: int = option(
+        0,
+        min=0,
+        max=1024,
+        more=True,
+        label="Batch",
+        help="pictures per training step; 0: as many as fit, at most 32",
+    )
+    model_size: str = option(
+        "small", choices=MODEL_SIZES, label="Model size", help="how large a network to train"
+    )
     schedule: str = option(
-        "cosine", choices=SCHEDULES, more=True, label="Training schedule", help="how fast the forward process drowns a picture in noise"
+        "cosine",
+        choices=SCHEDULES,
+        more=True,
+        label="Training schedule",
+        help="how fast the forward process drowns a picture in noise",
     )
     prediction: str = option(
-        "v_prediction", choices=PREDICTIONS, more=True, label="Prediction", help="what the network learns to answer"
+        "v_prediction",
+        choices=PREDICTIONS,
+        more=True,
+        label="Prediction",
+        help="what the network learns to answer",
     )
-    timesteps: int = option(1000, min=10, max=10_000, more=True, label="Timesteps", help="steps of the forward process")
-    learning_rate: float = option(4e-4, min=1e-7, max=1.0, more=True, label="Learning rate", help="size of one learning step")
-    warmup: int = option(250, min=0, max=100_000, more=True, label="Warm-up", help="steps until the full learning rate")
+    timesteps: int = option(
+        1000, min=10, max=10_000, more=True, label="Timesteps", help="steps of the forward process"
+    )
+    learning_rate: float = option(
+        4e-4, min=1e-7, max=1.0, more=True, label="Learning rate", help="size of one learning step"
+    )
+    warmup: int = option(
+        250, min=0, max=100_000, more=True, label="Warm-up", help="steps until the full learning rate"
+    )
     ema: float = option(
-        0.9995, min=0.0, max=0.99999, more=True, label="EMA", help="memory of the averaged weights that draw the samples"
+        0.9995,
+        min=0.0,
+        max=0.99999,
+        more=True,
+        label="EMA",
+        help="memory of the averaged weights that draw the samples",
     )
     min_snr: float = option(
-        5.0, min=0.0, max=100.0, more=True, label="Min-SNR gamma", help="evens out the noise levels' share in the loss; 0: off"
+        5.0,
+        min=0.0,
+        max=100.0,
+        more=True,
+        label="Min-SNR gamma",
+        help="evens out the noise levels' share in the loss; 0: off",
     )
     label_dropout: float = option(
-        0.1, min=0.0, max=1.0, more=True, label="Label dropout", help="share of pictures shown without their class, for guidance"
+        0.1,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label="Label dropout",
+        help="share of pictures shown without their class, for guidance",
     )
-    fit: str = option("crop", choices=FITS, more=True, label="Fit", help="how a picture that is not square becomes one")
+    fit: str = option(
+        "crop", choices=FITS, more=True, label="Fit", help="how a picture that is not square becomes one"
+    )
     flip: bool = option(True, label="Mirror", help="show each picture mirrored half of the time")
     classes: bool = option(True, label="Classes", help="learn sub-folders as classes")
-    clip_norm: float = option(1.0, min=0.0, max=1000.0, more=True, label="Gradient clipping", help="largest gradient norm; 0: off")
+    clip_norm: float = option(
+        1.0, min=0.0, max=1000.0, more=True, label="Gradient clipping", help="largest gradient norm; 0: off"
+    )
     validation: float = option(
-        0.05, min=0.0, max=0.5, more=True, label="Validation share", help="share of the pictures held out to measure the loss"
+        0.05,
+        min=0.0,
+        max=0.5,
+        more=True,
+        label="Validation share",
+        help="share of the pictures held out to measure the loss",
     )
     seed: int | None = option(
-        None, min=0, max=LARGEST_SEED, more=True, label="Seed", help="the number all randomness of the run is drawn from"
+        None,
+        min=0,
+        max=LARGEST_SEED,
+        more=True,
+        label="Seed",
+        help="the number all randomness of the run is drawn from",
     )
     autosave: float = option(
-        120.0, min=1.0, max=86_400.0, more=True, label="Autosave", help="seconds of training between two checkpoints"
+        120.0,
+        min=1.0,
+        max=86_400.0,
+        more=True,
+        label="Autosave",
+        help="seconds of training between two checkpoints",
     )
     autosave_steps: int = option(
         0,
@@ -157,12 +232,23 @@ class TrainingSettings:
         help="steps after which a checkpoint is due as well; 0: by time only",
     )
     sample_every: float = option(
-        60.0, min=0.0, max=86_400.0, more=True, label="Samples every", help="seconds between two sheets of samples; 0: none"
+        60.0,
+        min=0.0,
+        max=86_400.0,
+        more=True,
+        label="Samples every",
+        help="seconds between two sheets of samples; 0: none",
     )
-    precision: str = option("auto", choices=PRECISIONS, more=True, label="Precision", help="number format of the network")
+    precision: str = option(
+        "auto", choices=PRECISIONS, more=True, label="Precision", help="number format of the network"
+    )
     device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the training runs")
     start_from: str = option(
-        "", more=True, label="Start from", flag="from", help="an installed model to go on from instead of from scratch"
+        "",
+        more=True,
+        label="Start from",
+        flag="from",
+        help="an installed model to go on from instead of from scratch",
     )
 
     def __post_init__(self) -> None:
@@ -205,7 +291,9 @@ def check(settings: Any) -> None:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise UserError(f"{facts.label} must be {_kind_name(kind)}, not {_short(repr(value))}.")
         if facts.choices is not None and value not in facts.choices:
-            raise UserError(f"{facts.label} “{_short(value)}” is not known; choose one of: {', '.join(facts.choices)}.")
+            raise UserError(
+                f"{facts.label} “{_short(value)}” is not known; choose one of: {', '.join(facts.choices)}."
+            )
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _check_range(facts, value)
 

@@ -73,12 +73,16 @@ def progress_bar(**facts: Any) -> Any:
     """tqdm on standard error, which draws nothing where that is no terminal."""
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # its thread would outlive the bar, for bars that are updated less often than these
+    tqdm.monitor_interval = (
+        0  # its thread would outlive the bar, for bars that are updated less often than these
+    )
     try:
         wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (AttributeError, OSError, ValueError):
         wide = False
-    size = {"dynamic_ncols": True} if wide else {"ncols": 80, "nrows": 24}  # some terminals do not know their size
+    size = (
+        {"dynamic_ncols": True} if wide else {"ncols": 80, "nrows": 24}
+    )  # some terminals do not know their size
     return tqdm(file=sys.stderr, disable=not on_terminal(), **size, **facts)
 
 

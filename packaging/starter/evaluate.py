@@ -22,20 +22,24 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio import cards  # noqa: E402
-from diffusion_studio.models import open_model  # noqa: E402
-from diffusion_studio.training.images import Pictures, load_pictures  # noqa: E402
+from diffusion_studio import cards
+from diffusion_studio.models import open_model
+from diffusion_studio.training.images import Pictures, load_pictures
 
 BATCH = 50
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("learn", type=Path)
     parser.add_argument("held_out", type=Path)
     parser.add_argument("--count", type=int, default=500, help="pictures for each setting")
-    parser.add_argument("--reference", type=int, default=200, help="pictures for DDPM at 1,000 steps; 0: leave it out")
+    parser.add_argument(
+        "--reference", type=int, default=200, help="pictures for DDPM at 1,000 steps; 0: leave it out"
+    )
     parser.add_argument("--guidance", type=float, default=None)
     options = parser.parse_args()
     card = cards.find(options.model)
@@ -46,7 +50,9 @@ def main() -> None:
     right = (classifier(wanted).argmax(1).numpy() == held_out.labels).mean()
     halves = torch.randperm(len(known), generator=torch.Generator().manual_seed(0))[: len(wanted)]
     print(f"floor: KID×1000 of {len(wanted)} training pictures {kid(known[halves], wanted) * 1000:.2f}")
-    print(f"floor: held-out class accuracy {right:.3f}, nearest training picture at {nearest(held_out.images, learn.images):.4f}")
+    print(
+        f"floor: held-out class accuracy {right:.3f}, nearest training picture at {nearest(held_out.images, learn.images):.4f}"
+    )
     base = card.defaults()
     if options.guidance is not None:
         base = replace(base, guidance=options.guidance)
