@@ -19,7 +19,6 @@ import pytest
 from diffusion_studio import cards, cli, doctor, events, jobs, outputs
 from diffusion_studio.cards import ModelCard
 from diffusion_studio.commands import output
-from diffusion_studio.errors import UserError
 from diffusion_studio.settings import GenerationSettings, TrainingSettings, options
 
 FACES = ModelCard(
@@ -50,7 +49,7 @@ def picture(seed):
 @pytest.fixture
 def draw(monkeypatch):
     """Stands in for `jobs.generate`; `at` is called with every event before it is yielded."""
-    control = SimpleNamespace(asked=[], closed=0, full=False, at=lambda event: None)
+    control = SimpleNamespace(asked=[], closed=0, full=False, full_for_sheet=False, at=lambda event: None)
 
     def generate(settings, *, folder=None, sheet=False):
         control.asked.append(settings)
@@ -86,9 +85,10 @@ def draw(monkeypatch):
                 path = outputs.save(pixels, own, facts={"model_title": "Faces"}, folder=folder)
                 yield events.Saved(path=path, index=index, settings=own, picture=pixels)
         if sheet:
-            if control.full:
-                raise UserError("There is no room for the sheet.")
-            yield events.SheetSaved(path=outputs.save_sheet(pictures, settings, facts={}, folder=folder))
+            if control.full or control.full_for_sheet:
+                yield events.Warned(text="The sheet was not saved: there is no room.")
+            else:
+                yield events.SheetSaved(path=outputs.save_sheet(pictures, settings, facts={}, folder=folder))
         yield events.Finished(seconds=0.5, steps_per_second=24.0)
 
     monkeypatch.setattr(jobs, "generate", generate)
@@ -222,6 +222,13 @@ def test_pictures_that_were_not_saved_are_one_sentence_and_status_1(run, draw, w
     assert result.err == [f"{sentence} not saved: There is no room."]
 
 
+def test_a_sheet_that_was_not_saved_is_status_1_and_the_pictures_are_kept(run, draw, tmp_path):
+    draw.full_for_sheet = True
+    result = run("generate --seed 1 --count 2 --sheet --out", tmp_path)
+    assert (result.status, len(result.out)) == (1, 2)
+    assert result.err == ["The sheet was not saved: there is no room."]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -330,6 +337,25 @@ def test_a_signal_while_drawing_ends_it_with_130(run, draw, tmp_path, name):
     assert (result.status, result.out, result.err) == (130, [], [])
     assert draw.closed == 1 and not list(tmp_path.rglob("*.png"))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX")
+def test_a_signal_within_an_exec_is_status_130_too(tmp_path):
+    """There `python -m` remembers a KeyboardInterrupt, and ends itself by SIGINT although it was handled."""
+    (tmp_path / "probe.py").write_text(
+        "import sys; from diffusion_studio import cli, doctor\n"
+        "doctor.text = lambda: exec('import signal; signal.raise_signal(signal.SIGINT)')\n"
+        "sys.exit(cli.main(['doctor']))"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    child = subprocess.run(
+        [sys.executable, "-m", "probe"],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (child.returncode, child.stderr) == (130, "")
 
 
 def test_a_signal_while_saving_keeps_all_that_was_drawn(run, draw, tmp_path):

@@ -35,7 +35,7 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
-    from .. import jobs, outputs
+    from .. import events, jobs, outputs
 
     settings = settings_for(given(arguments, GenerationSettings), arguments.like)
     if arguments.out is not None:
@@ -46,16 +46,14 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     try:
         with closing(job):  # type: ignore[type-var]
             for event in job:
-                stop.gently = report.drawn(event)  # what is drawn is saved, whatever is pressed meanwhile
+                if isinstance(event, events.Preview) and event.index >= event.total:
+                    stop.gently = True  # what is drawn is saved, whatever is pressed meanwhile
                 report.show(event)
-    except UserError as error:  # a sheet that found no room after the pictures found none
-        if not report.lost:
-            raise
-        report.lost.append(str(error))
     finally:
         report.close()
     if report.lost:
         tell(report.loss())
+    if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
 
@@ -95,16 +93,8 @@ class Report:
         self.as_json, self.seed_is_new = as_json, seed_is_new
         self.seed: int | None = None
         self.bar: Any = None
-        self.count = 0
+        self.count, self.sheet_saved = 0, False
         self.lost: list[str] = []  # why pictures were not saved
-
-    def drawn(self, event: Any) -> bool:
-        """Whether the pictures are finished and only have to be saved."""
-        from ..events import Preview, Started, Status
-
-        if isinstance(event, Preview):
-            return event.index >= event.total
-        return not isinstance(event, Status | Started)
 
     def show(self, event: Any) -> None:
         from .. import events
@@ -121,10 +111,16 @@ class Report:
                 self.bar.update(event.index - self.bar.n)
                 if event.index >= event.total:
                     self.close()
-            case events.Saved() | events.SheetSaved() if not self.as_json:
-                say(str(event.path))
+            case events.Saved() | events.SheetSaved():
+                self.sheet_saved = isinstance(event, events.SheetSaved)
+                if not self.as_json:
+                    say(str(event.path))
             case events.NotSaved():
                 self.lost.append(event.reason)
+            case events.Warned() if (
+                not self.lost
+            ):  # where pictures found no room, their sheet found none either
+                tell(event.text)
 
     def begin(self, event: Any) -> None:
         self.count = event.settings.count
@@ -138,10 +134,9 @@ class Report:
             tell(f"Seed {self.seed}")
 
     def loss(self) -> str:
-        count = min(len(self.lost), self.count)
         if self.count == 1:
             return f"The picture was not saved: {self.lost[0]}"
-        return f"{count} of {self.count} pictures were not saved: {self.lost[0]}"
+        return f"{len(self.lost)} of {self.count} pictures were not saved: {self.lost[0]}"
 
     def close(self) -> None:
         if self.bar is not None:

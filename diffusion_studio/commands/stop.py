@@ -10,8 +10,13 @@ from typing import Any
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
+class Interrupted(KeyboardInterrupt):
+    """Not KeyboardInterrupt itself: where that passes through an `exec`, of which imports are full, Python remembers it and
+    at the end kills itself by SIGINT, instead of exiting with the status it was given."""
+
+
 class Stop:
-    """While entered, a signal ends the work at once, by KeyboardInterrupt; once `gently`, it only sets `asked`.
+    """While entered, a signal ends the work at once, by `Interrupted`; once `gently`, it only sets `asked`.
 
     The loop over a job looks at `asked` after every event, so that a training step or a save is never torn in two.
     Signals the process was started to ignore, as nohup does, stay ignored.
@@ -38,4 +43,4 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         if not self.gently:
-            raise KeyboardInterrupt
+            raise Interrupted

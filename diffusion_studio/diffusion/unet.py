@@ -39,7 +39,7 @@ class UNet(nn.Module):
         width = config.time_embedding_dim or 4 * channels[0]
         self.conv_in = nn.Conv2d(config.in_channels, channels[0], 3, padding=1)
         if config.time_embedding_type == "learned":
-            self.time_proj = nn.Embedding(config.num_train_timesteps or 1000, channels[0])
+            self.time_proj = table(config.num_train_timesteps or 1000, channels[0])
         self.time_embedding = TimestepEmbedding(channels[0], width)
         if config.class_embed_type == "timestep":
             self.class_embedding: nn.Module | None = TimestepEmbedding(channels[0], width)
@@ -47,7 +47,7 @@ class UNet(nn.Module):
             self.class_embedding = nn.Identity()
         else:
             count = config.num_class_embeds
-            self.class_embedding = nn.Embedding(count, width) if count is not None else None
+            self.class_embedding = table(count, width) if count is not None else None
         self.down_blocks, skips = _down_blocks(config, width)
         self.mid_block = MidBlock(config, channels[-1], width) if config.mid_block_type else None
         self.up_blocks = _up_blocks(config, width, skips)
@@ -98,6 +98,14 @@ def sinusoidal(timestep: Tensor, width: int, cos_first: bool, freq_shift: float)
     angle = timestep[:, None].float() * torch.exp(exponent / (half - freq_shift))[None, :]
     first, second = (angle.cos(), angle.sin()) if cos_first else (angle.sin(), angle.cos())
     return F.pad(torch.cat([first, second], dim=-1), (0, width % 2))
+
+
+def table(rows: int, width: int) -> nn.Embedding:
+    """A learned row for each class. On `meta` nothing is drawn: torch would import its compiler for that, a second's work."""
+    embedding = nn.Embedding(rows, width, _weight=torch.empty(rows, width))
+    if not embedding.weight.is_meta:
+        nn.init.normal_(embedding.weight)
+    return embedding
 
 
 class TimestepEmbedding(nn.Module):
