@@ -26,6 +26,15 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A model was loaded ahead of its first generation, and this is what it runs on."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
     """The request as it will be carried out: seed drawn, device and precision resolved."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import cards, outputs
 from .errors import UserError
-from .events import Finished, NotSaved, Preview, Saved, SheetSaved, Started, Status, Warned
+from .events import Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
 from .settings import LARGEST_SEED, GenerationSettings, TrainingSettings
 
 Event = Any  # one of the dataclasses of events.py
@@ -72,22 +72,22 @@ def _save(
             yield SheetSaved(path=path)
 
 
-def warm_up(model: str = "", device: str = "auto", precision: str = "auto") -> Iterator[Event]:
-    """Load torch and a model and take one step with it, so that the first click is fast. Saves nothing.
+def warm_up(settings: GenerationSettings) -> Iterator[Event]:
+    """Make the next generation start at once: import torch, open the model these settings name, take one step. Saves nothing.
 
-    `Started` comes when the model is loaded; the step follows it. Closing the generator cancels.
+    `Ready` comes when the model is loaded; each `Status` is a chance to be cancelled.
     """
-    card = cards.find(model)
-    settings = replace(card.defaults(), seed=0, count=1, steps=1, device=device, precision=precision)
+    card = cards.find(settings.model)
+    yield Status(text=f"Loading {card.title}…")
+    import torch
+
     yield Status(text=f"Loading {card.title}…")
     from .models import open_model
 
-    opened = open_model(card, device=device, precision=precision)
-    yield Started(
-        settings=settings, model_title=card.title, device=opened.device, precision=opened.precision, total=1
-    )
-    for _ in opened.frames(settings):
-        pass
+    model = open_model(card, device=settings.device, precision=settings.precision)
+    yield Ready(device=model.device, precision=model.precision, threads=torch.get_num_threads())
+    for _ in model.frames(replace(settings, steps=1, count=1, seed=0)):
+        yield Status(text=f"{card.title} is loaded.")
 
 
 def train(settings: TrainingSettings, *, resume: str | None = None) -> Iterator[Event]:

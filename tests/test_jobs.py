@@ -11,6 +11,7 @@ from diffusion_studio.events import (
     Finished,
     NotSaved,
     Preview,
+    Ready,
     Saved,
     SheetSaved,
     Started,
@@ -66,7 +67,7 @@ def kinds(events):
 def test_making_a_job_runs_nothing(monkeypatch):
     monkeypatch.setattr(cards, "find", lambda name: pytest.fail("ran"))
     jobs.generate(GenerationSettings())
-    jobs.warm_up("x")
+    jobs.warm_up(GenerationSettings(model="x"))
 
 
 def test_events_come_in_their_order(pretended, tmp_path):
@@ -160,9 +161,9 @@ def test_the_next_job_works_after_one_failed(real, tmp_path):
 
 
 def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
-    events = list(jobs.warm_up("tiny", "cpu", "float32"))
-    assert kinds(events) == [Status, Started]
-    assert (events[1].model_title, events[1].device, events[1].precision) == ("tiny", "cpu", "float32")
+    events = list(jobs.warm_up(GenerationSettings(model="tiny", device="cpu", precision="float32", steps=9)))
+    assert kinds(events) == [Status, Status, Ready, Status, Status]
+    assert (events[2].device, events[2].precision) == ("cpu", "float32") and events[2].threads > 0
     assert not (own_folders / "outputs").exists()
     loaded = next(iter(models._opened.values()))
     assert models.open_model(cards.find("tiny"), device="cpu", precision="float32") is loaded
@@ -171,5 +172,5 @@ def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
 def test_warming_up_takes_one_step(pretended):
     steps = []
     pretended.frames = lambda settings: iter(steps.append(settings.steps) or ())
-    list(jobs.warm_up())
+    list(jobs.warm_up(GenerationSettings()))
     assert steps == [1]

@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject, Signal
 
 from ..settings import DEVICES, LARGEST_SEED, GenerationSettings
 from .pictures import Picture
-from .warmup import Ready, warm_up
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ class Generation(QObject):
         if self._warming is not None:
             self.worker.cancel(self._warming)
         if not self.running:
+            from ..jobs import warm_up
+
             self._warming = self.worker.submit(warm_up(settings))
 
     def stop(self) -> None:
@@ -78,7 +79,7 @@ class Generation(QObject):
         from .. import events
 
         match event:
-            case Ready(device, precision, threads):
+            case events.Ready(device=device, precision=precision, threads=threads):
                 self._threads = threads
                 self.runs_on.emit(hardware_words(device, precision, threads))
             case events.Saved():

@@ -44,8 +44,6 @@ def draw(monkeypatch):
     """Stands in for the model: `jobs.generate` yields events as the real one does, as `draw`'s fields say."""
     from diffusion_studio import events, jobs, outputs
     from diffusion_studio.errors import UserError
-    from diffusion_studio.ui import generation
-    from diffusion_studio.ui.warmup import Ready
 
     control = SimpleNamespace(asked=[], closed=0, pause=0.0, fault=None, full_disk=False, size=8)
 
@@ -90,10 +88,10 @@ def draw(monkeypatch):
         yield events.Finished(seconds=0.5, steps_per_second=settings.steps / 0.5)
 
     def warm_up(settings):
-        yield Ready("cpu", "float32", 1)
+        yield events.Ready(device="cpu", precision="float32", threads=1)
 
     monkeypatch.setattr(jobs, "generate", generate)
-    monkeypatch.setattr(generation, "warm_up", warm_up)
+    monkeypatch.setattr(jobs, "warm_up", warm_up)
     control.picture = picture
     control.UserError = UserError
     return control

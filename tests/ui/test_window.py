@@ -11,10 +11,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from diffusion_studio import outputs
+from diffusion_studio import jobs, outputs
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings import GenerationSettings
-from diffusion_studio.ui import generation
 from diffusion_studio.ui.faults import Faults
 from diffusion_studio.ui.memory import Memory
 from diffusion_studio.ui.window import MainWindow
@@ -440,7 +439,7 @@ def test_closing_while_a_model_is_loaded_ahead_is_not_felt(window, page, draw, q
         release.wait(10)
         yield None
 
-    monkeypatch.setattr(generation, "warm_up", slow_warm_up)
+    monkeypatch.setattr(jobs, "warm_up", slow_warm_up)
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
     page.generation.warm_up(page.panel.value())
     with qtbot.waitSignal(window.closed):
