@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Iterable
 
 # The system libraries that PySide6's wheels load but do not bring, and the Debian packages that hold them.
@@ -83,14 +84,20 @@ def _absent(libraries: Iterable[str]) -> list[str]:
 
 
 def _answers() -> bool:
-    """Whether the X server that DISPLAY names takes a connection; a name left over from another session does not."""
+    """Whether the X server that DISPLAY names takes a connection; a name left over from another session does not.
+
+    The connection stays open until the process ends: a server whose last client leaves starts anew, as virtual screens
+    do, and refuses for a moment the very window that is opened next. For the same reason a refusal is asked twice.
+    """
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
         return True  # unknown until the library is there
     xcb.xcb_connect.restype = ctypes.c_void_p
-    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
-    try:
-        return not xcb.xcb_connection_has_error(connection)
-    finally:
+    for pause in (0.3, 0):
+        connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+        if not xcb.xcb_connection_has_error(connection):
+            return True
         xcb.xcb_disconnect(connection)
+        time.sleep(pause)
+    return False

@@ -179,8 +179,11 @@ class Trial:
         return False, False
 
     def newest(self, name: str) -> tuple[int, str]:
+        from diffusion_studio.folders import runs_dir
         from diffusion_studio.training import runs
 
+        if not (runs_dir() / name / "run.json").exists():
+            return 0, ""  # killed before there was a run
         checkpoint, _ = runs.newest_checkpoint(runs.find(name))
         return (int(checkpoint.name), digest_of(checkpoint)) if checkpoint else (0, "")
 
