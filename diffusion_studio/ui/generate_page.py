@@ -52,7 +52,6 @@ class GeneratePage(Page):
         self._elsewhere = False  # the user looks at another picture while one forms
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
-        self._warming: int | None = None
         self._lay_out()
         self._make_actions()
         self._connect()

@@ -174,6 +174,25 @@ def test_a_running_window_gets_previews_as_they_come(qtbot, worker):
     assert indices == sorted(indices) and indices[-1] == 19 and len(indices) > 2
 
 
+def test_previews_keep_to_the_clock_but_for_the_first_and_the_last(qtbot, worker, monkeypatch):
+    monkeypatch.setattr("diffusion_studio.ui.worker.PREVIEW_EVERY", 3600)
+
+    def job(last):
+        before = len(worker.record.events)
+        yield preview(0, total=5)
+        while len(worker.record.events) == before:  # until the window has taken it
+            time.sleep(0.001)
+        for index in range(1, last + 1):
+            yield preview(index, total=5)
+
+    with qtbot.waitSignal(worker.idle):
+        whole = worker.submit(job(5))
+    assert [event.index for event in worker.record.of(whole)] == [0, 5]
+    with qtbot.waitSignal(worker.idle):
+        broken_off = worker.submit(job(3))
+    assert [event.index for event in worker.record.of(broken_off)] == [0, 3]
+
+
 def test_stop_ends_the_thread_and_a_later_job_starts_it_again(qtbot, worker):
     job = worker.submit(endless())
     qtbot.waitUntil(lambda: bool(worker.record.events))
