@@ -17,7 +17,7 @@ from .diffusion.unet_config import UNetConfig
 from .errors import UserError
 from .folders import config_dir, models_dir, read_json, resource
 from .foreign import explain, explain_class
-from .settings import GenerationSettings, from_dict, to_dict
+from .settings import GenerationSettings, from_dict, options
 
 CARD = "card.json"
 STARTER = "pixel-avatars-32"
@@ -60,7 +60,7 @@ class ModelCard:
     def options(self) -> frozenset[str]:
         """The settings this model heeds; a form hides the others."""
         return (
-            frozenset(to_dict(GenerationSettings()))
+            frozenset(options(GenerationSettings))
             - (frozenset() if self.class_count else {"class_label"})
             - (frozenset() if self.null_class is not None else {"guidance"})
         )

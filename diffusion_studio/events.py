@@ -15,6 +15,7 @@ import numpy as np
 
 from .settings import GenerationSettings, to_dict
 
+KEEP = "keep"  # sent to a generation in answer to any of its previews: stop here, and save the predicted clean pictures
 SAVE = "save"  # sent to a training in answer to any of its events: a checkpoint, please, as soon as the step is done
 
 
@@ -43,6 +44,8 @@ class Started:
     device: str
     precision: str
     total: int  # steps
+    pictures: tuple[int, ...] = (0,)  # places in the batch that the settings describe
+    first: int = 0  # the step it begins at: a branch goes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +92,7 @@ class Finished:
 
     seconds: float
     steps_per_second: float
+    stopped_at: int | None = None  # the step it was kept at, where that was not the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,58 +7,100 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import cards, outputs
+from . import cards, outputs, sources
 from .errors import UserError
-from .events import Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
+from .events import KEEP, Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
+from .history import single
 from .settings import LARGEST_SEED, GenerationSettings, TrainingSettings
+from .trajectory import Start, Trajectory
+
+if TYPE_CHECKING:
+    from .models import ImageModel
 
 Event = Any  # one of the dataclasses of events.py
 
 
 def generate(
-    settings: GenerationSettings, *, folder: Path | None = None, sheet: bool = False, save: bool = True
-) -> Iterator[Event]:
+    settings: GenerationSettings,
+    *,
+    folder: Path | None = None,
+    sheet: bool = False,
+    save: bool = True,
+    trajectory: Trajectory | None = None,
+    start: Start | None = None,
+) -> Generator[Event, Any, None]:
     """Draw `settings.count` pictures, a Preview after every step, and save each as it finishes.
 
-    Closing the generator cancels within one step; nothing is saved then.
+    A `trajectory` keeps the steps. `start` goes on from a step of another one, with all or some of its pictures; it only
+    saves time, for the settings of a branch hold all that was walked before. Answering an event with `KEEP` ends the walk
+    there and saves the predicted clean pictures. Closing the generator cancels within one step; nothing is saved then.
     """
     card = cards.find(settings.model)
     seed = secrets.randbelow(LARGEST_SEED + 1 - settings.count) if settings.seed is None else settings.seed
     settings = replace(settings, model=card.name, seed=seed)
+    if settings.variation_strength > 0 and settings.variation_seed is None:
+        settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
     yield Status(text=f"Loading {card.title}…")
     from .models import open_model  # here: torch takes seconds to import
 
     model = open_model(card, device=settings.device, precision=settings.precision)
+    own_picture = _own_picture(settings, model)
+    pictures = tuple(range(settings.count)) if start is None else start.pictures
     yield Started(
         settings=settings,
         model_title=card.title,
         device=model.device,
         precision=model.precision,
         total=settings.steps,
+        pictures=pictures,
+        first=0 if start is None else start.index,
     )
     begun, frame = time.perf_counter(), None
-    for frame in model.frames(settings):
-        yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
+    for frame in model.frames(settings, trajectory=trajectory, start=start, **own_picture):
+        answer = yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
+        if answer == KEEP:
+            settings = replace(settings, until=frame.index)
+            break
     seconds = time.perf_counter() - begun
     if frame is None:
         raise UserError("The model drew nothing.")
+    walked = frame.index - (0 if start is None else start.index)
+    settings = replace(settings, until=frame.index if frame.index < frame.total else 0)
     if save:
-        yield from _save(settings, model, frame.denoised, folder, sheet)
-    yield Finished(seconds=seconds, steps_per_second=settings.steps / max(seconds, 1e-9))
+        yield from _save(settings, pictures, model, frame.denoised, folder, sheet)
+    yield Finished(
+        seconds=seconds,
+        steps_per_second=walked / max(seconds, 1e-9),
+        stopped_at=settings.until or None,
+    )
+
+
+def _own_picture(settings: GenerationSettings, model: ImageModel) -> dict[str, Any]:
+    """The start picture and the mask of the settings, as the model sees them."""
+    if not settings.source:
+        return {}
+    size = model.shape[-1]
+    mask = sources.fit_mask(sources.load_mask(settings.mask), size) if settings.mask else None
+    return {"source": sources.fit(sources.load(settings.source), size), "mask": mask}
 
 
 def _save(
-    settings: GenerationSettings, model: Any, pictures: Any, folder: Path | None, sheet: bool
+    settings: GenerationSettings,
+    places: Sequence[int],
+    model: Any,
+    pictures: Any,
+    folder: Path | None,
+    sheet: bool,
 ) -> Iterator[Event]:
-    for index, picture in enumerate(pictures):
-        own = replace(settings, seed=((settings.seed or 0) + index) % (LARGEST_SEED + 1), count=1)
+    for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
+        own = single(settings, place)
         try:
-            path = outputs.save(picture, own, facts=model.facts(settings, index), folder=folder)
+            path = outputs.save(picture, own, facts=model.facts(settings, place), folder=folder)
         except UserError as error:
             yield NotSaved(index=index, settings=own, picture=picture, reason=str(error))
         else:
@@ -86,7 +128,8 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
 
     model = open_model(card, device=settings.device, precision=settings.precision)
     yield Ready(device=model.device, precision=model.precision, threads=torch.get_num_threads())
-    for _ in model.frames(replace(settings, steps=1, count=1, seed=0)):
+    alone = GenerationSettings(steps=1, seed=0, device=settings.device, precision=settings.precision)
+    for _ in model.frames(replace(alone, guidance=settings.guidance)):
         yield Status(text=f"{card.title} is loaded.")
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from . import __version__
 from .diffusion.names import SAMPLERS
-from .settings import GenerationSettings, from_dict, options, to_dict
+from .options import from_dict, options, readers, to_dict
+from .settings import GenerationSettings
 
 VERSION = 1
 MOST_BYTES, DEEPEST, LONGEST = 64 * 1024, 8, 500  # of a block, of its nesting, of one text in it
@@ -42,7 +43,9 @@ class Found:
 
     def take(self, name: str, value: Any) -> None:
         """Keep a setting if it is one and its value is allowed."""
-        if name not in options(GenerationSettings):
+        if name in readers(GenerationSettings):
+            self._carry(name, value)
+        elif name not in options(GenerationSettings):
             self.refuse(f"“{_short(name)}” is not a setting.")
         elif not isinstance(value, str | int | float | None):
             self.refuse(f"“{_short(name)}” must be a single value.")
@@ -56,6 +59,13 @@ class Found:
                 self.refuse(*reasons)
             else:
                 self.given[name] = getattr(settings, name)
+
+    def _carry(self, name: str, value: Any) -> None:
+        settings, reasons = from_dict(GenerationSettings, {name: value})
+        if reasons:
+            self.refuse(*reasons)
+        else:
+            self.given[name] = getattr(settings, name)
 
     def note(self, name: str, value: Any) -> None:
         """Keep a fact if it is a known one and its value is allowed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,12 +17,15 @@ from . import __version__, hardware
 from .cards import USUAL_SIZE, ModelCard, read_small_json, unet_folder
 from .checkpoint import Checkpoint, read_model
 from .diffusion.denoiser import Denoiser
-from .diffusion.samplers import SAMPLERS, Step
-from .diffusion.schedules import SPACINGS
+from .diffusion.noise import Draw
+from .diffusion.schedules import NoiseSchedule
 from .diffusion.unet import TimestepEmbedding
+from .drawing import Drawing
 from .errors import UserError
 from .foreign import explain_class
-from .settings import LARGEST_SEED, GenerationSettings
+from .history import parts, root, single
+from .settings import GenerationSettings
+from .trajectory import Start, State, Trajectory, to_uint8
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 BROKEN = "The model's answer was not finite, in float32 too: its weights can not draw with these settings."
@@ -43,8 +46,9 @@ class ImageModel(Protocol):
     card: ModelCard
     device: str
     precision: str
+    shape: tuple[int, int, int]  # channels, height, width
 
-    def frames(self, settings: GenerationSettings) -> Iterator[Frame]:
+    def frames(self, settings: GenerationSettings, **how: Any) -> Iterator[Frame]:
         """One frame a noise level, the last of which is the result. Closing it cancels."""
 
     def facts(self, settings: GenerationSettings, index: int) -> dict[str, Any]:
@@ -67,28 +71,56 @@ class UNetModel:
         size = config.sample_size or USUAL_SIZE
         self.shape = (config.in_channels, size, size)
 
-    def frames(self, settings: GenerationSettings) -> Iterator[Frame]:
+    @property
+    def schedule(self) -> NoiseSchedule:
+        return self.checkpoint.schedule
+
+    def frames(self, settings: GenerationSettings, **how: Any) -> Iterator[Frame]:
+        """`how`: `source`, `mask` and `draws` as `Drawing` takes them; a `trajectory` to fill; a `start` to go on from."""
         with device_faults(self.device):
-            yield from self._walk(settings)
+            yield from self._walk(settings, **how)
 
     @torch.inference_mode()
-    def _walk(self, settings: GenerationSettings) -> Iterator[Frame]:
-        schedule = self.checkpoint.schedule
-        sigmas = SPACINGS[settings.spacing](schedule, settings.steps)
-        seeds = [picture_seed(settings, index) for index in range(settings.count)]
-        noise = PictureNoise(seeds, self.shape, self.device)
-        x = noise() * (1 + sigmas[0] ** 2) ** 0.5  # the network's first state has variance 1, whatever sigma
-        denoise = self.denoiser(settings)
-        sampler = SAMPLERS[settings.sampler]
-        for step in sampler(denoise, x, sigmas, noise, **self.sampler_options(settings)):
-            if not torch.isfinite(step.denoised).all():
-                raise UserError(BROKEN)
-            yield frame_of(step, schedule.timestep(step.sigma) if step.sigma else 0.0)
+    def _walk(
+        self,
+        settings: GenerationSettings,
+        *,
+        source: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        trajectory: Trajectory | None = None,
+        start: Start | None = None,
+        draws: Sequence[Draw] | None = None,
+    ) -> Iterator[Frame]:
+        pictures = start.pictures if start is not None else tuple(range(settings.count))
 
-    def denoiser(self, settings: GenerationSettings) -> Denoiser:
-        """D(x, sigma) with this request's class, guidance and clipping."""
+        def states(own: GenerationSettings, start: Start | None) -> Iterator[State]:
+            drawing = Drawing(self, own, pictures, source=source, mask=mask, draws=draws)
+            for state in drawing.states(start):
+                if not torch.isfinite(state.denoised).all():
+                    raise UserError(BROKEN)
+                yield state
+
+        for before, step in parts(settings) if start is None else [(start.settings, start.index)]:
+            if start is not None and start.settings == before and start.state.index == step:
+                break  # it stands there already
+            for state in states(before, start):
+                yield frame_of(state)
+                if state.index >= step:
+                    break
+            start = Start(settings=before, state=state, index=state.index, pictures=pictures)
+        if trajectory is not None:
+            trajectory.begin(settings, pictures)
+        for state in states(settings, start):
+            if trajectory is not None:
+                trajectory.append(state)
+            yield frame_of(state)
+            if settings.until and state.index >= settings.until:
+                return
+
+    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
+        """D(x, sigma) with this request's class, guidance and clipping, for these pictures of the batch."""
         config = self.checkpoint.schedule.config
-        labels = self.labels(settings)
+        labels = self.labels(settings, pictures)
         return Denoiser(
             self.finite,
             self.checkpoint.schedule,
@@ -109,13 +141,13 @@ class UNetModel:
         }
         return by_sampler.get(settings.sampler, {})
 
-    def labels(self, settings: GenerationSettings) -> Tensor | None:
+    def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
         """(N,) rows of the class table; without a class each picture's seed chooses one, so that a batch shows them all."""
         if not self.card.class_count and not self.numbered:
             if settings.class_label:
                 raise UserError(f"{self.card.title} knows no classes; leave Class empty.")
             return None
-        rows = [self.class_row(settings, index) for index in range(settings.count)]
+        rows = [self.class_row(settings, index) for index in pictures]
         return torch.tensor(rows, device=self.device)
 
     @property
@@ -133,7 +165,7 @@ class UNetModel:
             return int(label or 0)
         names = self.card.classes
         if not label:
-            return picture_seed(settings, index) % len(names)
+            return (single(root(settings), index).seed or 0) % len(names)  # a branch keeps it
         if label not in names:
             known = ", ".join(names[:20]) + ("…" if len(names) > 20 else "")
             raise UserError(f"{self.card.title} has no class “{label[:60]}”; it has: {known}.")
@@ -171,31 +203,11 @@ class UNetModel:
         return facts
 
 
-def picture_seed(settings: GenerationSettings, index: int) -> int:
-    """The seed of picture `index` of a batch, which makes it again alone."""
-    return ((settings.seed or 0) + index) % (LARGEST_SEED + 1)
-
-
-class PictureNoise:
-    """Standard normals from one CPU generator a picture, so that a seed means the same in any batch and on every device."""
-
-    def __init__(self, seeds: list[int], shape: tuple[int, ...], device: str) -> None:
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.shape, self.device = shape, device
-
-    def __call__(self) -> Tensor:
-        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators]).to(self.device)
-
-
-def frame_of(step: Step, timestep: float) -> Frame:
-    noisy = step.x * (1 + step.sigma**2) ** -0.5
-    return Frame(step.index, step.total, step.sigma, timestep, to_uint8(step.denoised), to_uint8(noisy))
-
-
-def to_uint8(pictures: Tensor) -> np.ndarray:
-    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded as everyone rounds; grey models become grey RGB."""
-    levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-    return levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+def frame_of(state: State) -> Frame:
+    noisy = state.x * (1 + state.sigma**2) ** -0.5
+    return Frame(
+        state.index, state.total, state.sigma, state.timestep, to_uint8(state.denoised), to_uint8(noisy)
+    )
 
 
 def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:

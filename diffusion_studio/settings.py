@@ -6,41 +6,47 @@ fields, and all of them are checked by the same `__post_init__`. Nothing here im
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import types
-import typing
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .diffusion.names import CLIPPINGS, PREDICTIONS, SAMPLERS, SCHEDULES, SPACINGS
 from .errors import UserError
+from .history import Part, read_history
+from .options import (
+    Option,
+    carried,
+    changed,
+    check,
+    from_dict,
+    option,
+    options,
+    show_number,
+    to_dict,
+    value_types,
+)
+
+__all__ = [
+    "GenerationSettings",
+    "Option",
+    "Settings",
+    "TrainingSettings",
+    "changed",
+    "check",
+    "from_dict",
+    "option",
+    "options",
+    "show_number",
+    "to_dict",
+    "value_types",
+]
 
 DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"}
 PRECISIONS = {"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
 FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
 MODEL_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
+DIGEST = re.compile(r"[0-9a-f]{64}")
 LARGEST_SEED = 2**32 - 1  # fits every generator in use elsewhere, and a spin box of doubles
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """Everything a form, a parser and a check need to know of one setting."""
-
-    label: str
-    help: str
-    min: float | None = None
-    max: float | None = None
-    choices: Mapping[str, str] | None = None  # value -> what the user reads
-    more: bool = False  # belongs under "More" in the window
-    flag: str | None = None  # command-line name where it differs from the field's
-
-
-def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:
-    return field(default=default, metadata={"option": Option(label, help, **facts)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +121,76 @@ class GenerationSettings:
         help="number format of the network; automatic: bfloat16 where faster",
     )
     device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the network runs")
+    until: int = option(
+        0,
+        min=0,
+        max=1000,
+        more=True,
+        label="Stop at step",
+        help="stop there and keep the predicted clean picture; 0: go to the end",
+    )
+    source: str = option(
+        "",
+        more=True,
+        label="Start picture",
+        flag="init",
+        help="a picture to start from instead of pure noise",
+    )
+    strength: float = option(
+        0.6,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label="Strength",
+        help="how far back into noise the start picture is taken: 0 returns it, 1 forgets it",
+    )
+    mask: str = option(
+        "", more=True, label="Mask", help="a picture that is white where the start picture is drawn anew"
+    )
+    resamples: int = option(
+        1,
+        min=1,
+        max=20,
+        more=True,
+        label="Resampling",
+        help="how often each stretch of steps is walked where a mask is used, for seams that fit (RePaint); 1: once",
+    )
+    variation_seed: int | None = option(
+        None,
+        min=0,
+        max=LARGEST_SEED,
+        more=True,
+        label="Variation seed",
+        help="a second seed to blend towards; picture k uses it plus k, and all of them the first seed",
+    )
+    variation_strength: float = option(
+        0.0,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label="Variation strength",
+        help="how far to go from the first seed (0) to the second (1)",
+    )
+    history: tuple[Part, ...] = carried((), read_history)  # of a branch: what was walked before
 
     def __post_init__(self) -> None:
         check(self)
+        for name in ("source", "mask"):
+            check_digest(getattr(self, name), name)
+        for part in self.history:
+            values: dict[str, Any] = dict(part.values)
+            replace(self, **{**values, "history": ()})  # says what is wrong with it
+
+
+STEERING = (
+    "until",
+    "source",
+    "strength",
+    "mask",
+    "resamples",
+    "variation_seed",
+    "variation_strength",
+)  # what the window sets by hand on the picture, and not in a row of the form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,89 +333,8 @@ class TrainingSettings:
 Settings = GenerationSettings | TrainingSettings
 
 
-@cache
-def options(kind: type) -> dict[str, Option]:
-    """The options of a settings class by field name, in order."""
-    return {f.name: f.metadata["option"] for f in dataclasses.fields(kind)}
-
-
-@cache
-def value_types(kind: type) -> dict[str, tuple[type, bool]]:
-    """Field name -> (plain type, whether None is allowed)."""
-    result = {}
-    for name, hint in typing.get_type_hints(kind).items():
-        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        plain = next(part for part in parts if part is not type(None))
-        result[name] = (plain, type(None) in parts)
-    return result
-
-
-def check(settings: Any) -> None:
-    """Raise `UserError` naming the first option whose type, range or choice is wrong; ints given for floats are converted."""
-    owner: type = type(settings)
-    for name, (kind, optional) in value_types(owner).items():
-        value, facts = getattr(settings, name), options(owner)[name]
-        if value is None and optional:
-            continue
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            with suppress(OverflowError):  # a whole number no float can hold is refused below
-                value = float(value)
-                object.__setattr__(settings, name, value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise UserError(f"{facts.label} must be {_kind_name(kind)}, not {_short(repr(value))}.")
-        if facts.choices is not None and value not in facts.choices:
-            raise UserError(
-                f"{facts.label} “{_short(value)}” is not known; choose one of: {', '.join(facts.choices)}."
-            )
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            _check_range(facts, value)
-
-
-def _check_range(facts: Option, value: float) -> None:
-    low, high = facts.min, facts.max
-    finite = isinstance(value, int) or math.isfinite(value)  # a whole number may be too large to ask that of
-    if not finite or (low is not None and value < low) or (high is not None and value > high):
-        raise UserError(
-            f"{facts.label} must be between {show_number(low)} and {show_number(high)}, not {show_number(value)}."
-        )
-
-
-def show_number(value: float | None) -> str:
-    """Whole numbers with all their digits, as long as that can be read."""
-    return _short(value) if isinstance(value, int) or value is None else f"{value:g}"
-
-
-def _kind_name(kind: type) -> str:
-    return {int: "a whole number", float: "a number", str: "text", bool: "yes or no"}[kind]
-
-
-def _short(text: object, length: int = 60) -> str:
-    string = str(text)
-    return string if len(string) <= length else string[: length - 1] + "…"
-
-
-def to_dict(settings: Any) -> dict[str, Any]:
-    return dataclasses.asdict(settings)
-
-
-def from_dict(kind: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """Settings from foreign data: each bad or unknown value falls back by itself; the second result says which, and why."""
-    known, refused = options(kind), []
-    good: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            refused.append(f"“{_short(name)}” is not a setting.")
-            continue
-        try:
-            kind(**{name: value})
-        except UserError as error:
-            refused.append(str(error))
-        else:
-            good[name] = value
-    return kind(**good), refused
-
-
-def changed(settings: Any) -> dict[str, Any]:
-    """Only what differs from the defaults: what preferences and command lines need to say."""
-    defaults = type(settings)()
-    return {k: v for k, v in to_dict(settings).items() if v != getattr(defaults, k)}
+def check_digest(value: str, name: str) -> None:
+    """Pictures are named by what is in them, never by a path: a picture's metadata must not open files."""
+    if value and not DIGEST.fullmatch(value):
+        label = options(GenerationSettings)[name].label
+        raise UserError(f"{label} must be named by the 64 digits of its hash, not “{value[:60]}”.")

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from diffusion_studio import cards, cli, doctor, events, jobs, outputs
+from diffusion_studio import cards, cli, doctor, events, jobs, outputs, sources
 from diffusion_studio.cards import ModelCard
 from diffusion_studio.commands import output
 from diffusion_studio.settings import GenerationSettings, TrainingSettings, options
@@ -134,10 +135,12 @@ def test_a_seed_that_was_drawn_is_said(run, draw):
     assert run("generate --seed 5").err == []
 
 
-def test_every_option_arrives(run, draw):
+def test_every_option_arrives(run, draw, tmp_path):
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "own.png")
     words = (
         "--model faces --steps 9 --seed 3 --sampler unipc --spacing karras --class hat --guidance 3.5 --count 2 "
-        "--eta 0.25 --churn 2 --clipping dynamic --precision float32 --device cpu"
+        "--eta 0.25 --churn 2 --clipping dynamic --precision float32 --device cpu --until 4 --strength 0.5 --resamples 2 "
+        f"--variation-seed 8 --variation-strength 0.1 --init {tmp_path}/own.png --mask {tmp_path}/own.png --feather 1"
     )
     assert run(f"generate {words}").status == 0
     assert draw.asked == [
@@ -155,9 +158,16 @@ def test_every_option_arrives(run, draw):
             clipping="dynamic",
             precision="float32",
             device="cpu",
+            until=4,
+            source=sources.keep(tmp_path / "own.png"),
+            strength=0.5,
+            mask=sources.keep_mask(tmp_path / "own.png", 1),
+            resamples=2,
+            variation_seed=8,
+            variation_strength=0.1,
         )
     ]
-    assert set(options(GenerationSettings)) == set(draw.asked[0].__dataclass_fields__)
+    assert {*options(GenerationSettings), "history"} == set(draw.asked[0].__dataclass_fields__)
 
 
 def test_the_models_recommendation_outdoes_the_general_defaults_and_is_outdone_by_flags(run, draw):

@@ -33,7 +33,7 @@ class Pretended:
     def __init__(self, card):
         self.card, self.closed = card, False
 
-    def frames(self, settings):
+    def frames(self, settings, **how):
         try:
             for index in range(settings.steps + 1):
                 grey = np.full((settings.count, 8, 8, 3), index, np.uint8)
@@ -125,7 +125,7 @@ def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
 
 
 def test_a_model_that_draws_nothing_is_a_fault(pretended):
-    pretended.frames = lambda settings: iter(())
+    pretended.frames = lambda settings, **how: iter(())
     with pytest.raises(UserError, match="drew nothing"):
         list(jobs.generate(GenerationSettings()))
 
@@ -171,6 +171,6 @@ def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
 
 def test_warming_up_takes_one_step(pretended):
     steps = []
-    pretended.frames = lambda settings: iter(steps.append(settings.steps) or ())
+    pretended.frames = lambda settings, **how: iter(steps.append(settings.steps) or ())
     list(jobs.warm_up(GenerationSettings()))
     assert steps == [1]

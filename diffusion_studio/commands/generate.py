@@ -22,7 +22,8 @@ every setting from a picture instead. What is said here goes before both."""
 
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
-    add_options(parser, GenerationSettings)
+    add_options(parser, GenerationSettings, leave_out=("source", "mask"))
+    add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
@@ -37,16 +38,18 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from .. import events, jobs, outputs
 
-    settings = settings_for(given(arguments, GenerationSettings), arguments.like)
+    settings = settings_for(
+        {**given(arguments, GenerationSettings), **own_picture(arguments)}, arguments.like
+    )
     if arguments.out is not None:
         check_folder(arguments.out)
     outputs.sweep(arguments.out)
     report = Report(arguments.json, seed_is_new=settings.seed is None)
     job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet)
     try:
-        with closing(job):  # type: ignore[type-var]
+        with closing(job):
             for event in job:
-                if isinstance(event, events.Preview) and event.index >= event.total:
+                if isinstance(event, events.Preview) and event.index >= (settings.until or event.total):
                     stop.gently = True  # what is drawn is saved, whatever is pressed meanwhile
                 report.show(event)
     finally:
@@ -56,6 +59,48 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
+
+
+def add_own_picture(parser: argparse.ArgumentParser) -> None:
+    """--init, --mask and --feather; the pictures are kept under their hash, by which the settings name them."""
+    group = parser.add_argument_group("your own picture")
+    group.add_argument(
+        "--init",
+        dest="init_picture",
+        type=Path,
+        metavar="PICTURE",
+        help="start from this picture, see --strength",
+    )
+    group.add_argument(
+        "--mask",
+        dest="mask_picture",
+        type=Path,
+        metavar="PICTURE",
+        help="draw anew only where this picture is white; needs --init",
+    )
+    group.add_argument(
+        "--feather",
+        type=float,
+        metavar="X",
+        default=0.0,
+        help="soften the edge of the mask by so many of its pixels (default: 0)",
+    )
+
+
+def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
+    from .. import sources
+
+    if not 0 <= arguments.feather <= 100:
+        raise UserError(f"--feather must be between 0 and 100, not {arguments.feather:g}.")
+    told: dict[str, Any] = {}
+    if arguments.init_picture is not None:
+        told["source"] = sources.keep(arguments.init_picture)
+    if arguments.mask_picture is not None:
+        told["mask"] = sources.keep_mask(arguments.mask_picture, arguments.feather)
+        told.setdefault(
+            "strength", getattr(arguments, "strength", 1.0)
+        )  # what is drawn anew forgets, unless said
+    return told
 
 
 def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSettings:
@@ -93,7 +138,7 @@ class Report:
         self.as_json, self.seed_is_new = as_json, seed_is_new
         self.seed: int | None = None
         self.bar: Any = None
-        self.count, self.sheet_saved = 0, False
+        self.count, self.until, self.sheet_saved = 0, 0, False
         self.lost: list[str] = []  # why pictures were not saved
 
     def show(self, event: Any) -> None:
@@ -108,8 +153,9 @@ class Report:
                 self.begin(event)
             case events.Preview():
                 self.tell_seed()
+                self.bar.total = self.until or event.total  # a part of a branch's past has its own
                 self.bar.update(event.index - self.bar.n)
-                if event.index >= event.total:
+                if event.index >= (self.until or event.total):
                     self.close()
             case events.Saved() | events.SheetSaved():
                 self.sheet_saved = isinstance(event, events.SheetSaved)
@@ -123,9 +169,9 @@ class Report:
                 tell(event.text)
 
     def begin(self, event: Any) -> None:
-        self.count = event.settings.count
+        self.count, self.until = event.settings.count, event.settings.until
         self.seed = event.settings.seed
-        self.bar = progress_bar(total=event.total, desc=plain(event.model_title), unit="it")
+        self.bar = progress_bar(total=self.until or event.total, desc=plain(event.model_title), unit="it")
 
     def tell_seed(self) -> None:
         """Once the drawing has really begun."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..settings import GenerationSettings, options
+from ..options import options, readers, to_dict
+from ..settings import STEERING, GenerationSettings
 from .output import plain, say, say_json, say_rows, tell
 from .stop import Stop
 
@@ -63,7 +64,7 @@ def _show_picture(record: Any, as_json: bool) -> None:
             "format": record.format,
             "width": record.width,
             "height": record.height,
-            "settings": record.given if record.settings else None,
+            "settings": _plain(record) if record.settings else None,
             "facts": record.facts,
             "refused": record.refused,
             "parameters": record.parameters,
@@ -77,11 +78,16 @@ def _show_picture(record: Any, as_json: bool) -> None:
 def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
     yield "Picture", record.path
     yield "Format", f"{record.format}, {record.width}×{record.height}"
-    known = options(GenerationSettings)
+    idle = GenerationSettings()
     for name, value in record.given.items():
-        facts = known[name]
-        shown = f"{value:g}" if isinstance(value, float) else value
-        yield facts.label, facts.choices.get(value, value) if facts.choices else shown
+        if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
+            yield _setting_row(name, value)
+    for part in record.settings.history if record.settings else ():
+        walked = [": ".join(map(str, _setting_row(name, value))) for name, value in part.values]
+        yield (
+            "Branch",
+            f"of a walk left at step {part.step}" + (f", with {', '.join(walked)}" if walked else ""),
+        )
     for name, value in record.facts.items():
         shown = (
             ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
@@ -91,6 +97,17 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
         yield "Parameters", record.parameters
     for reason in record.refused:
         yield "Left out", reason
+
+
+def _setting_row(name: str, value: Any) -> tuple[str, object]:
+    facts = options(GenerationSettings)[name]
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return facts.label, facts.choices.get(value, value) if facts.choices else shown
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    whole = to_dict(record.settings)
+    return {name: whole[name] for name in record.given}
 
 
 def _model(card: Any) -> dict[str, Any]:

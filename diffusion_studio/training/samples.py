@@ -11,7 +11,7 @@ from ..diffusion.denoiser import Denoiser
 from ..diffusion.samplers import dpmpp_2m
 from ..diffusion.schedules import NoiseSchedule, trailing
 from ..diffusion.unet import UNet
-from ..models import to_uint8
+from ..trajectory import to_uint8
 
 STEPS = 12
 

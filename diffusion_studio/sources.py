@@ -1,0 +1,119 @@
+"""Pictures to start from and their masks, kept under the hash of their pixels, so that settings can name them for ever.
+
+What is kept is the picture as it is seen: upright, the first frame, over white. A model sees it cropped and resized by `fit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import UserError
+from .folders import data_dir, write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+LARGEST = 1024  # pixels a side; no model here draws as large, and copies should stay small
+
+
+def folder() -> Path:
+    return data_dir() / "sources"
+
+
+def keep(picture: Path | np.ndarray) -> str:
+    """Keep a copy of a picture, a file or (H, W, 3) uint8; returns its digest. Raises `UserError` for what is no picture."""
+    return _keep(_small(_opened(picture) if isinstance(picture, Path) else _image(picture)))
+
+
+def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
+    """Keep a mask, a file or (H, W) uint8, white where a picture is drawn anew; `feather`: softness of its edge in its pixels."""
+    from PIL import ImageFilter
+
+    image = _small((_opened(picture) if isinstance(picture, Path) else _image(picture)).convert("L"))
+    if feather > 0:
+        image = image.filter(ImageFilter.GaussianBlur(feather))
+    return _keep(image)
+
+
+def load(digest: str) -> np.ndarray:
+    """(H, W, 3) uint8 of a kept picture."""
+    import numpy as np
+
+    return np.array(_load(digest, "The picture these settings start from").convert("RGB"))
+
+
+def load_mask(digest: str) -> np.ndarray:
+    """(H, W) uint8 of a kept mask."""
+    import numpy as np
+
+    return np.array(_load(digest, "The mask of these settings").convert("L"))
+
+
+def has(digest: str) -> bool:
+    return _place(digest).is_file()
+
+
+def fit(picture: np.ndarray, size: int) -> np.ndarray:
+    """(size, size, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
+    from PIL import Image
+
+    from .training.images import fit as see
+
+    return see(Image.fromarray(picture), size).transpose(1, 2, 0)
+
+
+def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """(size, size), as `fit` does with the picture it belongs to."""
+    import numpy as np
+
+    return fit(np.repeat(mask[..., None], 3, axis=2), size)[..., 0]
+
+
+def _opened(path: Path) -> Image:
+    from .training.images import Refused, open_picture
+
+    try:
+        return open_picture(path).image
+    except Refused as reason:
+        raise UserError(f"{path} can not be opened: {reason}.") from None
+
+
+def _image(pixels: np.ndarray) -> Image:
+    import numpy as np
+    from PIL import Image
+
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
+        raise ValueError(f"a picture must be (H, W, 3) or (H, W) uint8, not {pixels.shape} {pixels.dtype}")
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _small(image: Image) -> Image:
+    from PIL import Image
+
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return image
+
+
+def _keep(image: Image) -> str:
+    digest = hashlib.sha256(
+        f"{image.mode} {image.width} {image.height} ".encode() + image.tobytes()
+    ).hexdigest()
+    if not has(digest):
+        png = io.BytesIO()
+        image.save(png, "PNG")
+        write_atomic(_place(digest), png.getvalue())
+    return digest
+
+
+def _load(digest: str, what: str) -> Image:
+    if not has(digest):
+        raise UserError(f"{what} is not among those kept here; open it again.", f"sha256 {digest}")
+    return _opened(_place(digest))
+
+
+def _place(digest: str) -> Path:
+    return folder() / f"{digest}.png"
