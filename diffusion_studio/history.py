@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import UserError
+from .options import LARGEST_SEED
 
 LONGEST = 32  # parts
-LARGEST_SEED = 2**32 - 1
 Scalar = str | int | float | bool | None
 
 

@@ -18,6 +18,10 @@ from typing import Any
 
 from .errors import UserError
 
+DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"}
+PRECISIONS = {"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+LARGEST_SEED = 2**32 - 1  # fits every generator in use elsewhere, and a spin box of doubles
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
