@@ -16,6 +16,7 @@ from . import cards, outputs, sources
 from .errors import UserError
 from .events import KEEP, Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
 from .history import single
+from .loading import load_libraries
 from .settings import LARGEST_SEED, GenerationSettings, TrainingSettings
 from .trajectory import Start, Trajectory
 
@@ -46,6 +47,7 @@ def generate(
     if settings.variation_strength > 0 and settings.variation_seed is None:
         settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
     yield Status(text=f"Loading {card.title}…")
+    load_libraries()
     from .models import open_model  # here: torch takes seconds to import
 
     model = open_model(card, device=settings.device, precision=settings.precision)
@@ -121,6 +123,7 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
     """
     card = cards.find(settings.model)
     yield Status(text=f"Loading {card.title}…")
+    load_libraries()
     import torch
 
     yield Status(text=f"Loading {card.title}…")
@@ -129,7 +132,7 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
     model = open_model(card, device=settings.device, precision=settings.precision)
     yield Ready(device=model.device, precision=model.precision, threads=torch.get_num_threads())
     alone = GenerationSettings(steps=1, seed=0, device=settings.device, precision=settings.precision)
-    for _ in model.frames(replace(alone, guidance=settings.guidance)):
+    for _ in model.frames(replace(alone, guidance=settings.guidance, count=settings.count)):
         yield Status(text=f"{card.title} is loaded.")
 
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "diffusion_studio"
 # From the bottom up; a package counts as one. A new module takes its place here.
 ORDER = """
-__init__ errors awake diffusion writing folders display platform_check options history training_settings settings metadata embedding
+__init__ errors awake loading diffusion writing folders display platform_check options history training_settings settings metadata embedding
 trajectory drawing events hardware foreign cards safetensors_file checkpoint models model_sources library training
 sources records outputs jobs doctor commands cli ui __main__
 """.split()
