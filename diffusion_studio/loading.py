@@ -30,5 +30,6 @@ def load_libraries() -> bool:
         system = ctypes.CDLL(None)  # calls through it let go of the lock, which ctypes' own loading may not
         system.dlopen.argtypes, system.dlopen.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
         found = [folder / (name + suffix) for name in LIBRARIES]
-        return all([system.dlopen(bytes(path), RTLD_LAZY) for path in found])
+        handles = [system.dlopen(bytes(path), RTLD_LAZY) for path in found]
+        return all(handles)
     return False
