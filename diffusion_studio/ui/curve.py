@@ -28,6 +28,7 @@ class NoiseCurve(QWidget):
         self._asked = ("", 0)
         self._reached: int | None = None
         self._drawn: QPixmap | None = None
+        self._at: list[QPointF] = []  # where each step is drawn
         self._awake = False  # computing brings numpy, which must not delay the window
 
     def wake(self) -> None:
@@ -97,7 +98,7 @@ class NoiseCurve(QWidget):
         painter.drawPixmap(0, 0, self._drawn)
         if self.sigmas and self._reached is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self._paint_progress(painter, self._points())
+            self._paint_progress(painter, self._at)
         painter.end()
 
     def _draw(self) -> QPixmap:
@@ -112,9 +113,9 @@ class NoiseCurve(QWidget):
         painter.setBrush(QColor(t.raised))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         if self.sigmas:
-            points = self._points()
-            self._paint_curve(painter, points)
-            self._paint_marks(painter, points)
+            self._at = self._points()
+            self._paint_curve(painter, self._at)
+            self._paint_marks(painter, self._at)
         self._paint_words(painter)
         painter.end()
         return drawn
