@@ -1,0 +1,102 @@
+"""What the gallery knows of a picture, and the order pictures stand in."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..folders import outputs_dir
+
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A picture's file. `settings` and `facts` are what it says, once it was read; None: not read yet."""
+
+    path: Path
+    day: str  # 2026-11-23
+    settings: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    width: int = 0
+    height: int = 0
+    star: bool = False
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        return key_of(self.path)
+
+    @property
+    def model(self) -> str:
+        """Name and title of the model, as text to search in."""
+        named = (self.settings or {}).get("model", "")
+        return " ".join(filter(None, (str(named), str(self.facts.get("model_title", "")))))
+
+    def value(self, name: str) -> Any:
+        """A setting; the class that the seed drew, where none was asked for."""
+        value = (self.settings or {}).get(name)
+        return self.facts.get("class", "") if name == "class_label" and not value else value
+
+
+def key_of(path: Path) -> str:
+    """How stars and tags name a picture: by its place in the outputs folder, so that the folder may be moved."""
+    try:
+        return path.relative_to(outputs_dir()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def day_of(path: Path) -> str:
+    """The day a picture belongs to: its folder's, else the one the file was written on."""
+    if DAY.fullmatch(path.parent.name):
+        return path.parent.name
+    try:
+        return time.strftime("%Y-%m-%d", time.localtime(path.stat().st_mtime))
+    except (OSError, OverflowError, ValueError):
+        return "1970-01-01"
+
+
+def found(paths: Iterable[Path]) -> list[Entry]:
+    return [Entry(path=path, day=day_of(path)) for path in paths]
+
+
+SORTS: dict[str, str] = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "model": "By model",
+    "seed": "By seed",
+    "steps": "By steps",
+}
+
+
+def in_order(entries: Iterable[Entry], sort: str) -> list[Entry]:
+    """Sorted; entries come newest first, and stay so among equals."""
+    listed = list(entries)
+    if sort == "newest":
+        return listed
+    if sort == "oldest":
+        return listed[::-1]
+    keys: dict[str, Callable[[Entry], Any]] = {
+        "model": lambda entry: entry.model.casefold() or "\uffff",
+        "seed": lambda entry: _number(entry.value("seed")),
+        "steps": lambda entry: _number(entry.value("steps")),
+    }
+    return sorted(listed, key=keys[sort])
+
+
+def group_of(entry: Entry, sort: str) -> str:
+    """The heading an entry stands under."""
+    if sort == "model":
+        return str(entry.facts.get("model_title") or entry.value("model") or "Unknown model")
+    if sort in ("seed", "steps"):
+        return ""
+    return entry.day
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else float("inf")

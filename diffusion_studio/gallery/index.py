@@ -1,0 +1,117 @@
+"""A cache of what each picture says, so that 20,000 of them can be searched without opening them: may be deleted at any time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..folders import cache_dir
+from ..options import to_dict
+from .entries import Entry
+
+VERSION = 2
+BATCH = 200  # entries at a time
+
+
+def cache_file() -> Path:
+    return cache_dir() / f"gallery-{VERSION}.sqlite"
+
+
+def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries with what their files say, a batch at a time; files that are gone or broken say nothing."""
+    with closing(_open()) as cache:
+        known = dict(_rows(cache))
+        batch: list[Entry] = []
+        fresh: list[tuple[str, str, str]] = []
+        for entry in entries:
+            name, stamp = str(entry.path).encode("utf-8", "surrogateescape").hex(), _stamp(entry.path)
+            if not stamp:
+                continue  # gone meanwhile
+            said = known[name][1] if known.get(name, ("",))[0] == stamp else None
+            if said is None:
+                said = _read(entry.path)
+                fresh.append((name, stamp, said))
+            batch.append(_filled(entry, said))
+            if len(batch) == BATCH:
+                _keep(cache, fresh)
+                yield batch
+                batch, fresh = [], []
+        _keep(cache, fresh)
+        if batch:
+            yield batch
+
+
+def _filled(entry: Entry, said: str) -> Entry:
+    value = json.loads(said)
+    return replace(
+        entry,
+        settings=value.get("settings") or {},
+        facts=value.get("facts") or {},
+        width=value.get("width", 0),
+        height=value.get("height", 0),
+    )
+
+
+def _read(path: Path) -> str:
+    from ..outputs import read
+
+    try:
+        record = read(path)
+    except UserError:
+        return "{}"
+    whole = to_dict(record.settings) if record.settings else {}
+    value = {
+        "settings": {name: whole[name] for name in record.given},
+        "facts": dict(record.facts),
+        "width": record.width,
+        "height": record.height,
+    }
+    return json.dumps(value)
+
+
+def _stamp(path: Path) -> str:
+    try:
+        facts = path.stat()
+    except OSError:
+        return ""
+    return f"{facts.st_mtime_ns} {facts.st_size}"
+
+
+def _open() -> sqlite3.Connection:
+    """The cache; one that is broken or can not be written is done without."""
+    path = cache_file()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for attempt in (path, path, ":memory:"):
+        cache = None
+        try:
+            cache = sqlite3.connect(attempt, timeout=1)
+            cache.execute("CREATE TABLE IF NOT EXISTS said (name TEXT PRIMARY KEY, stamp TEXT, said TEXT)")
+            cache.execute("SELECT count(*) FROM said").fetchone()
+            return cache
+        except sqlite3.Error:
+            if cache is not None:
+                cache.close()
+            with suppress(OSError):
+                path.unlink()
+    raise AssertionError("a database in memory can always be made")
+
+
+def _rows(cache: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, str]]]:
+    with suppress(sqlite3.Error):
+        for name, stamp, said in cache.execute("SELECT name, stamp, said FROM said"):
+            yield name, (stamp, said)
+
+
+def _keep(cache: sqlite3.Connection, rows: list[tuple[str, str, str]]) -> None:
+    if not rows:
+        return
+    values: Any = rows
+    with suppress(sqlite3.Error), cache:  # a full disk costs time at the next look, nothing else
+        cache.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", values)
