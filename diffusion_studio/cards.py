@@ -15,7 +15,7 @@ from typing import Any
 from .diffusion.names import PREDICTIONS
 from .diffusion.unet_config import UNetConfig
 from .errors import UserError
-from .folders import config_dir, models_dir, read_json, resource
+from .folders import config_dir, data_dir, models_dir, read_json, resource
 from .foreign import explain, explain_class
 from .settings import GenerationSettings, from_dict, options
 
@@ -25,6 +25,8 @@ LARGEST_JSON = 1 << 20
 USUAL_SIZE = 32  # where a configuration names none
 # What draws best with a model that says nothing itself. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
+# The settings a model may recommend: the others are the picture's or the machine's.
+RECOMMENDED = ("sampler", "steps", "spacing", "guidance", "eta", "churn", "clipping")
 VARIANCES = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
 
 
@@ -49,6 +51,8 @@ class ModelCard:
     trained: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""  # sha256 of the weights as the card remembers it
     starter: bool = False
+    network: UNetConfig = field(default_factory=UNetConfig)
+    changed: bool = False  # what it recommends is the user's own choice
 
     @property
     def samples(self) -> Path | None:
@@ -120,6 +124,19 @@ def default_name() -> str:
     except (OSError, UserError):
         return ""
     return _as(str, value.get("model"), "") if isinstance(value, dict) else ""
+
+
+def notes_file(name: str) -> Path:
+    """What the user changed about a starter model, whose folder belongs to the application."""
+    return data_dir() / "starters" / f"{name}.json"
+
+
+def _notes(name: str) -> dict[str, Any]:
+    try:
+        value = read_small_json(notes_file(name)).get("recommended")
+    except UserError:
+        return {}
+    return _as(dict, value, {})
 
 
 def unet_folder(folder: Path) -> Path:
@@ -200,6 +217,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     count = (config.num_class_embeds or 0) if config.class_embed_type is None else 0
     null_class = _as(int, card.get("null_class"), None)
     null_class = null_class if null_class is not None and 0 <= null_class < count else None
+    notes = _notes(folder.name) if starter else {}
     return ModelCard(
         name=folder.name,
         path=folder,
@@ -212,12 +230,15 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         parameters=_as(int, card.get("parameters"), 0),
         prediction=str(schedule.get("prediction_type", "epsilon")),
         schedule=schedule,
-        recommended=_as(dict, card.get("recommended"), {}),
+        recommended=notes or _as(dict, card.get("recommended"), {}),
         description=_text(card.get("description"), 2000),
         licence=_text(card.get("licence"), 200),
         trained=_as(dict, card.get("trained"), {}),
         digest=_text(card.get("weights_sha256"), 64),
         starter=starter,
+        network=config,
+        changed=bool(notes)
+        or card.get("recommended_at_first", card.get("recommended")) != card.get("recommended"),
     )
 
 

@@ -193,7 +193,7 @@ def write_model(
     files = {
         "model_index.json": _model_index(),
         "unet/config.json": network.config.to_dict(),
-        "scheduler/scheduler_config.json": _scheduler(schedule, prediction),
+        "scheduler/scheduler_config.json": scheduler_config(schedule, prediction),
         CARD: {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()},
     }
     with stage_folder(folder) as stage:
@@ -209,7 +209,7 @@ def write_model(
             (stage / "samples.png").write_bytes(samples)
 
 
-def _scheduler(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]:
+def scheduler_config(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]:
     """The schedule's own words, and ours where it has none."""
     own = {key: value for key, value in schedule.config.items() if key in SCHEDULER_KEYS}
     ours = {

@@ -18,11 +18,15 @@ from pathlib import Path
 from . import __version__
 from .commands import output
 from .commands.check import check
+from .commands.compare import compare
+from .commands.gallery import gallery
 from .commands.generate import generate
 from .commands.library import models
+from .commands.nearest import nearest
 from .commands.show import doctor, info
 from .commands.stop import Stop
 from .commands.train import runs, train
+from .commands.walk import walk
 from .errors import UserError
 
 Run = Callable[[argparse.Namespace, Stop], int]
@@ -30,11 +34,15 @@ Run = Callable[[argparse.Namespace, Stop], int]
 PROGRAM = "diffusion-studio"
 VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "generate": (generate, "draw pictures with a model"),
+    "compare": (compare, "draw one seed with several values of one or two settings, side by side"),
+    "walk": (walk, "draw the pictures on the way from seed to seed, as a film"),
     "info": (info, "what made a picture, or what a model is"),
     "models": (models, "list, import, export, verify and delete models"),
+    "gallery": (gallery, "list, search, star, tag and export the pictures you made"),
     "train": (train, "train a model on a folder of pictures"),
     "runs": (runs, "list the training runs"),
     "check": (check, "look through a folder of pictures before training on it"),
+    "nearest": (nearest, "find the training picture that a drawn one is most like"),
     "doctor": (doctor, "what a bug report needs: versions, devices, folders"),
 }
 

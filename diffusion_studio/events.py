@@ -96,6 +96,86 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkStarted:
+    """A walk from seed to seed as it will be carried out."""
+
+    settings: GenerationSettings  # of its first picture
+    seeds: tuple[int, ...]
+    total: int  # pictures
+    model_title: str
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WalkDrawn:
+    """One picture of a walk; `settings` make it again by itself."""
+
+    index: int
+    total: int
+    settings: GenerationSettings
+    picture: np.ndarray  # (H, W, 3) uint8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareStarted:
+    """A comparison as it will be carried out: what all cells share, and along what they differ."""
+
+    settings: GenerationSettings
+    axes: tuple[Mapping[str, Any], ...]  # {"setting", "values"} from left to right, and from top to bottom
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellStarted:
+    column: int
+    row: int
+    settings: GenerationSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellPreview(Preview):
+    """The picture forming in a cell."""
+
+    column: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellDone:
+    column: int
+    row: int
+    settings: GenerationSettings
+    picture: np.ndarray  # (H, W, 3) uint8
+    seconds: float  # since the walk that drew it began
+    steps: int  # walked for it alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFailed:
+    column: int
+    row: int
+    settings: GenerationSettings
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmProgress:
+    """Frames written, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmSaved:
+    path: Path
+    frames: int  # different pictures
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingStarted:
     run: Path
     title: str

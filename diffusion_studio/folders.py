@@ -6,19 +6,33 @@ A place is made when something is first written there, by the functions of `writ
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
-from .writing import move, read_json, shorten, stage_folder, sweep_temporaries, write_atomic, write_json
+from .errors import UserError
+from .writing import (
+    move,
+    open_atomic,
+    read_json,
+    shorten,
+    stage_folder,
+    sweep_temporaries,
+    write_atomic,
+    write_json,
+)
 
 __all__ = [
     "cache_dir",
     "config_dir",
     "data_dir",
+    "kept_section",
     "log_dir",
     "models_dir",
+    "open_atomic",
     "outputs_dir",
     "read_json",
     "resource",
@@ -27,6 +41,7 @@ __all__ = [
     "stage_folder",
     "sweep_temporaries",
     "trash",
+    "usual_outputs_dir",
     "write_atomic",
     "write_json",
 ]
@@ -53,8 +68,37 @@ def runs_dir() -> Path:
 
 
 def outputs_dir() -> Path:
-    """The pictures: this folder is the gallery."""
+    """The pictures: this folder is the gallery. The user may have chosen another than the usual one."""
+    chosen = kept_section("outputs").get("folder")
+    if isinstance(chosen, str) and chosen and "\0" not in chosen and Path(chosen).is_absolute():
+        return Path(chosen)
+    return usual_outputs_dir()
+
+
+def usual_outputs_dir() -> Path:
+    """In the platform's Pictures folder."""
     return _place("outputs") or platformdirs.user_pictures_path() / "Diffusion Studio"
+
+
+def kept_section(name: str) -> Mapping[str, Any]:
+    """What settings.json, where the window keeps what it is told, says under this name: unchecked, nothing where it is broken."""
+    path = config_dir() / "settings.json"
+    try:
+        facts = path.stat()
+    except OSError:
+        return {}
+    stamp = (str(path), facts.st_mtime_ns, facts.st_size, facts.st_ino)
+    if _kept.get("stamp") != stamp:  # asked for at every picture: read only when it has changed
+        try:
+            whole = read_json(path)
+        except (OSError, UserError):
+            whole = {}
+        _kept.update(stamp=stamp, whole=whole if isinstance(whole, dict) else {})
+    section = _kept["whole"].get(name)
+    return section if isinstance(section, dict) else {}
+
+
+_kept: dict[str, Any] = {}
 
 
 def cache_dir() -> Path:

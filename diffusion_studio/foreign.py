@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import pickletools
+import re
 import struct
+import zipfile
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,9 @@ OPENABLE = (
     "what can be opened are pixel-space models: a DDPMPipeline or DDIMPipeline folder, or a UNet2DModel alone"
 )
 PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
+LARGEST_PICKLE, MOST_INSTRUCTIONS = 4 << 20, 200_000
+PICKLES_IN_A_ROW = 4  # as torch wrote until 1.5: a magic number, its version, the system, and what was saved
+TRAINER = {"step", "model", "opt", "ema", "scaler"}  # what the Trainer of denoising-diffusion-pytorch keeps
 LORA_FILES = ("adapter_config.json", "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 PARTS = {  # by the beginnings and endings of class names in config.json
     "UNet2DConditionModel": "the network of a latent text-to-image model (Stable Diffusion and its kin)",
@@ -59,8 +68,9 @@ def _folder(folder: Path) -> str:
     name = index.get("_class_name") or _json(folder / "config.json").get("_class_name")
     if name:
         return explain_class(str(name))
-    if any(entry.suffix in PICKLES for entry in _entries(folder)):
-        return "a folder of pickles, which can run code when opened"
+    pickles = [entry for entry in _entries(folder) if entry.suffix in PICKLES and entry.is_file()]
+    if pickles:
+        return f"a folder of pickles; {pickles[0].name[:80]} is {_pickle(pickles[0])}"
     files = [entry for entry in _entries(folder) if entry.suffix == ".safetensors"]
     if files:
         return f"a folder with {files[0].name[:80]}, but no config.json to say what it is"
@@ -86,15 +96,54 @@ def _file(path: Path) -> str:
 
 
 def _pickle(path: Path) -> str:
-    if path.name.startswith("model-") and path.suffix == ".pt":
+    words = _pickled_words(path)
+    if words >= TRAINER or (not words and re.fullmatch(r"model-\d+\.pt", path.name)):
         return (
-            "a pickle, which can run code when opened (as the Trainer of denoising-diffusion-pytorch writes them). "
-            "Its network is not a UNet2DModel, so it can not be converted; train its pictures anew here"
+            "the checkpoint of a Trainer of denoising-diffusion-pytorch: a pickle, which can run code when opened, of a "
+            "U-Net built of other parts (linear attention, other norms) than a UNet2DModel, so that no conversion draws "
+            "the same pictures. Draw with it where it was trained: trainer.load(N); "
+            "trainer.ema.ema_model.sample(batch_size=16). Or train a model here on the same pictures"
+        )
+    if "lora" in " ".join(words).lower():
+        return "a LoRA in a pickle: changes to another model, not a model by itself"
+    if any(word.startswith("model.diffusion_model.") for word in words):
+        return "a Stable Diffusion checkpoint in a pickle, a latent text-to-image model in one file"
+    if {"input_blocks.0.0.weight", "time_embed.0.weight"} <= words:
+        return (
+            "a network of OpenAI's guided-diffusion, in a pickle, which can run code when opened; its parts are not those "
+            "of a UNet2DModel, so it can not be converted"
+        )
+    if path.suffix.lower() == ".bin" or words >= {"conv_in.weight", "conv_out.weight"}:
+        return (
+            "the weights of a network as a pickle, which can run code when opened. Where you trust it, convert its folder "
+            "with diffusers: UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
         )
     return (
         "a pickle, which can run code when opened. Where you trust it, convert its folder with diffusers: "
-        "DDPMPipeline.from_pretrained(FOLDER).save_pretrained(NEW)"
+        "DDPMPipeline.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
     )
+
+
+def _pickled_words(path: Path) -> set[str]:
+    """The texts in a pickle, found by looking through its instructions. Nothing is unpickled, so nothing of it is run."""
+    words: set[str] = set()
+    with suppress(Exception):  # a file that breaks off, or is no pickle: what was found until there has to do
+        with path.open("rb") as file:
+            data = file.read(LARGEST_PICKLE) if _head(path)[:2] != b"PK" else _packed(path)
+        stream = io.BytesIO(data)
+        for _ in range(PICKLES_IN_A_ROW):
+            for _, argument, _ in islice(pickletools.genops(stream), MOST_INSTRUCTIONS):
+                if isinstance(argument, str) and len(argument) < 200:
+                    words.add(argument)
+    return words
+
+
+def _packed(path: Path) -> bytes:
+    """The pickle inside the zip that torch writes since 1.6."""
+    with zipfile.ZipFile(path) as archive:
+        entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+        with archive.open(entry) as packed:
+            return packed.read(LARGEST_PICKLE)
 
 
 def _tensor_names(path: Path) -> list[str]:

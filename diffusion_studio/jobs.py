@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,11 @@ from .errors import UserError
 from .events import KEEP, Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
 from .history import single
 from .loading import load_libraries
-from .settings import LARGEST_SEED, GenerationSettings, TrainingSettings
+from .settings import LARGEST_SEED, FilmSettings, GenerationSettings, SavingSettings, TrainingSettings
 from .trajectory import Start, Trajectory
 
 if TYPE_CHECKING:
-    from .models import ImageModel
+    from .comparing import Comparison
 
 Event = Any  # one of the dataclasses of events.py
 
@@ -34,12 +34,14 @@ def generate(
     save: bool = True,
     trajectory: Trajectory | None = None,
     start: Start | None = None,
+    saving: SavingSettings | None = None,
 ) -> Generator[Event, Any, None]:
     """Draw `settings.count` pictures, a Preview after every step, and save each as it finishes.
 
     A `trajectory` keeps the steps. `start` goes on from a step of another one, with all or some of its pictures; it only
     saves time, for the settings of a branch hold all that was walked before. Answering an event with `KEEP` ends the walk
     there and saves the predicted clean pictures. Closing the generator cancels within one step; nothing is saved then.
+    `saving` says how pictures are written; without, the preferences do.
     """
     card = cards.find(settings.model)
     seed = secrets.randbelow(LARGEST_SEED + 1 - settings.count) if settings.seed is None else settings.seed
@@ -51,7 +53,7 @@ def generate(
     from .models import open_model  # here: torch takes seconds to import
 
     model = open_model(card, device=settings.device, precision=settings.precision)
-    own_picture = _own_picture(settings, model)
+    own_picture = sources.named_by(settings, model.shape[-1]) if settings.source else {}
     pictures = tuple(range(settings.count)) if start is None else start.pictures
     yield Started(
         settings=settings,
@@ -74,21 +76,12 @@ def generate(
     walked = frame.index - (0 if start is None else start.index)
     settings = replace(settings, until=frame.index if frame.index < frame.total else 0)
     if save:
-        yield from _save(settings, pictures, model, frame.denoised, folder, sheet)
+        yield from _save(settings, pictures, model, frame.denoised, folder, sheet, saving)
     yield Finished(
         seconds=seconds,
         steps_per_second=walked / max(seconds, 1e-9),
         stopped_at=settings.until or None,
     )
-
-
-def _own_picture(settings: GenerationSettings, model: ImageModel) -> dict[str, Any]:
-    """The start picture and the mask of the settings, as the model sees them."""
-    if not settings.source:
-        return {}
-    size = model.shape[-1]
-    mask = sources.fit_mask(sources.load_mask(settings.mask), size) if settings.mask else None
-    return {"source": sources.fit(sources.load(settings.source), size), "mask": mask}
 
 
 def _save(
@@ -98,22 +91,57 @@ def _save(
     pictures: Any,
     folder: Path | None,
     sheet: bool,
+    saving: SavingSettings | None,
 ) -> Iterator[Event]:
     for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
         own = single(settings, place)
         try:
-            path = outputs.save(picture, own, facts=model.facts(settings, place), folder=folder)
+            facts = model.facts(settings, place)
+            path = outputs.save(picture, own, facts=facts, folder=folder, saving=saving)
         except UserError as error:
             yield NotSaved(index=index, settings=own, picture=picture, reason=str(error))
         else:
             yield Saved(path=path, index=index, settings=own, picture=picture)
     if sheet:
         try:
-            path = outputs.save_sheet(pictures, settings, facts=model.facts(settings, 0), folder=folder)
+            facts = model.facts(settings, 0)
+            path = outputs.save_sheet(pictures, settings, facts=facts, folder=folder, saving=saving)
         except UserError as error:
             yield Warned(text=f"The sheet was not saved: {error}")
         else:
             yield SheetSaved(path=path)
+
+
+def walk(
+    settings: GenerationSettings,
+    seeds: Sequence[int],
+    *,
+    frames: int = 24,
+    loop: bool = False,
+    path: Path | None = None,
+    film: FilmSettings | None = None,
+    folder: Path | None = None,
+) -> Generator[Event, Any, None]:
+    """Draw the pictures on the way from seed to seed, `frames` from one to the next; a film at `path`, each in `folder`."""
+    from .walking import walk as go
+
+    yield from go(settings, seeds, frames=frames, loop=loop, path=path, film=film, folder=folder)
+
+
+def compare(
+    comparison: Comparison, *, folder: Path | None = None, save: bool = True, cells: bool = False
+) -> Generator[Event, Any, None]:
+    """Draw one picture for each pair of values of a `Comparison(settings, x, y)`, and save them as one labelled sheet."""
+    from .comparing import compare as draw
+
+    yield from draw(comparison, folder=folder, save=save, cells=cells)
+
+
+def film(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Generator[Event, Any, None]:
+    """Write the steps of a generation as APNG, WebP, GIF or MP4, by the ending of `path`; ends with `FilmSaved`."""
+    from .film import export
+
+    yield from export(trajectory, path, settings)
 
 
 def warm_up(settings: GenerationSettings) -> Iterator[Event]:
@@ -136,15 +164,22 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
         yield Status(text=f"{card.title} is loaded.")
 
 
-def train(settings: TrainingSettings, *, resume: str | None = None) -> Iterator[Event]:
+def train(
+    settings: TrainingSettings, *, resume: str | None = None, given: Collection[str] | None = None
+) -> Iterator[Event]:
     """Train a model on a folder of pictures, or go on with the run called `resume`; ends with `Published`.
 
+    `given`: the settings that were asked for of a run that goes on, by name; None: those that differ from the defaults.
     Not asking for the next event pauses: everything stays loaded and the time does not count. Closing the generator finishes
     the step in hand and saves a checkpoint, from whatever made you close it: a click, Ctrl-C, SIGTERM.
     """
+    from .training import pages
+
+    pages.keep()  # before torch is loaded: its threads decide where they take memory from when they first do
+    load_libraries()
     from .training.session import train as sit
 
-    yield from sit(settings, resume=resume)
+    yield from sit(settings, resume=resume, given=given)
 
 
 def publish(run: str) -> Iterator[Event]:

@@ -9,20 +9,22 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from . import cards
 from .cards import CARD, ModelCard
-from .checkpoint import read_model, weights_digest, write_model
+from .checkpoint import read_model, weights_digest
 from .errors import UserError
-from .folders import models_dir, stage_folder, trash, write_atomic, write_json
+from .exports import export_model
+from .folders import models_dir, stage_folder, trash, write_json
 from .foreign import explain
-from .hardware import DTYPES
 from .model_sources import Found, files_of, find_in_hub_cache, hub_name, licence, model_root, unzipped
 from .models import kind_of
+from .settings import GenerationSettings
+from .verification import verify_model
 
 __all__ = [
     "Found",
@@ -31,21 +33,11 @@ __all__ = [
     "export_model",
     "find_in_hub_cache",
     "import_model",
+    "recommend",
     "rename_model",
     "set_default",
     "verify_model",
 ]
-
-README = """# {title}
-
-{description}
-
-```python
-from diffusers import DDPMPipeline
-pipeline = DDPMPipeline.from_pretrained("{folder}")
-pipeline(num_inference_steps={steps}).images[0].save("picture.png")
-```
-"""
 
 
 def import_model(source: Path, name: str | None = None) -> ModelCard:
@@ -107,70 +99,6 @@ def _free_place(name: str) -> Path:
     raise UserError(f"There are too many models called “{plain}” in {models_dir()}.")
 
 
-# Giving away ----------------------------------------------------------------------------------------------------------
-
-
-def export_model(name: str, target: Path, *, dtype: str = "float32", zip: bool = False) -> Path:
-    """Write an installed model as a folder that `DDPMPipeline.from_pretrained` opens, or a zip of one; returns where it is.
-
-    Never over something that is there. Raises `UserError`.
-    """
-    card = cards.find(name)
-    if dtype not in DTYPES:
-        raise UserError(f"A model can be written as {', '.join(DTYPES)}, not as “{dtype[:40]}”.")
-    target = Path(target).expanduser().absolute()
-    if zip and target.suffix.lower() != ".zip":
-        target = target.with_name(target.name + ".zip")
-    if os.path.lexists(target):
-        raise UserError(f"{target} is there already; choose another name.")
-    checkpoint = read_model(card.path)
-    facts = {"title": card.title, "parameters": card.parameters, **_json(card.path / CARD)}
-    write: dict[str, Any] = {
-        "prediction": card.prediction,
-        "card": facts,
-        "dtype": DTYPES[dtype],
-        "samples": card.samples.read_bytes() if card.samples else None,
-        "texts": {"README.md": read_me(card, target.stem if zip else target.name)},
-    }
-    if not zip:
-        write_model(target, checkpoint.network, checkpoint.schedule, **write)
-        return target
-    with tempfile.TemporaryDirectory(prefix="diffusion-studio-") as place:
-        folder = Path(place) / target.stem
-        write_model(folder, checkpoint.network, checkpoint.schedule, **write)
-        write_atomic(target, lambda file: _zip(folder, file), exclusive=True)
-    return target
-
-
-def _zip(folder: Path, file: Any) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights hardly get smaller
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder.parent).as_posix())
-
-
-def read_me(card: ModelCard, folder: str) -> str:
-    """What the model is, and three lines of Python that draw with it."""
-    steps = max(card.defaults().steps, 50)
-    text = README.format(title=card.title, description=card.description, folder=folder, steps=steps)
-    if card.class_count:
-        lines = [
-            "import torch",
-            "from diffusers import DDIMScheduler, UNet2DModel",
-            f'unet, scheduler = UNet2DModel.from_pretrained("{folder}/unet"), '
-            f'DDIMScheduler.from_pretrained("{folder}/scheduler")',
-            f"scheduler.set_timesteps({steps})",
-            f"x = torch.randn(1, {card.channels}, {card.size}, {card.size})",
-            "for t in scheduler.timesteps:",
-            "    with torch.no_grad():",
-            "        x = scheduler.step(unet(x, t, torch.tensor([0])).sample, t, x).prev_sample",
-        ]
-        code = "\n".join(lines)
-        text = f"# {card.title}\n\n{card.description}\n\n```python\n{code}\n```\n\nClasses by number: "
-        text += ", ".join(f"{row} {label}" for row, label in enumerate(card.classes)) + ".\n"
-    return text + (f"\nLicence: {card.licence}\n" if card.licence else "")
-
-
 # In place -------------------------------------------------------------------------------------------------------------
 
 
@@ -182,42 +110,69 @@ def delete_model(name: str) -> Path:
 def rename_model(name: str, title: str) -> ModelCard:
     """Give a model another title. Its folder, by which pictures know it, keeps its name."""
     card = _own(name, "renamed")
-    title = " ".join(title.split())[:120]
-    if not title:
-        raise UserError("A model needs a name of at least one letter.")
-    if any(other.name != card.name and title.casefold() in (other.title.casefold(), other.name.casefold())
-           for other in cards.installed()):  # fmt: skip
-        raise UserError(f"Another model is called “{title}”; choose another name.")
-    write_json(card.path / CARD, {**_json(card.path / CARD), "title": title})
+    write_json(card.path / CARD, {**_json(card.path / CARD), "title": _free_title(title, card.name)})
     return cards.read_card(card.path)
 
 
-def duplicate_model(name: str) -> ModelCard:
-    """A second, independent copy of a model, which may then be renamed; a starter's copy belongs to the user."""
+def _free_title(title: str, name: str = "") -> str:
+    """A title in one line that no model but the one called `name` goes by."""
+    title = " ".join(title.split())[:120]
+    if not title:
+        raise UserError("A model needs a name of at least one letter.")
+    for other in cards.installed():
+        if other.name != name and title.casefold() in (other.title.casefold(), other.name.casefold()):
+            raise UserError(f"Another model is called “{title}”; choose another name.")
+    return title
+
+
+def duplicate_model(name: str, title: str | None = None) -> ModelCard:
+    """A second, independent copy of a model; a starter's copy belongs to the user."""
     card = cards.find(name)
-    target = _free_place(f"{card.name} copy")
+    given = None if title is None else _free_title(title)
+    target = _free_place(given or f"{card.name} copy")
     with stage_folder(target) as stage:
         for file, place in files_of(card.path):
             (stage / place).parent.mkdir(exist_ok=True)
             shutil.copyfile(file, stage / place)
-        facts = {**_json(stage / CARD), "title": f"{card.title} copy"}
+        recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
+        facts = {**_json(stage / CARD), **recommended, "title": given or _copied_title(card.title)}
+        facts.pop("recommended_at_first", None)
         (stage / CARD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return cards.read_card(target)
 
 
-def verify_model(name: str) -> list[str]:
-    """What is wrong with a model, a sentence each; nothing where it opens, is finite and has the hash its card names."""
+def _copied_title(title: str) -> str:
+    """“Faces copy”, “Faces copy 2” and so on: one nobody has."""
+    for number in range(1, 10_000):
+        own = f"{title[:100]} copy" + (f" {number}" if number > 1 else "")
+        try:
+            return _free_title(own)
+        except UserError:
+            continue
+    raise UserError(f"There are too many copies of “{title}”.")
+
+
+def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
+    """Keep the settings to start from with a model; None goes back to what it came with.
+
+    They are part of an own model's card, and go with it where it is exported. A starter's folder is not written to:
+    what is recommended for it lies beside, in `cards.notes_file`. Raises `UserError` naming the first value that is wrong.
+    """
     card = cards.find(name)
-    try:
-        kind_of(card)
-        digest = read_model(card.path).digest
-    except UserError as error:
-        return [str(error)]
-    if card.digest and card.digest != digest:
-        return [
-            f"{card.path}: its weights are not those its card names (sha256 {digest[:10]}, not {card.digest[:10]})."
-        ]
-    return []
+    if values is not None:
+        settings = GenerationSettings(**{key: values[key] for key in values if key in cards.RECOMMENDED})
+        values = {key: getattr(settings, key) for key in values if key in cards.RECOMMENDED}
+    if card.starter:
+        notes = cards.notes_file(card.name)
+        if values is None:
+            notes.unlink(missing_ok=True)
+        else:
+            write_json(notes, {"recommended": values})
+    else:
+        facts = _json(card.path / CARD)
+        came_with = facts.setdefault("recommended_at_first", facts.get("recommended", {}))
+        write_json(card.path / CARD, {**facts, "recommended": came_with if values is None else values})
+    return cards.read_card(card.path, starter=card.starter)
 
 
 def set_default(name: str) -> ModelCard:

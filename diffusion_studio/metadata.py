@@ -14,7 +14,8 @@ from typing import Any
 
 from . import __version__
 from .diffusion.names import SAMPLERS
-from .options import from_dict, options, readers, to_dict
+from .film_settings import FilmSettings
+from .options import LARGEST_SEED, from_dict, options, readers, to_dict
 from .settings import GenerationSettings
 
 VERSION = 1
@@ -260,6 +261,37 @@ def _batch(value: Any) -> bool:
     return isinstance(value, dict) and all(key in known and known[key](entry) for key, entry in value.items())
 
 
+def _film(value: Any) -> bool:
+    return isinstance(value, dict) and not from_dict(FilmSettings, value)[1]
+
+
+def _walk(value: Any) -> bool:
+    """The seeds a film walks along, with so many frames from one to the next."""
+    if not isinstance(value, dict) or set(value) != {"seeds", "frames", "loop"}:
+        return False
+    seeds, seed = value["seeds"], _whole(0, LARGEST_SEED)
+    named = isinstance(seeds, list) and 2 <= len(seeds) <= LONGEST and all(seed(entry) for entry in seeds)
+    return named and _whole(1, 65_535)(value["frames"]) and isinstance(value["loop"], bool)
+
+
+def _compare(value: Any) -> bool:
+    """The one or two axes of a sheet: which setting, and its values from left to right or from top to bottom."""
+    return isinstance(value, list) and len(value) in (1, 2) and all(map(_axis, value))
+
+
+def _axis(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {"setting", "values"}:
+        return False
+    name, values = value["setting"], value["values"]
+    known = isinstance(name, str) and name in options(GenerationSettings) and isinstance(values, list)
+    if not known or (name == "model" and not all(map(is_name, values))):
+        return False
+    short = all(isinstance(entry, str | int | float) and len(str(entry)) <= LONGEST for entry in values)
+    if not short or not 1 <= len(values) <= LONGEST:
+        return False
+    return not any(from_dict(GenerationSettings, {name: entry})[1] for entry in values)
+
+
 FACTS: dict[str, Callable[[Any], bool]] = {
     "model_title": _text,
     "model_hash": _hash,
@@ -268,6 +300,9 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     "height": _whole(1, 65535),
     "batch": _batch,
     "sheet": lambda value: isinstance(value, bool),
+    "film": _film,
+    "walk": _walk,
+    "compare": _compare,
     "time": _time,
     "device": _text,
     "precision": _text,

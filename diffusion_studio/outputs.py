@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import embedding
 from .errors import UserError
-from .folders import outputs_dir, sweep_temporaries, write_atomic
+from .folders import kept_section, outputs_dir, sweep_temporaries, write_atomic
 from .metadata import parameters_line
+from .options import from_dict
 from .records import Record, find_model, read
+from .saving_settings import SavingSettings, file_name
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ __all__ = [
     "Record",
     "export",
     "find_model",
+    "kept_saving",
     "newest",
     "parameters_line",
     "read",
     "save",
+    "save_page",
     "save_sheet",
     "sheet",
     "sweep",
@@ -49,9 +53,18 @@ def save(
     *,
     facts: Mapping[str, Any],
     folder: Path | None = None,
+    saving: SavingSettings | None = None,
 ) -> Path:
-    """Write (H, W, 3) uint8 as `YYYY-MM-DD/HHMMSS-seed.png` in the outputs folder or `folder`; nothing is ever overwritten."""
-    return _save(picture, settings, {**_size(picture), **facts}, folder, "")
+    """Write (H, W, 3) uint8 under its day in the outputs folder or `folder`, as `saving` or else the preferences say.
+
+    Usually that is `YYYY-MM-DD/HHMMSS-seed.png`. Nothing is ever overwritten.
+    """
+    return _save(picture, settings, {**_size(picture), **facts}, folder, "", saving)
+
+
+def kept_saving() -> SavingSettings:
+    """How pictures are saved where nothing else is said: what the window was told on its Settings page."""
+    return from_dict(SavingSettings, kept_section("outputs"))[0]
 
 
 def save_sheet(
@@ -60,12 +73,25 @@ def save_sheet(
     *,
     facts: Mapping[str, Any],
     folder: Path | None = None,
+    saving: SavingSettings | None = None,
 ) -> Path:
     """Write all pictures of a batch as one, named as the first of them."""
     facts = {**_size(pictures[0]), **facts, "sheet": True}
     if isinstance(facts.get("batch"), Mapping):
         facts["batch"] = {key: value for key, value in facts["batch"].items() if key != "index"}
-    return _save(sheet(pictures), settings, facts, folder, "-sheet")
+    return _save(sheet(pictures), settings, facts, folder, "-sheet", saving)
+
+
+def save_page(
+    page: np.ndarray,
+    settings: GenerationSettings,
+    *,
+    facts: Mapping[str, Any],
+    folder: Path | None = None,
+    kind: str,
+) -> Path:
+    """Write pictures that were laid out already, as `save` does; `kind` joins the name."""
+    return _save(page, settings, {**facts, **_size(page)}, folder, f"-{kind}")
 
 
 def sheet(pictures: Sequence[np.ndarray] | np.ndarray, *, columns: int | None = None) -> np.ndarray:
@@ -146,19 +172,26 @@ def _save(
     facts: Mapping[str, Any],
     folder: Path | None,
     kind: str,
+    saving: SavingSettings | None = None,
 ) -> Path:
-    now = datetime.now().astimezone()
+    now, saving = datetime.now().astimezone(), saving or kept_saving()
+    format, ending = KINDS[saving.ending], saving.ending
+    if max(picture.shape) > LONGEST_SIDE[format]:  # a large sheet is saved as it can be, rather than lost
+        format, ending = "PNG", ".png"
     facts = {"time": now.isoformat(timespec="seconds"), **facts}
-    data = _encode(picture, "PNG", embedding.options("PNG", settings, facts))
-    seed = "random" if settings.seed is None else settings.seed
+    options = _quality(format, saving.quality, saving.format == "webp-lossless")
+    if saving.metadata:
+        options |= embedding.options(format, settings, facts)
+    data = _encode(picture, format, options)
     place = (outputs_dir() if folder is None else Path(folder)) / f"{now:%Y-%m-%d}"
-    path, number = place / f"{now:%H%M%S}-{seed}{kind}.png", 1
+    name = file_name(saving.pattern, settings, facts, now) + kind
+    path, number = place / f"{name}{ending}", 1
     while True:
         try:
             write_atomic(path, data, exclusive=True)
         except FileExistsError:
             number += 1
-            path = place / f"{now:%H%M%S}-{seed}{kind}-{number}.png"
+            path = place / f"{name}-{number}{ending}"
         else:
             return path
 

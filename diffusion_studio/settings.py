@@ -12,6 +12,7 @@ from typing import Any
 
 from .diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from .errors import UserError
+from .film_settings import EASINGS, FILM_VIEWS, FilmSettings
 from .history import Part, read_history
 from .options import (
     DEVICES,
@@ -28,16 +29,21 @@ from .options import (
     to_dict,
     value_types,
 )
+from .saving_settings import SavingSettings
 from .training_settings import FITS, MODEL_SIZES, TrainingSettings
 
 __all__ = [
     "DEVICES",
+    "EASINGS",
+    "FILM_VIEWS",
     "FITS",
     "LARGEST_SEED",
     "MODEL_SIZES",
     "PRECISIONS",
+    "FilmSettings",
     "GenerationSettings",
     "Option",
+    "SavingSettings",
     "Settings",
     "TrainingSettings",
     "changed",
@@ -197,7 +203,7 @@ STEERING = (
 )  # what the window sets by hand on the picture, and not in a row of the form
 
 
-Settings = GenerationSettings | TrainingSettings
+Settings = GenerationSettings | TrainingSettings | FilmSettings
 
 
 def check_digest(value: str, name: str) -> None:

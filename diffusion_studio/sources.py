@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from .settings import GenerationSettings
+
 LARGEST = 1024  # pixels a side; no model here draws as large, and copies should stay small
 
 
@@ -71,6 +73,14 @@ def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
     import numpy as np
 
     return fit(np.repeat(mask[..., None], 3, axis=2), size)[..., 0]
+
+
+def named_by(settings: GenerationSettings, size: int) -> dict[str, np.ndarray | None]:
+    """The `source` and `mask` that settings name, for a model of this size; nothing where they name none."""
+    if not settings.source:
+        return {}
+    mask = fit_mask(load_mask(settings.mask), size) if settings.mask else None
+    return {"source": fit(load(settings.source), size), "mask": mask}
 
 
 def _opened(path: Path) -> Image:

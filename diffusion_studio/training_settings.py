@@ -10,6 +10,15 @@ from .options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
 
 FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
 MODEL_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
+CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be another run
+    "steps",
+    "minutes",
+    "autosave",
+    "autosave_steps",
+    "sample_every",
+    "device",
+    "precision",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +40,7 @@ class TrainingSettings:
         max=1024,
         more=True,
         label="Batch",
-        help="pictures per training step; 0: as many as fit, at most 32",
+        help="pictures per training step; 0: as many as fit into the memory, at most 32, or 128 on a CUDA device",
     )
     model_size: str = option(
         "small", choices=MODEL_SIZES, label="Model size", help="how large a network to train"

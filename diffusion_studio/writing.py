@@ -34,15 +34,22 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], Any], *, exclusi
     `data` is the content, or writes it to the open file it is given. With `exclusive`, an existing file is never
     replaced, whichever process made it: FileExistsError. A folder that cannot take the file is a `UserError`.
     """
+    with open_atomic(path, exclusive=exclusive, needed=len(data) if isinstance(data, bytes) else None) as file:
+        if callable(data):
+            data(file)
+        else:
+            file.write(data)
+
+
+@contextmanager
+def open_atomic(path: Path, *, exclusive: bool = False, needed: int | None = None) -> Iterator[BinaryIO]:
+    """The same for what is written bit by bit: when the block ends well, what was written takes its place."""
     path = Path(path)
     if exclusive and os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, "exists already", str(path))
-    with _temporary(path, len(data) if isinstance(data, bytes) else None) as temporary:
-        with open(temporary, "xb") as file:
-            if callable(data):
-                data(file)
-            else:
-                file.write(data)
+    with _temporary(path, needed) as temporary:
+        with open(temporary, "x+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         (put if exclusive else os.replace)(temporary, path)

@@ -548,8 +548,9 @@ def learn(monkeypatch, tmp_path):
     """Stands in for `jobs.train`; `at` is called with every event before it is yielded."""
     control = SimpleNamespace(asked=[], closed=0, at=lambda event: None)
 
-    def train(settings, *, resume=None):
+    def train(settings, *, resume=None, given=None):
         control.asked.append((settings, resume))
+        control.given = given
         try:
             for event in _events():
                 control.at(event)
@@ -613,6 +614,8 @@ def test_resuming_hands_on_the_name_and_what_may_change(run, learn, monkeypatch)
     run("train --resume mine")
     run("train --resume mine --minutes 5")
     assert learn.asked == [(TrainingSettings(), "mine"), (TrainingSettings(minutes=5.0), "mine")]
+    run("train --resume mine --sample-every 60")  # the default, and asked for all the same
+    assert set(learn.given) == {"sample_every"}
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import stat
 import zipfile
@@ -9,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from diffusion_studio import cards, cli, folders, library, model_sources
+from diffusion_studio import cards, cli, folders, library, model_sources, verification
 from diffusion_studio.cards import find, installed, read_card
 from diffusion_studio.checkpoint import WEIGHTS, read_model
 from diffusion_studio.errors import UserError
@@ -183,7 +184,15 @@ def test_other_folders_are_told_what_they_are(tmp_path, files, said):
 def test_other_files_are_told_what_they_are(tmp_path):
     from safetensors.torch import save_file
 
-    torch.save({"step": 1}, tmp_path / "model-7.pt")
+    trainer = {"step": 1, "model": {}, "opt": {}, "ema": {}, "scaler": None, "version": "2.2.5"}
+    torch.save(trainer, tmp_path / "model-7.pt")
+    torch.save(trainer, tmp_path / "renamed.ckpt")
+    torch.save(trainer, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    (tmp_path / "model-8.pt").write_bytes(b"torn")
+    torch.save({"state_dict": {"model.diffusion_model.x": torch.zeros(1)}}, tmp_path / "sd.ckpt")
+    guided = {"time_embed.0.weight": torch.zeros(1), "input_blocks.0.0.weight": torch.zeros(1)}
+    torch.save(guided, tmp_path / "guided.pt")
+    torch.save({"conv_in.weight": 1, "conv_out.weight": 1}, tmp_path / "unet.pt")
     torch.save({"x": 1}, tmp_path / "weights.zip.safetensors")
     save_file({"unet.lora_down.weight": torch.zeros(1)}, tmp_path / "style.safetensors")
     save_file({"first_stage_model.x": torch.zeros(1)}, tmp_path / "sd.safetensors")
@@ -191,7 +200,13 @@ def test_other_files_are_told_what_they_are(tmp_path):
         {"conv_in.weight": torch.zeros(1), "conv_out.weight": torch.zeros(1)}, tmp_path / "unet.safetensors"
     )
     said = {
-        "model-7.pt": "denoising-diffusion-pytorch",
+        "model-7.pt": "Trainer of denoising-diffusion-pytorch.*trainer.ema.ema_model.sample",
+        "renamed.ckpt": "Trainer of denoising-diffusion-pytorch",
+        "old.pt": "Trainer of denoising-diffusion-pytorch",
+        "model-8.pt": "Trainer of denoising-diffusion-pytorch",
+        "sd.ckpt": "a Stable Diffusion checkpoint in a pickle",
+        "guided.pt": "OpenAI's guided-diffusion",
+        "unet.pt": r"UNet2DModel.from_pretrained\(FOLDER\)",
         "weights.zip.safetensors": "a pickle",
         "style.safetensors": "a LoRA",
         "sd.safetensors": "Stable Diffusion checkpoint",
@@ -201,6 +216,22 @@ def test_other_files_are_told_what_they_are(tmp_path):
     for name, words in said.items():
         with pytest.raises(UserError, match=words):
             library.import_model(tmp_path / name)
+
+
+def test_a_pickle_is_looked_through_and_never_unpickled(tmp_path):
+    """What it would do if it were opened is not done."""
+
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "opened"), "w")
+
+    torch.save({"step": 1, "model": Evil(), "opt": 0, "ema": 0, "scaler": 0}, tmp_path / "model-1.pt")
+    (tmp_path / "folder").mkdir()
+    shutil.copy(tmp_path / "model-1.pt", tmp_path / "folder")
+    for source in ("model-1.pt", "folder"):
+        with pytest.raises(UserError, match="Trainer of denoising-diffusion-pytorch"):
+            library.import_model(tmp_path / source)
+    assert not (tmp_path / "opened").exists()
 
 
 # The hub's cache ------------------------------------------------------------------------------------------------------
@@ -244,52 +275,6 @@ def test_models_in_the_hubs_cache_are_found_and_imported(tmp_path, folder, monke
     assert not any(path.is_symlink() for path in card.path.rglob("*"))
 
 
-# Export ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_an_export_opens_in_diffusers_and_here(tmp_path, folder, dtype):
-    library.import_model(folder)
-    target = library.export_model("faces", tmp_path / "out", dtype=dtype)
-    unet = diffusers().DDPMPipeline.from_pretrained(target, low_cpu_mem_usage=False).unet
-    wanted = read_model(folder).network.state_dict()
-    for name, weight in unet.state_dict().items():
-        assert torch.equal(weight.float(), wanted[name].to(getattr(torch, dtype)).float())
-    assert library.import_model(target).classes == ("kind 0", "kind 1", "kind 2")
-
-
-@pytest.mark.parametrize("classes", [None, 4])
-def test_the_lines_of_the_readme_work(tmp_path, monkeypatch, classes):
-    diffusers()
-    save(models_dir() / "m", num_class_embeds=classes)
-    library.export_model("m", tmp_path / "given")
-    text = (tmp_path / "given" / "README.md").read_text()
-    code = text.split("```python\n")[1].split("```")[0].replace("50", "2")
-    monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(code, names)
-    assert (tmp_path / "picture.png").is_file() if classes is None else names["x"].shape == (1, 3, 8, 8)
-    assert classes is not None or len(code.strip().splitlines()) == 3
-
-
-def test_a_zip_goes_out_and_comes_in(tmp_path, folder):
-    library.import_model(folder)
-    target = library.export_model("faces", tmp_path / "given", zip=True)
-    assert target.name == "given.zip" and same(folder, library.import_model(target).path)
-
-
-def test_an_export_never_overwrites(tmp_path, folder):
-    library.import_model(folder)
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there.zip").write_text("mine")
-    for as_zip in (False, True):
-        with pytest.raises(UserError, match="is there already"):
-            library.export_model("faces", tmp_path / "there", zip=as_zip)
-    with pytest.raises(UserError, match="not as “int8”"):
-        library.export_model("faces", tmp_path / "new", dtype="int8")
-    assert (tmp_path / "there.zip").read_text() == "mine"
-
-
 # Keeping --------------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +308,61 @@ def test_a_model_is_renamed_without_moving(folder):
     for title, said in ((" ", "at least one letter"), ("OTHER", "Another model")):
         with pytest.raises(UserError, match=said):
             library.rename_model("faces", title)
+
+
+def test_copies_are_named_apart(folder):
+    library.import_model(folder)
+    titles = [library.duplicate_model("faces").title for _ in range(2)]
+    assert titles == ["faces copy", "faces copy 2"]
+    assert library.duplicate_model("faces", "Second: try").name == "Second- try"
+    with pytest.raises(UserError, match="Another model is called"):
+        library.duplicate_model("faces", "FACES")
+
+
+WISHED = {"sampler": "heun", "steps": 9, "guidance": 2.0, "churn": 5.0}
+
+
+def test_what_is_recommended_is_kept_in_the_card_and_travels(tmp_path, folder):
+    first = library.import_model(folder)
+    card = library.recommend("faces", {**WISHED, "seed": 5, "model": "/etc"})
+    assert card == find("faces") and card.recommended == WISHED and card.changed and not first.changed
+    assert (card.defaults().sampler, card.defaults().steps, card.defaults().seed) == ("heun", 9, None)
+    again = library.import_model(library.export_model("faces", tmp_path / "given"))
+    assert again.recommended == WISHED and not again.changed
+    with pytest.raises(UserError, match="Steps must be between"):
+        library.recommend("faces", {"steps": 0})
+    assert library.recommend("faces", None).defaults() == first.defaults() and not find("faces").changed
+
+
+def test_what_is_recommended_for_a_starter_lies_beside_it(tmp_path, no_starters):
+    place = save(no_starters / "starter", card={"recommended": {"steps": 30}})
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    card = library.recommend("starter", WISHED)
+    assert card == find("starter") and card.recommended == WISHED and card.starter and card.changed
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+    assert library.duplicate_model("starter").recommended == WISHED
+    library.export_model("starter", tmp_path / "given")
+    assert read_card(tmp_path / "given").recommended == WISHED
+    cards.notes_file("starter").write_text("{")  # damaged notes are none
+    assert find("starter").recommended == {"steps": 30}
+    library.recommend("starter", WISHED)
+    assert library.recommend("starter", None).recommended == {"steps": 30}
+    assert not cards.notes_file("starter").exists() and not find("starter").changed
+
+
+def test_verifying_says_how_far_it_is(folder, monkeypatch):
+    monkeypatch.setattr(verification, "BLOCK", 1000)
+    card = library.import_model(folder)
+    *hashed, opening, verdict = verification.verify("faces")
+    size = (card.path / "unet" / WEIGHTS).stat().st_size
+    assert [event.done for event in hashed] == [
+        *range(1000, size, 1000),
+        size,
+    ] and opening.text == "Opening it…"
+    assert verdict == verification.Verdict(name="faces", faults=(), compared=True)
+    change_json(card.path / "card.json", weights_sha256=None)
+    *_, verdict = verification.verify("faces")
+    assert verdict.faults == () and not verdict.compared
 
 
 def test_verifying_finds_what_is_wrong(folder):
@@ -369,6 +409,11 @@ def test_models_on_the_command_line(tmp_path, folder, capsys):
     assert (
         status == 0 and said.out == f"{tmp_path / 'out.zip'}\n" and zipfile.is_zipfile(tmp_path / "out.zip")
     )
+    assert run("rename", "second", "The second")[1].out == "The second\n"
+    assert run("duplicate", "second", "--title", "third")[1].out == "third\n"
+    rows = run("info", "third")[1].out
+    assert re.search("U-Net, 2 levels, [0-9,]+ parameters, attention at 4×4", rows) and "On disk" in rows
+    assert run("delete", "third")[0] == 0
     status, said = run("delete", "second")
     assert status == 0 and said.err.startswith("To have it back: mv ") and run("default")[1].out == "faces\n"
     (find("faces").path / "unet" / WEIGHTS).write_bytes(b"")

@@ -6,6 +6,7 @@ import weakref
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -302,6 +303,21 @@ def test_switching_models_leaves_none_behind(tmp_path):
         opened(folders[turn % 2])
     gc.collect()
     assert sum(type(thing) is models.UNetModel for thing in gc.get_objects()) == before == 1
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_two_hundred_switches(tmp_path, plan):
+    """Of two models, each drawing a little: 200 times what one of them holds would be 40 MB and more."""
+    wide = {"block_out_channels": [16, 32]}
+    folders = [save(tmp_path / name, seed=number, **wide) for number, name in enumerate("ab")]
+    used = []
+    for turn in range(200):
+        draw(opened(folders[turn % 2]), replace(plan, steps=2, seed=turn))
+        if turn % 10 == 9:
+            gc.collect()
+        used.append(psutil.Process().memory_info().rss / 1e6)
+    assert max(used[150:]) - max(used[40:60]) < 12
+    assert len(models._opened) == 1
 
 
 def test_facts_name_what_the_picture_was_made_with(tmp_path, plan):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..settings import GenerationSettings
+from ..settings import FilmSettings, GenerationSettings, SavingSettings
 from .options import add_options, given
 from .output import on_terminal, plain, progress_bar, say, say_json, tell
 from .stop import Stop
@@ -29,6 +29,8 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
         "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
     )
     parser.add_argument("--sheet", action="store_true", help="also save all the pictures as one")
+    add_saving(parser)
+    add_film(parser)
     parser.add_argument(
         "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
     )
@@ -44,13 +46,27 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if arguments.out is not None:
         check_folder(arguments.out)
     outputs.sweep(arguments.out)
+    film: dict[str, Any] = {}
+    if arguments.film is not None:
+        from ..film import check_target
+        from ..trajectory import Trajectory
+
+        check_target(arguments.film)
+        film["trajectory"] = Trajectory()
     report = Report(arguments.json, seed_is_new=settings.seed is None)
-    job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet)
+    said = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
+    saving = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
+    job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
     try:
         with closing(job):
             for event in job:
                 if isinstance(event, events.Preview) and event.index >= (settings.until or event.total):
                     stop.gently = True  # what is drawn is saved, whatever is pressed meanwhile
+                report.show(event)
+        if film and not stop.asked:
+            stop.gently = False  # a film can be given up
+            shown = FilmSettings(**given(arguments, FilmSettings))
+            for event in jobs.film(film["trajectory"], arguments.film, shown):
                 report.show(event)
     finally:
         report.close()
@@ -59,6 +75,26 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
+
+
+def add_film(parser: argparse.ArgumentParser) -> None:
+    """--film FILE and how it is made."""
+    group = parser.add_argument_group("film")
+    group.add_argument(
+        "--film",
+        type=Path,
+        metavar="FILE",
+        help="also write the steps as a film: .png (APNG), .webp, .gif or .mp4",
+    )
+    add_options(group, FilmSettings)
+
+
+def add_saving(parser: argparse.ArgumentParser) -> None:
+    """--format, --quality, --metadata and --name-pattern."""
+    group = parser.add_argument_group(
+        "saving", "What is not said here is as the window's Settings page has it."
+    )
+    add_options(group, SavingSettings, leave_out=("folder",))
 
 
 def add_own_picture(parser: argparse.ArgumentParser) -> None:
@@ -157,8 +193,10 @@ class Report:
                 self.bar.update(event.index - self.bar.n)
                 if event.index >= (self.until or event.total):
                     self.close()
-            case events.Saved() | events.SheetSaved():
-                self.sheet_saved = isinstance(event, events.SheetSaved)
+            case events.FilmProgress():
+                self.show_film(event)
+            case events.Saved() | events.SheetSaved() | events.FilmSaved():
+                self.sheet_saved = self.sheet_saved or isinstance(event, events.SheetSaved)
                 if not self.as_json:
                     say(str(event.path))
             case events.NotSaved():
@@ -172,6 +210,14 @@ class Report:
         self.count, self.until = event.settings.count, event.settings.until
         self.seed = event.settings.seed
         self.bar = progress_bar(total=self.until or event.total, desc=plain(event.model_title), unit="it")
+
+    def show_film(self, event: Any) -> None:
+        if event.done == 1:
+            self.close()
+            self.bar = progress_bar(total=event.total, desc="Film", unit="frame")
+        self.bar.update(event.done - self.bar.n)
+        if event.done == event.total:
+            self.close()
 
     def tell_seed(self) -> None:
         """Once the drawing has really begun."""

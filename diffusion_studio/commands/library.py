@@ -43,7 +43,7 @@ def models(parser: argparse.ArgumentParser) -> Run:
         help="a folder or a zip; without it, what the hub's cache holds is listed",
     )
     bring.add_argument("--name", help="what to call it")
-    give = add("export", run_export, "write a model as a folder that diffusers opens")
+    give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
     give.add_argument("model", metavar="MODEL")
     give.add_argument(
         "target", metavar="TARGET", help="the folder or zip to write, which must not be there yet"
@@ -52,6 +52,19 @@ def models(parser: argparse.ArgumentParser) -> Run:
         "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="number format"
     )
     give.add_argument("--zip", action="store_true", help="write a zip")
+    give.add_argument(
+        "--onnx",
+        action="store_true",
+        help="write a folder with the network as ONNX, its noise schedule and a README (needs the extra “onnx”)",
+    )
+    title = add(
+        "rename", run_rename, "give a model another title; its name, which pictures know it by, stays"
+    )
+    title.add_argument("model", metavar="MODEL")
+    title.add_argument("title", metavar="TITLE")
+    copy = add("duplicate", run_duplicate, "make a second, independent copy of a model")
+    copy.add_argument("model", metavar="MODEL")
+    copy.add_argument("--title", help="what to call the copy")
     add("delete", run_delete, "move a model to the trash").add_argument("model", metavar="MODEL")
     check = add("verify", run_verify, "read models from end to end: hashes, finite weights, loadable")
     check.add_argument("model", metavar="MODEL", nargs="?", help="without it, all of them")
@@ -85,7 +98,23 @@ def run_export(arguments: argparse.Namespace, _: Stop) -> int:
     from .. import library
 
     as_zip = arguments.zip or arguments.target.lower().endswith(".zip")
-    say(str(library.export_model(arguments.model, Path(arguments.target), dtype=arguments.dtype, zip=as_zip)))
+    layout = "onnx" if arguments.onnx else "diffusers"
+    target = Path(arguments.target)
+    say(str(library.export_model(arguments.model, target, dtype=arguments.dtype, zip=as_zip, layout=layout)))
+    return 0
+
+
+def run_rename(arguments: argparse.Namespace, _: Stop) -> int:
+    from .. import library
+
+    say(plain(library.rename_model(arguments.model, arguments.title).title))
+    return 0
+
+
+def run_duplicate(arguments: argparse.Namespace, _: Stop) -> int:
+    from .. import library
+
+    say(plain(library.duplicate_model(arguments.model, arguments.title).name))
     return 0
 
 

@@ -12,7 +12,7 @@ from ..settings import Option, options, show_number, value_types
 METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
-def add_options(parser: argparse.ArgumentParser, kind: type, *, leave_out: Collection[str] = ()) -> None:
+def add_options(parser: argparse._ActionsContainer, kind: type, *, leave_out: Collection[str] = ()) -> None:
     """An argument for each option of a settings class; those under "More" in the window are a group of their own."""
     more = None
     for name, facts in options(kind).items():

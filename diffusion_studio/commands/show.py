@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..model_words import architecture, disk_size, megabytes
 from ..options import options, readers, to_dict
 from ..settings import STEERING, GenerationSettings
 from .output import plain, say, say_json, say_rows, tell
@@ -135,7 +136,9 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
     yield "Description", card.description
     yield "Draws", f"{card.size}×{card.size} pixels, {'grey' if card.channels == 1 else 'colour'}"
     yield "Classes", ", ".join(card.classes)
+    yield "Architecture", architecture(card)
     yield "Parameters", _parameters(card)
+    yield "On disk", megabytes(disk_size(card))
     yield "Prediction", card.prediction
     yield (
         "Trained with",

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..awake import keep_awake
 from ..settings import TrainingSettings, options
+from ..training_settings import CHANGEABLE
 from .options import add_options, flag, given
 from .output import on_terminal, plain, progress_bar, say, say_json, say_rows, tell
 from .stop import Stop
@@ -26,7 +27,10 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
     )
     add_options(parser, TrainingSettings, leave_out={"folder"})
     parser.add_argument(
-        "--resume", metavar="NAME", help="go on with a training run, of those that `runs` lists"
+        "--resume",
+        metavar="NAME",
+        help=f"go on with a training run, of those that `runs` lists; it keeps its settings, but for {CAN_CHANGE}: "
+        "what of these is given counts from now on",
     )
     parser.add_argument("--json", action="store_true", help="print one event a line as JSON")
 
@@ -38,29 +42,29 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         else:
             fixed = fixed_by_run(wanted)
             if fixed:
-                parser.error(f"a run that goes on keeps its {', '.join(fixed)}")
-        return follow(TrainingSettings(**wanted), arguments.resume, arguments.json, stop)
+                parser.error(f"a run that goes on keeps its {', '.join(fixed)}; it takes {CAN_CHANGE}")
+        return follow(wanted, arguments.resume, arguments.json, stop)
 
     return run
 
 
 def fixed_by_run(wanted: dict[str, Any]) -> list[str]:
     """What was asked for and cannot change once a run has begun."""
-    if not wanted:
-        return []
-    from ..training.session import CHANGEABLE
-
-    known = options(TrainingSettings)
-    return [
-        "FOLDER" if name == "folder" else flag(name, known[name]) for name in wanted if name not in CHANGEABLE
-    ]
+    return ["FOLDER" if name == "folder" else _flag(name) for name in wanted if name not in CHANGEABLE]
 
 
-def follow(settings: TrainingSettings, resume: str | None, as_json: bool, stop: Stop) -> int:
+def _flag(name: str) -> str:
+    return flag(name, options(TrainingSettings)[name])
+
+
+CAN_CHANGE = ", ".join(map(_flag, CHANGEABLE))
+
+
+def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop) -> int:
     from .. import events, jobs
 
     report = Report(as_json)
-    job = jobs.train(settings, resume=resume)
+    job = jobs.train(TrainingSettings(**wanted), resume=resume, given=wanted if resume else None)
     try:
         with keep_awake("Training a model"), closing(job):  # type: ignore[type-var]
             for event in job:

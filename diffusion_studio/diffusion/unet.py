@@ -58,7 +58,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.config.center_input_sample:
             x = 2 * x - 1
-        emb = self.embed(timestep.expand(len(x)), labels)
+        emb = self.embed(timestep.expand(x.shape[0]), labels)
         h = self.conv_in(x)
         skips = [h]
         for down in self.down_blocks:

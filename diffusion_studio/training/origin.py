@@ -98,9 +98,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         )
     card = cards.find(settings.start_from)
     if card.size != settings.size:
-        raise UserError(
-            f"{card.title} draws {card.size}×{card.size}: to go on from it, train at that size (--size {card.size})."
-        )
+        raise UserError(f"{card.title} draws {card.size}×{card.size}: to go on from it, train at that size.")
     model = read_model(card.path)
     if model.network.config.in_channels != 3 or model.network.config.out_channels != 3:
         raise UserError(

@@ -94,7 +94,7 @@ def folder_name(title: str) -> str:
     """A folder's name from what the user called the run: letters, digits, dashes."""
     name = re.sub(r"[^\w.-]+", "-", title.strip().lower()).strip("-.")
     if not name:
-        raise UserError("Give the model a name with at least one letter or digit (--name).")
+        raise UserError("Give the model a name with at least one letter or digit.")
     return name[:80]
 
 
@@ -119,7 +119,7 @@ def check_free(name: str) -> None:
     path = runs_dir() / folder_name(name)
     if (path / FACTS).exists():
         raise UserError(
-            f"A training run called “{path.name}” is there already: go on with --resume {path.name}, or choose another name."
+            f"A training run called “{path.name}” is there already: go on with that one, or choose another name."
         )
     if (models_dir() / path.name).exists():
         raise UserError(

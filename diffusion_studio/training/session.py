@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from ..errors import UserError
 from ..events import Status, TrainingStarted, Warned
 from ..hardware import choose_device, choose_precision, cpu_name
 from ..settings import TrainingSettings, changed, from_dict, to_dict
+from ..training_settings import CHANGEABLE
 from . import runs
 from .estimate import choose_batch
 from .images import Pictures, load_pictures
@@ -32,31 +33,28 @@ from .team import STOP, Team, join
 from .trainer import NotFinite, Trainer, fresh_network
 
 FEW = 100  # pictures, below which a model mostly repeats them
-CHANGEABLE = {
-    "steps",
-    "minutes",
-    "autosave",
-    "autosave_steps",
-    "sample_every",
-    "device",
-    "precision",
-}  # when a run goes on
 
 
-def train(settings: TrainingSettings, *, resume: str | None = None) -> Iterator[Any]:
+def train(
+    settings: TrainingSettings, *, resume: str | None = None, given: Collection[str] | None = None
+) -> Iterator[Any]:
     """Train a new model on `settings.folder`, or go on with the run called `resume`. Ends with `Published`.
 
-    A run that goes on keeps its settings; of those given only the ones in `CHANGEABLE` that differ from the defaults count.
+    A run that goes on keeps its settings but for those in `CHANGEABLE`: of them count the ones named in `given`, or where
+    that is None those that differ from the defaults.
     """
     with join(choose_device(settings.device)) as team:
         if team.leads:
-            yield from _lead(settings, resume, team)
+            yield from _lead(settings, resume, given, team)
         else:
             yield from _follow(team)
 
 
-def _lead(settings: TrainingSettings, resume: str | None, team: Team) -> Iterator[Any]:
-    opened = yield from (_begin(settings, team) if resume is None else _go_on(resume, settings, team))
+def _lead(
+    settings: TrainingSettings, resume: str | None, given: Collection[str] | None, team: Team
+) -> Iterator[Any]:
+    wanted = {name: getattr(settings, name) for name in given} if given is not None else changed(settings)
+    opened = yield from (_begin(settings, team) if resume is None else _go_on(resume, wanted, team))
     run, settings, trainer, origin, seconds = opened
     with closing(trainer):
         team.agree((settings, run.name, trainer.done))
@@ -122,7 +120,7 @@ Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, float]  # the last: 
 
 def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opened]:
     if not settings.folder or not settings.name:
-        raise UserError("A training run needs a folder of pictures and a name (--name).")
+        raise UserError("A training run needs a folder of pictures and a name.")
     runs.check_free(settings.name)
     if settings.seed is None:
         settings = replace(settings, seed=secrets.randbits(32))
@@ -153,10 +151,10 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
     return run, settings, trainer, origin, 0.0
 
 
-def _go_on(name: str, given: TrainingSettings, team: Team) -> Generator[Any, None, Opened]:
+def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, None, Opened]:
     run = runs.find(name)
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
-    settings = _with_changes(settings, given)
+    settings = _with_changes(settings, wanted)
     origin = Origin.from_dict(run.facts.get("origin", {}))
     before = run.state
     runs.claim(run)
@@ -218,8 +216,8 @@ def _restore(trainer: Trainer, checkpoint: Path) -> float:
     return float(runs.read_state(checkpoint)["seconds"])
 
 
-def _with_changes(settings: TrainingSettings, given: TrainingSettings) -> TrainingSettings:
-    changes = {key: value for key, value in changed(given).items() if key in CHANGEABLE}
+def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> TrainingSettings:
+    changes = {key: value for key, value in wanted.items() if key in CHANGEABLE}
     if "steps" in changes or "minutes" in changes:
         changes = {"steps": 0, "minutes": 0.0, **changes}
     return replace(settings, **changes)

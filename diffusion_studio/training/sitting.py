@@ -27,6 +27,7 @@ from .validation import Validation, validate
 REPORT_EVERY = 0.5  # seconds
 SAMPLE_COUNT = 16
 DEFAULT_MINUTES = 10.0
+SHEETS, RAW_SHEETS = Path("samples"), Path("samples", "raw")  # in a run's folder
 
 
 def fraction(settings: TrainingSettings, step: int, seconds: float) -> float:
@@ -54,6 +55,7 @@ class Sitting:
         self.recent: deque[float] = deque(maxlen=100)
         self.first_step = self.saved_step = trainer.done
         self.reported = self.sampled = self.saved = 0.0  # seconds of this sitting
+        self.asked = False  # somebody waits for a checkpoint
 
     @property
     def now(self) -> float:
@@ -73,8 +75,7 @@ class Sitting:
         """`SAVE` in answer makes a checkpoint due."""
         self.elapsed = self.now
         try:
-            if (yield event) == SAVE:
-                self.saved = -math.inf
+            self.asked = (yield event) == SAVE or self.asked
         finally:
             self.resumed_at = time.monotonic()
 
@@ -89,6 +90,9 @@ class Sitting:
                     yield from self.autosave()
             self.trainer.check_finite()
             yield from self.look()
+            while self.asked:
+                yield from self.autosave()
+                yield from self.look()
         except NotFinite:
             raise UserError(
                 f"The training became unstable at step {self.trainer.done}: loss or weights were no longer finite. "
@@ -109,15 +113,22 @@ class Sitting:
             yield from self.tell(self.loss(None))
 
     def look(self) -> Iterator[Any]:
-        """Validation loss, and samples where they are wanted."""
+        """Validation loss, and samples where they are wanted.
+
+        Left where a checkpoint is asked for in its midst, which somebody who pauses waits for; it comes again after that.
+        """
         found = None
         with closing(validate(self.trainer)) as steps:  # at once: the averages must be out before a save
             for result in steps:
                 found = result
                 yield from self.breathe("Measuring the loss on held-out pictures…")
+                if self.asked:
+                    return
         yield from self.tell(self.loss(found))
-        if self.settings.sample_every:
+        if self.settings.sample_every and not self.asked:
             yield from self.samples()
+        if self.asked:
+            return
         self.sampled = self.reported = self.now
 
     def breathe(self, text: str) -> Iterator[Any]:
@@ -129,9 +140,10 @@ class Sitting:
     def due(self) -> bool:
         steps = self.settings.autosave_steps
         by_steps = bool(steps) and self.trainer.done - self.saved_step >= steps
-        return by_steps or self.now - self.saved >= self.settings.autosave
+        return self.asked or by_steps or self.now - self.saved >= self.settings.autosave
 
     def autosave(self) -> Iterator[Any]:
+        self.asked = False
         try:
             path = self.save("running")
         except UserError as error:  # a full disk: the training goes on, and so do the tries
@@ -182,9 +194,13 @@ class Sitting:
     def samples(self) -> Iterator[Any]:
         with self.trainer.watched() as network:
             raw = yield from self.draw(network)
+        if self.asked:
+            return
         with self.trainer.averaged() as network:
             ema = yield from self.draw(network)
-        self.write_sheet(ema)
+        if self.asked:
+            return
+        self.write_sheets(ema, raw)
         step = self.trainer.done
         yield from self.tell(
             Samples(step=step, ema=ema, raw=raw, warming_up=self.trainer.ema.warming_up(step))
@@ -202,11 +218,13 @@ class Sitting:
         ):
             found = found if pictures is None else pictures
             yield from self.breathe("Drawing samples…")
+            if self.asked:
+                break
         return found
 
-    def write_sheet(self, pictures: np.ndarray) -> None:
+    def write_sheets(self, ema: np.ndarray, raw: np.ndarray) -> None:
         """The film of how one noise turns into pictures as the training goes on. A full disk only leaves a frame out."""
-        folder = self.run.path / "samples"
-        with suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            Image.fromarray(sheet(pictures)).save(folder / f"{self.trainer.done:08d}.png")
+        for folder, pictures in ((self.run.path / SHEETS, ema), (self.run.path / RAW_SHEETS, raw)):
+            with suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(sheet(pictures)).save(folder / f"{self.trainer.done:08d}.png")

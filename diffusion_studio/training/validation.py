@@ -9,7 +9,8 @@ import torch
 
 from .trainer import Batch, Trainer
 
-TIMES, MOST_PICTURES, PIECE = 8, 64, 128  # timesteps per picture, pictures, and how many are asked at once
+TIMES, MOST_PICTURES = 8, 64  # timesteps per picture, and pictures
+PIECE = 128 * 32 * 32  # pixels that are asked at once: about a second, whatever the size
 
 
 class Validation(NamedTuple):
@@ -28,11 +29,11 @@ def validate(trainer: Trainer) -> Generator[Validation | None, None, None]:
     timestep = spread.repeat(len(rows) // TIMES).to(trainer.device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(trainer.seed)).to(trainer.device)
     batch = Batch(clean, noise, timestep, trainer.labels[rows] if trainer.labels is not None else None)
-    errors = []
+    errors, piece = [], max(1, PIECE // (clean.shape[2] * clean.shape[3]))
     with trainer.averaged() as network:
-        for start in range(0, len(rows), PIECE):
+        for start in range(0, len(rows), piece):
             errors.append(
-                trainer.loss(network, batch.rows(slice(start, start + PIECE)), weighted=False).cpu()
+                trainer.loss(network, batch.rows(slice(start, start + piece)), weighted=False).cpu()
             )
             yield None
     table = torch.cat(errors).reshape(-1, TIMES)

@@ -30,6 +30,12 @@ class ActionButton(QPushButton):
         self._fraction = None
         self._label(self._name, self._explanation)
 
+    def name(self, name: str, explanation: str) -> None:
+        """What the button does while nothing runs."""
+        self._name, self._explanation = name, explanation
+        if not self.running:
+            self._label(name, explanation)
+
     def show_progress(self, fraction: float) -> None:
         """Be the Stop button, filled from the left to this share."""
         self._fraction = fraction

@@ -1,4 +1,4 @@
-"""A fault told in a sentence at the top of the window, with details to copy and what can be done about it."""
+"""A fault or a notice told in a sentence at the top of the window, with details to copy and what can be done about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
 
 
 class Banner(QFrame):
-    """Hidden until there is something to say. A new fault takes the place of the one before."""
+    """Hidden until there is something to say. A new sentence takes the place of the one before."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,9 +44,16 @@ class Banner(QFrame):
         self.hide()
 
     def tell(
-        self, sentence: str, details: str = "", *, action: str = "", do: Callable[[], None] | None = None
+        self,
+        sentence: str,
+        details: str = "",
+        *,
+        action: str = "",
+        do: Callable[[], None] | None = None,
+        notice: bool = False,
     ) -> None:
-        """Show a fault; `action` names the button that calls `do` and closes the banner."""
+        """Show a fault, or a `notice` that is none; `action` names the button that calls `do` and closes the banner."""
+        self._become(notice)
         self.sentence.setText(sentence)
         self.sentence.setAccessibleName(sentence)
         self.setAccessibleDescription(sentence)
@@ -66,8 +73,19 @@ class Banner(QFrame):
         if event.type() == QEvent.Type.PaletteChange:
             self._draw()
 
+    def _become(self, notice: bool) -> None:
+        if notice == bool(self.property("notice")):
+            return
+        self.setProperty("notice", notice)
+        self.setAccessibleName("Notice" if notice else "Fault")
+        for widget in (self, *self.findChildren(QWidget)):  # what the style sheet says has changed for all of them
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
+
     def _draw(self) -> None:
-        self._sign.setPixmap(icon("alert", tokens().fault_text).pixmap(QSize(20, 20)))
+        t = tokens()
+        name, colour = ("info", t.accent) if self.property("notice") else ("alert", t.fault_text)
+        self._sign.setPixmap(icon(name, colour).pixmap(QSize(20, 20)))
 
     def _act(self) -> None:
         do, self._do = self._do, None

@@ -70,10 +70,12 @@ class Canvas(QWidget):
         """Show these; the view is kept while number and size stay, as they do from step to step."""
         same = [picture.size for picture in pictures] == [picture.size for picture in self.pictures]
         quiet = same and [p.offers for p in pictures] == [p.offers for p in self.pictures]
-        self.pictures = tuple(pictures)
         self._message = self._sentence = ""
         if not same:
-            self.opened = self.selected = self._view = None
+            stays = self.opened is not None and [p.size for p in pictures] == [self.pictures[0].size]
+            self._view = self._view if stays else None  # one of several, by itself
+            self.opened = self.selected = None
+        self.pictures = tuple(pictures)
         (self.update if quiet else self._changed)()  # where only the pixels are new, nobody else need know
 
     def show_message(self, message: str, sentence: str = "", faint: QImage | None = None) -> None:

@@ -7,13 +7,12 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
 from .canvas import Canvas
 from .labels import plain_label
-from .pictures import LAYERS
+from .pictures import EXPLAINED, LAYERS
 from .theme import SPACE_M, SPACE_XS
 
-EXPLAINED = {
-    "denoised": "The clean picture the model predicts from the present noise (x̂₀)",
-    "noisy": "The picture as it stands, with the noise that is still in it (xₜ)",
-}
+SHORT = {"denoised": "Picture", "noisy": "State", "noise": "Noise", "difference": "Difference"}
+SYMBOLS = {"denoised": "x̂₀", "noisy": "xₜ", "noise": "ε̂", "difference": "Δ"}
+NARROW, NARROWEST = 660, 440  # pixels of canvas, below which the buttons say less
 
 
 class CanvasBar(QObject):
@@ -67,7 +66,17 @@ class CanvasBar(QObject):
             self.percent.setText(text)
             self._place()
 
+    def _name(self) -> None:
+        """As much as there is room for."""
+        width = self._canvas.width()
+        names = LAYERS if width >= NARROW else SHORT if width >= NARROWEST else SYMBOLS
+        for name, button in self.layers.items():
+            if button.text() != names[name]:
+                button.setText(names[name])
+                button.setAccessibleName(names[name])
+
     def _place(self) -> None:
+        self._name()
         width, height = self._canvas.width(), self._canvas.height()
         for group in (self._left, self._right, self._top):
             group.adjustSize()

@@ -49,6 +49,7 @@ class CanvasCommands(QObject):
         self.zoom_in.triggered.connect(lambda: canvas.zoom(1))
         self.zoom_out.triggered.connect(lambda: canvas.zoom(-1))
         self.page_entries: list[QAction] = []  # what the page can do with a picture that has settings
+        self.own_entries: list[QAction] = []  # what it can do with any; they enable themselves
         canvas.view_changed.connect(self._update)
         canvas.menu_wanted.connect(self._show_menu)
         canvas.drag_wanted.connect(self._drag)
@@ -61,7 +62,8 @@ class CanvasCommands(QObject):
     @property
     def picture_entries(self) -> list[QAction | None]:
         """The menu under the right mouse button."""
-        return [self.save_as, self.copy, self.copy_settings, None, *self.page_entries, None, self.reveal]
+        own = [*self.page_entries, *self.own_entries]
+        return [self.save_as, self.copy, self.copy_settings, None, *own, None, self.reveal]
 
     def _update(self) -> None:
         canvas, subject = self._canvas, self.subject

@@ -272,7 +272,7 @@ SLIDERS = {"steps"}
 
 def make_field(name: str, option: Option, kind: type, parent: QWidget | None = None) -> Any:
     """The control for a setting of this type."""
-    if name == "seed":
+    if name.endswith("seed"):
         return SeedField(option, parent)
     if option.choices is not None:
         return ChoiceField(option, parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -71,6 +72,16 @@ class SettingsForm(QWidget):
             if name not in keep:
                 field.show_value(getattr(settings, name))
         self.blockSignals(blocked)
+        self.changed.emit()
+
+    @property
+    def carried(self) -> Any:
+        """Settings that hold the options without a row as they are in force."""
+        return self._rest
+
+    def carry(self, **values: Any) -> None:
+        """Change options without a row."""
+        self._rest = replace(self._rest, **values)
         self.changed.emit()
 
     def show_options(self, heeded: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,27 @@ from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
 from .. import cards
 from ..errors import UserError
 from ..folders import models_dir
-from ..settings import GenerationSettings, from_dict, to_dict
+from ..settings import STEERING, GenerationSettings, from_dict, to_dict
 from . import picture_commands as commands
 from .canvas import Canvas
 from .canvas_bar import CanvasBar
 from .canvas_commands import CanvasCommands
 from .generation import Generation
+from .going_on import GoingOn
+from .own_picture import OwnPicture
 from .page import Page
 from .page import action as make_action
 from .panel import GenerationPanel
 from .pictures import Picture
 from .recent import RecentStrip
 from .saved_pictures import SavedPictures
+from .steering import Steering
 from .studio import Studio
 from .texts import readable
 
 PATIENCE = 200  # milliseconds without a first picture before the canvas says what it waits for
 SECTION = "generation"
+EVERY = tuple(f.name for f in fields(GenerationSettings))
 
 
 class GeneratePage(Page):
@@ -48,8 +52,9 @@ class GeneratePage(Page):
         self.below = QSplitter(
             Qt.Orientation.Vertical, self
         )  # the canvas, and room for what belongs under it
-        self._live: tuple[Picture, ...] = ()
-        self._elsewhere = False  # the user looks at another picture while one forms
+        self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
+        self.going_on = GoingOn(self.panel, self.canvas, self.steering)
+        self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
@@ -67,17 +72,20 @@ class GeneratePage(Page):
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         own = self.commands
         return {
-            "File": [own.save_as, own.reveal],
-            "Edit": [own.copy, own.copy_settings],
+            "File": [*self.own.file_entries, own.save_as, own.reveal],
+            "Edit": [*self.own.tools.edit_entries, own.copy, own.copy_settings],
             "View": own.view_entries,
             "Generate": [
-                *(self.generate_action, self.stop_action, None, self.lock_action, self.dice_action, None),
-                *own.page_entries,
+                *(self.generate_action, self.stop_action, *self.steering.entries, None),
+                *(self.lock_action, self.dice_action, None, *own.page_entries),
             ],
+            "Mask": self.own.tools.entries,
         }
 
     def controls(self) -> list[QWidget]:
-        return [*self.panel.tab_order(), self.canvas, *self.bar.controls, self.strip.view]
+        below = self.steering.timeline.controls
+        panel, tools = self.own.controls(self.panel.tab_order()), self.own.tools.bar.controls
+        return [*panel, self.canvas, *tools, *self.bar.controls, *below, self.strip.view]
 
     def shown_first(self) -> None:
         self.panel.button.setFocus()
@@ -88,6 +96,7 @@ class GeneratePage(Page):
 
     def close_down(self) -> None:
         self._patience.stop()
+        self.steering.timeline.stop_playing()
         self.strip.close_down()
         self._remember()
 
@@ -95,32 +104,31 @@ class GeneratePage(Page):
 
     def generate(self) -> None:
         """Start with the settings as they stand now; while one is running, nothing."""
-        if self.generation.running or self.panel.card is None:
+        if self.panel.card is None or (self.generation.running and not self.steering.asking):
             return
-        self.panel.seed.draw_unless_locked()
         try:
-            settings = self.panel.value()
+            self.own.settle()
+            plan = self.going_on.plan()
         except UserError as error:
             self._studio.tell_fault(str(error))
             return
-        self._elsewhere, self._live, self._waits_for = False, (), "Getting ready…"
+        if plan is None:
+            return
+        self._waits_for = "Getting ready…"
+        self.steering.begin(plan)
         self.panel.button.show_progress(0)
         self.panel.line.setText("")
-        self.stop_action.setEnabled(True)
         self._patience.start()
-        self.generation.start(settings)
 
     def stop(self) -> None:
-        self.generation.stop()
+        """Stop what runs, and ask what to do with it where that is worth asking; else leave what Generate goes on from."""
+        if self.generation.running:
+            self.steering.stop()
+        else:
+            self.going_on.cancel()
 
     def _on_button(self) -> None:
         self.stop() if self.generation.running else self.generate()
-
-    def _on_preview(self, pictures: tuple[Picture, ...]) -> None:
-        self._patience.stop()
-        self._live = pictures
-        if not self._elsewhere:
-            self.canvas.show_pictures(pictures)
 
     def _on_progress(self, index: int, total: int, words: str) -> None:
         self.panel.button.show_progress(index / max(total, 1))
@@ -129,11 +137,11 @@ class GeneratePage(Page):
 
     def _on_waiting(self, words: str) -> None:
         self._waits_for = words
-        if not self._live and not self._patience.isActive():
+        if not self.steering.live and not self._patience.isActive():
             self._say_waiting()
 
     def _say_waiting(self) -> None:
-        if self.generation.running and not self._live and not self._elsewhere:
+        if self.generation.running and not self.steering.live and not self.steering.elsewhere:
             self.canvas.show_message(
                 self._waits_for, "The first picture after a start takes a few seconds longer."
             )
@@ -142,23 +150,13 @@ class GeneratePage(Page):
         assert picture.path is not None
         self.strip.add(picture.path, picture.image())
         self._studio.saved.emit(picture.path)
-        if 0 <= index < len(self._live):
-            layers = {**self._live[index].layers, **picture.layers}
-            done = replace(
-                self._live[index], layers=layers, path=picture.path, settings=picture.settings, _images={}
-            )
-            self._live = (*self._live[:index], done, *self._live[index + 1 :])
-            if not self._elsewhere:
-                self.canvas.show_pictures(self._live)
 
     def _on_ended(self, words: str) -> None:
         self._patience.stop()
         self.panel.button.show_idle()
         self.panel.line.setText(words)
         self.panel.curve.show_progress(None)
-        self.stop_action.setEnabled(False)
-        self.bar.show_live(False)
-        if not self._live and not self.canvas.pictures:
+        if not self.steering.live and not self.canvas.pictures:
             self._show_empty()
         self._remember()
         self._studio.save_memory()
@@ -181,10 +179,17 @@ class GeneratePage(Page):
 
     # --- other pictures ---
 
-    def _use(self, values: Mapping[str, Any]) -> None:
-        """Take these settings into the form; the others stay."""
-        settings, refused = from_dict(GenerationSettings, {**to_dict(self.panel.value()), **values})
+    def use(self, values: Mapping[str, Any]) -> None:
+        """Take these settings into the form; the others stay, but for those that are about another picture."""
+        alone = set(values) <= {"seed"}  # the same picture from another seed
+        past = self.panel.past if alone else None
+        shown = to_dict(replace(self.panel.value(), history=()))
+        if not alone:
+            shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
+        settings, refused = from_dict(GenerationSettings, {**shown, **values})
         self.panel.show_value(settings)
+        if past is not None:
+            self.panel.show_past(past)
         if refused:
             self._studio.told.emit(" ".join(refused))
 
@@ -192,28 +197,18 @@ class GeneratePage(Page):
         """Take these settings of the picture on the canvas."""
         subject = self.commands.subject
         if subject is not None and subject.settings is not None:
-            self._use({name: getattr(subject.settings, name) for name in names})
+            self.use({name: getattr(subject.settings, name) for name in names})
 
     def _show_opened(self, picture: Picture) -> None:
-        self._elsewhere = self.generation.running
-        self.bar.show_live(self._elsewhere)
-        self.canvas.show_pictures([picture])
+        self.steering.show_elsewhere(picture)
         if picture.path is not None:
             self._studio.told.emit(readable(picture.path))
-
-    def _back_to_live(self) -> None:
-        self._elsewhere = False
-        self.bar.show_live(False)
-        if self._live:
-            self.canvas.show_pictures(self._live)
-        else:
-            self._say_waiting()
 
     # --- models and memory ---
 
     def _show_models(self) -> None:
         self.panel.show_cards(cards.installed())
-        self.panel.button.setEnabled(self.panel.card is not None)
+        self.going_on.tell()
 
     def _recall(self) -> None:
         settings = self._studio.memory.recall(SECTION, GenerationSettings)
@@ -223,7 +218,8 @@ class GeneratePage(Page):
 
     def _remember(self) -> None:
         try:
-            settings = self.panel.value()
+            self.own.settle()
+            settings = replace(self.panel.value(), history=())
         except UserError:
             return
         self._studio.memory.keep(
@@ -246,8 +242,16 @@ class GeneratePage(Page):
                 faint,
             )
 
+    def _leave_own(self) -> None:
+        """The start picture is gone from the canvas."""
+        if self.steering.run is not None:
+            self.steering.follow()
+        else:
+            self.canvas.show_pictures(())
+            self.steering.timeline.clear()
+            self._show_empty()
+
     def _on_model(self) -> None:
-        self.panel.button.setEnabled(self.panel.card is not None)
         if self.isVisible():
             self._show_empty()
             self._warm_up()
@@ -260,6 +264,7 @@ class GeneratePage(Page):
 
     def _lay_out(self) -> None:
         self.below.addWidget(self.canvas)
+        self.below.addWidget(self.steering.timeline)
         self.below.setChildrenCollapsible(False)
         self.below.setStretchFactor(0, 1)
         row = QHBoxLayout(self)
@@ -273,10 +278,9 @@ class GeneratePage(Page):
         self.generate_action = make_action(
             self, "Generate", "Ctrl+Return or Ctrl+Enter", tip="Draw the picture"
         )
-        self.stop_action = make_action(self, "Stop", "Esc", tip="Stop after the current step")
+        self.stop_action = make_action(self, "Stop", "Esc", tip="Stop after the current step; again: discard")
         self.lock_action = make_action(self, "Lock seed", "Ctrl+L", tip="Keep the seed", checkable=True)
         self.dice_action = make_action(self, "New seed", "Ctrl+D", tip="Draw another random seed")
-        self.stop_action.setEnabled(False)
         self.settings_action = make_action(
             self, "Use these settings", "Ctrl+U", tip="Draw with what drew this picture"
         )
@@ -284,6 +288,7 @@ class GeneratePage(Page):
         self.settings_action.setEnabled(False)
         self.seed_action.setEnabled(False)
         self.commands.page_entries = [self.settings_action, self.seed_action]
+        self.commands.own_entries = [self.own.start_action]
 
     def _connect(self) -> None:
         panel, generation = self.panel, self.generation
@@ -294,10 +299,10 @@ class GeneratePage(Page):
         self.lock_action.toggled.connect(panel.seed.lock.setChecked)
         panel.seed.lock.toggled.connect(self.lock_action.setChecked)
         self.dice_action.triggered.connect(panel.seed.draw)
-        self.settings_action.triggered.connect(lambda: self._use_shown(*to_dict(GenerationSettings())))
+        self.settings_action.triggered.connect(lambda: self._use_shown(*EVERY))
         self.seed_action.triggered.connect(lambda: self._use_shown("seed"))
         generation.waiting.connect(self._on_waiting)
-        generation.previewed.connect(self._on_preview)
+        generation.previewed.connect(lambda _: self._patience.stop())
         generation.progressed.connect(self._on_progress)
         generation.saved.connect(self._on_saved)
         generation.not_saved.connect(self._on_not_saved)
@@ -305,12 +310,16 @@ class GeneratePage(Page):
         generation.failed.connect(self._studio.tell_fault)
         generation.runs_on.connect(self._studio.device_known)
         self._patience.timeout.connect(self._say_waiting)
-        self.bar.live_wanted.connect(self._back_to_live)
+        self.bar.live_wanted.connect(self._say_waiting)
         self.strip.picture_chosen.connect(self.saved.show)
         self.strip.menu_wanted.connect(self.saved.show_menu)
         self.saved.opened.connect(self._show_opened)
-        self.saved.settings_wanted.connect(self._use)
+        self.saved.settings_wanted.connect(self.use)
+        self.saved.start_wanted.connect(self.own.open)
+        self._studio.start_wanted.connect(self.own.open)
+        self.own.left.connect(self._leave_own)
         self._studio.models_changed.connect(self._show_models)
+        self._studio.outputs_moved.connect(self.strip.refresh)
         self._studio.preferences_changed.connect(self._follow_preferences)
         self._follow_preferences()
 

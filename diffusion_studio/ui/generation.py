@@ -1,4 +1,4 @@
-"""A generation as the window sees it: at most one that counts, told in pictures, words and one of three ends."""
+"""A generation as the window sees it: at most one that counts, told in pictures, in words and in one of three ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ..settings import DEVICES, LARGEST_SEED, GenerationSettings
-from .pictures import Picture
+from ..history import single
+from ..settings import DEVICES, GenerationSettings
+from ..trajectory import Start, Trajectory
+from .pictures import Picture, StepViews, Views
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ TELL_EVERY = 0.05  # seconds between words of progress; pictures come as they ar
 
 
 class Generation(QObject):
-    """Starts and stops `jobs.generate` on its worker. Once stopped, what a job still says no longer counts."""
+    """Starts, holds and stops `jobs.generate` on its worker. Once stopped, what a job still says no longer counts."""
 
     waiting = Signal(str)  # for what, before the first step
     runs_on = Signal(str)  # device, precision and threads in words
@@ -28,6 +30,8 @@ class Generation(QObject):
     progressed = Signal(int, int, str)  # step, of how many, in words
     saved = Signal(int, object)  # which of the batch, Picture
     not_saved = Signal(object)  # list of events.NotSaved
+    held = Signal()  # it stands still, and its last preview has been told
+    changed = Signal()  # `running` or `paused`
     ended = Signal(str)  # in words: done, stopped or failed
     failed = Signal(str, str)  # sentence, details
 
@@ -38,26 +42,83 @@ class Generation(QObject):
         self._warming: int | None = None
         self._threads = 0
         self._own: list[GenerationSettings] = []  # of each picture
+        self._trajectory: Trajectory | None = None
         self._told_at = 0.0
+        self.paused = False  # or about to be, after the step in hand
+        self.seconds = 0.0  # of work, up to the last preview
+        self._held_at: float | None = None
+        self._idle = 0.0  # seconds it was held for
+        self._first = 0  # the step it began at
+        self._saves = True
         self.step = (0, 0)  # reached, of how many
+        self.stopped_at: int | None = None  # where the last one was kept before its end
         self._unsaved: list[NotSaved] = []
         self._last_words = ""
         self.worker.reported.connect(self._on_event)
         self.worker.job_finished.connect(self._on_finished)
         self.worker.job_failed.connect(self._on_failed)
+        self.worker.job_held.connect(self._on_held)
 
     @property
     def running(self) -> bool:
+        """Whether there is one, paused or not."""
         return self._job is not None
 
-    def start(self, settings: GenerationSettings) -> None:
-        """Begin, unless one is running already."""
+    @property
+    def expected(self) -> float:
+        """Seconds of work it takes in all, as far as one can tell; 0 before its first step is done."""
+        done, ahead = self.step[0] - self._first, self.step[1] - self._first
+        return self.seconds * ahead / done if done > 0 else 0.0
+
+    def start(
+        self,
+        settings: GenerationSettings,
+        *,
+        trajectory: Trajectory | None = None,
+        start: Start | None = None,
+        save: bool = True,
+    ) -> None:
+        """Begin, unless one is running already. `trajectory`, `start`, `save`: as `jobs.generate` takes them."""
         if self.running:
             return
         from ..jobs import generate  # here: it brings numpy and Pillow, which the empty window does without
 
         self.step, self._unsaved, self._last_words = (0, settings.steps), [], ""
-        self._job = self.worker.submit(generate(settings))
+        self.paused, self.seconds, self._held_at, self._idle = False, 0.0, None, 0.0
+        self._trajectory, self.stopped_at, self._saves = trajectory, None, save
+        self._job = self.worker.submit(generate(settings, trajectory=trajectory, start=start, save=save))
+        self.changed.emit()
+
+    def pause(self) -> None:
+        """Stand still after the step in hand; `held` says when."""
+        if self._job is not None and not self.paused:
+            self.paused = True
+            self.worker.hold(self._job)
+            self.changed.emit()
+
+    def resume(self) -> None:
+        if self._job is not None and self.paused:
+            self._count_idle()
+            self.paused = False
+            self.worker.release(self._job)
+            self.changed.emit()
+
+    def single_step(self) -> None:
+        """Draw one more step, then stand still."""
+        if self._job is not None:
+            self._count_idle()
+            self.paused = True
+            self.worker.step(self._job)
+            self.changed.emit()
+
+    def keep(self) -> None:
+        """End here and save the predicted clean pictures."""
+        if self._job is not None:
+            from ..events import KEEP
+
+            self.worker.answer(self._job, KEEP)
+            if self.paused:
+                self.resume()
 
     def warm_up(self, settings: GenerationSettings) -> None:
         """Load the model of these settings before it is asked for. What fails here fails again, and is told, at start."""
@@ -73,6 +134,7 @@ class Generation(QObject):
         if self._job is not None:
             job, self._job = self._job, None
             self.worker.cancel(job)
+            self._over()
             self.ended.emit(f"Stopped at step {self.step[0]} of {self.step[1]}")
 
     def _on_event(self, job: int, event: Any) -> None:
@@ -91,23 +153,59 @@ class Generation(QObject):
             case events.Status(text=text):
                 self.waiting.emit(text)
             case events.Started(settings=settings):
-                self._own = own_settings(settings)
+                self._own = [single(settings, place) for place in event.pictures]
+                self._first = event.first
                 self.runs_on.emit(hardware_words(event.device, event.precision, self._threads))
             case events.NotSaved():
                 self._unsaved.append(event)
             case events.Finished():
-                self._last_words = finished_words(event)
+                self.stopped_at = event.stopped_at
+                self._last_words = finished_words(self._worked(event), kept=self._saves)
 
     def _on_preview(self, event: Preview) -> None:
         self.step = (event.index, event.total)
-        layers = zip(event.denoised, event.noisy, self._own, strict=True)
-        self.previewed.emit(
-            tuple(Picture({"denoised": clean, "noisy": noisy}, settings=own) for clean, noisy, own in layers)
-        )
+        self.seconds = event.seconds - self._idle
+        self.previewed.emit(self._pictures(event))
         now = time.monotonic()
-        if now - self._told_at > TELL_EVERY or event.index == event.total:
+        if now - self._told_at > TELL_EVERY or event.index == event.total or self.paused:
             self._told_at = now
-            self.progressed.emit(event.index, event.total, progress_words(event))
+            words = progress_words(event, self.seconds, self._first)
+            self.progressed.emit(event.index, event.total, words)
+
+    def _pictures(self, event: Preview) -> tuple[Picture, ...]:
+        """The layers at hand, and from the trajectory the others, should they be looked at."""
+        ready = {"denoised": event.denoised, "noisy": event.noisy}
+        until = event.index if event.index < event.total else 0
+        own = [replace(settings, until=until) for settings in self._own]
+        steps = self._trajectory
+        if steps is None or not len(steps) or event.index < steps.first:
+            return tuple(
+                Picture({name: layer[place] for name, layer in ready.items()}, settings=settings)
+                for place, settings in enumerate(own)
+            )
+        views = StepViews(lambda name: steps.view(event.index, name), ready)
+        return tuple(Picture(Views(views, place), settings=settings) for place, settings in enumerate(own))
+
+    def _on_held(self, job: int) -> None:
+        if job == self._job and self.paused:
+            self._held_at = time.monotonic()
+            self.progressed.emit(*self.step, f"Paused at step {self.step[0]} of {self.step[1]}")
+            self.held.emit()
+
+    def _count_idle(self) -> None:
+        """What was waited does not count as work."""
+        if self._held_at is not None:
+            self._idle += time.monotonic() - self._held_at
+            self._held_at = None
+
+    def _worked(self, event: Finished) -> Finished:
+        steps = event.steps_per_second * event.seconds
+        seconds = max(event.seconds - self._idle, 1e-9)
+        return replace(event, seconds=seconds, steps_per_second=steps / seconds)
+
+    def _over(self) -> None:
+        self.paused = False
+        self.changed.emit()
 
     def _on_saved(self, event: Saved, *, counts: bool) -> None:
         picture = Picture({"denoised": event.picture}, path=event.path, settings=event.settings)
@@ -116,6 +214,7 @@ class Generation(QObject):
     def _on_finished(self, job: int) -> None:
         if job == self._job:
             self._job = None
+            self._over()
             if self._unsaved:
                 self.not_saved.emit(self._unsaved)
             self.ended.emit(self._last_words)
@@ -126,15 +225,8 @@ class Generation(QObject):
         self.failed.emit(sentence, details)
         if job == self._job:
             self._job = None
+            self._over()
             self.ended.emit("")
-
-
-def own_settings(batch: GenerationSettings) -> list[GenerationSettings]:
-    """What draws each picture of a batch again by itself."""
-    return [
-        replace(batch, seed=((batch.seed or 0) + place) % (LARGEST_SEED + 1), count=1)
-        for place in range(batch.count)
-    ]
 
 
 def hardware_words(device: str, precision: str, threads: int) -> str:
@@ -145,16 +237,21 @@ def hardware_words(device: str, precision: str, threads: int) -> str:
     return " · ".join(words)
 
 
-def progress_words(event: Preview) -> str:
-    """“step 13 of 20 · 22.1 it/s · 0.3 s left”."""
+def progress_words(event: Preview, seconds: float, first: int = 0) -> str:
+    """“step 13 of 20 · 22.1 it/s · 0.3 s left”; it began at step `first`."""
     words = f"step {event.index} of {event.total}"
-    if event.index == 0 or event.seconds <= 0:
+    if event.index <= first or seconds <= 0:
         return words
-    rate = event.index / event.seconds
+    rate = (event.index - first) / seconds
     return f"{words} · {rate:.1f} it/s · {time_words((event.total - event.index) / rate)} left"
 
 
-def finished_words(event: Finished) -> str:
+def finished_words(event: Finished, *, kept: bool) -> str:
+    if event.stopped_at is not None:
+        words = "Kept as it was" if kept else "Stopped"
+        return f"{words} at step {event.stopped_at} after {time_words(event.seconds)}"
+    if not event.steps_per_second:
+        return "Done: there was no step left to take"
     return f"Done in {time_words(event.seconds)} · {event.steps_per_second:.1f} it/s"
 
 

@@ -19,6 +19,10 @@ ON_THE_CANVAS = {
     "Move the picture": "Drag, or arrow keys",
     "Open one of several, and back": "Double click, or Enter",
     "Drag a picture out as a file": "Drag, when all of it is seen",
+    "Start from a picture": "Drop its file",
+    "Paint a mask with the brush": "Drag, or arrow keys and Space",
+    "Paint a rectangle": "Shift + drag",
+    "Erase": "Right button, or Alt + drag",
 }
 
 

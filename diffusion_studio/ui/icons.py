@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QToolButton, QWidget
 from ..folders import resource
 from .theme import tokens
 
+DISABLED = 0.35  # opacity
 SCALES = (1, 2)  # device pixels per pixel that icons are drawn for
 
 
@@ -22,6 +23,8 @@ def icon(name: str, colour: str, colour_on: str | None = None, size: int = 20) -
     for shade, state in ((colour, QIcon.State.Off), (colour_on or colour, QIcon.State.On)):
         for scale in SCALES:
             result.addPixmap(_pixmap(name, shade, size, scale), QIcon.Mode.Normal, state)
+            faint = _pixmap(name, shade, size, scale, opacity=DISABLED)
+            result.addPixmap(faint, QIcon.Mode.Disabled, state)
     return result
 
 
@@ -54,15 +57,18 @@ class IconButton(QToolButton):
 
     def _draw(self) -> None:
         name = self._icon_on if self.isChecked() and self._icon_on else self._icon_name
-        colour = tokens().accent if self.isChecked() else tokens().muted
-        self.setIcon(icon(name, colour))
+        self.setIcon(icon(name, self.colour()))
+
+    def colour(self) -> str:
+        return tokens().accent if self.isChecked() else tokens().muted
 
 
-def _pixmap(name: str, colour: str, size: int, scale: int) -> QPixmap:
+def _pixmap(name: str, colour: str, size: int, scale: int, *, opacity: float = 1.0) -> QPixmap:
     drawing = resource(f"icons/{name}.svg").read_bytes().replace(b"currentColor", colour.encode())
     pixmap = QPixmap(size * scale, size * scale)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
+    painter.setOpacity(opacity)
     QSvgRenderer(drawing).render(painter, QRectF(pixmap.rect()))
     painter.end()
     pixmap.setDevicePixelRatio(scale)

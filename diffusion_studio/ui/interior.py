@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from .page import Page
 from .rail import Rail
 from .status import StatusLine
 from .texts import readable
+from .window_drop import WindowDrop
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Interior(QWidget):
         window.setStatusBar(self.status)
         window.setWindowIcon(application_icon())
         self.menus = Menus(window, self)
+        self.drop = WindowDrop(self)
         self._lay_out()
         self._connect()
         self.status.start()
@@ -85,9 +87,21 @@ class Interior(QWidget):
         studio = self.studio
         self.rail.chosen.connect(self.visit)
         studio.fault.connect(self._tell_fault)
+        studio.notice.connect(
+            lambda sentence, action, do: self.banner.tell(sentence, action=action, do=do, notice=True)
+        )
         studio.told.connect(self.status.told.setText)
         studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
         studio.device_known.connect(self.status.device.setText)
+        studio.settings_wanted.connect(self._draw_with)
+        studio.start_wanted.connect(lambda _: self.visit(0))
+
+    def _draw_with(self, values: Any) -> None:
+        """Go to the Generate page, with these settings in it."""
+        self.visit(0)
+        use = getattr(self.page, "use", None)
+        if values and use is not None:
+            use(values)
 
     def _offer_to_resume(self) -> None:
         from .train_offer import offer_to_resume

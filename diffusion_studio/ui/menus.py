@@ -28,7 +28,7 @@ class Menus(QObject):
         self._quit.setMenuRole(QAction.MenuRole.QuitRole)
         self._quit.triggered.connect(window.close)
         self._outputs = action(
-            window, "Open pictures folder", "Ctrl+O", tip="Where every finished picture is saved"
+            window, "Open pictures folder", "Ctrl+Shift+O", tip="Where every finished picture is saved"
         )
         self._outputs.triggered.connect(self._open_outputs)
         self._make_visits(interior)

@@ -1,26 +1,37 @@
-"""The settings of a generation: the model, the form, the drawn noise schedule, and the button."""
+"""The settings of a generation: what it goes on from, the model, the form, the drawn noise schedule, and the button."""
 
 from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..cards import ModelCard
-from ..settings import GenerationSettings, options
+from ..history import branch, parts
+from ..settings import STEERING, GenerationSettings, options
 from .action_button import ActionButton
 from .curve import NoiseCurve
+from .few_steps import FewSteps
 from .fields import ChoiceField, SeedField
 from .form import SettingsForm
 from .labels import plain_label
 from .model_chooser import ModelChooser
+from .panel_note import PanelNote
+from .stop_choices import StopChoices
 from .theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S
 
 USED_BY = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
+SHARED = ("model", "count", "history", "until")  # not a branch's to change
 OWN = ("seed", "count", "class_label", "device", "precision")  # not the model's to recommend
 
 
 class GenerationPanel(QWidget):
-    """Left of the canvas. `value()` is read once, when Generate is clicked."""
+    """Left of the canvas. `value()` is read once, when Generate is clicked.
+
+    While `past` is set, what is drawn leaves the walk of those settings at that step.
+    """
 
     changed = Signal()
     model_changed = Signal()
@@ -32,10 +43,18 @@ class GenerationPanel(QWidget):
         self.chooser = ModelChooser()
         self.classes = ChoiceField(known["class_label"])
         self.form = SettingsForm(
-            GenerationSettings, fields={"model": self.chooser, "class_label": self.classes}, wide=("model",)
+            GenerationSettings,
+            fields={"model": self.chooser, "class_label": self.classes},
+            wide=("model",),
+            skip=STEERING,
         )
         self.curve = NoiseCurve()
         self.form.add_below("spacing", self.curve)
+        self.few_steps = FewSteps()
+        self.form.add_below("count", self.few_steps)
+        self.note = PanelNote()
+        self.choices = StopChoices()
+        self.past: tuple[GenerationSettings, int] | None = None
         self.button = ActionButton("Generate", "Draw the picture (Ctrl+Enter)")
         self.line = plain_label("", "small")
         self.line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -54,14 +73,26 @@ class GenerationPanel(QWidget):
         return self.chooser.card
 
     def value(self) -> GenerationSettings:
-        return self.form.value()
+        own = self.form.value()
+        until = self.few_steps.value(own.steps)
+        if self.past is None:
+            return replace(own, until=until, history=())
+        parent, step = self.past
+        return branch(replace(parent, model=own.model, count=own.count), step, **_changes(own), until=until)
+
+    def show_past(self, past: tuple[GenerationSettings, int] | None) -> None:
+        """Go on from that step of those settings, or with None from noise."""
+        self.past = past
+        self.changed.emit()
 
     def show_value(self, settings: GenerationSettings) -> None:
         """Show given settings; where they name no installed model, the chosen one stays."""
         self._showing = True
+        self.past = parts(settings)[-1] if settings.history else None
+        self.few_steps.show_value(settings.until)
         self.chooser.show_value(settings.model)
         self._show_card()
-        self.form.show_value(settings)
+        self.form.show_value(replace(settings, history=(), until=0))
         self._showing = False
 
     def show_cards(self, cards: list[ModelCard]) -> None:
@@ -69,15 +100,41 @@ class GenerationPanel(QWidget):
         self.chooser.show_cards(cards)
         self._show_card()
 
+    def add_section(self, name: str, section: QWidget) -> None:
+        """Place what may hide itself under the row of an option."""
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(section)
+        self.form.add_below(name, holder)
+
+    def add_last(self, section: QWidget) -> None:
+        """Place something under the form."""
+        self._inner.insertWidget(self._inner.count() - 1, section)
+
     def tab_order(self) -> list[QWidget]:
-        return [*self.form.tab_order(), self.button]
+        order = self.form.tab_order()
+        after = order.index(self.form.fields["count"]) + 1
+        return [
+            *(*self.note.controls, *order[:after], *self.few_steps.controls, *order[after:]),
+            *(self.button, *self.choices.controls),
+        ]
+
+    def ask_to_stop(self, asking: bool) -> None:
+        """Show the choices a stopped run has, in the place of the button."""
+        focused = self.button.hasFocus() or any(part.hasFocus() for part in self.choices.controls)
+        self.choices.setVisible(asking)
+        self.button.setVisible(not asking)
+        if focused:
+            (self.choices.keep if asking else self.button).setFocus()
 
     def _choose_model(self) -> None:
         """Another model by the user's hand: its recommendations, but the user's own seed, count and class."""
         if not self._showing:
             self._show_card()
             if self.card is not None:
-                self.form.show_value(self.card.defaults(), keep=OWN)
+                steered = {name: getattr(self.form.carried, name) for name in STEERING}
+                self.form.show_value(replace(self.card.defaults(), **steered), keep=OWN)
         self.model_changed.emit()
 
     def _show_card(self) -> None:
@@ -93,12 +150,13 @@ class GenerationPanel(QWidget):
         self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
         for name, sampler in USED_BY.items():
             self.form.enable(name, fields["sampler"].value() == sampler)
+        self.few_steps.show_batch(fields["count"].value(), fields["steps"].value())
         self.changed.emit()
 
     def _lay_out(self) -> None:
         body = QWidget()
         body.setObjectName("panelBody")
-        inner = QVBoxLayout(body)
+        inner = self._inner = QVBoxLayout(body)
         inner.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_S)
         inner.addWidget(self.form)
         inner.addStretch(1)
@@ -111,19 +169,27 @@ class GenerationPanel(QWidget):
         top.setObjectName("panel")
         around = QVBoxLayout(top)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(area)
+        around.setSpacing(0)
+        around.addWidget(self.note)
+        around.addWidget(area, 1)
         foot = QFrame()
         foot.setObjectName("panelFoot")
         below = QVBoxLayout(foot)
         below.setContentsMargins(SPACE_L - 3, SPACE_M - 3, SPACE_L - 3, SPACE_S)
         below.setSpacing(SPACE_S // 2)
         below.addWidget(self.button)
+        below.addWidget(self.choices)
         below.addWidget(self.line)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(top, 1)
         column.addWidget(foot)
+
+
+def _changes(own: GenerationSettings) -> dict[str, Any]:
+    """What a branch may do otherwise than its parent."""
+    return {f.name: getattr(own, f.name) for f in fields(own) if f.name not in SHARED}
 
 
 def class_title(name: str) -> str:

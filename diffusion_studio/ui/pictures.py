@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtGui import QImage
 
 from ..settings import GenerationSettings
+from ..trajectory import VIEWS
 
 if TYPE_CHECKING:
     import numpy as np
 
-LAYERS = {"denoised": "Predicted picture", "noisy": "Noisy state"}
+LAYERS = VIEWS  # name -> what the user reads
+EXPLAINED = {
+    "denoised": "The clean picture the model predicts from the noise there is now (x̂₀). Coarse shapes come first.",
+    "noisy": "The picture as it stands, with the noise that is still in it (xₜ). The sampler walks on from here.",
+    "noise": "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure.",
+    "difference": "How far the prediction is from the end of the run: black where it stays as it is, bright where not.",
+}  # one sentence of what one sees, and one of how to read it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +57,40 @@ class Picture:
         if layer not in self._images:
             self._images[layer] = to_image(self.layers[layer])
         return self._images[layer]
+
+
+class Views(Mapping[str, "np.ndarray"]):
+    """The layers of one picture of a step."""
+
+    def __init__(self, batch: StepViews, place: int) -> None:
+        self._batch, self._place = batch, place
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._batch.view(name)[self._place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LAYERS)
+
+    def __len__(self) -> int:
+        return len(LAYERS)
+
+
+class StepViews:
+    """The layers of all pictures of one step, each made once. `ready`: what is there already."""
+
+    def __init__(
+        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._make = make
+        self._made = dict(ready or {})
+
+    def view(self, name: str) -> np.ndarray:
+        """(N, H, W, 3) uint8."""
+        if name not in LAYERS:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
 
 
 def to_image(array: np.ndarray) -> QImage:

@@ -20,6 +20,7 @@ class SavedPictures(QObject):
 
     opened = Signal(object)  # Picture to show
     settings_wanted = Signal(object)  # names and values of GenerationSettings to draw with
+    start_wanted = Signal(object)  # Path of a picture to start from
 
     def __init__(self, studio: Studio, parent: QWidget) -> None:
         super().__init__(parent)
@@ -42,6 +43,7 @@ class SavedPictures(QObject):
             ("Show", self.show),
             ("Use these settings", self.use_settings),
             ("Use seed", self.use_seed),
+            ("Start from this picture", self.start_wanted.emit),
             ("Reveal in folder", commands.reveal),
         ):
             menu.addAction(text).triggered.connect(lambda _=False, do=do: do(path))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from ..folders import config_dir, models_dir, outputs_dir
 from ..settings import options
@@ -15,6 +15,7 @@ from .labels import ElidedLabel, plain_label
 from .page import Page
 from .picture_commands import open_folder
 from .preferences import Preferences
+from .saving_section import SavingSection
 from .studio import Studio
 from .texts import readable
 from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -34,24 +35,29 @@ class SettingsPage(Page):
         self._studio = studio
         self.forms = {name: _form(shown, studio.preferences) for name, shown in SECTIONS.items()}
         self.buttons: dict[str, QPushButton] = {}
-        body = QWidget(self)
+        self.saving = SavingSection(studio)
+        self._where: dict[str, ElidedLabel] = {}
+        body = QWidget()
         body.setMaximumWidth(COLUMN)
         column = QVBoxLayout(body)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_L)
         column.addWidget(plain_label("Settings", "title"))
-        for name, form in self.forms.items():
+        parts: dict[str, QWidget] = {"Look": self.forms["Look"], "New pictures": self.saving, **self.forms}
+        for name, part in parts.items():
             column.addWidget(plain_label(name, "heading"))
-            column.addWidget(form)
+            column.addWidget(part)
             column.addSpacing(SPACE_S)
+        for form in self.forms.values():
             form.changed.connect(lambda form=form: self._apply(form))
         column.addWidget(plain_label("Folders", "heading"))
         column.addLayout(self._folders())
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(body, 1, Qt.AlignmentFlag.AlignLeft)
+        outer.addWidget(_scrolling(body))
         body.setMinimumWidth(COLUMN)
+        studio.outputs_moved.connect(self._show_folders)
         studio.preferences_changed.connect(self._follow)
 
     def _folders(self) -> QGridLayout:
@@ -70,10 +76,15 @@ class SettingsPage(Page):
             button.clicked.connect(lambda _=False, folder=where: self._open(folder()))
             label.setBuddy(button)
             grid.addWidget(label, row, 0)
-            grid.addWidget(ElidedLabel(readable(where())), row, 1)
+            self._where[name] = ElidedLabel(readable(where()))
+            grid.addWidget(self._where[name], row, 1)
             grid.addWidget(button, row, 2)
             self.buttons[name] = button
         return grid
+
+    def _show_folders(self) -> None:
+        for name, (where, _) in FOLDERS.items():
+            self._where[name].setText(readable(where()))
 
     def _open(self, folder: Path) -> None:
         try:
@@ -92,6 +103,18 @@ class SettingsPage(Page):
         for form in self.forms.values():
             if form.value() != self._studio.preferences:
                 form.show_value(self._studio.preferences)
+
+
+def _scrolling(body: QWidget) -> QScrollArea:
+    """For small windows."""
+    area = QScrollArea()
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+    area.setWidgetResizable(True)
+    area.setWidget(body)
+    return area
 
 
 def _form(shown: Collection[str], preferences: Preferences) -> SettingsForm:

@@ -16,10 +16,16 @@ from .worker import Worker
 
 class Studio(QObject):
     fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
+    notice = Signal(str, str, object)  # sentence, name of an action, what it does
     told = Signal(str)  # a line for the status bar
     saved = Signal(object)  # Path of a picture
+    settings_wanted = Signal(
+        object
+    )  # names and values of GenerationSettings to draw with; none: only go there
+    start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
     device_known = Signal(str)  # device, precision and threads in words
     preferences_changed = Signal()
+    outputs_moved = Signal()  # finished pictures are kept in another folder from now on
     models_changed = Signal()  # a model was added, changed or removed
 
     def __init__(self, theme: Theme, memory: Memory, parent: QObject | None = None) -> None:
@@ -39,6 +45,10 @@ class Studio(QObject):
     ) -> None:
         self.fault.emit(sentence, details, action, do)
 
+    def tell_notice(self, sentence: str, *, action: str, do: Callable[[], None]) -> None:
+        """An offer at the top of the window, which is no fault."""
+        self.notice.emit(sentence, action, do)
+
     def change_preferences(self, **values: Any) -> None:
         self.preferences = replace(self.preferences, **values)
         self.memory.keep("window", self.preferences)
@@ -46,9 +56,9 @@ class Studio(QObject):
         self.preferences_changed.emit()
         self.save_memory()
 
-    def save_memory(self) -> None:
-        """Write the preferences, off the window's thread."""
-        self.run(_save(self.memory), lambda _: None)
+    def save_memory(self, then: Callable[[], None] | None = None) -> None:
+        """Write the preferences, off the window's thread; `then` is called once they are written."""
+        self.run(_save(self.memory), lambda _: then() if then is not None else None)
 
     def run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
         """Do an errand off the window's thread; `then` gets each of its events."""

@@ -31,6 +31,15 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #panelFoot { background: $panel; border-right: 1px solid $border; border-top: 1px solid $border; }
 #panel QScrollArea, #panelBody { background: $panel; border: none; }
 #strip { background: $panel; border-left: 1px solid $border; }
+#card { background: transparent; border: 1px solid $border; border-radius: 10px; }
+#timeline { background: $panel; }
+#timeline QToolButton { color: $text; font-size: 12px; padding: 4px; }
+#timeline QToolButton:disabled { color: $muted; }
+#timeline QToolButton#link { color: $muted; padding: 1px 6px; }
+#timeline QToolButton#link:checked { color: $text; }
+#note QToolButton#link { color: $accent; font-size: 12px; padding: 1px 6px 1px 0; }
+#note { background: $hover; border: none; border-right: 1px solid $border; border-bottom: 1px solid $border; }
+#noteTitle { font-weight: 600; }
 QLabel[quiet="true"] { color: $muted; }
 QLabel[small="true"] { color: $muted; font-size: 12px; }
 QLabel[title="true"] { font-size: 20px; font-weight: 600; }
@@ -81,6 +90,7 @@ QPushButton {
 QPushButton:hover { background: $hover; }
 QPushButton:focus { border: 2px solid $accent; padding: 4px 13px; }
 QPushButton:disabled { color: $muted; }
+QPushButton:checked { background: $hover; border-color: $accent; }
 QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
 QPushButton[primary="true"]:hover { background: $accent_hover; }
 
@@ -105,11 +115,19 @@ QToolButton:checked { background: $hover; }
 #banner QPushButton:focus { border: 2px solid $fault_text; padding: 2px 9px; }
 #banner QPushButton:hover, #banner QToolButton:hover { background: $panel; color: $text; }
 #banner QToolButton:focus { border-color: $fault_text; }
+#banner[notice="true"] { background: $hover; border-bottom: 1px solid $border; }
+#banner[notice="true"] QLabel, #banner[notice="true"] QToolButton, #banner[notice="true"] QPushButton { color: $text; }
+#banner[notice="true"] QPushButton { background: $raised; border-color: $border; }
+#banner[notice="true"] QPushButton:focus { border-color: $accent; }
+#banner[notice="true"] QToolButton:focus { border-color: $accent; }
 #banner QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
 
 QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }
 QListView { background: transparent; border: none; outline: none; }
 QListView:focus { border: 1px solid $accent; }
+#models:focus { border: none; }
+#found { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
+#activity { background: $panel; border: none; border-top: 1px solid $border; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
 QSplitter::handle { background: $border; }
 QSplitter::handle:horizontal { width: 1px; }

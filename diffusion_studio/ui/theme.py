@@ -37,6 +37,7 @@ class Tokens:
     ground_raised: str  # buttons that lie on the ground
     ground_text: str
     ground_muted: str
+    ground_accent: str  # marks on the picture
     fault: str  # banner
     fault_text: str
 
@@ -56,6 +57,7 @@ LIGHT = Tokens(
     ground_raised="#3a3d41",
     ground_text="#f0f0ef",
     ground_muted="#b9bcc1",
+    ground_accent="#52c7b3",
     fault="#fbe6e1",
     fault_text="#7d1f12",
 )
@@ -75,6 +77,7 @@ DARK = Tokens(
     ground_raised="#26282c",
     ground_text="#ecedee",
     ground_muted="#a1a5ac",
+    ground_accent="#52c7b3",
     fault="#3d2320",
     fault_text="#ffc9bd",
 )

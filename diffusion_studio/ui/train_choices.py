@@ -137,6 +137,12 @@ class TrainingPanel(QWidget):
         fitting = {card.name: card.title for card in cards if card.size == size and card.channels == 3}
         self.starts.show_choices({"": "Scratch", **fitting})
 
+    def start_from(self, card: ModelCard, cards: list[ModelCard]) -> None:
+        """Go on from this one of the models, at its own size."""
+        self.sizes.show_value(card.size)
+        self.show_cards(cards)
+        self.starts.show_value(card.name)
+
     def show_parameters(self, counts: Mapping[str, int]) -> None:
         field = self.form.fields["model_size"]
         field.show_choices({name: f"{text} · {millions(counts[name])}" for name, text in MODEL_SIZES.items()})

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
 from .canvas import Canvas
+from .forward import CURVE_HEIGHT, ForwardCurve, noised
 from .labels import plain_label
 from .pictures import Picture, to_image
-from .theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
+from .theme import SPACE_L, SPACE_M, SPACE_S
 
 STAGE = 64  # pixels of a stage in the strip
 POSITIONS = 1000  # of the slider
 SEED = 0
-CURVE_HEIGHT = 110
 
 
 class NoiseView(QWidget):
@@ -72,9 +72,7 @@ class NoiseView(QWidget):
     def noised(self, timestep: int) -> np.ndarray:
         """The picture at a timestep, (H, W, 3) uint8."""
         assert self._clean is not None
-        alpha_bar = self._alpha_bar[timestep]
-        mixed = alpha_bar**0.5 * self._clean + (1 - alpha_bar) ** 0.5 * self._noise  # Ho et al. 2020, eq. 4
-        return ((mixed / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
+        return noised(self._clean, self._noise, float(self._alpha_bar[timestep]))
 
     def _draw_all(self) -> None:
         self.stages.show_stages(self._alpha_bar, self.noised if self._clean is not None else None)
@@ -107,32 +105,21 @@ class NoiseView(QWidget):
         column.addLayout(below)
 
 
-class Stages(QWidget):
+class Stages(ForwardCurve):
     """The stages in a row, and the curves of picture and noise under them, over one axis of t. A click goes there."""
-
-    chosen = Signal(float)  # share of the way from clean to noise
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Training schedule")
-        self.setAccessibleDescription(
-            "How the share of the picture falls and that of the noise rises from t = 0 to the end."
-        )
-        self.setToolTip(
-            "Green: what is left of the picture. Grey: the noise. Both as shares of the amplitude."
-        )
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._images: list[QImage] = []
         self._noised: Callable[[int], np.ndarray] | None = None
-        self._alpha_bar = np.ones(2)
-        self._share = 0.0
 
     def sizeHint(self) -> QSize:
         return QSize(480, CURVE_HEIGHT + SPACE_S + STAGE)
 
     def show_stages(self, alpha_bar: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
         """`noised` gives the picture at a timestep, (H, W, 3) uint8; None: there is no picture."""
-        self._alpha_bar, self._noised = alpha_bar, noised
+        self._noised = noised
+        self.show_schedule(alpha_bar)
         self._make_images()
 
     def _make_images(self) -> None:
@@ -149,26 +136,11 @@ class Stages(QWidget):
         super().resizeEvent(event)
         self._make_images()
 
-    def mark(self, share: float) -> None:
-        self._share = share
-        self.update()
-
-    def _area(self) -> QRectF:
-        """Of the curve; its sides are the middles of the first and the last stage, where the slider's handle stops."""
-        return QRectF(8, self.height() - CURVE_HEIGHT + 4, self.width() - 16, CURVE_HEIGHT - 8)
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_images(painter)
-        t, area = tokens(), self._area()
-        painter.setPen(QPen(QColor(t.border), 1))
-        painter.setBrush(QColor(t.raised))
-        painter.drawRoundedRect(QRectF(0.5, area.top() - 4, self.width() - 1, CURVE_HEIGHT - 1), 6, 6)
-        self._paint_curve(painter, 1 - self._alpha_bar, t.muted, 1.5)
-        self._paint_curve(painter, self._alpha_bar, t.accent, 2)
-        self._paint_mark(painter)
-        self._paint_words(painter)
+        self._paint_curves(painter)
         painter.end()
 
     def _paint_images(self, painter: QPainter) -> None:
@@ -181,55 +153,3 @@ class Stages(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
         for index, image in enumerate(self._images):
             painter.drawImage(QRectF(index * step, (room - side) / 2, side, side), image)
-
-    def _paint_curve(self, painter: QPainter, values: np.ndarray, colour: str, width: float) -> None:
-        area = self._area()
-        picked = np.linspace(0, len(values) - 1, min(len(values), 200)).round().astype(int)
-        line = [
-            QPointF(
-                area.left() + area.width() * k / (len(values) - 1),
-                area.bottom() - area.height() * float(values[k]),
-            )
-            for k in picked
-        ]
-        painter.setPen(QPen(QColor(colour), width))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawPolyline(QPolygonF(line))
-
-    def _paint_mark(self, painter: QPainter) -> None:
-        t, area = tokens(), self._area()
-        x = area.left() + area.width() * self._share
-        painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DashLine))
-        painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-        height = float(self._alpha_bar[round(self._share * (len(self._alpha_bar) - 1))])
-        painter.setPen(QPen(QColor(t.raised), 1.5))
-        painter.setBrush(QColor(t.accent))
-        painter.drawEllipse(QPointF(x, area.bottom() - area.height() * height), 5, 5)
-
-    def _paint_words(self, painter: QPainter) -> None:
-        font, t = self.font(), tokens()
-        font.setPixelSize(TYPE_SMALL - 1)
-        painter.setFont(font)
-        area = self._area().adjusted(6, 8, -6, -8)
-        for colour, place, words in (
-            (t.accent, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, "picture"),
-            (t.muted, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight, "noise"),
-        ):
-            painter.setPen(QColor(colour))
-            painter.drawText(area, place, words)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._choose(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._choose(event)
-
-    def _choose(self, event: QMouseEvent) -> None:
-        area = self._area()
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            self.chosen.emit(min(max((event.position().x() - area.left()) / area.width(), 0.0), 1.0))
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()

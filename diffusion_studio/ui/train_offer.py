@@ -16,7 +16,7 @@ def offer_to_resume(interior: Interior) -> None:
 
 
 def _tell(interior: Interior, row: RunRow) -> None:
-    interior.studio.tell_fault(
+    interior.studio.tell_notice(
         f"“{row.title}” was still being trained when the window closed, {min(row.fraction, 1):.0%} of the way. "
         "What it had learned is kept.",
         action="Go on",

@@ -7,25 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
-from .. import cards
 from ..errors import UserError
 from ..folders import resource
 from ..settings import TrainingSettings
 from .generation import hardware_words, time_words
 from .studio import Studio
 from .train_actions import TrainActions
-from .train_choices import TrainingPanel, count_parameters
+from .train_choices import TrainingPanel
 from .train_drop import DropPage
 from .train_folder import FolderView, title_of
 from .train_noise import NoiseView
+from .train_outlook import Outlook
 from .train_progress import ProgressView
 from .train_questions import may_discard, more_minutes
 from .train_records import (
@@ -44,7 +39,6 @@ from .train_tabs import PICTURES, PROGRESS, RUNS, TABS, Tabs
 
 SECTION = "training"
 SAMPLES = "samples/pixel-avatars"
-SETTLE = 400  # milliseconds the choices must rest before what hangs on them is computed
 
 
 class TrainPage(DropPage):
@@ -58,14 +52,16 @@ class TrainPage(DropPage):
         self.runs = RunsView(studio, self)
         self.sitting = Sitting(self)
         self.result = Result(studio, self)
-        self.workers = (self.sitting.worker, self.pictures.worker, self.result.worker)
+        self.workers = (
+            self.sitting.worker,
+            self.pictures.worker,
+            self.result.worker,
+            self.progress.samples.nearest.worker,
+        )
         self.tabs = Tabs(TABS, (self.pictures, self.noise, self.progress, self.runs), self)
-        self._report: Mapping[str, Any] = {}
-        self._reported_size = 0
+        self.outlook = Outlook(studio, self.panel, self.pictures, self.noise, self.sitting, self)
         self._title, self._size = "", 0
         self._discarding = False
-        self._measure = False
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
         self.entries = TrainActions(self, TABS)
         self._lay_out()
         self._connect()
@@ -91,12 +87,11 @@ class TrainPage(DropPage):
 
     def shown_first(self) -> None:
         self.pictures.invitation.choose.setFocus()
-        self._show_models()
-        self._settle.start()
+        self.outlook.begin()
         self.runs.refresh()
 
     def close_down(self) -> None:
-        self._settle.stop()
+        self.outlook.close_down()
         self.progress.samples.close_down()
         self._remember()
 
@@ -111,55 +106,18 @@ class TrainPage(DropPage):
         """Look through a folder, to learn from its pictures."""
         if not self.sitting.running:
             self.show_tab(PICTURES)
-            self._report = {}
-            self.sitting.give_up_estimate()
-            self.pictures.scan(folder, self._choices())
+            self.outlook.forget_report()
+            self.pictures.scan(folder, self.outlook.choices)
 
     def _on_checked(self, report: Mapping[str, Any]) -> None:
-        first = not self._report
-        self._report, self._reported_size = report, int(report["size"])
         folder = self.pictures.folder
-        if first and folder is not None:
+        if self.outlook.take_report(report) and folder is not None:
             self.panel.show_folder(folder, free_name(title_of(folder)))
             self.panel.button.setFocus()
-            self._measure = True
         self.panel.button.setEnabled(bool(report["usable"]))
-        self._settle.start()
-
-    # --- the choices ---
-
-    def _choices(self) -> TrainingSettings:
-        try:
-            return self.panel.value()
-        except UserError:
-            return TrainingSettings()
-
-    def _want_measure(self) -> None:
-        self._measure = True
-        self._show_models()
-
-    def _follow_choices(self) -> None:
-        """Compute what hangs on the choices, now that they rest."""
-        settings = self._choices()
-        self.noise.show_schedule(settings.schedule, settings.timesteps)
-        self.pictures.show_as(settings)
-        if not self._report or self.sitting.running:
-            return
-        if settings.size != self._reported_size:
-            self._reported_size = settings.size
-            self.pictures.look_again(settings)
-        if self._measure and self._report["usable"]:
-            self._measure = False
-            self.panel.say_cost("Measuring a few steps…")
-            self.sitting.estimate(settings)
-            classes = len(self._report["classes"]) if settings.classes else 0
-            self._studio.run(count_parameters(settings.size, classes), self.panel.show_parameters)
-
-    def _show_models(self) -> None:
-        self.panel.show_cards(cards.installed())
 
     def _remember(self) -> None:
-        settings = self._choices()
+        settings = self.outlook.choices
         self._studio.memory.keep(SECTION, replace(settings, folder="", name="", start_from=""))
 
     # --- the training ---
@@ -197,8 +155,7 @@ class TrainPage(DropPage):
 
     def _begin(self, settings: TrainingSettings, title: str, row: RunRow | None = None) -> None:
         self._title, self._discarding = title, False
-        self._measure = self._measure or not self.panel.measured
-        self.panel.say_cost("")
+        self.outlook.training_begins()
         self.progress.outcome.hide()
         self._size = row.size if row is not None else settings.size
         self.progress.begin(title, None, self._size)
@@ -236,10 +193,13 @@ class TrainPage(DropPage):
         if state == "stopping":
             self.panel.line.setText("Finishing the step and saving…")
         elif state == "paused":
-            self.panel.line.setText("Paused; everything stays loaded")
-            self.progress.outcome.tell_paused(self.sitting.go_on, self._try_it)
+            self.panel.line.setText("Finishing the step…")
         elif state == "running":
             self.progress.outcome.hide()
+
+    def _on_held(self) -> None:
+        self.panel.line.setText("Paused; everything stays loaded")
+        self.progress.outcome.tell_paused(self.sitting.go_on, self._try_it)
 
     def _toggle_pause(self) -> None:
         self.sitting.go_on() if self.sitting.state == "paused" else self.sitting.pause()
@@ -270,7 +230,7 @@ class TrainPage(DropPage):
             )
         if name:
             self.panel.show_name(free_name(self._title))  # another training is another model
-        self._settle.start()
+        self.outlook.renew()
         self.runs.refresh()
 
     def _resume_name(self, name: str) -> None:
@@ -315,9 +275,6 @@ class TrainPage(DropPage):
         panel.button.clicked.connect(self._on_button)
         panel.pause.clicked.connect(self._toggle_pause)
         panel.discard.clicked.connect(self.discard)
-        panel.changed.connect(self._settle.start)
-        panel.cost_changed.connect(self._want_measure)
-        self._settle.timeout.connect(self._follow_choices)
         pictures.folder_wanted.connect(self.choose_folder)
         pictures.samples_wanted.connect(lambda: self.open_folder(resource(SAMPLES)))
         pictures.checked.connect(self._on_checked)
@@ -332,6 +289,7 @@ class TrainPage(DropPage):
         sitting.estimated.connect(panel.show_estimate)
         sitting.measuring.connect(panel.say_cost)
         sitting.changed.connect(self._on_state)
+        sitting.held.connect(self._on_held)
         sitting.ended.connect(self._on_ended)
         sitting.failed.connect(studio.tell_fault)
         self.result.published.connect(self._on_published)
@@ -346,7 +304,6 @@ class TrainPage(DropPage):
         self.entries.pause.triggered.connect(self._toggle_pause)
         self.entries.stop.triggered.connect(sitting.stop)
         self.entries.tab_wanted.connect(self.show_tab)
-        studio.models_changed.connect(self._show_models)
         studio.preferences_changed.connect(self._follow_preferences)
 
     def _follow_preferences(self) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from .canvas import Canvas
 from .labels import plain_label
 from .pictures import Picture
 from .studio import Studio
 from .theme import SPACE_L, SPACE_M, SPACE_S
+from .train_film import Sheet, list_sheets, read_sheet
+from .train_nearest import NearestView
 
 if TYPE_CHECKING:
     from ..events import Samples
@@ -28,13 +30,6 @@ class SampleCanvas(Canvas):
     """There are many small pictures and no buttons over them, so it gives all of its room to them."""
 
     margin, room_for_bar = SPACE_S, 0
-
-
-class Sheet(NamedTuple):
-    """Averaged pictures of one step as they were read from its file."""
-
-    step: int
-    pictures: tuple[np.ndarray, ...]
 
 
 class SamplesView(QWidget):
@@ -52,18 +47,30 @@ class SamplesView(QWidget):
         self.play.setAccessibleName("Play")
         self.play.setToolTip("Show how the samples developed, as a film")
         self.play.setCheckable(True)
+        self.compare = QToolButton(self)
+        self.compare.setText("Compare a picture…")
+        self.compare.setAccessibleName("Compare a picture…")
+        self.compare.setToolTip("Find the training picture nearest to a picture that a model has drawn")
+        self.nearest = NearestView(self)
         self.when = plain_label("", "small")
         self.note = plain_label("", "small")
         self._steps: list[int] = []
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, bool]] = {}
         self._folder: Path | None = None
         self._size = 32
-        self.controls: list[QWidget] = [self.ema, self.raw, self.play, self.film]
+        self._asked: np.ndarray | None = None  # the sample whose nearest training picture is shown
+        self.controls: list[QWidget] = [self.ema, self.raw, self.nearest.close_button]
+        self.controls += [self.play, self.film, self.compare]
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._advance)
         self._lay_out()
         self.film.valueChanged.connect(self._show_frame)
         self.play.toggled.connect(self._play)
+        self.compare.clicked.connect(self._choose)
+        self.nearest.closed.connect(self._unselect)
+        for canvas, other in ((self.ema, self.raw), (self.raw, self.ema)):
+            canvas.setToolTip("Click a picture to see the training picture nearest to it.")
+            canvas.view_changed.connect(lambda canvas=canvas, other=other: self._follow(canvas, other))
         self.begin(None, 32)
 
     def begin(self, run: Path | None, size: int) -> None:
@@ -71,6 +78,8 @@ class SamplesView(QWidget):
         self._folder = run / "samples" if run is not None else None
         self._size = size
         self._steps, self._kept = [], {}
+        self.nearest.begin(run)
+        self.compare.setEnabled(run is not None)
         self.play.setChecked(False)
         message = "The first samples come in a while" if run is not None else "Samples will form here"
         self.ema.show_message(
@@ -81,7 +90,7 @@ class SamplesView(QWidget):
         self._say("")
         self._show_film()
         if self._folder is not None:
-            self._studio.run(_list(self._folder), self._on_listed)
+            self._studio.run(list_sheets(self._folder), self._on_listed)
 
     def add(self, event: Samples) -> None:
         """Samples drawn just now; they are shown unless the user looks at earlier ones."""
@@ -132,12 +141,15 @@ class SamplesView(QWidget):
             self._show(self.raw, raw)
             self._say(WARMING if warming_up else "")
         elif self._folder is not None:
-            self._studio.run(_read(self._folder, step, self._size), self._on_sheet)
+            self._studio.run(read_sheet(self._folder, step, self._size), self._on_sheet)
 
     def _on_sheet(self, sheet: Sheet) -> None:
         if self._steps and self._steps[min(self.film.value(), len(self._steps) - 1)] == sheet.step:
             self._show(self.ema, sheet.pictures)
-            self.raw.show_message("", "Raw pictures are kept for the latest sitting only.")
+            if sheet.raw:
+                self._show(self.raw, sheet.raw)
+            else:
+                self.raw.show_message("", "The raw pictures of this step were not kept.")
             self._say("")
 
     def _say(self, words: str) -> None:
@@ -146,6 +158,38 @@ class SamplesView(QWidget):
 
     def _show(self, canvas: Canvas, pictures: Iterable[np.ndarray]) -> None:
         canvas.show_pictures([Picture({"denoised": picture}) for picture in pictures])
+        if canvas.selected is not None:
+            self._follow(canvas, self.raw if canvas is self.ema else self.ema)
+
+    def _follow(self, canvas: Canvas, other: Canvas) -> None:
+        """The sample that is chosen, in whichever step is shown, beside its nearest training picture."""
+        chosen = canvas.selected
+        if chosen is None or chosen >= len(canvas.pictures):
+            if self._asked is not None and other.selected is None:
+                self.nearest.put_away()
+            return
+        if other.selected is not None:
+            other.selected = None
+            other.update()
+        pixels = canvas.pictures[chosen].pixels
+        if pixels is not self._asked:
+            self._asked = pixels
+            self.nearest.ask(pixels)
+
+    def _choose(self) -> None:
+        """Ask about a picture in a file."""
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Compare a picture", "", "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
+        )
+        if name:
+            self._unselect()
+            self.nearest.ask(Path(name))
+
+    def _unselect(self) -> None:
+        self._asked = None
+        for canvas in (self.ema, self.raw):
+            if canvas.selected is not None:
+                canvas.select(None)
 
     def _play(self, playing: bool) -> None:
         self.play.setText("Stop" if playing else "Play")
@@ -183,11 +227,12 @@ class SamplesView(QWidget):
             side.addWidget(label)
             side.addWidget(canvas, 1)
             both.addLayout(side, 1)
+        both.addWidget(self.nearest)
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         row.setSpacing(SPACE_M)
         self.when.setMinimumWidth(84)
-        for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0)):
+        for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0), (self.compare, 0)):
             row.addWidget(part, stretch)
         self.note.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         column = QVBoxLayout(self)
@@ -196,33 +241,3 @@ class SamplesView(QWidget):
         column.addLayout(both, 1)
         column.addWidget(self.note)
         column.addLayout(row)
-
-
-def _list(folder: Path) -> Generator[tuple[Path, tuple[int, ...]], None, None]:
-    """A job: the steps of the sheets there are."""
-    steps = (
-        [int(path.stem) for path in folder.glob("*.png") if path.stem.isdigit()] if folder.is_dir() else []
-    )
-    yield folder, tuple(sorted(steps))
-
-
-def _read(folder: Path, step: int, size: int) -> Generator[Sheet, None, None]:
-    """A job: the pictures of one sheet; a sheet that can not be read leaves what is shown."""
-    from PIL import Image
-
-    try:
-        with Image.open(folder / f"{step:08d}.png", formats=("PNG",)) as image:
-            page = np.asarray(image.convert("RGB"))
-    except OSError:
-        return
-    yield Sheet(step, cut(page, size))
-
-
-def cut(page: np.ndarray, size: int) -> tuple[np.ndarray, ...]:
-    """A sheet into its pictures, row by row."""
-    rows, columns = page.shape[0] // size, page.shape[1] // size
-    return tuple(
-        page[row * size : (row + 1) * size, column * size : (column + 1) * size]
-        for row in range(rows)
-        for column in range(columns)
-    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,6 @@ from PySide6.QtCore import QObject, Signal
 from ..awake import keep_awake
 from ..settings import TrainingSettings
 from .worker import Worker
-
-BEAT = 0.1  # seconds between two chances to stop while paused
-PATIENCE = 8  # events that may come before the checkpoint a pause asks for
 
 
 class Sitting(QObject):
@@ -31,6 +26,7 @@ class Sitting(QObject):
     estimated = Signal(object)  # events.Estimated
     measuring = Signal(str)  # how far, or why it failed, in words
     changed = Signal()  # `state`
+    held = Signal()  # a pause has begun: it stands still, and its checkpoint is there
     ended = Signal(str)  # "finished", "stopped", "interrupted" (the window closes) or "failed"
     failed = Signal(str, str)  # sentence, details
 
@@ -41,11 +37,11 @@ class Sitting(QObject):
         self.run: Path | None = None  # the folder of the run, once it is known
         self._job: int | None = None
         self._estimate: int | None = None
-        self._gate = threading.Event()
         self.worker.reported.connect(self._on_event)
         self.worker.job_finished.connect(lambda job: self._on_end(job, "finished"))
         self.worker.job_cancelled.connect(lambda job: self._on_end(job, "stopped"))
         self.worker.job_failed.connect(self._on_failed)
+        self.worker.job_held.connect(self._on_held)
 
     @property
     def running(self) -> bool:
@@ -60,20 +56,24 @@ class Sitting(QObject):
 
         self.give_up_estimate()
         self.run = None
-        self._gate.set()
         job: Any = jobs.train(settings, resume=resume)
-        self._job = self.worker.submit(pausable(job, self._gate, f"Training {resume or settings.name}"))
+        self._job = self.worker.submit(awake(job, f"Training {resume or settings.name}"))
         self._become("running")
 
     def pause(self) -> None:
-        """Hold still after the current step with everything loaded."""
-        if self.state == "running":
-            self._gate.clear()
+        """Hold still after the current step with everything loaded.
+
+        Before that the job is asked for a checkpoint, so that what was learned can be tried out meanwhile.
+        """
+        if self._job is not None and self.state == "running":
+            from ..events import SAVE, CheckpointSaved, Warned
+
+            self.worker.hold(self._job, ask=SAVE, until=(CheckpointSaved, Warned))
             self._become("paused")
 
     def go_on(self) -> None:
-        if self.state == "paused":
-            self._gate.set()
+        if self._job is not None and self.state == "paused":
+            self.worker.release(self._job)
             self._become("running")
 
     def stop(self) -> None:
@@ -81,7 +81,6 @@ class Sitting(QObject):
         if self._job is not None and self.state != "stopping":
             self._become("stopping")
             self.worker.cancel(self._job)
-            self._gate.set()
 
     def estimate(self, settings: TrainingSettings) -> None:
         """Measure a few steps of these settings, in place of a measurement asked for before."""
@@ -137,6 +136,10 @@ class Sitting(QObject):
         self._become("idle")
         self.ended.emit("interrupted" if outcome == "stopped" and not asked else outcome)
 
+    def _on_held(self, job: int) -> None:
+        if job == self._job and self.state == "paused":
+            self.held.emit()
+
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         if job == self._job:
             self.failed.emit(sentence, details)
@@ -145,31 +148,7 @@ class Sitting(QObject):
         self._on_end(job, "failed")
 
 
-def pausable(
-    job: Generator[Any, Any, None], gate: threading.Event, reason: str
-) -> Generator[Any, None, None]:
-    """The job's events, held back for as long as the gate is shut; None is a chance to be cancelled.
-
-    Before it holds still the job is asked for a checkpoint, so that what was learned can be tried out meanwhile. The
-    machine does not go to sleep by itself.
-    """
-    from ..events import SAVE, CheckpointSaved, Warned
-
-    with keep_awake(reason), closing(job):
-        answer, patience = None, PATIENCE
-        while True:
-            try:
-                event = job.send(answer)
-            except StopIteration:
-                return
-            yield event
-            answer = None
-            if gate.is_set():
-                patience = PATIENCE
-            elif patience and not isinstance(event, CheckpointSaved | Warned):
-                answer = SAVE
-                patience -= 1
-            else:
-                while not gate.wait(BEAT):
-                    yield None
-                patience = PATIENCE
+def awake(job: Generator[Any, Any, None], reason: str) -> Generator[Any, Any, None]:
+    """The job, while which the machine does not go to sleep by itself."""
+    with keep_awake(reason):
+        yield from job

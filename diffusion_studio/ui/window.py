@@ -46,6 +46,18 @@ def _train(studio: Studio) -> Page:
     return TrainPage(studio)
 
 
+def _gallery(studio: Studio) -> Page:
+    from .gallery_page import GalleryPage
+
+    return GalleryPage(studio)
+
+
+def _models(studio: Studio) -> Page:
+    from .models_page import ModelsPage
+
+    return ModelsPage(studio)
+
+
 def _settings(studio: Studio) -> Page:
     from .settings_page import SettingsPage
 
@@ -55,6 +67,8 @@ def _settings(studio: Studio) -> Page:
 PAGES = (
     Entry("generate", "Generate", "Draw pictures with a model", _generate),
     Entry("train", "Train", "Make a model of your own from a folder of pictures", _train),
+    Entry("gallery", "Gallery", "Find every picture you made, and what made it", _gallery),
+    Entry("models", "Models", "See, import, export and keep the models on this computer", _models),
     Entry(
         "settings", "Settings", "How the window looks, and where things are kept", _settings
     ),  # stays last: the foot

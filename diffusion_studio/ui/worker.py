@@ -2,11 +2,14 @@
 
 Each job ends in exactly one of finished, cancelled or failed. Previews are latest-only and at most one in `PREVIEW_EVERY`:
 a slow window skips some and never falls behind, a fast network is not held up by its own pictures; the first and the last of
-a run always arrive. Every other event arrives, in order.
+a run always arrive, and so does the one a job is held at. Every other event arrives, in order.
+
+A job can be held: it is not asked for its next event until it is released, taken one step on, or cancelled.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
 import time
@@ -25,6 +28,7 @@ _running: set[Worker] = set()  # keeps a thread's object for as long as the thre
 PREVIEW_EVERY = (
     0.08  # seconds; painting each step of 12 ms cost a run of small pictures a third of its speed (measured)
 )
+PATIENCE = 8  # events a job may yet tell before it has done what a hold asks for first
 STACK = 16 << 20  # bytes; some systems give a second thread too little for a deep network
 
 
@@ -33,6 +37,17 @@ class _Task:
     id: int
     job: Any
     cancelled: threading.Event = field(default_factory=threading.Event)
+    held: bool = False
+    steps: int = 0  # previews to come before it is held again
+    answer: Any = None  # for its next event
+    ask: Any = None  # the answer it gets before it is held ...
+    until: tuple[type, ...] = ()  # ... until it tells one of these
+    patience: int = 0
+
+    @property
+    def standing(self) -> bool:
+        """Whether it may not go on now."""
+        return self.held and not self.steps and not self.patience
 
 
 class Worker(QThread):
@@ -43,6 +58,7 @@ class Worker(QThread):
     job_cancelled = Signal(int)
     job_failed = Signal(int, str, str)  # job, sentence, details
     job_ended = Signal(int)  # after any of the three
+    job_held = Signal(int)  # it stands still now, and its last preview has been reported
     idle = Signal()  # nothing is left to do
     _ended = Signal(int, str, str, str)
     _preview_waits = Signal()
@@ -84,11 +100,47 @@ class Worker(QThread):
         """Ask a job to end after its current step, or not to begin. A job that has ended is left alone."""
         task = self._tasks.get(job)
         if task is not None:
-            task.cancelled.set()
+            with self._wake:
+                task.cancelled.set()
+                self._wake.notify()
 
     def cancel_all(self) -> None:
-        for task in self._tasks.values():
-            task.cancelled.set()
+        for job in self._tasks:
+            self.cancel(job)
+
+    def hold(self, job: int, *, ask: Any = None, until: tuple[type, ...] = ()) -> None:
+        """Let a job stand still after its current step, with everything loaded.
+
+        With `ask`, that is the answer to its next events first, until it has told one of the events `until` names.
+        """
+        task = self._tasks.get(job)
+        if task is not None and not task.held:
+            with self._wake:
+                task.held, task.steps = True, 0
+                task.ask, task.until, task.patience = ask, until, PATIENCE if until else 0
+
+    def release(self, job: int) -> None:
+        """Let a held job go on."""
+        task = self._tasks.get(job)
+        if task is not None:
+            with self._wake:
+                task.held, task.steps, task.patience = False, 0, 0
+                self._wake.notify()
+
+    def step(self, job: int) -> None:
+        """Let a job go on to its next preview and hold it there."""
+        task = self._tasks.get(job)
+        if task is not None:
+            with self._wake:
+                task.held, task.steps, task.patience = True, task.steps + 1, 0
+                self._wake.notify()
+
+    def answer(self, job: int, value: Any) -> None:
+        """Send a value into a job in answer to the event it has told last, or to its next one."""
+        task = self._tasks.get(job)
+        if task is not None:
+            with self._wake:
+                task.answer = value
 
     def stop(self) -> None:
         """End the thread, after the current step of what it is doing; returns when it has ended."""
@@ -122,23 +174,61 @@ class Worker(QThread):
         """How the job ended, with a sentence and details where it failed."""
         try:
             with closing(task.job) as events:
-                while not task.cancelled.is_set():
-                    event = next(events, _END)
-                    if event is _END:
+                while self._may_go_on(task):
+                    try:
+                        event = events.send(self._answer(task))
+                    except StopIteration:
                         return "finished", "", ""
                     self._deliver(task.id, event)
+                    self._count(task, event)
             return "cancelled", "", ""
         except BaseException as error:
             return "failed", *describe(error)
         finally:
             task.job = None
-            if self._latest:
-                self._preview_waits.emit()  # the last one, where the clock held it back
+            self._show_latest()
+
+    def _may_go_on(self, task: _Task) -> bool:
+        """Waits for as long as the task is held; False once it is cancelled."""
+        with self._wake:
+            standing = task.standing
+        if standing and not task.cancelled.is_set():
+            self._show_latest()
+            self.job_held.emit(task.id)
+            with self._wake:
+                self._wake.wait_for(lambda: not task.standing or task.cancelled.is_set())
+        return not task.cancelled.is_set()
+
+    def _answer(self, task: _Task) -> Any:
+        """What the job is told next; the first thing a generator hears must be None."""
+        with self._wake:
+            if inspect.getgeneratorstate(task.job) == inspect.GEN_CREATED:
+                return None
+            if task.patience:
+                return task.ask
+            value, task.answer = task.answer, None
+            return value
+
+    def _count(self, task: _Task, event: Any) -> None:
+        """What an event does to a hold."""
+        from ..events import Preview
+
+        with self._wake:
+            if task.patience:
+                task.patience = 0 if isinstance(event, task.until) else task.patience - 1
+            elif task.steps and isinstance(event, Preview):
+                task.steps -= 1
+
+    def _show_latest(self) -> None:
+        """Offer the last preview, where the clock held it back."""
+        if self._latest:
+            self._preview_waits.emit()
 
     def _deliver(self, job: int, event: Any) -> None:
         from ..events import Preview  # here: it brings numpy, which the empty window does without
 
         if not isinstance(event, Preview):
+            self._show_latest()  # what came before it is seen before it
             self.reported.emit(job, event)
             return
         now = time.monotonic()
@@ -166,9 +256,6 @@ class Worker(QThread):
         self.job_ended.emit(job)
         if not self._tasks:
             self.idle.emit()
-
-
-_END = object()
 
 
 def describe(error: BaseException) -> tuple[str, str]:

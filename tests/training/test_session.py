@@ -107,6 +107,9 @@ def test_samples_and_their_film(settings, monkeypatch):
     assert not np.array_equal(samples[-1].ema, samples[0].ema)
     film = sorted((runs.find("tiny").path / "samples").glob("*.png"))
     assert [frame.stem for frame in film] == ["00000001", "00000002"]
+    for folder, pictures in (("samples", samples[0].ema), ("samples/raw", samples[0].raw)):
+        with Image.open(runs.find("tiny").path / folder / "00000001.png") as sheet:
+            assert np.array_equal(np.asarray(sheet), np.concatenate(list(pictures), axis=1))
 
 
 def test_one_picture_is_enough_and_the_warning_is_honest(settings, tmp_path):
@@ -200,6 +203,18 @@ def test_a_finished_run_says_so_and_goes_on_with_more_steps(settings):
     assert runs.find("tiny").step == 4
     assert runs.find("tiny").facts["settings"]["steps"] == 4
     assert events[-1].path == models_dir() / "tiny"  # its own earlier model is replaced
+
+
+def test_a_run_that_goes_on_takes_what_is_asked_for_even_where_that_is_the_default(settings):
+    stop_at(1, replace(settings, autosave_steps=1, sample_every=5.0, steps=3))
+    list(train(TrainingSettings(), resume="tiny"))
+    run = runs.find("tiny")
+    assert run.facts["settings"]["sample_every"] == 5.0  # nothing was asked for
+    asked = TrainingSettings(steps=4, sample_every=60.0, batch=32)
+    list(train(asked, resume="tiny", given={"steps", "sample_every", "batch"}))
+    kept = run.facts["settings"]
+    assert (kept["sample_every"], kept["steps"], kept["minutes"]) == (60.0, 4, 0.0)
+    assert kept["batch"] == settings.batch and run.step == 4
 
 
 def test_what_makes_a_resume_inexact_is_said(settings, folder):

@@ -8,7 +8,44 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from diffusion_studio.trajectory import StepFacts, Trajectory
+
 CLASSES = ("beard", "glasses", "long_hair")
+
+
+class Steps(Trajectory):
+    """A trajectory of plain arrays, filled without torch."""
+
+    def add(self, preview, settings, pictures):
+        if not self._facts:
+            self.begin(settings, pictures)
+            self.first = preview.index
+        before = self._states[max(self._states)].denoised if self._states else None
+        change = None if before is None else np.abs(preview.denoised - before.astype(float)).mean((1, 2, 3))
+        with self._lock:
+            self.total = preview.total
+            self._states[preview.index] = SimpleNamespace(
+                index=preview.index,
+                denoised=preview.denoised,
+                noisy=preview.noisy,
+                size=preview.denoised.size,
+            )
+            sigma = float(preview.total - preview.index)
+            snr = sigma**-2 if sigma else float("inf")
+            self._facts.append(StepFacts(preview.index, sigma, 10 * sigma, snr, change))
+
+    def at(self, index, pictures=None):
+        places = range(len(self.pictures)) if pictures is None else pictures
+        assert index in self._states
+        return SimpleNamespace(
+            settings=self.settings, index=index, pictures=tuple(self.pictures[place] for place in places)
+        )
+
+    def view(self, index, view="denoised"):
+        state, end = self.state(index), self.state(self.total)
+        if view == "difference":
+            return np.abs(end.denoised.astype(int) - state.denoised).astype(np.uint8)
+        return state.noisy if view == "noisy" else 255 - state.noisy if view == "noise" else state.denoised
 
 
 def install_model(home, name, **card):
@@ -44,40 +81,69 @@ def draw(monkeypatch):
     """Stands in for the model: `jobs.generate` yields events as the real one does, as `draw`'s fields say."""
     from diffusion_studio import events, jobs, outputs
     from diffusion_studio.errors import UserError
+    from diffusion_studio.history import single
 
-    control = SimpleNamespace(asked=[], closed=0, pause=0.0, fault=None, full_disk=False, size=8)
+    control = SimpleNamespace(
+        asked=[],
+        closed=0,
+        pause=0.0,
+        fault=None,
+        full_disk=False,
+        size=8,
+        forming=False,
+        starts=[],
+        saving=[],
+    )
+    monkeypatch.setattr("diffusion_studio.ui.steering.Trajectory", Steps)
 
     def picture(seed):
         return np.random.default_rng(seed).integers(0, 256, (control.size, control.size, 3), dtype=np.uint8)
 
-    def generate(settings):
+    def generate(settings, *, trajectory=None, start=None, save=True):
         control.asked.append(settings)
+        control.starts.append(start)
+        control.saving.append(save)
         try:
-            yield from _generate(settings)
+            yield from _generate(settings, trajectory, start, save)
         finally:
             control.closed += 1
 
-    def _generate(settings):
+    def _generate(settings, trajectory, start, save):
+        places = tuple(range(settings.count)) if start is None else start.pictures
+        first = 0 if start is None else start.index
         yield events.Status(text="Loading Faces…")
         yield events.Started(
-            settings=settings, model_title="Faces", device="cpu", precision="float32", total=settings.steps
+            settings=settings,
+            model_title="Faces",
+            device="cpu",
+            precision="float32",
+            total=settings.steps,
+            pictures=places,
+            first=first,
         )
-        pictures = np.stack([picture(settings.seed + k) for k in range(settings.count)])
-        for index in range(settings.steps + 1):
+        pictures = np.stack([picture(settings.seed + k) for k in places])
+        for index in range(first, settings.steps + 1):
             if control.fault and index == 2:
                 raise control.fault
-            yield events.Preview(
+            formed = (pictures * (index / settings.steps)).astype(np.uint8) if control.forming else pictures
+            preview = events.Preview(
                 index=index,
                 total=settings.steps,
                 sigma=1.0,
                 timestep=1.0,
-                denoised=pictures,
-                noisy=255 - pictures,
-                seconds=0.1 * index,
+                denoised=formed,
+                noisy=255 - formed,
+                seconds=0.1 * (index - first),
             )
+            if isinstance(trajectory, Steps):
+                trajectory.add(preview, settings, places)
+            answer = yield preview
             time.sleep(control.pause)
-        for index, pixels in enumerate(pictures):
-            own = replace(settings, seed=settings.seed + index, count=1)
+            if answer == events.KEEP or (settings.until and index >= settings.until):
+                settings = replace(settings, until=index if index < settings.steps else 0)
+                break
+        for index, (place, pixels) in enumerate(zip(places, formed if save else (), strict=False)):
+            own = single(settings, place)
             if control.full_disk:
                 yield events.NotSaved(
                     index=index, settings=own, picture=pixels, reason="There is no room left."
@@ -85,7 +151,9 @@ def draw(monkeypatch):
             else:
                 path = outputs.save(pixels, own, facts={})
                 yield events.Saved(path=path, index=index, settings=own, picture=pixels)
-        yield events.Finished(seconds=0.5, steps_per_second=settings.steps / 0.5)
+        yield events.Finished(
+            seconds=0.5, steps_per_second=settings.steps / 0.5, stopped_at=settings.until or None
+        )
 
     def warm_up(settings):
         yield events.Ready(device="cpu", precision="float32", threads=1)

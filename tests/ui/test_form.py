@@ -15,8 +15,10 @@ def other_value(name, default, option):
     """A value that is allowed and is not the default."""
     if option.choices is not None:
         return list(option.choices)[-1]
-    if name == "seed":
+    if name.endswith("seed"):
         return LARGEST_SEED
+    if name in ("source", "mask"):
+        return "ab" * 32  # a digest
     if isinstance(default, bool):
         return not default
     if isinstance(default, int):

@@ -76,8 +76,65 @@ def test_stop_takes_effect_within_a_step(window, qtbot):
     page.panel.show_value(GenerationSettings(model="tiny", steps=1000, precision="float32"))
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 3, timeout=60_000)
-    page.stop()
+    page.generation.stop()
     step = page.generation.step[0]
     qtbot.waitUntil(lambda: not page.generation.worker.busy, timeout=10_000)
     assert page.generation.step[0] == step < 1000
     assert not page.strip.model.paths
+
+
+def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
+    from diffusion_studio import jobs, outputs
+    from diffusion_studio.events import Preview
+    from diffusion_studio.settings import GenerationSettings
+
+    page, steering = window.page, window.page.steering
+    asked = GenerationSettings(
+        model="tiny", steps=12, seed=3, count=3, sampler="dpmpp_2m_sde", precision="float32"
+    )
+
+    def finish(action):
+        with qtbot.waitSignal(page.generation.ended, timeout=60_000):
+            action()
+        return [picture.pixels for picture in page.canvas.pictures]
+
+    page.panel.show_value(asked)
+    parent = finish(page.generate)
+    steering.timeline.step_wanted.emit(5)  # a branch with nothing changed is its parent, bit for bit
+    seen = [picture.pixels for picture in page.canvas.pictures]
+    for layer in page.canvas.layers:
+        page.canvas.show_layer(layer)
+        assert not page.canvas.pictures[0].image(layer).isNull()
+    steering.branch_action.trigger()
+    assert all(map(np.array_equal, finish(page.generate), parent))
+    steering.timeline.step_wanted.emit(9)
+    steering.branch_action.trigger()
+    page.panel.seed.show_value(77)
+    branched = finish(page.generate)
+    assert not np.array_equal(branched[0], parent[0])
+    path = page.canvas.pictures[1].path
+    alone = [e for e in jobs.generate(outputs.read(path).settings, save=False) if isinstance(e, Preview)][-1]
+    assert np.array_equal(alone.denoised[0], branched[1])  # from its file alone, without the trajectory
+    steering.timeline.step_wanted.emit(5)
+    assert all(map(np.array_equal, [picture.pixels for picture in page.canvas.pictures], seen))
+
+    page.panel.show_value(asked)  # stopped early, two of three finished: the same pictures
+    page.panel.few_steps.show_value(4)
+    finish(page.generate)
+    ticks = page.going_on.ticks.ticks
+    ticks[0].click()
+    ticks[2].click()
+    chosen = finish(page.generate)
+    assert np.array_equal(chosen[0], parent[0]) and np.array_equal(chosen[1], parent[2])
+
+    page.panel.show_value(GenerationSettings(model="tiny", steps=1000, seed=3, precision="float32"))
+    page.generate()
+    qtbot.waitUntil(lambda: page.generation.step[0] > 3, timeout=60_000)
+    steering.toggle_pause()
+    qtbot.waitUntil(lambda: page.generation._held_at is not None, timeout=60_000)
+    at = page.generation.step[0]
+    steering.single_step()
+    qtbot.waitUntil(lambda: page.generation.step[0] == at + 1, timeout=60_000)
+    kept = finish(page.generation.keep)[0]
+    record = outputs.read(page.canvas.pictures[0].path)
+    assert record.settings.until == at + 1 and np.array_equal(record.pixels(), kept)

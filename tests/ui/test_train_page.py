@@ -15,7 +15,7 @@ from diffusion_studio import events, jobs
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings import TrainingSettings, to_dict
 from diffusion_studio.training import runs
-from diffusion_studio.ui import train_page
+from diffusion_studio.ui import train_outlook, train_page
 from diffusion_studio.ui.memory import Memory
 from diffusion_studio.ui.studio import Studio
 from diffusion_studio.ui.theme import Theme
@@ -111,8 +111,8 @@ def backend(monkeypatch):
     monkeypatch.setattr(jobs, "train", train)
     monkeypatch.setattr(jobs, "estimate", estimate)
     monkeypatch.setattr(jobs, "publish", publish)
-    monkeypatch.setattr(train_page, "count_parameters", count_parameters)
-    monkeypatch.setattr(train_page, "SETTLE", 1)
+    monkeypatch.setattr(train_outlook, "count_parameters", count_parameters)
+    monkeypatch.setattr(train_outlook, "SETTLE", 1)
     return control
 
 
@@ -298,6 +298,9 @@ def test_a_paused_training_can_be_made_a_model(ready, backend, qtbot, monkeypatc
     ready.panel.button.click()
     wait_for_steps(ready, qtbot)
     ready.panel.pause.click()
+    assert not ready.progress.outcome.isVisibleTo(ready)  # there is nothing to draw with before its checkpoint
+    qtbot.waitUntil(lambda: ready.progress.outcome.isVisibleTo(ready))
+    assert len(backend.saved) == 1 and ready.panel.line.text().startswith("Paused")
     ready.progress.outcome.buttons[1].click()
     qtbot.waitUntil(lambda: chosen == ["my-faces"])
     assert backend.published == ["my-faces"] and ready.sitting.state == "paused"
@@ -473,6 +476,7 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
     banner = window.interior.banner
     qtbot.waitUntil(lambda: banner.isVisible() and "Broken off" in banner.sentence.text())
     assert "50%" in banner.sentence.text() and banner.action.text() == "Go on"
+    assert banner.accessibleName() == "Notice" and banner.property("notice") is True
     banner.action.click()
     assert isinstance(window.page, TrainPage)
     qtbot.waitUntil(lambda: window.page.sitting.run is not None and not window.page.sitting.running)

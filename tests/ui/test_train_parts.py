@@ -1,20 +1,15 @@
-"""What the Train page is made of: the choices, the plots, the report's words, the pausable job, the film."""
-
-import threading
-from pathlib import Path
+"""What the Train page is made of: the choices, the plots, the report's words, the film."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_studio.events import SAVE, CheckpointSaved
 from diffusion_studio.settings import TrainingSettings
 from diffusion_studio.ui import plots
 from diffusion_studio.ui.train_choices import TrainingPanel, millions
+from diffusion_studio.ui.train_film import cut
 from diffusion_studio.ui.train_folder import title_of
 from diffusion_studio.ui.train_report import ReportView, headline, remarks, summary
-from diffusion_studio.ui.train_samples import cut
-from diffusion_studio.ui.train_sitting import pausable
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -158,39 +153,6 @@ def test_a_sheet_is_cut_into_its_pictures():
     assert len(pictures) == 6 and np.array_equal(pictures[4], page[2:4, 2:4])
 
 
-def test_a_shut_gate_asks_for_a_checkpoint_then_holds_and_gives_chances_to_stop():
-    heard = []
-
-    def job():
-        try:
-            for word in "abcdefghijkl":
-                if (yield word) == SAVE:
-                    heard.append(word)
-                    yield CheckpointSaved(step=1, path=Path("x"))
-        finally:
-            heard.append("closed")
-
-    gate = threading.Event()
-    gate.set()
-    held = pausable(job(), gate, "a test")
-    assert next(held) == "a"
-    gate.clear()
-    assert isinstance(next(held), CheckpointSaved)
-    assert next(held) is None and next(held) is None
-    gate.set()
-    assert next(held) == "b" and next(held) == "c"
-    held.close()
-    assert heard == ["a", "closed"]
-
-
-def test_a_pause_holds_even_where_no_checkpoint_comes():
-    gate = threading.Event()
-    held = pausable((str(k) for k in range(100)), gate, "a test")
-    events = [next(held) for _ in range(12)]
-    assert events[0] == "0" and events[-1] is None and "50" not in events
-    held.close()
-
-
 def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     from diffusion_studio.ui.memory import Memory
     from diffusion_studio.ui.studio import Studio
@@ -204,10 +166,17 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     studio = Studio(Theme(qapp), Memory())
     view = SamplesView(studio)
     qtbot.addWidget(view)
+    (folder / "raw").mkdir()
+    Image.new("RGB", (16, 8), (0, 20, 0)).save(folder / "raw" / "00000020.png")
     view.begin(tmp_path / "run", 8)
     qtbot.waitUntil(lambda: len(view.ema.pictures) == 2 and view.ema.pictures[0].pixels[0, 0, 0] == 30)
     view.film.setValue(0)
     qtbot.waitUntil(lambda: view.ema.pictures[0].pixels[0, 0, 0] == 10)
+    assert not view.raw.pictures
+    view.film.setValue(1)
+    qtbot.waitUntil(lambda: bool(view.raw.pictures) and view.ema.pictures[0].pixels[0, 0, 0] == 20)
+    assert view.raw.pictures[1].pixels[0, 0, 1] == 20
+    view.film.setValue(0)
     view.play.click()
     qtbot.waitUntil(lambda: view.film.value() == 2 and not view.play.isChecked(), timeout=5000)
     view.close_down()

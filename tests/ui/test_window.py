@@ -99,8 +99,11 @@ def test_the_button_stops_what_it_started_and_answers_at_once(page, draw, qtbot)
     page.panel.show_value(GenerationSettings(model="faces", steps=500))
     qtbot.mouseClick(page.panel.button, Qt.MouseButton.LeftButton)
     assert page.panel.button.text() == page.panel.button.accessibleName() == "Stop"
-    qtbot.waitUntil(lambda: bool(page.canvas.pictures))
+    qtbot.waitUntil(lambda: page.generation.step[0] > 2)
     qtbot.mouseClick(page.panel.button, Qt.MouseButton.LeftButton)
+    assert page.panel.choices.isVisible() and not page.panel.button.isVisible()
+    qtbot.mouseClick(page.panel.choices.discard, Qt.MouseButton.LeftButton)
+    assert page.panel.button.isVisible() and not page.panel.choices.isVisible()
     assert page.panel.button.text() == "Generate" and page.panel.line.text().startswith("Stopped at step")
     qtbot.waitUntil(lambda: draw.closed == 1)
     assert page.canvas.pictures and not page.strip.model.paths  # the partial picture stays, unsaved
@@ -110,11 +113,13 @@ def test_stop_and_generate_at_once_runs_the_second_to_its_end(page, draw, qtbot)
     draw.pause = 0.01
     page.panel.show_value(GenerationSettings(model="faces", steps=300, seed=1))
     page.generate()
-    qtbot.waitUntil(lambda: bool(page.canvas.pictures))
+    qtbot.waitUntil(lambda: page.generation.step[0] > 2)
     page.stop()
     page.panel.show_value(GenerationSettings(model="faces", steps=3, seed=1000))
+    page.generate()
+    assert page.generation.running and page.panel.button.isVisible()
     with qtbot.waitSignal(page.generation.ended):
-        page.generate()
+        pass
     assert [settings.seed for settings in draw.asked] == [1, 1000]
     assert np.array_equal(page.canvas.pictures[0].pixels, draw.picture(1000))
     assert page.panel.line.text().startswith("Done")
@@ -378,13 +383,13 @@ def test_geometry_comes_back(make_window, qtbot):
 
 def test_every_page_of_the_rail_opens_and_has_its_menus(window):
     titles = lambda: [entry.text().replace("&", "") for entry in window.menuBar().actions()]  # noqa: E731
-    assert titles() == ["File", "Edit", "View", "Generate", "Help"]
+    assert titles() == ["File", "Edit", "View", "Generate", "Mask", "Help"]
     for number, button in enumerate(window.interior.rail.buttons):
         button.click()
         assert window.interior.stack.currentWidget() is window.interior.pages[number]
         assert "File" in titles() and titles()[-1] == "Help"
     window.interior.visit(0)
-    assert titles() == ["File", "Edit", "View", "Generate", "Help"]
+    assert titles() == ["File", "Edit", "View", "Generate", "Mask", "Help"]
 
 
 def test_the_settings_page_changes_the_look_at_once(window, qtbot):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Preview, Status
+from diffusion_studio.events import SAVE, CheckpointSaved, Preview, Status
 from diffusion_studio.ui.worker import Worker
 
 
@@ -21,6 +21,8 @@ class Record:
         worker.job_finished.connect(lambda job: self.ends.append((job, "finished")))
         worker.job_cancelled.connect(lambda job: self.ends.append((job, "cancelled")))
         worker.job_failed.connect(lambda job, *words: self.ends.append((job, "failed", *words)))
+        self.held = []
+        worker.job_held.connect(self.held.append)
 
     def of(self, job):
         return [event for number, event in self.events if number == job]
@@ -236,3 +238,165 @@ def test_a_finished_jobs_pictures_are_let_go(qtbot, worker):
         worker.submit(job())
     gc.collect()
     assert kept[0]() is None
+
+
+# --- held jobs ---
+
+
+def previews(heard=None, total=1000):
+    try:
+        for index in range(total + 1):
+            answer = yield preview(index, total)
+            if answer is not None and heard is not None:
+                heard.append((index, answer))
+            time.sleep(0.001)
+    finally:
+        if heard is not None:
+            heard.append("closed")
+
+
+def last_index(worker):
+    return worker.record.events[-1][1].index
+
+
+def test_a_held_job_stands_still_with_its_last_preview_shown(qtbot, worker, monkeypatch):
+    monkeypatch.setattr(
+        "diffusion_studio.ui.worker.PREVIEW_EVERY", 3600
+    )  # but for the hold, only the first came
+    told = []
+
+    def job():
+        for index in range(1001):
+            told.append(index)
+            yield preview(index, 1000)
+            time.sleep(0.001)
+
+    number = worker.submit(job())
+    qtbot.waitUntil(lambda: len(told) > 5)
+    worker.hold(number)
+    qtbot.waitUntil(lambda: worker.record.held == [number])
+    index = told[-1]
+    qtbot.waitUntil(lambda: last_index(worker) == index)
+    qtbot.wait(30)
+    assert told[-1] == index and not worker.record.ends and worker.busy
+    with qtbot.waitSignal(worker.idle, timeout=20_000):
+        worker.release(number)
+    assert worker.record.ends == [(number, "finished")] and last_index(worker) == 1000
+
+
+def test_a_step_is_one_preview_and_several_are_several(qtbot, worker):
+    job = worker.submit(previews())
+    qtbot.waitUntil(lambda: bool(worker.record.events))
+    worker.hold(job)
+    qtbot.waitUntil(lambda: len(worker.record.held) == 1)
+    index = last_index(worker)
+    for count in (1, 2):
+        worker.step(job)
+        qtbot.waitUntil(lambda count=count: len(worker.record.held) == 1 + count)
+        assert last_index(worker) == index + count
+    worker.step(job)
+    worker.step(job)
+    worker.step(job)
+    qtbot.waitUntil(lambda: last_index(worker) == index + 5)
+    qtbot.wait(20)
+    assert last_index(worker) == index + 5
+    worker.cancel(job)
+    qtbot.waitUntil(lambda: not worker.busy)
+
+
+@pytest.mark.parametrize("end", ["cancel", "cancel_all", "stop"])
+def test_a_held_job_ends_at_once_however_it_is_ended(qtbot, worker, end):
+    heard = []
+    job = worker.submit(previews(heard))
+    qtbot.waitUntil(lambda: bool(worker.record.events))
+    worker.hold(job)
+    qtbot.waitUntil(lambda: worker.record.held == [job])
+    worker.cancel(job) if end == "cancel" else getattr(worker, end)()
+    qtbot.waitUntil(lambda: worker.record.ends == [(job, "cancelled")])
+    assert heard == ["closed"]
+
+
+def test_a_job_held_before_it_begins_begins_when_released(qtbot, worker):
+    first, second = worker.submit(endless()), worker.submit(iter_status(3))
+    worker.hold(second)
+    worker.cancel(first)
+    qtbot.waitUntil(lambda: worker.record.held == [second])
+    assert not worker.record.of(second)
+    with qtbot.waitSignal(worker.idle):
+        worker.release(second)
+    assert len(worker.record.of(second)) == 3
+
+
+def test_an_answer_reaches_the_job_once_at_its_present_event(qtbot, worker):
+    heard = []
+    job = worker.submit(previews(heard))
+    worker.hold(job)
+    qtbot.waitUntil(lambda: worker.record.held == [job])
+    worker.step(job)
+    qtbot.waitUntil(lambda: len(worker.record.held) == 2)
+    index = last_index(worker)
+    worker.answer(job, "keep")
+    worker.release(job)
+    qtbot.waitUntil(lambda: bool(heard))
+    qtbot.wait(10)
+    assert heard == [(index, "keep")]
+    worker.cancel(job)
+    qtbot.waitUntil(lambda: not worker.busy)
+
+
+def test_a_hold_can_ask_for_something_first(qtbot, worker, tmp_path):
+    asked = []
+
+    def training():
+        for step in range(10_000):
+            answer = yield Status(text=str(step))
+            if answer == SAVE:
+                asked.append(step)
+                yield CheckpointSaved(step=step, path=tmp_path)
+
+    job = worker.submit(training())
+    qtbot.waitUntil(lambda: bool(worker.record.events))
+    worker.hold(job, ask=SAVE, until=(CheckpointSaved,))
+    qtbot.waitUntil(lambda: worker.record.held == [job])
+    assert len(asked) == 1 and isinstance(worker.record.events[-1][1], CheckpointSaved)
+    worker.release(job)
+    count = len(worker.record.events)
+    qtbot.waitUntil(lambda: len(worker.record.events) > count + 10)
+    assert len(asked) == 1
+    worker.cancel(job)
+    qtbot.waitUntil(lambda: not worker.busy)
+
+
+def test_a_hold_holds_even_where_what_it_asks_for_never_comes(qtbot, worker):
+    job = worker.submit(endless())
+    worker.hold(job, ask=SAVE, until=(CheckpointSaved,))
+    qtbot.waitUntil(lambda: worker.record.held == [job])
+    assert len(worker.record.events) <= 9  # what it had told already, and eight chances
+    worker.cancel(job)
+    qtbot.waitUntil(lambda: not worker.busy)
+
+
+def test_previews_come_before_what_is_told_after_them(qtbot, worker, monkeypatch):
+    monkeypatch.setattr("diffusion_studio.ui.worker.PREVIEW_EVERY", 3600)
+
+    def job():
+        for index in range(4):
+            yield preview(index, 10)
+        yield Status(text="kept")
+
+    with qtbot.waitSignal(worker.idle):
+        number = worker.submit(job())
+    indices = [getattr(event, "index", event) for event in worker.record.of(number)]
+    assert indices[-2] == 3 and indices[-1].text == "kept"
+
+
+def test_200_random_holds_steps_and_cancels_end_each_job_once(qtbot, worker):
+    chance = random.Random(5)
+    for _ in range(200):
+        job = worker.submit(previews(total=4))
+        for _ in range(chance.randrange(4)):
+            chance.choice((worker.hold, worker.step, worker.release))(job)
+            qtbot.wait(chance.choice((0, 0, 1)))
+        chance.choice((worker.release, worker.cancel))(job)
+    qtbot.waitUntil(lambda: not worker.busy, timeout=20_000)
+    assert sorted(job for job, *_ in worker.record.ends) == list(range(1, 201))

@@ -1,0 +1,113 @@
+"""`compare`: draw one seed with several values of one or two settings, as one labelled sheet."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..settings import GenerationSettings
+from .generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
+from .options import add_options, given
+from .output import on_terminal, plain, progress_bar, say, say_json, tell
+from .stop import Stop
+
+AXES = """An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
+A model is an installed one, or run:NAME@STEP for a checkpoint of a training. """
+
+
+def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    from ..axes import parse_axis, words
+
+    def axis(text: str) -> Any:
+        try:
+            return parse_axis(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    parser.epilog = AXES + DEFAULTS
+    known = ", ".join(words())
+    parser.add_argument(
+        "--x", type=axis, required=True, metavar="AXIS", help=f"what differs from left to right: {known}"
+    )
+    parser.add_argument("--y", type=axis, metavar="AXIS", help="what differs from top to bottom")
+    add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
+    add_own_picture(parser)
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+    )
+    parser.add_argument("--cells", action="store_true", help="also save every picture by itself")
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+    )
+    return run
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> int:
+    from .. import jobs
+    from ..comparing import Comparison
+
+    wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    comparison = Comparison(settings_for(wanted, arguments.like), arguments.x, arguments.y)
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    report = Report(arguments.json, comparison)
+    job = jobs.compare(comparison, folder=arguments.out, cells=arguments.cells)
+    try:
+        with closing(job):
+            for event in job:
+                stop.gently = comparison.done > 0  # from now on there is something to keep
+                report.show(event)
+                if stop.asked and not report.sheet_saved:
+                    break
+        if stop.asked and not report.sheet_saved:
+            report.saved(comparison.save(arguments.out))
+    finally:
+        report.close()
+    for reason in report.lost[:1]:
+        tell(f"{len(report.lost)} of {len(comparison.cells)} pictures are missing: {reason}")
+    return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
+
+
+class Report:
+    """Paths or JSON on standard output, the rest on standard error."""
+
+    def __init__(self, as_json: bool, comparison: Any) -> None:
+        self.as_json, self.comparison = as_json, comparison
+        self.bar: Any = None
+        self.sheet_saved = False
+        self.lost: list[str] = []
+
+    def show(self, event: Any) -> None:
+        from .. import events
+
+        if self.as_json:
+            say_json(events.as_json(event))
+        match event:
+            case events.Status() if on_terminal():
+                tell(event.text)
+            case events.Warned():
+                tell(event.text)
+            case events.CompareStarted():
+                tell(f"Seed {event.settings.seed}")
+                total = event.columns * event.rows
+                self.bar = progress_bar(total=total, desc=plain(self.comparison.shared()), unit="picture")
+            case events.CellDone():
+                self.bar.update(1)
+            case events.CellFailed() | events.NotSaved():
+                self.lost.append(event.reason)
+            case events.Saved() | events.SheetSaved():
+                self.saved(event.path, sheet=isinstance(event, events.SheetSaved))
+
+    def saved(self, path: Path, *, sheet: bool = True) -> None:
+        self.sheet_saved = self.sheet_saved or sheet
+        if not self.as_json:
+            say(str(path))
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,47 @@
+"""Where a film goes: its format, the question for its name, and how far the writing is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from ..film_formats import WRITERS, has_mp4
+from ..options import Option
+from .fields import ChoiceField
+
+FORMATS = {
+    ".png": "APNG: exact, plays in browsers",
+    ".webp": "WebP: exact, plays in browsers",
+    ".gif": "GIF: 256 colours, plays everywhere",
+    ".mp4": "MP4: small, plays as video",
+}
+EXPLAINED = Option("Format", "what kind of file it becomes", choices=FORMATS)
+
+
+def format_field() -> ChoiceField:
+    """The formats that can be written here."""
+    field = ChoiceField(EXPLAINED)
+    if not has_mp4():
+        shown = {ending: text for ending, text in FORMATS.items() if ending != ".mp4"}
+        field.show_choices(shown)
+        field.setToolTip("What kind of file it becomes. MP4 needs the package “av”: pip install av")
+    return field
+
+
+def ask_target(parent: QWidget, title: str, suggested: str, ending: str) -> Path | None:
+    """The name the user gives the film; an ending no format has is completed."""
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    name, _ = QFileDialog.getSaveFileName(
+        parent, title, str(Path(place) / f"{suggested}{ending}"), f"Film (*{ending});;All files (*)"
+    )
+    if not name:
+        return None
+    target = Path(name)
+    return target if target.suffix.lower() in WRITERS else target.with_name(target.name + ending)
+
+
+def size_words(size: int) -> str:
+    """“1.2 MB”."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} KB"

@@ -1,0 +1,289 @@
+"""What can be done with the pictures chosen in the gallery, from its menus, its keys and its pane of details."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QMimeData, QObject
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from ..errors import UserError
+from ..folders import restore, trash
+from ..gallery.entries import Entry
+from . import picture_commands as commands
+from .page import action, fill_menu
+from .saved_pictures import open_picture, read_settings
+from .studio import Studio
+from .texts import file_url, readable
+
+if TYPE_CHECKING:
+    from .gallery_page import GalleryPage
+
+
+class GalleryActions(QObject):
+    def __init__(self, studio: Studio, page: GalleryPage) -> None:
+        super().__init__(page)
+        self._studio, self._page = studio, page
+        self._menu = QMenu(page)
+        make = self._action
+        self.show_full = make(
+            "Full screen", "F11", self._view_chosen, "Look at it alone, and at its neighbours"
+        )
+        self.slideshow = make("Slideshow", "F5", self._slideshow, "Show the pictures one after the other")
+        self.compare = make(
+            "Compare two", "Ctrl+K", self._compare, "Side by side, with a slider, or their difference"
+        )
+        self.starred = make(
+            "Star", "S", lambda: self.star(not self._all_starred()), "Mark or unmark as a favourite"
+        )
+        self.copy = make("Copy", "Ctrl+C", self._copy, "Copy the pictures")
+        self.all = make("Select all", "Ctrl+A", lambda: page.grid.choose_all(), "Choose every picture shown")
+        self.find = make("Search", "Ctrl+F", self._find, "Search by any setting")
+        self.reveal = make("Reveal in folder", "Ctrl+R", self._reveal, "Show the file in the file manager")
+        self.files = make("Export as files…", "Ctrl+E", self._as_files, "Copy the pictures to a folder")
+        self.zip = make("Export as zip…", "", self._as_zip, "Write the pictures as one zip")
+        self.sheet = make("Export as sheet…", "", self._as_sheet, "Write the pictures as one large picture")
+        self.delete = make(
+            "Delete", "Del", self._delete, "Move the pictures to the trash; Undo brings them back"
+        )
+        self._chosen: list[Entry] = []
+        self.trashed: Trashed | None = None  # what Undo would bring back
+        self.follow([])
+
+    def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
+        return {
+            "File": [self.files, self.zip, self.sheet, None, self.reveal],
+            "Edit": [self.copy, self.all, self.find, None, self.starred, self.delete],
+            "View": [self.show_full, self.slideshow, self.compare],
+        }
+
+    def menu(self) -> QMenu:
+        """The menu under the right mouse button."""
+        fill_menu(
+            self._menu,
+            [
+                *(
+                    self.show_full,
+                    self.slideshow,
+                    self.compare,
+                    None,
+                    self.starred,
+                    self.copy,
+                    self.reveal,
+                    None,
+                ),
+                *(self.files, self.zip, self.sheet, None, self.delete),
+            ],
+        )
+        return self._menu
+
+    def follow(self, chosen: Sequence[Entry]) -> None:
+        """Enable what these can have done to them."""
+        self._chosen = list(chosen)
+        for entry in (self.starred, self.copy, self.reveal, self.files, self.zip, self.sheet, self.delete):
+            entry.setEnabled(bool(chosen))
+        self.compare.setEnabled(len(chosen) == 2)
+        self.starred.setText("Unstar" if chosen and self._all_starred() else "Star")
+
+    # --- draw again ---
+
+    def use(self, how: str) -> None:
+        """One of the uses of the details: take settings to the Generate page."""
+        if self._chosen:
+            entry = self._page.details.entry or self._chosen[-1]
+            self._studio.run(read_settings(entry.path), lambda given: self._give(given, how))
+
+    def _give(self, given: Mapping[str, Any], how: str) -> None:
+        from .saved_pictures import MISSING
+
+        values = {name: value for name, value in given.items() if name != MISSING and value is not None}
+        if how == "seed":
+            values = {"seed": values.get("seed")}
+        elif how == "settings":
+            values["seed"] = None
+        elif given.get(MISSING):
+            self._studio.tell_fault(given[MISSING])
+        self._studio.settings_wanted.emit(values)
+        if how == "branch":
+            self._studio.told.emit("Press Generate to draw it again; then Branch from any of its steps.")
+
+    # --- mark ---
+
+    def star(self, starred: bool) -> None:
+        self._try(lambda: self._page.marks.star(self._paths(), starred))
+
+    def tag(self, names: frozenset[str]) -> None:
+        entry = self._page.details.entry
+        if entry is None:
+            return
+
+        def change() -> None:
+            self._page.marks.tag([entry.path], entry.tags - names, remove=True)
+            self._page.marks.tag([entry.path], names)
+
+        self._try(change)
+
+    def _all_starred(self) -> bool:
+        return all(entry.star for entry in self._chosen)
+
+    def _try(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except UserError as error:
+            self._studio.tell_fault(str(error))
+        self._page.mark()
+
+    # --- look ---
+
+    def view(self, path: Path) -> None:
+        """Alone on the screen, among those the grid shows."""
+        self._open_viewer(path, playing=False)
+
+    def _view_chosen(self) -> None:
+        shown = self._page.grid.entries
+        current = self._chosen[-1].path if self._chosen else shown[0].path if shown else None
+        if current is not None:
+            self.view(current)
+
+    def _slideshow(self) -> None:
+        entries = self._chosen if len(self._chosen) > 1 else self._page.grid.entries
+        if entries:
+            self._open_viewer(entries[0].path, playing=True, among=[entry.path for entry in entries])
+
+    def _open_viewer(self, path: Path, *, playing: bool, among: list[Path] | None = None) -> None:
+        from .picture_viewer import PictureViewer
+
+        paths = among or [entry.path for entry in self._page.grid.entries]
+        viewer = PictureViewer(self._studio, paths, paths.index(path), self._page.window())
+        viewer.showFullScreen()
+        if playing:
+            viewer.play()
+
+    def _compare(self) -> None:
+        if len(self._chosen) == 2:
+            self._studio.run(_open_both(self._paths()), self._show_pair)
+
+    def _show_pair(self, pair: Any) -> None:
+        from .pair_dialog import PairDialog
+
+        PairDialog(*pair, self._page.window()).open()
+
+    def _find(self) -> None:
+        self._page.search.setFocus()
+        self._page.search.selectAll()
+
+    def _reveal(self) -> None:
+        if self._chosen:
+            commands.reveal(self._chosen[-1].path)
+
+    # --- give away ---
+
+    def _copy(self) -> None:
+        data = QMimeData()
+        data.setUrls([file_url(path) for path in self._paths()])
+        if len(self._chosen) == 1:
+            pixmap = self._page.thumbs.get(self._chosen[0].path)
+            if (
+                pixmap is not None and pixmap.width() == self._chosen[0].width
+            ):  # small enough to be the picture
+                data.setImageData(pixmap.toImage())
+        QGuiApplication.clipboard().setMimeData(data)
+
+    def _as_files(self) -> None:
+        folder = commands.ask_folder(self._page)
+        if folder is not None:
+            self._give_away("as_files", folder)
+
+    def _as_zip(self) -> None:
+        self._ask_file("as_zip", "Export as zip", "pictures.zip", "Zip (*.zip)")
+
+    def _as_sheet(self) -> None:
+        self._ask_file("as_sheet", "Export as sheet", "sheet.png", "PNG (*.png);;JPEG (*.jpg);;WebP (*.webp)")
+
+    def _ask_file(self, way: str, title: str, name: str, kinds: str) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self._page, title, name, kinds)
+        if chosen:
+            suffix = Path(name).suffix
+            target = Path(chosen)
+            self._give_away(way, target if target.suffix else target.with_name(target.name + suffix))
+
+    def _give_away(self, way: str, target: Path) -> None:
+        from ..gallery import give
+
+        job = getattr(give, way)(self._paths(), target)
+        self._studio.run(job, self._tell_given)
+
+    def _tell_given(self, event: Any) -> None:
+        words = f"{event.done} of {event.total}" if event.done < event.total else f"{event.total}"
+        self._studio.told.emit(f"Exported {words} to {readable(event.path)}")
+
+    def _delete(self) -> None:
+        if self._chosen:
+            self._studio.run(_trash(self._paths()), self._tell_trashed)
+
+    def _tell_trashed(self, event: Trashed) -> None:
+        self.trashed = event
+        self._page.forget([original for original, _ in event.moved])
+        count = len(event.moved)
+        what = "The picture is" if count == 1 else f"{count} pictures are"
+        if event.fault:
+            self._studio.tell_fault(event.fault)
+        elif count:
+            self._studio.tell_notice(
+                f"{what} in the trash.",
+                action="Undo",
+                do=lambda: self._undo(event),
+            )
+
+    def _undo(self, event: Trashed) -> None:
+        self._studio.run(_restore(event), self._restored)
+
+    def _restored(self, event: Any) -> None:
+        self._page.refresh()
+        if event:
+            self._studio.tell_fault(event)
+
+    # --- small things ---
+
+    def _paths(self) -> list[Path]:
+        return [entry.path for entry in self._chosen]
+
+    def _action(self, text: str, shortcut: str, do: Callable[[], Any], tip: str) -> QAction:
+        made = action(self._page, text, shortcut, tip=tip)
+        made.triggered.connect(lambda _=False: do())
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    moved: tuple[tuple[Path, Path], ...]  # where each was, and where it is now
+    fault: str = ""
+
+
+def _trash(paths: Iterable[Path]) -> Generator[Trashed, None, None]:
+    moved: list[tuple[Path, Path]] = []
+    for path in paths:
+        try:
+            moved.append((path, trash(path)))
+        except (OSError, UserError) as error:
+            yield Trashed(tuple(moved), f"{readable(path)} can not be deleted: {error}")
+            return
+    yield Trashed(tuple(moved))
+
+
+def _restore(event: Trashed) -> Generator[str, None, None]:
+    for original, trashed in event.moved:
+        try:
+            restore(trashed, original)
+        except (OSError, UserError) as error:
+            yield str(error)
+            return
+    yield ""
+
+
+def _open_both(paths: Sequence[Path]) -> Generator[Any, None, None]:
+    yield tuple(next(open_picture(path)) for path in paths)

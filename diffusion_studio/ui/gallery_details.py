@@ -1,0 +1,293 @@
+"""What the gallery says of the chosen picture: how it was made, by which model, from what; and what to do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .. import cards
+from ..errors import UserError
+from ..gallery.entries import Entry
+from ..options import from_dict, options
+from ..settings import STEERING, GenerationSettings
+from .form import Disclosure
+from .labels import plain_label
+from .texts import readable, tooltip
+from .theme import SPACE_L, SPACE_M, SPACE_S
+
+WIDTH = 300
+IDLE = GenerationSettings()
+ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
+USUAL = ("clipping", "precision", "device")  # told only where they differ from what is usual
+USES = {
+    "all": ("Use all", "Draw with every setting of this picture"),
+    "seed": ("Use seed", "Keep its seed; leave the other settings as they are"),
+    "settings": ("New seed", "Draw with its settings and another seed"),
+    "branch": ("Branch", "Draw it again and go on differently from any of its steps"),
+}
+
+
+class GalleryDetails(QFrame):
+    use_wanted = Signal(str)  # one of `USES`
+    star_wanted = Signal(bool)
+    tags_wanted = Signal(object)  # frozenset of str
+    relative_wanted = Signal(object)  # Path of its parent or a branch of it
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setFixedWidth(WIDTH)
+        self.entry: Entry | None = None
+        self.picture = QLabel()
+        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.picture.setFixedHeight(WIDTH - 2 * SPACE_L)
+        self.title = plain_label("", "heading")
+        self.title.setWordWrap(True)
+        self.subtitle = plain_label("", "small")
+        self.subtitle.setWordWrap(True)
+        self.buttons = {name: _button(text, tip) for name, (text, tip) in USES.items()}
+        self.buttons["all"].setProperty("primary", True)
+        self.star = _button("☆ Star", "Mark it as a favourite (S)")
+        self.star.setCheckable(True)
+        self.tags = QLineEdit()
+        self.tags.setPlaceholderText("Tags, with commas between them")
+        self.tags.setAccessibleName("Tags")
+        self.tags.setToolTip("Words of your own to find it by: search for tag:word")
+        self._rows = QGridLayout()
+        self._relatives = QVBoxLayout()
+        self.raw = QPlainTextEdit()
+        self.raw.setReadOnly(True)
+        self.raw.setAccessibleName("Metadata")
+        self.raw.setMinimumHeight(160)
+        self.raw.hide()
+        self.more = Disclosure("Metadata", "everything its file says, as it stands there")
+        self.more.toggled.connect(self.raw.setVisible)
+        self._lay_out()
+        for name, button in self.buttons.items():
+            button.clicked.connect(lambda _=False, name=name: self.use_wanted.emit(name))
+        self.star.clicked.connect(self.star_wanted)
+        self.tags.editingFinished.connect(self._give_tags)
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return [*self.buttons.values(), self.star, self.tags, self.more, self.raw]
+
+    def show_entry(
+        self, entry: Entry, pixmap: QPixmap | None, relatives: Sequence[tuple[str, Entry]] = ()
+    ) -> None:
+        self.entry = entry
+        self._show_pixmap(pixmap)
+        self.title.setText(str(entry.facts.get("model_title") or entry.value("model") or "Unknown model"))
+        when = str(entry.facts.get("time", ""))[:16].replace("T", " ")
+        size = f"{entry.width}×{entry.height}" if entry.width else ""
+        self.subtitle.setText(" · ".join(filter(None, (readable(entry.path.name), size, when))))
+        self._show_rows(setting_rows(entry))
+        self._show_relatives(relatives)
+        known = bool(entry.settings)
+        for name, button in self.buttons.items():
+            button.setEnabled(known and (name != "seed" or entry.value("seed") is not None))
+        self.star.setChecked(entry.star)
+        self.star.setText("★ Starred" if entry.star else "☆ Star")
+        if not self.tags.hasFocus():
+            self.tags.setText(", ".join(sorted(entry.tags, key=str.casefold)))
+        said = {"settings": dict(entry.settings or {}), "facts": dict(entry.facts)}
+        self.raw.setPlainText(json.dumps(said, indent=1, ensure_ascii=False, default=str))
+
+    def _show_pixmap(self, pixmap: QPixmap | None) -> None:
+        side = self.picture.height()
+        if pixmap is None or pixmap.isNull():
+            self.picture.clear()
+            return
+        ratio = self.devicePixelRatioF()
+        smooth = max(pixmap.width(), pixmap.height()) > side
+        how = (
+            Qt.TransformationMode.SmoothTransformation if smooth else Qt.TransformationMode.FastTransformation
+        )
+        factor = max(1, int(side * ratio) // max(pixmap.width(), pixmap.height()))
+        target = (
+            pixmap.size() * factor
+            if not smooth
+            else pixmap.size().scaled(
+                int(side * ratio), int(side * ratio), Qt.AspectRatioMode.KeepAspectRatio
+            )
+        )
+        shown = pixmap.scaled(target, Qt.AspectRatioMode.KeepAspectRatio, how)
+        shown.setDevicePixelRatio(ratio)
+        self.picture.setPixmap(shown)
+
+    def _show_rows(self, rows: Iterator[tuple[str, str]]) -> None:
+        _clear(self._rows)
+        for place, (name, value) in enumerate(rows):
+            label = plain_label(name, "quiet")
+            shown = plain_label(value)
+            shown.setWordWrap(True)
+            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._rows.addWidget(label, place, 0, Qt.AlignmentFlag.AlignTop)
+            self._rows.addWidget(shown, place, 1)
+
+    def _show_relatives(self, relatives: Sequence[tuple[str, Entry]]) -> None:
+        _clear(self._relatives)
+        for words, entry in relatives:
+            button = _button(words, f"Show {entry.path.name}")
+            button.clicked.connect(lambda _=False, path=entry.path: self.relative_wanted.emit(path))
+            self._relatives.addWidget(button)
+
+    def _give_tags(self) -> None:
+        names = frozenset(filter(None, (" ".join(tag.split()) for tag in self.tags.text().split(","))))
+        if self.entry is not None and names != self.entry.tags:
+            self.tags_wanted.emit(names)
+
+    def _lay_out(self) -> None:
+        body = QWidget()
+        body.setObjectName("panelBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
+        column.setSpacing(SPACE_S)
+        column.addWidget(self.picture)
+        column.addWidget(self.title)
+        column.addWidget(self.subtitle)
+        column.addSpacing(SPACE_S)
+        column.addWidget(self.buttons["all"])
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_S)
+        for name in ("seed", "settings", "branch"):
+            row.addWidget(self.buttons[name], 1)
+        column.addLayout(row)
+        column.addSpacing(SPACE_S)
+        self._rows.setHorizontalSpacing(SPACE_M)
+        self._rows.setVerticalSpacing(SPACE_S // 2)
+        self._rows.setColumnStretch(1, 1)
+        column.addLayout(self._rows)
+        self._relatives.setSpacing(SPACE_S // 2)
+        column.addLayout(self._relatives)
+        column.addSpacing(SPACE_S)
+        column.addWidget(self.star)
+        column.addWidget(self.tags)
+        column.addWidget(self.more)
+        column.addWidget(self.raw)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(body)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(area)
+
+
+def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The settings in readable form; those that did nothing are left out, and the model when it is gone says what to do."""
+    for name, facts in options(GenerationSettings).items():
+        value = entry.value(name)
+        if name in ("model", "count") or value in (None, "") or _says_nothing(entry, name):
+            continue
+        if name in ("source", "mask"):
+            value = f"{str(value)[:10]}…"
+        shown = facts.choices.get(str(value), str(value)) if facts.choices else _short(value)
+        yield facts.label, shown
+    settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
+    for part in settings.history:
+        seed = dict(part.values).get("seed", settings.seed)
+        yield "Branch", f"of seed {seed}, left at step {part.step}"
+    name = str(entry.value("model") or "")
+    if name:
+        yield "Made by", model_words(name, entry)
+
+
+def model_words(name: str, entry: Entry) -> str:
+    try:
+        card = cards.find(name)
+    except UserError:
+        digest = str(entry.facts.get("model_hash", ""))
+        card = cards.find_by_hash(digest) if digest else None  # type: ignore[assignment]
+    if card is None:
+        return f"{name}, which is not installed: import it on the Models page to draw with it again"
+    classes = f", {len(card.classes)} classes" if card.classes else ""
+    return f"{card.title}: {card.size}×{card.size}{classes}" + (f", {card.licence}" if card.licence else "")
+
+
+def relatives_of(entry: Entry, entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """The picture it was branched from, and those branched from it, found by their settings."""
+    found: list[tuple[str, Entry]] = []
+    past = _parent(entry)
+    own = _own(entry)
+    for other in entries:
+        if other.path == entry.path or not other.settings:
+            continue
+        if past is not None and _own(other) == past:
+            found.append(("Parent", other))
+        elif own is not None and _parent(other) == own:
+            found.append((f"Branch at step {_last_step(other)}", other))
+    return found[:12]
+
+
+def _own(entry: Entry) -> GenerationSettings | None:
+    if not entry.settings:
+        return None
+    settings, _ = from_dict(GenerationSettings, dict(entry.settings))
+    return settings
+
+
+def _parent(entry: Entry) -> GenerationSettings | None:
+    from ..history import parts
+
+    if not (entry.settings or {}).get("history"):
+        return None
+    settings = _own(entry)
+    return parts(settings)[-1][0] if settings is not None and settings.history else None
+
+
+def _last_step(entry: Entry) -> int:
+    settings = _own(entry)
+    return settings.history[-1].step if settings is not None and settings.history else 0
+
+
+def _says_nothing(entry: Entry, name: str) -> bool:
+    if name in ONLY_WITH:
+        return bool(entry.value("sampler") != ONLY_WITH[name])
+    if name in USUAL:
+        return bool(entry.value(name) == getattr(IDLE, name))
+    return name in STEERING and _idle(entry, name)
+
+
+def _idle(entry: Entry, name: str) -> bool:
+    """Whether a setting of the picture's own past or source stands as it does by itself."""
+    goes_with = {"strength": "source", "resamples": "mask", "variation_seed": "variation_strength"}
+    with_it = goes_with.get(name)
+    return entry.value(name) == getattr(IDLE, name) if with_it is None else not entry.value(with_it)
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _button(text: str, explanation: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setAccessibleName(text)
+    button.setToolTip(tooltip(explanation))
+    return button
+
+
+def _clear(layout) -> None:  # type: ignore[no-untyped-def]
+    while layout.count():
+        widget = layout.takeAt(0).widget()
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()

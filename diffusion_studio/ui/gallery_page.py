@@ -1,0 +1,303 @@
+"""The Gallery page: every picture that was made, found again by any setting, looked at, marked and given away."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QFileSystemWatcher, Qt, QTimer
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..errors import UserError
+from ..folders import outputs_dir
+from ..gallery.entries import SORTS, Entry, in_order
+from ..gallery.marks import Marks
+from ..gallery.query import EXAMPLE, parse
+from .gallery_actions import GalleryActions
+from .gallery_details import GalleryDetails, relatives_of
+from .gallery_grid import CELLS, GalleryGrid
+from .gallery_thumbs import GalleryThumbs
+from .labels import plain_label
+from .page import Page
+from .studio import Studio
+from .texts import tooltip
+from .theme import SPACE_L, SPACE_M, SPACE_S
+from .worker import Worker
+
+SETTLE, TYPING = 400, 200  # milliseconds of quiet before the folder is listed again; before a search begins
+FIRST = 400  # pictures shown at once
+
+
+class GalleryPage(Page):
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.marks = Marks()
+        self.entries: dict[Path, Entry] = {}  # newest first
+        self.thumbs = GalleryThumbs(self)
+        self.grid = GalleryGrid(self.thumbs, self)
+        self.details = GalleryDetails(self)
+        self.search = QLineEdit()
+        self.sort, self.cells = _choice("Order", SORTS), _choice("Size", {name: name for name in CELLS})
+        self.cells.setCurrentIndex(1)
+        self.count = plain_label("", "small")
+        self.wrong = plain_label("", "small")
+        self.lister = Worker("gallery", self)
+        self.workers = (self.lister, self.thumbs.worker)
+        self.actions_ = GalleryActions(studio, self)
+        self._job: int | None = None
+        self._read = False
+        self._watcher = QFileSystemWatcher(self)
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self._typing = QTimer(self, singleShot=True, interval=TYPING)
+        self.empty = QStackedWidget()
+        self._lay_out()
+        self._connect()
+
+    # --- what the window asks ---
+
+    def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
+        return self.actions_.menu_entries()
+
+    def controls(self) -> list[QWidget]:
+        return [self.search, self.sort, self.cells, self.grid, *self.details.controls]
+
+    def shown_first(self) -> None:
+        self.grid.setFocus()
+        self.refresh()
+
+    def close_down(self) -> None:
+        self._watcher.blockSignals(True)
+        self._settle.stop()
+        self._typing.stop()
+        watched = [*self._watcher.directories(), *self._watcher.files()]
+        if watched:
+            self._watcher.removePaths(watched)
+
+    # --- the pictures ---
+
+    def refresh(self) -> None:
+        """List the folder anew, and read what is new in it."""
+        if self._job is not None:
+            self.lister.cancel(self._job)
+        self._job = self.lister.submit(_list(dict(self.entries)))
+
+    def chosen(self) -> list[Entry]:
+        return self.grid.chosen_entries()
+
+    def forget(self, paths: Sequence[Path]) -> None:
+        """Pictures that are gone."""
+        for path in paths:
+            self.entries.pop(path, None)
+        self.thumbs.forget(paths)
+        self._show()
+
+    def mark(self) -> None:
+        """Show the stars and tags as they are now."""
+        self.entries = {entry.path: entry for entry in self.marks.mark(self.entries.values())}
+        self._show()
+
+    def _on_event(self, job: int, event: Any) -> None:
+        if job != self._job:
+            return
+        if isinstance(event, Found):
+            self.entries = {entry.path: entry for entry in self.marks.mark(event.entries)}
+            self._read = event.read
+            self._watch(event.folders)
+        self._show()
+
+    def _show(self) -> None:
+        try:
+            wanted, words = parse(self.search.text()), ""
+        except UserError as error:
+            wanted, words = parse(""), str(error)
+        self.wrong.setText(words)
+        self.wrong.setVisible(bool(words))
+        sort = str(self.sort.currentData())
+        shown = in_order((entry for entry in self.entries.values() if wanted(entry)), sort)
+        if shown != self.grid.entries or sort != self.grid.sort:
+            self.grid.show_entries(shown, sort)
+        self._show_count(len(shown))
+        self._show_details()
+
+    def _show_count(self, shown: int) -> None:
+        every = len(self.entries)
+        words = "1 picture" if every == 1 else f"{every:,} pictures"
+        self.count.setText(words if shown == every else f"{shown:,} of {words}")
+        self.empty.setCurrentIndex(0 if shown else 1 if every else 2)
+
+    def _show_details(self) -> None:
+        chosen = self.chosen()
+        self.details.setVisible(bool(chosen))
+        self.actions_.follow(chosen)
+        if not chosen:
+            return
+        entry = chosen[-1] if self.grid.current is None else self.grid.entries[self.grid.current]
+        entry = entry if entry in chosen else chosen[-1]
+        self.details.show_entry(
+            entry, self.thumbs.get(entry.path), relatives_of(entry, self._relations(entry))
+        )
+        if len(chosen) > 1:
+            self.details.title.setText(f"{len(chosen):,} pictures chosen")
+
+    def _relations(self, entry: Entry) -> list[Entry]:
+        """Where relatives can be: branches, and whatever this one may have come from."""
+        own = bool(entry.value("history"))
+        return [other for other in self.entries.values() if own or other.value("history")]
+
+    def _watch(self, folders: Sequence[Path]) -> None:
+        new = {str(folder) for folder in folders} - set(self._watcher.directories())
+        if new:
+            self._watcher.addPaths(sorted(new))
+
+    def _show_relative(self, path: Path) -> None:
+        place = next((i for i, entry in enumerate(self.grid.entries) if entry.path == path), None)
+        if place is None:
+            self.search.clear()
+            self._show()
+            place = next((i for i, entry in enumerate(self.grid.entries) if entry.path == path), None)
+        if place is not None:
+            self.grid.choose(place)
+
+    # --- building ---
+
+    def _connect(self) -> None:
+        self.lister.reported.connect(self._on_event)
+        self._watcher.directoryChanged.connect(lambda _: self._settle.start())
+        self._settle.timeout.connect(self.refresh)
+        self.search.textChanged.connect(lambda _: self._typing.start())
+        self._typing.timeout.connect(self._show)
+        self.sort.currentIndexChanged.connect(lambda _: self._show())
+        self.cells.currentTextChanged.connect(self.grid.show_cell)
+        self.grid.chosen_changed.connect(self._show_details)
+        self.grid.opened.connect(self.actions_.view)
+        self.grid.menu_wanted.connect(lambda place: self.actions_.menu().popup(place))
+        self.thumbs.came.connect(self._on_thumb)
+        self.details.use_wanted.connect(self.actions_.use)
+        self.details.star_wanted.connect(self.actions_.star)
+        self.details.tags_wanted.connect(self.actions_.tag)
+        self.details.relative_wanted.connect(self._show_relative)
+        self._studio.saved.connect(lambda _: self._settle.start())
+        self._studio.models_changed.connect(self._show_details)
+
+    def _on_thumb(self, path: Path) -> None:
+        if self.details.entry is not None and path == self.details.entry.path:
+            self._show_details()
+
+    def _lay_out(self) -> None:
+        self.search.setPlaceholderText(f"Search: {EXAMPLE}")
+        self.search.setAccessibleName("Search")
+        self.search.setClearButtonEnabled(True)
+        self.search.setToolTip(
+            tooltip(
+                "Words of the name, model, class or tags; any setting as key:value or key>=number; star; tag:word; "
+                "is:branch; a minus before a term turns it round. Every term must hold."
+            )
+        )
+        self.wrong.hide()
+        top = QFrame()
+        top.setObjectName("galleryTop")
+        bar = QHBoxLayout(top)
+        bar.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
+        bar.setSpacing(SPACE_M)
+        bar.addWidget(self.search, 1)
+        for part in (self.count, self.sort, self.cells):
+            bar.addWidget(part)
+        self.empty.addWidget(self.grid)
+        self.empty.addWidget(_nothing("Nothing like that", "No picture matches this search.", None))
+        go = QPushButton("Generate")
+        go.setProperty("primary", True)
+        go.clicked.connect(lambda: self._studio.settings_wanted.emit({}))
+        self.empty.addWidget(
+            _nothing(
+                "Your pictures will be here",
+                "Every picture you make is kept with all its settings, so that it can be found and made again.",
+                go,
+            )
+        )
+        middle = QVBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(top)
+        wrong = QHBoxLayout()
+        wrong.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
+        self.wrong.setContentsMargins(0, 0, 0, SPACE_M)
+        wrong.addWidget(self.wrong)
+        middle.addLayout(wrong)
+        middle.addWidget(self.empty, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(middle, 1)
+        row.addWidget(self.details)
+        self.details.hide()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    entries: tuple[Entry, ...]
+    folders: tuple[Path, ...]
+    read: bool  # whether what the files say is known of all of them
+
+
+def _list(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
+    """A job: the first page at once, then all of them, then what they say."""
+    from contextlib import suppress
+    from itertools import islice
+
+    from ..gallery.entries import found
+    from ..gallery.index import look
+    from ..outputs import newest
+
+    with suppress(OSError):
+        outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched
+    folders = tuple(folder for folder in (outputs_dir(), *_days()) if folder.is_dir())
+    if not known:
+        yield Found(tuple(found(islice(newest(), FIRST))), folders, False)
+    listed = [known.get(entry.path, entry) for entry in found(newest())]
+    yield Found(tuple(listed), folders, False)
+    said = {entry.path: entry for batch in look(listed) for entry in batch}
+    yield Found(tuple(said.get(entry.path, entry) for entry in listed), folders, True)
+
+
+def _days() -> list[Path]:
+    """The folders of the latest days, the only ones that new pictures come to."""
+    from ..gallery.entries import DAY
+
+    try:
+        return sorted((p for p in outputs_dir().iterdir() if DAY.fullmatch(p.name)), reverse=True)[:8]
+    except OSError:
+        return []
+
+
+def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:
+    box = QComboBox()
+    box.setAccessibleName(name)
+    box.setToolTip(f"{name} of the pictures")
+    for value, words in choices.items():
+        box.addItem(words, value)
+    return box
+
+
+def _nothing(title: str, words: str, button: QPushButton | None) -> QWidget:
+    """What stands where nothing is."""
+    page = QWidget()
+    column = QVBoxLayout(page)
+    column.addStretch(1)
+    for part in (plain_label(title, "title"), plain_label(words, "quiet"), button):
+        if part is not None:
+            column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+            column.addSpacing(SPACE_S)
+    column.addStretch(2)
+    return page

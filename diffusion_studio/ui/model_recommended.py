@@ -1,0 +1,85 @@
+"""The settings a model recommends: drawn on its noise schedule, changed here, and kept with the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from ..cards import RECOMMENDED, ModelCard
+from ..settings import GenerationSettings, options
+from .curve import NoiseCurve
+from .form import SettingsForm
+from .labels import plain_label
+from .panel import USED_BY
+from .theme import SPACE_S
+
+
+class Recommended(QWidget):
+    kept = Signal(object)  # names and values; None: as the model came
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.form = SettingsForm(
+            GenerationSettings, skip=[name for name in options(GenerationSettings) if name not in RECOMMENDED]
+        )
+        self.curve = NoiseCurve()
+        self.form.add_below("spacing", self.curve)
+        self.note = plain_label("", "small")
+        self.note.setWordWrap(True)
+        self.keep = _button("Keep", "Start with these settings whenever this model is chosen")
+        self.reset = _button("Reset", "Go back to what the model came with")
+        self._card: ModelCard | None = None
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_S)
+        row.addWidget(self.keep)
+        row.addWidget(self.reset)
+        row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_S)
+        column.addWidget(plain_label("Recommended settings", "heading"))
+        column.addWidget(self.form)
+        column.addWidget(self.note)
+        column.addLayout(row)
+        self.form.changed.connect(self._follow)
+        self.keep.clicked.connect(lambda: self.kept.emit(self.values()))
+        self.reset.clicked.connect(lambda: self.kept.emit(None))
+
+    def show_card(self, card: ModelCard) -> None:
+        self._card = card
+        self.form.show_options(card.options)
+        self.curve.show_model(card.schedule)
+        self.form.show_value(card.defaults())
+
+    def values(self) -> dict[str, Any]:
+        """What the form recommends, as far as this model heeds it."""
+        heeded = self._card.options if self._card is not None else frozenset()
+        return {name: field.value() for name, field in self.form.fields.items() if name in heeded}
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return [*self.form.tab_order(), self.keep, self.reset]
+
+    def _follow(self) -> None:
+        fields = self.form.fields
+        self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
+        for name, sampler in USED_BY.items():
+            self.form.enable(name, fields["sampler"].value() == sampler)
+        card = self._card
+        if card is None:
+            return
+        defaults = card.defaults()
+        changed = any(value != getattr(defaults, name) for name, value in self.values().items())
+        self.keep.setEnabled(changed)
+        self.reset.setEnabled(changed or card.changed)
+        self.note.setVisible(card.changed or changed)
+        self.note.setText("Changed, and not kept yet." if changed else "Your own choice.")
+
+
+def _button(text: str, explanation: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setAccessibleName(text)
+    button.setToolTip(explanation)
+    return button

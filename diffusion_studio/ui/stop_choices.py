@@ -1,0 +1,46 @@
+"""What to do with a generation that was stopped on its way: three buttons in the place of the one that stopped it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from .action_button import HEIGHT
+from .theme import SPACE_XS
+
+
+class StopChoices(QWidget):
+    """Hidden until a run is held for them. Nothing waits for an answer but the run."""
+
+    keep_wanted = Signal()
+    finish_wanted = Signal()
+    discard_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.keep = _button("Keep as it is", "Save the picture as it is now, as predicted at this step")
+        self.finish = _button("Finish", "Go on to the end")
+        self.discard = _button("Discard", "Give it up: nothing is saved (Esc)")
+        self.keep.setProperty("primary", True)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(3, 3, 3, 3)
+        row.setSpacing(SPACE_XS)
+        for button in self.controls:
+            row.addWidget(button, 3 if button is self.keep else 2)
+        self.setFixedHeight(HEIGHT)
+        self.keep.clicked.connect(self.keep_wanted)
+        self.finish.clicked.connect(self.finish_wanted)
+        self.discard.clicked.connect(self.discard_wanted)
+        self.hide()
+
+    @property
+    def controls(self) -> list[QPushButton]:
+        return [self.keep, self.finish, self.discard]
+
+
+def _button(text: str, explanation: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setAccessibleName(text)
+    button.setToolTip(explanation)
+    button.setMinimumHeight(32)
+    return button

@@ -1,0 +1,53 @@
+"""The sheets of samples in a run's folder, read off the window's thread: averaged and raw pictures of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sheet(NamedTuple):
+    """The pictures of one step as they were read from their files; raw ones only where they were kept."""
+
+    step: int
+    pictures: tuple[np.ndarray, ...]
+    raw: tuple[np.ndarray, ...]
+
+
+def list_sheets(folder: Path) -> Generator[tuple[Path, tuple[int, ...]], None, None]:
+    """A job: the steps of the sheets there are."""
+    steps = (
+        [int(path.stem) for path in folder.glob("*.png") if path.stem.isdigit()] if folder.is_dir() else []
+    )
+    yield folder, tuple(sorted(steps))
+
+
+def read_sheet(folder: Path, step: int, size: int) -> Generator[Sheet, None, None]:
+    """A job: the pictures of one step; a sheet that can not be read leaves what is shown."""
+    name = f"{step:08d}.png"
+    pictures = _pictures(folder / name, size)
+    if pictures:
+        yield Sheet(step, pictures, _pictures(folder / "raw" / name, size))
+
+
+def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return cut(np.asarray(image.convert("RGB")), size)
+    except OSError:
+        return ()
+
+
+def cut(page: np.ndarray, size: int) -> tuple[np.ndarray, ...]:
+    """A sheet into its pictures, row by row."""
+    rows, columns = page.shape[0] // size, page.shape[1] // size
+    return tuple(
+        page[row * size : (row + 1) * size, column * size : (column + 1) * size]
+        for row in range(rows)
+        for column in range(columns)
+    )

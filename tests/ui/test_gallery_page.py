@@ -1,0 +1,213 @@
+"""The Gallery page: pictures under their days, found, chosen, marked, deleted and brought back."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+
+from diffusion_studio import outputs
+from diffusion_studio.folders import outputs_dir
+from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.history import branch
+from diffusion_studio.settings import GenerationSettings
+from diffusion_studio.ui.gallery_details import relatives_of, setting_rows
+from diffusion_studio.ui.gallery_grid import heading
+from diffusion_studio.ui.gallery_layout import GAP, HEADING, MARGIN, GalleryLayout
+
+PLAIN, CTRL, SHIFT = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+
+
+def draw(seed, **values):
+    settings = GenerationSettings(**{"model": "faces", "seed": seed, "steps": 20, **values})
+    pixels = np.full((8, 8, 3), seed * 10 % 256, np.uint8)
+    return outputs.save(pixels, settings, facts={"model_title": "Faces"})
+
+
+@pytest.fixture
+def paths():
+    return [draw(seed, steps=10 * seed) for seed in (1, 2, 3, 4, 5)]
+
+
+@pytest.fixture
+def page(paths, window, qtbot):
+    return open_gallery(window, qtbot, len(paths))
+
+
+def open_gallery(window, qtbot, count):
+    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    page = window.page
+    qtbot.waitUntil(lambda: len(page.grid.entries) == count and all(e.settings for e in page.grid.entries))
+    qtbot.waitUntil(lambda: not page.lister.busy)
+    return page
+
+
+def seeds(page):
+    return [entry.value("seed") for entry in page.grid.entries]
+
+
+def click(qtbot, page, index, modifier=PLAIN):
+    place = page.grid.layout_.rect(index).center() - QPoint(0, page.grid.verticalScrollBar().value())
+    qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, modifier, place)
+
+
+def test_pictures_stand_newest_first_under_their_day(page):
+    assert seeds(page) == [5, 4, 3, 2, 1]
+    assert [heading(group.name) for group in page.grid.layout_.groups] == ["Today"]
+    assert "5 pictures" in page.count.text()
+
+
+def test_thumbnails_come_for_what_is_on_screen(page, qtbot, paths):
+    qtbot.waitUntil(lambda: all(page.thumbs.get(path) is not None for path in paths))
+
+
+def test_searching_shows_what_matches_and_says_what_is_wrong(page, qtbot):
+    page.search.setText("steps>=30")
+    qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3])
+    assert page.count.text() == "3 of 5 pictures"
+    page.search.setText("colour:red")
+    qtbot.waitUntil(page.wrong.isVisible)
+    assert "colour" in page.wrong.text()
+    page.search.setText("seed:99")
+    qtbot.waitUntil(lambda: page.empty.currentIndex() == 1)
+    page.search.clear()
+    qtbot.waitUntil(lambda: len(seeds(page)) == 5 and not page.wrong.isVisible())
+
+
+def test_sorting(page):
+    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    assert seeds(page) == [1, 2, 3, 4, 5]
+
+
+def test_clicks_choose_one_more_or_a_stretch(page, qtbot):
+    def chosen():
+        return [entry.value("seed") for entry in page.chosen()]
+
+    click(qtbot, page, 1)
+    assert chosen() == [4] and page.details.isVisible()
+    click(qtbot, page, 3, CTRL)
+    assert chosen() == [4, 2]
+    click(qtbot, page, 4, SHIFT)
+    assert chosen() == [2, 1]
+    page.actions_.all.trigger()
+    assert len(chosen()) == 5 and "5 pictures" in page.details.title.text()
+    qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
+    assert chosen() == [] and not page.details.isVisible()
+
+
+def test_keys_walk_the_grid(page, qtbot):
+    page.grid.setFocus()
+    for key, seed in (
+        (Qt.Key.Key_Right, 5),
+        (Qt.Key.Key_Right, 4),
+        (Qt.Key.Key_End, 1),
+        (Qt.Key.Key_Home, 5),
+    ):
+        qtbot.keyClick(page.grid, key)
+        assert [entry.value("seed") for entry in page.chosen()] == [seed]
+
+
+def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
+    click(qtbot, page, 2)
+    rows = dict(setting_rows(page.chosen()[0]))
+    assert rows["Seed"] == "3" and rows["Steps"] == "30" and "Faces" in rows["Made by"] and "Eta" not in rows
+    page.details.buttons["all"].click()
+    qtbot.waitUntil(lambda: window.page is window.interior.pages[0])
+    value = window.page.panel.value()
+    assert (value.seed, value.steps, value.model) == (3, 30, "faces")
+
+
+def test_a_picture_of_a_model_that_is_gone_says_what_to_do(page):
+    entry = Entry(path=outputs_dir() / "x.png", day="2026-01-01", settings={"model": "gone", "seed": 1})
+    assert "not installed" in dict(setting_rows(entry))["Made by"]
+
+
+def test_stars_and_tags_are_kept_and_searched(page, qtbot):
+    click(qtbot, page, 0)
+    page.actions_.starred.trigger()
+    assert page.grid.entries[0].star and page.actions_.starred.text() == "Unstar"
+    page.details.tags.setText("cat,  big hat ")
+    page.details.tags.editingFinished.emit()
+    assert page.grid.entries[0].tags == {"cat", "big hat"}
+    page.search.setText('star tag:"big hat"')
+    qtbot.waitUntil(lambda: seeds(page) == [5])
+
+
+def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
+    click(qtbot, page, 0)
+    click(qtbot, page, 1, SHIFT)
+    page.actions_.delete.trigger()
+    qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
+    assert not paths[4].exists()
+    banner = window.interior.banner
+    qtbot.waitUntil(banner.isVisible)
+    page.actions_._undo(page.actions_.trashed)
+    qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3, 2, 1])
+    assert paths[4].exists()
+
+
+def test_new_pictures_appear_by_themselves(page, qtbot):
+    draw(6)
+    qtbot.waitUntil(lambda: seeds(page)[:1] == [6], timeout=8000)
+
+
+def test_copying_gives_the_files(page, qtbot, paths):
+    click(qtbot, page, 0)
+    page.actions_.copy.trigger()
+    assert QGuiApplication.clipboard().mimeData().urls()[0].toLocalFile() == str(paths[4])
+
+
+@pytest.mark.parametrize(
+    ("way", "target"), [("as_files", "folder"), ("as_zip", "p.zip"), ("as_sheet", "s.png")]
+)
+def test_a_selection_is_exported(page, qtbot, tmp_path, way, target):
+    page.grid.choose_all()
+    page.actions_._give_away(way, tmp_path / target)
+    qtbot.waitUntil((tmp_path / target).exists)
+    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+
+
+def test_an_empty_gallery_says_so_and_offers_generate(window, qtbot):
+    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    qtbot.waitUntil(lambda: window.page.empty.currentIndex() == 2)
+
+
+def test_parent_and_branches_are_found():
+    parent = GenerationSettings(model="faces", seed=7)
+    child = branch(parent, 12, seed=9)
+    paths = [outputs.save(np.zeros((8, 8, 3), np.uint8), settings, facts={}) for settings in (parent, child)]
+    from diffusion_studio.gallery import entries, index
+
+    listed = {e.path: e for batch in index.look(entries.found(paths)) for e in batch}
+    first, second = (listed[path] for path in paths)
+    assert relatives_of(second, [first, second]) == [("Parent", first)]
+    assert relatives_of(first, [first, second]) == [("Branch at step 12", second)]
+    assert dict(setting_rows(second))["Branch"] == "of seed 7, left at step 12"
+
+
+def test_days_are_said_as_people_say_them():
+    today = date.today()
+    assert heading(today.isoformat()) == "Today"
+    assert heading((today - timedelta(days=1)).isoformat()) == "Yesterday"
+    assert heading("2026-03-02") == "Monday, 2 March 2026" and heading("Faces") == "Faces"
+
+
+def test_the_layout_knows_where_everything_is():
+    names = ["a"] * 5 + ["b"] * 1 + ["c"] * 7
+    layout = GalleryLayout(names, 2 * MARGIN + 3 * 50 + 2 * GAP, 50)
+    assert layout.columns == 3 and [group.count for group in layout.groups] == [5, 1, 7]
+    for index in range(len(names)):
+        centre = layout.rect(index).center()
+        assert layout.at(centre.x(), centre.y()) == index
+        assert index in layout.visible(centre.y(), centre.y() + 1)
+    assert layout.at(5, layout.groups[1].top + HEADING // 2) is None
+    assert layout.beside(4, 0, 1) == 5 and layout.beside(5, 0, 1) == 6 and layout.beside(6, 0, -1) == 5
+    assert layout.beside(0, -1, 0) == 0 and layout.beside(12, 1, 0) == 12
+    whole = layout.visible(0, layout.height)
+    assert (whole.start, whole.stop) == (0, len(names))
+    assert GalleryLayout([], 300, 50).at(20, 20) is None
