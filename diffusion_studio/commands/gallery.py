@@ -111,7 +111,10 @@ def search(arguments: argparse.Namespace) -> Iterator[Any]:
     if arguments.out is not None and not arguments.out.is_dir():
         raise UserError(f"{arguments.out} is not a folder.")
     wanted, marks = query.parse(" ".join(map(_quoted, arguments.search))), Marks()
-    batches = index.look(entries.found(newest(arguments.out)))
+    paths = newest(arguments.out)
+    if arguments.out is None:
+        marks.follow(paths)
+    batches = index.look(entries.found(paths))
     every = (entry for batch in batches for entry in marks.mark(batch) if wanted(entry))
     return islice(every, arguments.limit)
 

@@ -43,12 +43,18 @@ class Entry:
         return self.facts.get("class", "") if name == "class_label" and not value else value
 
 
-def key_of(path: Path) -> str:
-    """How stars and tags name a picture: by its place in the outputs folder, so that the folder may be moved."""
-    try:
-        return path.relative_to(outputs_dir()).as_posix()
-    except ValueError:
-        return path.as_posix()
+def key_of(path: Path, base: str | None = None) -> str:
+    """How stars and tags name a picture: by its place in the outputs folder, so that the folder may be moved.
+
+    `base` is `key_base()`, for those who ask for many.
+    """
+    base = key_base() if base is None else base
+    text = path.as_posix()
+    return text[len(base) :] if text.startswith(base) else text
+
+
+def key_base() -> str:
+    return outputs_dir().as_posix() + "/"
 
 
 def day_of(path: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 from ..errors import UserError
 from ..folders import data_dir, read_json, write_json
-from .entries import Entry, key_of
+from .entries import Entry, key_base, key_of
 
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
+HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings stand there too
 
 
 def marks_file() -> Path:
@@ -28,10 +30,32 @@ class Marks:
 
     def mark(self, entries: Iterable[Entry]) -> list[Entry]:
         """The entries with their stars and tags."""
-        return [self._marked(entry) for entry in entries]
+        base = key_base()
+        return [self._marked(entry, base) for entry in entries]
 
-    def _marked(self, entry: Entry) -> Entry:
-        value = self.known.get(entry.key, {})
+    def follow(self, paths: Sequence[Path]) -> None:
+        """Give pictures that were moved or renamed meanwhile the marks they had: known by what is in them."""
+        base = key_base()
+        present = {key_of(path, base): path for path in paths}
+        lost = [mark for key, mark in self.known.items() if key not in present and "print" in mark]
+        by_size: dict[int, dict[str, dict[str, Any]]] = {}
+        for mark in lost:
+            by_size.setdefault(mark["print"][0], {})[mark["print"][1]] = mark
+        moved = {}
+        for key, path in present.items() if by_size else ():
+            if key not in self.known and _size(path) in by_size:
+                size, digest = fingerprint(path) or (-1, "")
+                if digest in by_size.get(size, {}):
+                    moved[key] = by_size[size][digest]
+        if moved:
+            self.known = {**_read(), **moved}
+            with suppress(OSError, UserError):  # kept in memory all the same
+                self._write()
+
+    def _marked(self, entry: Entry, base: str) -> Entry:
+        value = self.known.get(key_of(entry.path, base)) if self.known else None
+        if value is None:
+            return replace(entry, star=False, tags=frozenset()) if entry.star or entry.tags else entry
         star, tags = value.get("star") is True, frozenset(value.get("tags", ()))
         return entry if (star, tags) == (entry.star, entry.tags) else replace(entry, star=star, tags=tags)
 
@@ -58,11 +82,31 @@ class Marks:
         for path in paths:
             key = key_of(path)
             value = {name: v for name, v in change(self.known.get(key, {})).items() if v}
-            if value:
-                self.known[key] = value
+            if value.keys() & {"star", "tags"}:
+                known = fingerprint(path)
+                self.known[key] = {**value, "print": list(known)} if known else value
             else:
                 self.known.pop(key, None)
+        self._write()
+
+    def _write(self) -> None:
         write_json(marks_file(), {"version": VERSION, "pictures": self.known})
+
+
+def fingerprint(path: Path) -> tuple[int, str] | None:
+    """Size and hash of a file's beginning; None where it can not be read."""
+    try:
+        with open(path, "rb") as file:
+            return path.stat().st_size, hashlib.sha256(file.read(HEAD)).hexdigest()[:32]
+    except (OSError, ValueError):
+        return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return -1
 
 
 def check_tag(tag: str) -> str:
@@ -87,4 +131,10 @@ def _read() -> dict[str, dict[str, Any]]:
 def _clean(mark: dict[str, Any]) -> dict[str, Any]:
     tags = mark.get("tags", ())
     tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    return {**({"star": True} if mark.get("star") is True else {}), **({"tags": tags} if tags else {})}
+    star = {"star": True} if mark.get("star") is True else {}
+    return {**star, **({"tags": tags} if tags else {}), **_clean_print(mark.get("print"))}
+
+
+def _clean_print(value: Any) -> dict[str, Any]:
+    fits = isinstance(value, list) and len(value) == 2 and type(value[0]) is int and isinstance(value[1], str)
+    return {"print": value} if fits else {}

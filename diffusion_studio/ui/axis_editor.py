@@ -12,8 +12,8 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
+    QPushButton,
     QStackedWidget,
-    QToolButton,
     QWidget,
     QWidgetAction,
 )
@@ -178,16 +178,16 @@ class AxisEditor(QWidget):
         self._type(self.numbers.text())
 
 
-class CheckList(QToolButton):
+class CheckList(QPushButton):
     """Says which of several are ticked, and opens the list to tick others."""
 
     changed = Signal()
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._text = ""
         self.setObjectName("checkList")
         self.setAccessibleName(name)
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Fixed)
         self.list = QListWidget()

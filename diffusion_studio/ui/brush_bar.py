@@ -1,4 +1,4 @@
-"""The tools of the mask, upright at the left edge of the canvas: only the brush at first, the others once it is taken."""
+"""The tools of the mask, upright at the left edge of the canvas while the brush is in hand, and the button that takes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from .brush import Brush
-from .canvas import Canvas
+from .canvas import MARGIN, Canvas
 from .icons import IconButton
 from .theme import SPACE_M, SPACE_XS, tokens
 
@@ -23,6 +23,7 @@ class BrushBar(QObject):
         column = QVBoxLayout(self._frame)
         column.setContentsMargins(*(SPACE_XS - 1,) * 4)
         column.setSpacing(2)
+        self.entry = GroundButton("brush", actions["brush"])
         self.buttons: dict[str, GroundButton] = {}
         for name, action in actions.items():
             button = GroundButton(name, action)
@@ -38,12 +39,21 @@ class BrushBar(QObject):
         return list(self.buttons.values())
 
     def update(self) -> None:
-        """Show the tools there is use for."""
-        self._frame.setVisible(bool(self._canvas.pictures))
-        for name, button in self.buttons.items():
-            button.setVisible(name == "brush" or self._brush.active)
+        self._frame.setVisible(bool(self._canvas.pictures) and self._brush.active)
         self._frame.adjustSize()
         self._frame.move(SPACE_M, SPACE_M)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """A picture that is seen whole is not covered: where there is no room beside it, it is drawn smaller."""
+        canvas = self._canvas
+        before, canvas.margin = canvas.margin, MARGIN
+        if self._brush.active and canvas.fitted:
+            needed = self._frame.width() + 2 * SPACE_M
+            left = canvas.cell_rect(canvas.opened or 0).left()
+            canvas.margin = needed if left < needed else MARGIN
+        if canvas.margin != before and canvas.fitted:
+            canvas.fit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Show:

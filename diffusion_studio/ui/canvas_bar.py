@@ -33,6 +33,7 @@ class CanvasBar(QObject):
         self.fit.clicked.connect(canvas.fit)
         self.live = _button("Show what is forming", "Go back to the picture that is being drawn now")
         self.live.clicked.connect(self.live_wanted)
+        self._tools: list[QToolButton] = []
         self._left = _group(canvas, *self.layers.values())
         self._right = _group(canvas, self.percent, self.fit)
         self._top = _group(canvas, self.live)
@@ -41,9 +42,17 @@ class CanvasBar(QObject):
         canvas.view_changed.connect(self._update)
         self._update()
 
+    def add_tool(self, button: QToolButton) -> None:
+        """Place a button before the scale."""
+        row = self._right.layout()
+        assert isinstance(row, QHBoxLayout)
+        row.insertWidget(len(self._tools), button)
+        self._tools.append(button)
+        self._place()
+
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.layers.values(), self.fit, self.live]
+        return [*self.layers.values(), *self._tools, self.fit, self.live]
 
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the running generation."""

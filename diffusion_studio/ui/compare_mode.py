@@ -1,4 +1,4 @@
-"""Comparing on the Generate page: when it stands in the place of the canvas, what the main button and the panel have to do with it."""
+"""Comparing on the Generate page: when it stands in the place of the canvas, and what the main button does then."""
 
 from __future__ import annotations
 

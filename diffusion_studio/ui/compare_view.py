@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 LOADED = tuple(f.name for f in fields(GenerationSettings) if f.name != "count")  # into the panel, from a cell
 
 
+FOOT = 50  # height of the row of buttons
+
+
 class CompareView(QWidget):
     progressed = Signal(float, str)  # share done, words
     ended = Signal(str)  # in words
@@ -249,9 +252,11 @@ class CompareView(QWidget):
 
     def _follow_selection(self) -> None:
         done = self._comparison is not None and self._comparison.done > 0
-        self.save_sheet.setEnabled(done)
-        self.save_cells.setEnabled(done)
-        self.two.setEnabled(len(self._chosen_pictures()) == 2)
+        for button in (self.save_sheet, self.save_cells):
+            button.setVisible(done)
+        self.fit.setVisible(bool(self.sheet.cells))
+        self.two.setVisible(len(self._chosen_pictures()) == 2)
+        self._group.setVisible(bool(self.sheet.cells))
 
     def _connect(self) -> None:
         worker = self._worker
@@ -270,13 +275,14 @@ class CompareView(QWidget):
     def _lay_out(self) -> None:
         self._foot = QFrame()
         self._foot.setObjectName("compareFoot")
-        group = QFrame()
+        group = self._group = QFrame()
         group.setObjectName("onGround")
         inner = QHBoxLayout(group)
         inner.setContentsMargins(SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1)
         inner.setSpacing(2)
         for button in (self.two, self.save_sheet, self.save_cells, self.fit):
             inner.addWidget(button)
+        self._foot.setFixedHeight(FOOT)
         row = QHBoxLayout(self._foot)
         row.setContentsMargins(SPACE_M, 0, SPACE_M, SPACE_M)
         row.addStretch(1)

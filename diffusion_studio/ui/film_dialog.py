@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
 from ..errors import UserError
 from ..settings import FilmSettings, options
 from ..trajectory import Trajectory
-from .fields import IntField, name_field
+from .fields import IntField
 from .film_preview import FilmPreview
-from .film_target import EXPLAINED, ask_target, format_field, size_words
+from .film_target import ask_target, format_field, scale_field, size_words
 from .form import SettingsForm
 from .labels import plain_label
 from .studio import Studio
@@ -53,13 +53,13 @@ class FilmDialog(QDialog):
         which.setRange(0, count)
         which.setSpecialValueText("All, as a sheet")
         skip = ("picture",) if count == 1 else ()
-        self.form = SettingsForm(FilmSettings, fields={"picture": which}, skip=skip)
+        self.form = SettingsForm(FilmSettings, fields={"picture": which, "scale": scale_field()}, skip=skip)
         self.format = format_field()
-        name_field(self.format, EXPLAINED)
         self.preview = FilmPreview("The film as it will be")
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
         self.bar = QProgressBar()
+        self.bar.setObjectName("thinBar")
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Frames written")
         self.export_button = QPushButton("Export…")

@@ -24,7 +24,7 @@ class FilmPreview(QWidget):
         self.setAccessibleName(name)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setMinimumSize(320, 320)
+        self.setMinimumSize(420, 420)
         self._film: Film | None = None
         self._image = QImage()
         self._words = ""
@@ -33,7 +33,7 @@ class FilmPreview(QWidget):
         self._timer.timeout.connect(self._play_on)
 
     def sizeHint(self) -> QSize:
-        return QSize(400, 400)
+        return QSize(460, 440)
 
     def play(self, film: Film | None) -> None:
         """From its beginning; None: nothing."""

@@ -8,16 +8,21 @@ from PySide6.QtCore import QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from ..film_formats import WRITERS, has_mp4
-from ..options import Option
-from .fields import ChoiceField
+from ..options import Option, options
+from ..settings import FilmSettings
+from .fields import ChoiceField, IntField, name_field
 
 FORMATS = {
-    ".png": "APNG: exact, plays in browsers",
-    ".webp": "WebP: exact, plays in browsers",
-    ".gif": "GIF: 256 colours, plays everywhere",
-    ".mp4": "MP4: small, plays as video",
+    ".png": "APNG, exact",
+    ".webp": "WebP, exact",
+    ".gif": "GIF, 256 colours",
+    ".mp4": "MP4, smallest",
 }
-EXPLAINED = Option("Format", "what kind of file it becomes", choices=FORMATS)
+EXPLAINED = Option(
+    "Format",
+    "what kind of file it becomes: APNG and WebP play in browsers, GIF nearly everywhere",
+    choices=FORMATS,
+)
 
 
 def format_field() -> ChoiceField:
@@ -26,7 +31,16 @@ def format_field() -> ChoiceField:
     if not has_mp4():
         shown = {ending: text for ending, text in FORMATS.items() if ending != ".mp4"}
         field.show_choices(shown)
-        field.setToolTip("What kind of file it becomes. MP4 needs the package “av”: pip install av")
+    name_field(field, EXPLAINED)
+    if not has_mp4():
+        field.setToolTip(f"{field.toolTip()} MP4 needs the package “av”: pip install av")
+    return field
+
+
+def scale_field() -> IntField:
+    """How much pictures are enlarged; 0 chooses."""
+    field = IntField(options(FilmSettings)["scale"])
+    field.setSpecialValueText("Automatic")
     return field
 
 

@@ -170,7 +170,8 @@ class GalleryActions(QObject):
     def _show_pair(self, pair: Any) -> None:
         from .pair_dialog import PairDialog
 
-        PairDialog(*pair, self._page.window()).open()
+        left, right = pair
+        PairDialog(left, right, self._page.window()).open()
 
     def _find(self) -> None:
         self._page.search.setFocus()

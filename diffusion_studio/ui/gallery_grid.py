@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QToolTip, QWidget
 
-from ..gallery.entries import Entry, group_of
+from ..gallery.entries import Entry
 from .gallery_layout import GAP, MARGIN, GalleryLayout
+from .gallery_listing import Arranged
 from .gallery_thumbs import GalleryThumbs
 from .recent import paint_fitted
 from .texts import file_url, readable, tooltip
@@ -51,20 +52,20 @@ class GalleryGrid(QAbstractScrollArea):
         self.chosen: set[Path] = set()
         self.current: int | None = None
         self._anchor = 0
-        self.sort = "newest"
+        self._runs: list[tuple[str, int]] = []
         self._hover: int | None = None
         self._pressed: QPoint | None = None
-        self._places: dict[Path, int] = {}
+        self._places: Mapping[Path, int] = {}
         self.layout_ = GalleryLayout([], 1, self.cell)
         thumbs.came.connect(self._on_thumb)
 
     # --- what is shown ---
 
-    def show_entries(self, entries: Sequence[Entry], sort: str = "newest") -> None:
+    def show_arranged(self, arranged: Arranged) -> None:
         current = self.entries[self.current].path if self.current is not None else None
-        self.entries, self.sort = list(entries), sort
-        self._places = {entry.path: place for place, entry in enumerate(self.entries)}
+        self.entries, self._places, self._runs = arranged.entries, arranged.places, arranged.runs
         self.current = self._places.get(current) if current is not None else None
+        self._hover = None
         gone = self.chosen - self._places.keys()
         self._arrange()
         if gone:
@@ -109,8 +110,7 @@ class GalleryGrid(QAbstractScrollArea):
         self.chosen_changed.emit()
 
     def _arrange(self) -> None:
-        names = [group_of(entry, self.sort) for entry in self.entries]
-        self.layout_ = GalleryLayout(names, self.viewport().width(), self.cell)
+        self.layout_ = GalleryLayout(self._runs, self.viewport().width(), self.cell)
         bar = self.verticalScrollBar()
         bar.setRange(0, max(0, self.layout_.height - self.viewport().height()))
         bar.setPageStep(self.viewport().height())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from PySide6.QtCore import QRect
 
@@ -23,16 +22,15 @@ class Group:
 
 
 class GalleryLayout:
-    """`names`: the heading of each picture in order; "" for none."""
+    """`runs`: headings, "" for none, and how many pictures stand under each."""
 
-    def __init__(self, names: Sequence[str], width: int, cell: int) -> None:
+    def __init__(self, runs: Sequence[tuple[str, int]], width: int, cell: int) -> None:
         self.cell = cell
         self.columns = max(1, (width - 2 * MARGIN + GAP) // (cell + GAP))
         self.groups: list[Group] = []
-        self.count = len(names)
+        self.count = sum(count for _, count in runs)
         top, first = MARGIN // 2, 0
-        for name, run in groupby(names):
-            count = sum(1 for _ in run)
+        for name, count in runs:
             self.groups.append(Group(name, first, count, top))
             top += self._heading(name) + self._rows(count) * (cell + GAP) + GAP
             first += count

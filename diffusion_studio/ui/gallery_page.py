@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ..errors import UserError
-from ..folders import outputs_dir
-from ..gallery.entries import SORTS, Entry, in_order
+from ..gallery.entries import SORTS, Entry
 from ..gallery.marks import Marks
-from ..gallery.query import EXAMPLE, parse
+from ..gallery.query import EXAMPLE
 from .gallery_actions import GalleryActions
 from .gallery_details import GalleryDetails, relatives_of
 from .gallery_grid import CELLS, GalleryGrid
+from .gallery_listing import Arranged, Found, arrange, list_pictures
 from .gallery_thumbs import GalleryThumbs
 from .labels import plain_label
 from .page import Page
@@ -37,7 +35,7 @@ from .theme import SPACE_L, SPACE_M, SPACE_S
 from .worker import Worker
 
 SETTLE, TYPING = 400, 200  # milliseconds of quiet before the folder is listed again; before a search begins
-FIRST = 400  # pictures shown at once
+FEW = 2000  # pictures that are searched and sorted at once, sooner than a thread would take up the work
 
 
 class GalleryPage(Page):
@@ -45,7 +43,7 @@ class GalleryPage(Page):
         super().__init__(parent)
         self._studio = studio
         self.marks = Marks()
-        self.entries: dict[Path, Entry] = {}  # newest first
+        self.entries: Mapping[Path, Entry] = {}  # newest first; replaced as a whole, for threads read it
         self.thumbs = GalleryThumbs(self)
         self.grid = GalleryGrid(self.thumbs, self)
         self.details = GalleryDetails(self)
@@ -55,10 +53,12 @@ class GalleryPage(Page):
         self.count = plain_label("", "small")
         self.wrong = plain_label("", "small")
         self.lister = Worker("gallery", self)
-        self.workers = (self.lister, self.thumbs.worker)
+        self.arranger = Worker("gallery search", self)
+        self.workers = (self.lister, self.arranger, self.thumbs.worker)
         self.actions_ = GalleryActions(studio, self)
         self._job: int | None = None
-        self._read = False
+        self._arranging: int | None = None
+        self._read = 0  # how many have been asked what they say
         self._watcher = QFileSystemWatcher(self)
         self._settle = QTimer(self, singleShot=True, interval=SETTLE)
         self._typing = QTimer(self, singleShot=True, interval=TYPING)
@@ -92,50 +92,60 @@ class GalleryPage(Page):
         """List the folder anew, and read what is new in it."""
         if self._job is not None:
             self.lister.cancel(self._job)
-        self._job = self.lister.submit(_list(dict(self.entries)))
+        self._job = self.lister.submit(list_pictures(self.entries))
 
     def chosen(self) -> list[Entry]:
         return self.grid.chosen_entries()
 
     def forget(self, paths: Sequence[Path]) -> None:
         """Pictures that are gone."""
-        for path in paths:
-            self.entries.pop(path, None)
+        gone = set(paths)
+        self.entries = {path: entry for path, entry in self.entries.items() if path not in gone}
         self.thumbs.forget(paths)
         self._show()
 
     def mark(self) -> None:
-        """Show the stars and tags as they are now."""
-        self.entries = {entry.path: entry for entry in self.marks.mark(self.entries.values())}
+        """Show the stars and tags of those that are chosen as they are now."""
+        changed = {entry.path: entry for entry in self.marks.mark(self.chosen())}
+        self.entries = {**self.entries, **changed}
         self._show()
 
     def _on_event(self, job: int, event: Any) -> None:
         if job != self._job:
             return
         if isinstance(event, Found):
-            self.entries = {entry.path: entry for entry in self.marks.mark(event.entries)}
-            self._read = event.read
+            self.entries, self._read = event.entries, event.read
             self._watch(event.folders)
-        self._show()
+            self._show()
 
     def _show(self) -> None:
-        try:
-            wanted, words = parse(self.search.text()), ""
-        except UserError as error:
-            wanted, words = parse(""), str(error)
-        self.wrong.setText(words)
-        self.wrong.setVisible(bool(words))
-        sort = str(self.sort.currentData())
-        shown = in_order((entry for entry in self.entries.values() if wanted(entry)), sort)
-        if shown != self.grid.entries or sort != self.grid.sort:
-            self.grid.show_entries(shown, sort)
-        self._show_count(len(shown))
+        """Search and sort what there is, and show that."""
+        if self._arranging is not None:
+            self.arranger.cancel(self._arranging)
+            self._arranging = None
+        job = arrange(self.entries, self.search.text(), str(self.sort.currentData()))
+        if len(self.entries) <= FEW:
+            self._show_arranged(next(job))
+        else:
+            self._arranging = self.arranger.submit(job)
+
+    def _on_arranged(self, job: int, arranged: Any) -> None:
+        if job == self._arranging:
+            self._arranging = None
+            self._show_arranged(arranged)
+
+    def _show_arranged(self, arranged: Arranged) -> None:
+        self.wrong.setText(arranged.wrong)
+        self.wrong.setVisible(bool(arranged.wrong))
+        self.grid.show_arranged(arranged)
+        self._show_count(len(arranged.entries))
         self._show_details()
 
     def _show_count(self, shown: int) -> None:
         every = len(self.entries)
         words = "1 picture" if every == 1 else f"{every:,} pictures"
-        self.count.setText(words if shown == every else f"{shown:,} of {words}")
+        reading = f" · reading {self._read:,}" if 0 < self._read < every else ""
+        self.count.setText((words if shown == every else f"{shown:,} of {words}") + reading)
         self.empty.setCurrentIndex(0 if shown else 1 if every else 2)
 
     def _show_details(self) -> None:
@@ -157,6 +167,11 @@ class GalleryPage(Page):
         own = bool(entry.value("history"))
         return [other for other in self.entries.values() if own or other.value("history")]
 
+    def _move(self) -> None:
+        """Pictures are kept elsewhere now."""
+        self.entries = {}
+        self.refresh()
+
     def _watch(self, folders: Sequence[Path]) -> None:
         new = {str(folder) for folder in folders} - set(self._watcher.directories())
         if new:
@@ -175,6 +190,8 @@ class GalleryPage(Page):
 
     def _connect(self) -> None:
         self.lister.reported.connect(self._on_event)
+        self.arranger.reported.connect(self._on_arranged)
+        self._studio.outputs_moved.connect(self._move)
         self._watcher.directoryChanged.connect(lambda _: self._settle.start())
         self._settle.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda _: self._typing.start())
@@ -242,43 +259,6 @@ class GalleryPage(Page):
         row.addLayout(middle, 1)
         row.addWidget(self.details)
         self.details.hide()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    entries: tuple[Entry, ...]
-    folders: tuple[Path, ...]
-    read: bool  # whether what the files say is known of all of them
-
-
-def _list(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
-    """A job: the first page at once, then all of them, then what they say."""
-    from contextlib import suppress
-    from itertools import islice
-
-    from ..gallery.entries import found
-    from ..gallery.index import look
-    from ..outputs import newest
-
-    with suppress(OSError):
-        outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched
-    folders = tuple(folder for folder in (outputs_dir(), *_days()) if folder.is_dir())
-    if not known:
-        yield Found(tuple(found(islice(newest(), FIRST))), folders, False)
-    listed = [known.get(entry.path, entry) for entry in found(newest())]
-    yield Found(tuple(listed), folders, False)
-    said = {entry.path: entry for batch in look(listed) for entry in batch}
-    yield Found(tuple(said.get(entry.path, entry) for entry in listed), folders, True)
-
-
-def _days() -> list[Path]:
-    """The folders of the latest days, the only ones that new pictures come to."""
-    from ..gallery.entries import DAY
-
-    try:
-        return sorted((p for p in outputs_dir().iterdir() if DAY.fullmatch(p.name)), reverse=True)[:8]
-    except OSError:
-        return []
 
 
 def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:

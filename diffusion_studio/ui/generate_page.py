@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QImage
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
 from .. import cards
 from ..errors import UserError
@@ -19,6 +19,8 @@ from . import picture_commands as commands
 from .canvas import Canvas
 from .canvas_bar import CanvasBar
 from .canvas_commands import CanvasCommands
+from .compare_mode import CompareMode
+from .film_commands import FilmCommands
 from .generation import Generation
 from .going_on import GoingOn
 from .own_picture import OwnPicture
@@ -55,6 +57,10 @@ class GeneratePage(Page):
         self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
         self.going_on = GoingOn(self.panel, self.canvas, self.steering)
         self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
+        self.bar.add_tool(self.own.tools.bar.entry)
+        self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
+        self.compare = CompareMode(studio, self.panel, self.steering, self.going_on, self.middle, self.strip)
+        self.films = FilmCommands(studio, self.panel, self.canvas, self.steering)
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
@@ -67,7 +73,7 @@ class GeneratePage(Page):
 
     @property
     def working(self) -> bool:
-        return self.generation.running
+        return self.generation.running or self.compare.running
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         own = self.commands
@@ -77,6 +83,7 @@ class GeneratePage(Page):
             "View": own.view_entries,
             "Generate": [
                 *(self.generate_action, self.stop_action, *self.steering.entries, None),
+                *(self.compare.action, *self.films.entries, None),
                 *(self.lock_action, self.dice_action, None, *own.page_entries),
             ],
             "Mask": self.own.tools.entries,
@@ -108,6 +115,9 @@ class GeneratePage(Page):
             return
         try:
             self.own.settle()
+            if self.compare.shown:
+                self.compare.start()
+                return
             plan = self.going_on.plan()
         except UserError as error:
             self._studio.tell_fault(str(error))
@@ -124,11 +134,13 @@ class GeneratePage(Page):
         """Stop what runs, and ask what to do with it where that is worth asking; else leave what Generate goes on from."""
         if self.generation.running:
             self.steering.stop()
+        elif self.compare.shown:
+            self.compare.stop()
         else:
             self.going_on.cancel()
 
     def _on_button(self) -> None:
-        self.stop() if self.generation.running else self.generate()
+        self.stop() if self.working else self.generate()
 
     def _on_progress(self, index: int, total: int, words: str) -> None:
         self.panel.button.show_progress(index / max(total, 1))
@@ -271,7 +283,8 @@ class GeneratePage(Page):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.panel)
-        row.addWidget(self.below, 1)
+        self.middle.addWidget(self.below)
+        row.addWidget(self.middle, 1)
         row.addWidget(self.strip)
 
     def _make_actions(self) -> None:
@@ -293,6 +306,8 @@ class GeneratePage(Page):
     def _connect(self) -> None:
         panel, generation = self.panel, self.generation
         panel.button.clicked.connect(self._on_button)
+        self.compare.settings_wanted.connect(self.use)
+        self.compare.left.connect(self._show_empty)
         panel.model_changed.connect(self._on_model)
         self.generate_action.triggered.connect(self.generate)
         self.stop_action.triggered.connect(self.stop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -67,6 +68,7 @@ class PairView(QWidget):
         self.mode = "side"
         self.position = 0.5  # of the slider, from 0 to 1
         self._dragging = False
+        self._keyboard = False  # focus came by the keyboard: show where it is
         self.buttons = {mode: ground_button(*words) for mode, words in MODES.items()}
         self.back = ground_button("Back", "Show the sheet again (Esc)")
         self.words = plain_label("")
@@ -128,7 +130,7 @@ class PairView(QWidget):
         {"side": self._paint_side, "slider": self._paint_slider, "difference": self._paint_difference}[
             self.mode
         ](painter)
-        if self.hasFocus():
+        if self._keyboard and self.hasFocus():
             painter.setPen(QPen(QColor(tokens().accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
@@ -202,6 +204,11 @@ class PairView(QWidget):
         painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, shown)
 
     # --- pointer and keys ---
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+        self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self.mode == "slider" and event.button() == Qt.MouseButton.LeftButton:

@@ -235,6 +235,7 @@ def make_view(name: str, across: str, up: str) -> pg.PlotWidget:
     if up:
         view.setLabel("left", up)
     view.showGrid(x=False, y=True, alpha=0.15)
+    view.getAxis("left").setZValue(-1)  # its lines behind what is drawn
     view.setMinimumSize(160, 120)
     view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # everything in it is said in words beside it
     return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from .timeline import Timeline
 if TYPE_CHECKING:
     from .panel import GenerationPanel
 
+MARK_EVERY = 0.25  # seconds; drawing the timeline with every picture cost a small run more than painting the picture did
 SHORT = 2.0  # seconds a run takes in all, below which stopping it is no loss to ask about
 
 
@@ -55,6 +57,7 @@ class Steering(QObject):
         self.live: tuple[Picture, ...] = ()  # the newest pictures of the current run
         self.index: int | None = None  # the step looked at; None: the newest, as it comes
         self.elsewhere = False  # the canvas shows a picture that is no step
+        self._marked_at = 0.0
         self._asking = False  # what to do with a stopped run
         self._view: tuple[int | None, str] = (None, "")  # place and layer the timeline has been told of
         self.hold_action = make_action(
@@ -203,7 +206,9 @@ class Steering(QObject):
         self.live = pictures
         if self.run is self._current and self.index is None and not self.elsewhere:
             self._canvas.show_pictures(pictures)
-        if self.run is self._current:
+        now = time.monotonic()
+        if self.run is self._current and (now - self._marked_at >= MARK_EVERY or self.generation.paused):
+            self._marked_at = now
             self._mark()
 
     def _on_saved(self, index: int, picture: Picture) -> None:
@@ -230,6 +235,11 @@ class Steering(QObject):
         if not plan.save and self.generation.stopped_at is not None and run.newest >= 0:
             run.early = True
             self.chosen_from.emit(run)
+
+    def _on_held(self) -> None:
+        """It stands still: the timeline shows how far it came."""
+        if self.run is not None and self.run is self._current:
+            self._mark()
 
     def _follow_state(self) -> None:
         generation = self.generation
@@ -271,6 +281,7 @@ class Steering(QObject):
         generation.saved.connect(self._on_saved)
         generation.ended.connect(self._on_ended)
         generation.changed.connect(self._follow_state)
+        generation.held.connect(self._on_held)
         self.hold_action.triggered.connect(self.toggle_pause)
         self.step_action.triggered.connect(self.single_step)
         self.branch_action.triggered.connect(lambda: self._branch(False))

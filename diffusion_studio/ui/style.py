@@ -29,6 +29,7 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 
 #panel { background: $panel; border-right: 1px solid $border; }
 #panelFoot { background: $panel; border-right: 1px solid $border; border-top: 1px solid $border; }
+#outcome { background: $panel; border: none; border-top: 1px solid $border; border-bottom: 1px solid $border; }
 #panel QScrollArea, #panelBody { background: $panel; border: none; }
 #strip { background: $panel; border-left: 1px solid $border; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
@@ -101,6 +102,26 @@ QToolButton:checked { background: $hover; }
 #disclosure { color: $muted; padding: 4px 6px 4px 0; margin-left: -2px; }
 #disclosure:checked { background: transparent; }
 #disclosure:hover { background: $hover; }
+
+#compareHead { background: $panel; border: none; border-bottom: 1px solid $border; }
+#compareFoot, #compareSheet { background: $ground; border: none; }
+#checkList {
+    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: 20px; max-height: 20px;
+    padding: 4px 8px; text-align: left;
+}
+#checkList:hover { border-color: $muted; }
+#checkList:focus { border: 2px solid $accent; padding: 3px 7px; }
+#checkList::menu-indicator { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; right: 6px;
+    subcontrol-position: center right; subcontrol-origin: padding; }
+#checks { background: $raised; border: none; }
+#checks::item { min-height: 26px; padding: 0 4px; border-radius: 5px; }
+#checks::item:selected { background: $hover; color: $text; }
+#checks::indicator {
+    width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; margin-left: 2px;
+}
+#checks::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/check.svg"); }
+#thinBar { background: $border; border: none; border-radius: 3px; }
+#thinBar::chunk { background: $accent; border-radius: 3px; }
 
 #onGround { background: $ground_raised; border-radius: 8px; }
 #onGround QToolButton { color: $ground_muted; padding: 4px 10px; border-radius: 6px; font-size: 12px; }

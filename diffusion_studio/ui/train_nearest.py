@@ -120,7 +120,10 @@ class NearestView(QWidget):
     def _lay_out(self) -> None:
         self.setFixedWidth(WIDTH)
         self.canvas.setMinimumSize(QSize(160, 100))
-        title = plain_label("The sample, and the nearest training picture", "small")
+        title = plain_label("Nearest training picture", "small")
+        self.close_button.setFixedHeight(
+            title.sizeHint().height()
+        )  # in one line with the names of the others
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_S, 0)
         row.addWidget(title, 1)
@@ -128,6 +131,7 @@ class NearestView(QWidget):
         words = QVBoxLayout()
         words.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         words.setSpacing(SPACE_XS)
+        self.name.setContentsMargins(-SPACE_S, 0, -SPACE_S, 0)  # it leaves room about its own words
         for label in (self.name, self.measure, self.verdict):
             words.addWidget(label)
         for label in (self.measure, self.verdict):

@@ -111,10 +111,12 @@ class TrainPage(DropPage):
 
     def _on_checked(self, report: Mapping[str, Any]) -> None:
         folder = self.pictures.folder
-        if self.outlook.take_report(report) and folder is not None:
+        first = self.outlook.take_report(report)
+        if first and folder is not None:
             self.panel.show_folder(folder, free_name(title_of(folder)))
-            self.panel.button.setFocus()
         self.panel.button.setEnabled(bool(report["usable"]))
+        if first:
+            self.panel.button.setFocus()
 
     def _remember(self) -> None:
         settings = self.outlook.choices

@@ -150,7 +150,7 @@ class Outcome(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panelFoot")
+        self.setObjectName("outcome")
         self.sentence = plain_label("")
         self.sentence.setWordWrap(True)
         self.buttons: list[QPushButton] = []

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from .canvas import Canvas
+from .icons import IconButton
 from .labels import plain_label
 from .pictures import Picture
 from .studio import Studio
@@ -42,13 +43,11 @@ class SamplesView(QWidget):
         self.film = QSlider(Qt.Orientation.Horizontal, self)
         self.film.setAccessibleName("Film of the samples")
         self.film.setToolTip("The samples from the first to the latest, always from the same noise.")
-        self.play = QToolButton(self)
-        self.play.setText("Play")
-        self.play.setAccessibleName("Play")
-        self.play.setToolTip("Show how the samples developed, as a film")
+        self.play = IconButton(
+            "play", "Play", "show how the samples developed, as a film", self, icon_on="hold"
+        )
         self.play.setCheckable(True)
-        self.compare = QToolButton(self)
-        self.compare.setText("Compare a picture…")
+        self.compare = QPushButton("Compare a picture…", self)
         self.compare.setAccessibleName("Compare a picture…")
         self.compare.setToolTip("Find the training picture nearest to a picture that a model has drawn")
         self.nearest = NearestView(self)
@@ -192,8 +191,7 @@ class SamplesView(QWidget):
                 canvas.select(None)
 
     def _play(self, playing: bool) -> None:
-        self.play.setText("Stop" if playing else "Play")
-        self.play.setAccessibleName(self.play.text())
+        self.play.setAccessibleName("Hold" if playing else "Play")
         if not playing:
             self._timer.stop()
             return

@@ -1,12 +1,16 @@
 """The nearest training picture, its distance against train-to-train distances, and the words for it."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from diffusion_studio import cli
 from diffusion_studio.errors import UserError
-from diffusion_studio.settings import TrainingSettings
+from diffusion_studio.settings import TrainingSettings, to_dict
 from diffusion_studio.training import nearest as module
+from diffusion_studio.training import runs
 from diffusion_studio.training.nearest import Gallery, Likeness, nearest, shrink
 
 
@@ -141,3 +145,41 @@ def test_the_words_go_with_the_distance(tmp_path, distance, words):
         likeness.measure
         == f"{distance:.3f}; half of the training pictures have a neighbour nearer than 0.120"
     )
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_names_the_nearest_picture_of_a_folder(folder, tmp_path, capsys):
+    sample = tmp_path / "sample.png"
+    Image.fromarray(drawn(12, side=8)[5][:, ::-1]).save(sample)
+    assert cli.main(["nearest", str(sample), str(folder), "--size", "8"]) == 0
+    shown = capsys.readouterr().out
+    assert "05.png (mirrored)" in shown and "0.000; half of the training pictures" in shown
+    assert "pixel for pixel" in shown.splitlines()[-1]
+
+
+def test_the_command_takes_a_run_and_tells_json(folder, tmp_path, capsys):
+    settings = TrainingSettings(folder=str(folder), name="mine", size=8, flip=False)
+    runs.create("mine", to_dict(settings), {})
+    sample = tmp_path / "sample.png"
+    Image.fromarray(drawn(12, side=8)[5][:, ::-1]).save(sample)
+    assert cli.main(["nearest", str(sample), "mine", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["distance"] > 0.1 and not found["mirrored"]  # this run does not mirror
+    assert 0 <= found["share_nearer"] <= 1 and found["median"] > 0.1 and found["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        ("{bad} {folder}", 1, "not a PNG"),
+        ("{good} nobody", 1, "no training run called “nobody”"),
+        ("{good} {folder} --size many", 2, "not a whole number"),
+        ("{good}", 2, "required: FOLDER|RUN"),
+    ],
+)
+def test_what_the_command_can_not_do_is_said(folder, capsys, words, status, sentence):
+    line = words.format(folder=folder, good=folder / "01.png", bad=folder / "bad.png")
+    assert cli.main(["nearest", *line.split()]) == status
+    assert sentence in capsys.readouterr().err

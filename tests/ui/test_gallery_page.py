@@ -198,10 +198,10 @@ def test_days_are_said_as_people_say_them():
 
 
 def test_the_layout_knows_where_everything_is():
-    names = ["a"] * 5 + ["b"] * 1 + ["c"] * 7
-    layout = GalleryLayout(names, 2 * MARGIN + 3 * 50 + 2 * GAP, 50)
+    runs = [("a", 5), ("b", 1), ("c", 7)]
+    layout = GalleryLayout(runs, 2 * MARGIN + 3 * 50 + 2 * GAP, 50)
     assert layout.columns == 3 and [group.count for group in layout.groups] == [5, 1, 7]
-    for index in range(len(names)):
+    for index in range(13):
         centre = layout.rect(index).center()
         assert layout.at(centre.x(), centre.y()) == index
         assert index in layout.visible(centre.y(), centre.y() + 1)
@@ -209,5 +209,5 @@ def test_the_layout_knows_where_everything_is():
     assert layout.beside(4, 0, 1) == 5 and layout.beside(5, 0, 1) == 6 and layout.beside(6, 0, -1) == 5
     assert layout.beside(0, -1, 0) == 0 and layout.beside(12, 1, 0) == 12
     whole = layout.visible(0, layout.height)
-    assert (whole.start, whole.stop) == (0, len(names))
+    assert (whole.start, whole.stop) == (0, 13)
     assert GalleryLayout([], 300, 50).at(20, 20) is None

@@ -338,11 +338,15 @@ def test_undo_redo_invert_and_clear_by_keys_and_menu(opened, page, window):
 def test_the_buttons_on_the_canvas_are_the_actions(opened, page):
     bar, tools = opened.tools.bar, opened.tools
     visible = lambda: {name for name, button in bar.buttons.items() if button.isVisible()}  # noqa: E731
-    assert visible() == {"brush"}
-    bar.buttons["brush"].click()
+    assert not visible() and bar.entry.isVisible() and bar.entry in page.controls()
+    bar.entry.click()
     assert tools.brush.active and visible() == set(bar.buttons)
     bar.buttons["eraser"].click()
     assert tools.brush.erasing and bar.buttons["eraser"].isChecked() and not bar.buttons["brush"].isChecked()
+    frame = bar.buttons["brush"].parentWidget()
+    for width in (500, 900):
+        page.canvas.resize(width, 500)
+        assert not page.canvas.cell_rect(0).intersects(frame.geometry().toRectF()), "nothing is covered"
     assert not bar.buttons["undo"].isEnabled()
     for button in bar.buttons.values():
         assert button.accessibleName() and button.toolTip()

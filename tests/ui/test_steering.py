@@ -87,7 +87,7 @@ def test_scrubbing_while_it_runs_stays_until_live_is_pressed(page, steering, dra
     step = page.generation.step[0]
     qtbot.waitUntil(lambda: page.generation.step[0] > step + 3)
     assert steering.timeline.track.index == 2 and pixel(page) == formed(draw, 7, 2, 500)
-    assert steering.timeline.track.course.newest > step  # the track goes on growing
+    qtbot.waitUntil(lambda: steering.timeline.track.course.newest > step)  # the track goes on growing
     steering.timeline.live.click()
     assert steering.timeline.track.index > 2 and steering.timeline.live.isChecked()
     page.generation.stop()

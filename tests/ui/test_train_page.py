@@ -15,12 +15,12 @@ from diffusion_studio import events, jobs
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings import TrainingSettings, to_dict
 from diffusion_studio.training import runs
-from diffusion_studio.ui import train_outlook, train_page
+from diffusion_studio.ui import train_outlook, train_page, train_samples
 from diffusion_studio.ui.memory import Memory
 from diffusion_studio.ui.studio import Studio
 from diffusion_studio.ui.theme import Theme
 from diffusion_studio.ui.train_page import TrainPage
-from diffusion_studio.ui.train_records import find_interrupted
+from diffusion_studio.ui.train_records import find_interrupted, read_run
 from diffusion_studio.ui.train_tabs import NOISE, PICTURES, PROGRESS, RUNS
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -274,6 +274,59 @@ def test_losses_and_samples_are_shown_as_they_come(ready, backend, qtbot):
     assert view.ema.pictures[0].pixels[0, 0, 0] == 3 and "average" in view.note.text()
 
 
+def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtbot):
+    ready.panel.form.fields["size"].show_value(16)
+    train(ready, qtbot)
+    view, pair = ready.progress.samples, ready.progress.samples.nearest
+    assert not pair.isVisibleTo(ready)
+    view.ema.select(2)
+    qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
+    assert pair.isVisibleTo(ready) and pair.canvas.pictures[0].pixels[0, 0, 0] == 6
+    assert pair.canvas.pictures[1].size == (16, 16) and pair.name.text().split(",")[0].endswith(".png")
+    assert "half of the training pictures have a neighbour nearer than" in pair.measure.text()
+    assert pair.verdict.text().endswith(".")
+    view.film.setValue(0)  # the same place of another sheet
+    qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 3)
+    view.raw.select(1)  # one is chosen at a time
+    qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 252)
+    assert view.ema.selected is None
+    pair.close_button.click()
+    assert not pair.isVisibleTo(ready) and view.raw.selected is None
+
+
+def test_a_click_beside_the_samples_puts_the_nearest_picture_away(ready, backend, qtbot):
+    train(ready, qtbot)
+    view = ready.progress.samples
+    view.ema.select(0)
+    qtbot.waitUntil(lambda: len(view.nearest.canvas.pictures) == 2)
+    view.ema.select(None)
+    assert not view.nearest.isVisibleTo(ready)
+
+
+def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, monkeypatch):
+    train(ready, qtbot)
+    view, own = ready.progress.samples, folder / "cats" / "1.png"
+    monkeypatch.setattr(train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(own), ""))
+    view.compare.click()
+    pair = view.nearest
+    qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
+    assert not pair.name.text().startswith("1.png")  # of the others
+    monkeypatch.setattr(
+        train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(folder / "dogs" / "torn.jpg"), "")
+    )
+    view.compare.click()
+    qtbot.waitUntil(lambda: "torn.jpg" in pair.canvas._sentence)
+    assert not pair.canvas.pictures and not pair.measure.text()
+
+
+def test_without_its_folder_the_nearest_picture_is_told_to_be_missing(page, qtbot, tmp_path):
+    settings = TrainingSettings(name="Old", size=SIZE, folder=str(tmp_path / "gone"))
+    run = runs.create("old", to_dict(settings), {})
+    page._show_run(next(read_run(run.path)))
+    page.progress.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
+    qtbot.waitUntil(lambda: "is not there" in page.progress.samples.nearest.canvas._sentence)
+
+
 def test_pause_holds_the_job_and_go_on_continues_it(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
     ready.panel.button.click()
@@ -298,7 +351,9 @@ def test_a_paused_training_can_be_made_a_model(ready, backend, qtbot, monkeypatc
     ready.panel.button.click()
     wait_for_steps(ready, qtbot)
     ready.panel.pause.click()
-    assert not ready.progress.outcome.isVisibleTo(ready)  # there is nothing to draw with before its checkpoint
+    assert not ready.progress.outcome.isVisibleTo(
+        ready
+    )  # there is nothing to draw with before its checkpoint
     qtbot.waitUntil(lambda: ready.progress.outcome.isVisibleTo(ready))
     assert len(backend.saved) == 1 and ready.panel.line.text().startswith("Paused")
     ready.progress.outcome.buttons[1].click()

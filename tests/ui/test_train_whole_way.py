@@ -220,7 +220,9 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     qtbot.mouseClick(samples.ema, Qt.MouseButton.LeftButton, pos=QPoint(*map(round, first_cell.toTuple())))
     user.until(lambda: len(samples.nearest.canvas.pictures) == 2)
     assert samples.nearest.canvas.pictures[0].pixels.tolist() == samples.ema.pictures[0].pixels.tolist()
-    assert "half of the training pictures" in samples.nearest.measure.text() and samples.nearest.verdict.text()
+    assert (
+        "half of the training pictures" in samples.nearest.measure.text() and samples.nearest.verdict.text()
+    )
 
     user.outcome(train, "Generate with it")
     user.until(lambda: window.page is not train)

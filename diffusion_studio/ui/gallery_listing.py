@@ -1,0 +1,94 @@
+"""Jobs that list the gallery's pictures, read what they say, and put those that are wanted in order.
+
+All of it is done off the window's thread: with 20,000 pictures each would hold the window up for longer than a hand feels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from ..errors import UserError
+from ..folders import outputs_dir
+from ..gallery.entries import DAY, Entry, found, group_of, in_order
+from ..gallery.index import look
+from ..gallery.marks import Marks
+from ..gallery.query import parse
+
+FIRST = 400  # pictures shown at once
+EVERY = 1.5  # seconds after which what has been read meanwhile is shown
+WATCHED = 8  # days; new pictures come to the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The pictures there are, newest first; `read` of them say all they have to say."""
+
+    entries: Mapping[Path, Entry]
+    folders: tuple[Path, ...]
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Those that a search asks for, in order: the runs are headings with how many pictures stand under each."""
+
+    entries: list[Entry] = field(default_factory=list)
+    places: Mapping[Path, int] = field(default_factory=dict)
+    runs: list[tuple[str, int]] = field(default_factory=list)
+    sort: str = "newest"
+    wrong: str = ""  # why the search could not be understood
+
+
+def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
+    """The first page at once, then all of them, then what they say."""
+    from ..outputs import newest
+
+    with suppress(OSError):
+        outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched
+    folders = tuple(folder for folder in (outputs_dir(), *_days()) if folder.is_dir())
+    marks = Marks()
+    if not known:
+        first = marks.mark(found(newest(limit=FIRST)))
+        yield Found({entry.path: entry for entry in first}, folders, 0)
+    paths = newest()
+    marks.follow(paths)
+    listed = {entry.path: known.get(entry.path, entry) for entry in found(paths)}
+    listed = {entry.path: entry for entry in marks.mark(listed.values())}
+    yield Found(listed, folders, 0)
+    read, shown = 0, time.monotonic()
+    for batch in look(list(listed.values())):
+        listed.update((entry.path, entry) for entry in batch)
+        read += len(batch)
+        if time.monotonic() - shown > EVERY:
+            yield Found(dict(listed), folders, read)
+            shown = time.monotonic()
+    yield Found(listed, folders, len(listed))
+
+
+def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:
+    """A search that can not be understood shows everything, and says why."""
+    try:
+        wanted, wrong = parse(search), ""
+    except UserError as error:
+        wanted, wrong = parse(""), str(error)
+    shown = in_order(filter(wanted, entries.values()), sort)
+    places = {entry.path: place for place, entry in enumerate(shown)}
+    yield Arranged(shown, places, list(runs(shown, sort)), sort, wrong)
+
+
+def runs(entries: list[Entry], sort: str) -> Iterator[tuple[str, int]]:
+    for name, run in groupby(group_of(entry, sort) for entry in entries):
+        yield name, sum(1 for _ in run)
+
+
+def _days() -> list[Path]:
+    try:
+        days = (path for path in outputs_dir().iterdir() if DAY.fullmatch(path.name))
+        return sorted(days, reverse=True)[:WATCHED]
+    except OSError:
+        return []
