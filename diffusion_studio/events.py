@@ -192,7 +192,7 @@ class Loss:
     """Training progress; `validation` only where it was measured at this step."""
 
     step: int
-    loss: float
+    loss: float  # without weights, as the validation is
     validation: float | None
     learning_rate: float
     pictures_per_second: float

@@ -10,6 +10,7 @@ from .options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
 
 FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
 MODEL_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
+BEFORE = {"polish": 0.0}  # what runs did that were begun before there was such an option
 CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be another run
     "steps",
     "minutes",
@@ -82,7 +83,15 @@ class TrainingSettings:
         max=100.0,
         more=True,
         label="Min-SNR gamma",
-        help="evens out the noise levels' share in the loss; 0: off",
+        help="keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even",
+    )
+    polish: float = option(
+        0.4,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label="Polish",
+        help="share of the run, at its end, over which Min-SNR gives way to an even loss that takes the grain off; 0: none",
     )
     label_dropout: float = option(
         0.1,

@@ -1,4 +1,4 @@
-"""Makes the README's screenshots, resources/screenshots/generate-{light,dark}.png, with the starter model and no display.
+"""Makes the README's screenshots, resources/screenshots/*.png, with the starter model and no display.
 
 python packaging/screenshots.py
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,8 @@ def main() -> None:
         fill_strip(application, window)
         shoot_finished(application, window, "light")
         shoot_forming(application, window, "dark")
+        shoot_scrubbed(application, window, "light")
+        shoot_gallery(application, window, "light")
         window.close()
         while window.isVisible():
             application.processEvents()
@@ -70,6 +73,34 @@ def shoot_forming(application, window, theme: str) -> None:
     generate(application, window, count=16, seed=SEED + 1000)
 
 
+def shoot_scrubbed(application, window, theme: str) -> None:
+    """A step of the way, in the state the network sees."""
+    window.studio.change_preferences(theme=theme)
+    generate(application, window, count=4, seed=SEED)
+    window.page.canvas.show_layer("noisy")
+    window.page.steering.look_at(8)
+    save(application, window, theme, "timeline")
+    window.page.canvas.show_layer("denoised")
+
+
+def shoot_gallery(application, window, theme: str) -> None:
+    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    page = window.page
+    while page.lister.busy or not page.grid.entries:
+        application.processEvents()
+    page.marks.star([entry.path for entry in page.grid.entries[2:20:7]], True)
+    page.mark()
+    page.grid.choose(9)
+    wait(application, 1.0)
+    save(application, window, theme, "gallery")
+
+
+def wait(application, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        application.processEvents()
+
+
 def generate(application, window, *, count: int, seed: int) -> None:
     page = window.page
     page.panel.form.fields["count"].show_value(count)
@@ -79,8 +110,8 @@ def generate(application, window, *, count: int, seed: int) -> None:
         application.processEvents()
 
 
-def save(application, window, theme: str) -> None:
-    target = ROOT / "resources" / "screenshots" / f"generate-{theme}.png"
+def save(application, window, theme: str, what: str = "generate") -> None:
+    target = ROOT / "resources" / "screenshots" / f"{what}-{theme}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     window.grab().toImage().save(str(target))
     print(target)

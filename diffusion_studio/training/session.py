@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..events import Status, TrainingStarted, Warned
 from ..hardware import choose_device, choose_precision, cpu_name
 from ..settings import TrainingSettings, changed, from_dict, to_dict
-from ..training_settings import CHANGEABLE
+from ..training_settings import BEFORE, CHANGEABLE
 from . import runs
 from .estimate import choose_batch
 from .images import Pictures, load_pictures
@@ -153,7 +153,7 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
 
 def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, None, Opened]:
     run = runs.find(name)
-    settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
+    settings, _ = from_dict(TrainingSettings, {**BEFORE, **run.facts.get("settings", {})})
     settings = _with_changes(settings, wanted)
     origin = Origin.from_dict(run.facts.get("origin", {}))
     before = run.state

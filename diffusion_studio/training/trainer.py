@@ -87,7 +87,8 @@ class Trainer:
         self.rest = torch.tensor(
             (1 - self.schedule.alpha_bar) ** 0.5, dtype=torch.float32, device=self.device
         )
-        self.weight = loss_weight(self.schedule, settings.prediction, settings.min_snr).to(self.device)
+        self.weights = loss_weight(self.schedule, settings.prediction, settings.min_snr).to(self.device)
+        self.weight = self.weights  # of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
         self.notes: list[str] = []  # what the user should be told, taken by whoever shows it
@@ -95,15 +96,18 @@ class Trainer:
     # --- one step ---
 
     def step(self, fraction: float) -> float:
-        """One optimizer step at `fraction` (0 to 1) of the run; returns the loss. Raises `NotFinite` after several bad ones."""
+        """One optimizer step at `fraction` (0 to 1) of the run; returns the loss without weights, so that all of the run, and
+        the validation, can be compared. Raises `NotFinite` after several bad ones.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(fraction)
-        mean = self.fill_gradients(self.share(self.batch(self.done)))
-        self.team.average([mean, *self.gradients.own])
+        self.weight = self.weights_at(fraction)
+        mean, plain = self.fill_gradients(self.share(self.batch(self.done)))
+        self.team.average([mean, plain, *self.gradients.own])
         if self.scale != 1:
             torch._foreach_div_(self.gradients.own, self.scale)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm or math.inf, foreach=True)
-        loss, length = torch.stack([mean, norm]).tolist()
+        loss, length, shown = torch.stack([mean, norm, plain]).tolist()
         if math.isfinite(loss) and math.isfinite(length):
             self.optimizer.step()
             self.gradients.refresh()
@@ -120,15 +124,21 @@ class Trainer:
             if self.bad >= PATIENCE:
                 raise NotFinite
         self.done += 1
-        return loss
+        return shown if math.isfinite(loss) else loss
 
-    def fill_gradients(self, batch: Batch) -> Tensor:
-        """The mean loss, its gradient left in `.grad`; out of memory: once more in half as large pieces."""
+    def fill_gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The mean loss, its gradient left in `.grad`, and that without weights; out of memory: again in half as large pieces."""
         for attempt in (1, 2):
+            errors: list[Tensor] = []
+
+            def loss(network: UNet, rows: slice, errors: list[Tensor] = errors) -> Tensor:
+                error = self.loss(network, batch.rows(rows), weighted=False)
+                errors.append(error.detach().sum())
+                return error * self.weight[batch.timestep[rows]]
+
             try:
-                return self.gradients.fill(
-                    lambda network, rows: self.loss(network, batch.rows(rows)), len(batch.clean), self.scale
-                )
+                mean = self.gradients.fill(loss, len(batch.clean), self.scale)
+                return mean, torch.stack(errors).sum() / len(batch.clean)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -192,6 +202,17 @@ class Trainer:
         warm = min(1.0, (self.done + 1) / self.settings.warmup) if self.settings.warmup else 1.0
         fall = min(1.0, max(0.05, (1 - fraction) / 0.4))
         return self.settings.learning_rate * warm * fall
+
+    def weights_at(self, fraction: float) -> Tensor:
+        """(T,) Min-SNR's weights, which over the last `polish` of the run rise to 1 where they are less.
+
+        Min-SNR is best at learning shapes, and all but leaves out nearly clean levels (at SNR 160, a twentieth of the noise
+        left, v's weight is 0.03): even grounds stay grainy. What the end of a run does to them is enough.
+        """
+        polish = self.settings.polish
+        if not polish or not self.settings.min_snr or self.settings.prediction == "sample":
+            return self.weights
+        return self.weights.clamp(min=max(0.0, min(1.0, (fraction - 1 + polish) / polish)))
 
     # --- watching ---
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
@@ -14,6 +15,9 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QStackedWidget,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
     QWidget,
     QWidgetAction,
 )
@@ -56,6 +60,7 @@ class AxisEditor(QWidget):
         self.setting.setAccessibleName(f"{name}: setting")
         self.setting.setToolTip(f"What differs {name.lower()}")
         self.setting.setMinimumWidth(150)
+        self.setting.setMaximumWidth(240)
         self.checks = CheckList(f"{name}: values")
         self.numbers = QLineEdit()
         self.numbers.setAccessibleName(f"{name}: values")
@@ -234,15 +239,19 @@ class CheckList(QPushButton):
         self._text = text
         self.setToolTip(text)
         self.setAccessibleDescription(text)
-        self._fit()
+        self.update()
 
-    def resizeEvent(self, event) -> None:  # type: ignore[no-untyped-def]
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        room = max(self.width() - 40, 60)
-        self.setText(self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, room))
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The text from the left, and as much of it as there is room for."""
+        option, painter = QStyleOptionButton(), QStylePainter(self)
+        self.initStyleOption(option)
+        option.text = ""
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
+        area = self.rect().adjusted(SPACE_S + 1, 0, -28, 0)
+        shown = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, area.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.end()
 
 
 def _toggle(item: QListWidgetItem) -> None:

@@ -79,6 +79,7 @@ class CanvasBar(QObject):
         """As much as there is room for."""
         width = self._canvas.width()
         names = LAYERS if width >= NARROW else SHORT if width >= NARROWEST else SYMBOLS
+        self.percent.setVisible(width >= NARROWEST)
         for name, button in self.layers.items():
             if button.text() != names[name]:
                 button.setText(names[name])

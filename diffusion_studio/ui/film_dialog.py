@@ -47,7 +47,7 @@ class FilmDialog(QDialog):
         self.setWindowTitle("Export film")
         self._studio, self._trajectory = studio, trajectory
         self._job: int | None = None
-        self._guess: int | None = None
+        self._over = False  # closed: what is still told no longer counts
         count = len(trajectory.pictures)
         which = IntField(options(FilmSettings)["picture"])
         which.setRange(0, count)
@@ -94,10 +94,10 @@ class FilmDialog(QDialog):
         if film is not None:
             self.facts.setText(facts_words(film))
             job = _guess(film, self.format.value())
-            self._guess = self._studio.run(job, lambda size: self._show_size(film, size))
+            self._studio.run(job, lambda size: self._show_size(film, size))
 
     def _show_size(self, film: Film, size: int | None) -> None:
-        if size is not None:
+        if size is not None and not self._over:
             self.facts.setText(f"{facts_words(film)} · about {size_words(size)}")
 
     # --- writing it ---
@@ -129,6 +129,8 @@ class FilmDialog(QDialog):
     def _on_event(self, event: Any) -> None:
         from ..events import FilmProgress, FilmSaved
 
+        if self._over:
+            return
         if isinstance(event, FilmProgress):
             self.bar.setMaximum(event.total)
             self.bar.setValue(event.done)
@@ -158,6 +160,7 @@ class FilmDialog(QDialog):
 
     def done(self, result: int) -> None:
         self._wait.stop()
+        self._over = True
         if self._job is not None:
             self._studio.errands.cancel(self._job)
         super().done(result)

@@ -171,6 +171,7 @@ class MaskTools(QObject):
         if mask is not None:  # the outline that was seen stays
             own.start.mask = mask
             self.take(mask)
+        self._studio.told.emit(HOW)
         return picture.size == (card.size, card.size)  # else it is another now: let it be seen first
 
     def _on_painted(self) -> None:

@@ -104,10 +104,11 @@ QToolButton:checked { background: $hover; }
 #disclosure:hover { background: $hover; }
 
 #compareHead { background: $panel; border: none; border-bottom: 1px solid $border; }
+#compareHead QStackedWidget { background: transparent; }
 #compareFoot, #compareSheet { background: $ground; border: none; }
 #checkList {
     background: $raised; border: 1px solid $border; border-radius: 6px; min-height: 20px; max-height: 20px;
-    padding: 4px 8px; text-align: left;
+    padding: 4px 8px;
 }
 #checkList:hover { border-color: $muted; }
 #checkList:focus { border: 2px solid $accent; padding: 3px 7px; }

@@ -27,6 +27,7 @@ NOTHING = {  # what 0 means, where it is no number
     "steps": "by time",
     "batch": "automatic",
     "min_snr": "off",
+    "polish": "none",
     "clip_norm": "off",
     "autosave_steps": "by time",
     "sample_every": "none",

@@ -4,8 +4,8 @@
 
 The whole job runs, with its reports, checkpoints and sheets of samples. Memory is what the process holds (RSS); time is that
 of the processor, which leaves out waiting for other programs, and the median of each stretch, which leaves out a save. Slopes
-are medians of those between any two stretches after the first tenth (Theil-Sen); exits 1 where memory grows by more than 1 MB, or a step by more
-than 1%, in 1,000 steps.
+are medians of those between any two stretches after the first tenth (Theil-Sen); exits 1 where memory grows by more than
+1 MB, or a step by more than 1%, in 1,000 steps.
 """
 
 from __future__ import annotations

@@ -217,6 +217,19 @@ def test_a_run_that_goes_on_takes_what_is_asked_for_even_where_that_is_the_defau
     assert kept["batch"] == settings.batch and run.step == 4
 
 
+def test_a_run_from_before_an_option_goes_on_as_it_was(settings):
+    """Bit for bit: an option that came later does nothing to it."""
+    settings = replace(settings, steps=4, autosave_steps=2, min_snr=5.0, polish=0.0)
+    list(train(replace(settings, name="straight")))
+    stop_at(2, settings)
+    run = runs.find("tiny")
+    stored = {name: value for name, value in run.facts["settings"].items() if name != "polish"}
+    run.note(settings=stored)
+    list(train(TrainingSettings(), resume="tiny"))
+    assert run.facts["settings"]["polish"] == 0.0
+    assert digest(run, 4) == digest(runs.find("straight"), 4)
+
+
 def test_what_makes_a_resume_inexact_is_said(settings, folder):
     stop_at(2, replace(settings, autosave_steps=2))
     Image.new("RGB", (8, 8)).save(folder / "dark" / "new.png")
@@ -414,7 +427,7 @@ def test_fine_tuning_begins_where_the_model_was(settings, folder, tmp_path):
     assert torch.equal(
         table, torch.stack([before[1], before[2], before[2]])
     )  # dark; striped and any: as any was
-    with pytest.raises(UserError, match="--size 8"):
+    with pytest.raises(UserError, match="8×8: to go on from it, train at that size"):
         list(train(replace(settings, name="Larger", start_from="tiny", size=16)))
     runs.trash(models_dir() / "tiny")
     assert isinstance(list(train(TrainingSettings(), resume="tuned"))[-1], Published)

@@ -128,6 +128,34 @@ def test_the_loss_is_the_formula(make, prediction):
     assert torch.allclose(losses.double(), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_towards_the_end_min_snr_gives_way_to_an_even_loss(make, prediction):
+    trainer = make(prediction=prediction, min_snr=5.0, polish=0.4)
+    plain = loss_weight(trainer.schedule, prediction, 5.0)
+    assert torch.equal(trainer.weights_at(0.0), plain) and torch.equal(trainer.weights_at(0.6), plain)
+    assert torch.equal(trainer.weights_at(0.8), plain.clamp(min=trainer.weights_at(0.8).min()))
+    assert trainer.weights_at(0.8).min() == pytest.approx(0.5)
+    assert torch.equal(trainer.weights_at(1.0), torch.ones(1000))
+    assert torch.equal(make(prediction=prediction, polish=0.0).weights_at(1.0), plain)
+    trainer.step(1.0)
+    assert torch.equal(trainer.weight, torch.ones(1000))
+
+
+def test_the_weights_of_clean_pictures_and_of_none_stay(make):
+    for changes in ({"prediction": "sample"}, {"min_snr": 0.0}):
+        trainer = make(**changes)
+        assert torch.equal(trainer.weights_at(1.0), trainer.weights_at(0.0))
+
+
+def test_the_loss_that_is_told_is_without_weights(make):
+    trainer = make(min_snr=5.0, polish=0.0)
+    batch = trainer.batch(0)
+    with torch.no_grad():
+        plain, weighted = (trainer.loss(trainer.network, batch, weighted=w).mean() for w in (False, True))
+    told = trainer.step(0.0)
+    assert told == pytest.approx(float(plain), rel=1e-5) and told != pytest.approx(float(weighted), rel=1e-2)
+
+
 def test_min_snr_weighs_the_same_error_of_the_clean_picture_alike():
     schedule = SCHEDULES["cosine"](1000)
     snr = torch.tensor(schedule.alpha_bar / (1 - schedule.alpha_bar))
@@ -200,10 +228,10 @@ def test_bfloat16_goes_the_same_way_as_float32(make):
 @pytest.mark.parametrize("parts", [2, 4])
 def test_parts_give_the_gradient_of_the_whole_batch(make, parts):
     trainer = make()
-    loss = trainer.fill_gradients(trainer.batch(0))
+    loss, plain = trainer.fill_gradients(trainer.batch(0))
     whole = [gradient.clone() for gradient in trainer.gradients.own]
     trainer.gradients.parts = parts
-    assert torch.allclose(trainer.fill_gradients(trainer.batch(0)), loss)
+    assert torch.allclose(torch.stack(trainer.fill_gradients(trainer.batch(0))), torch.stack((loss, plain)))
     for part, all_at_once in zip(trainer.gradients.own, whole, strict=True):
         assert torch.allclose(part, all_at_once, rtol=1e-3, atol=1e-6)
 
