@@ -34,7 +34,9 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], Any], *, exclusi
     `data` is the content, or writes it to the open file it is given. With `exclusive`, an existing file is never
     replaced, whichever process made it: FileExistsError. A folder that cannot take the file is a `UserError`.
     """
-    with open_atomic(path, exclusive=exclusive, needed=len(data) if isinstance(data, bytes) else None) as file:
+    with open_atomic(
+        path, exclusive=exclusive, needed=len(data) if isinstance(data, bytes) else None
+    ) as file:
         if callable(data):
             data(file)
         else:

@@ -212,7 +212,7 @@ def test_the_sheet_says_everything_and_cells_are_saved_by_themselves(installed, 
 
 
 def test_hostile_axes_in_a_picture_are_refused():
-    from diffusion_studio.metadata import FACTS
+    from diffusion_studio.picture_facts import FACTS
 
     good = [{"setting": "steps", "values": [10, 20]}]
     assert FACTS["compare"](good) and FACTS["compare"](good * 2)

@@ -228,7 +228,10 @@ def test_a_feathered_mask_is_soft(tmp_path):
 
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "ddpm"])
 def test_a_variation_goes_from_one_seed_to_the_other(model, sampler):
-    near, far = plan(seed=1, sampler=sampler, class_label="kind 0"), plan(seed=2, sampler=sampler, class_label="kind 0")
+    near, far = (
+        plan(seed=1, sampler=sampler, class_label="kind 0"),
+        plan(seed=2, sampler=sampler, class_label="kind 0"),
+    )
     towards = replace(near, variation_seed=2)
     assert np.array_equal(draw(model, replace(towards, variation_strength=0.0)), draw(model, near))
     assert np.array_equal(draw(model, replace(towards, variation_strength=1.0)), draw(model, far))

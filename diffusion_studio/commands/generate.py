@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         film["trajectory"] = Trajectory()
     report = Report(arguments.json, seed_is_new=settings.seed is None)
     said = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
-    saving = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
+    saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
     job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
     try:
         with closing(job):

@@ -15,7 +15,7 @@ from ..folders import cache_dir
 from ..options import to_dict
 from .entries import Entry
 
-VERSION = 2
+VERSION = 3
 BATCH = 200  # entries at a time
 
 
@@ -67,7 +67,7 @@ def _read(path: Path) -> str:
         return "{}"
     whole = to_dict(record.settings) if record.settings else {}
     value = {
-        "settings": {name: whole[name] for name in record.given},
+        "settings": {name: whole[name] for name in record.given if whole[name] != ()},  # most have no past
         "facts": dict(record.facts),
         "width": record.width,
         "height": record.height,

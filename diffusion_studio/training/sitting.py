@@ -178,11 +178,13 @@ class Sitting:
             by_timestep=validation.by_timestep if validation else (),
         )
         self.reported = self.now
-        keys = ("step", "loss", "validation", "learning_rate")
+        entry = {key: getattr(event, key) for key in ("step", "loss", "validation", "learning_rate")}
+        if event.by_timestep:
+            entry["by_timestep"] = event.by_timestep
         with suppress(
             OSError
         ):  # a full disk is told of by the next checkpoint; a hole in the curve is no reason to stop
-            runs.append_log(self.run, {key: getattr(event, key) for key in keys} | {"seconds": self.seconds})
+            runs.append_log(self.run, entry | {"seconds": self.seconds})
         return event
 
     def time_left(self, done: int) -> float:

@@ -60,6 +60,7 @@ class Banner(QFrame):
         self.details.setPlainText(details)
         self.details_button.setChecked(False)
         self.details_button.setVisible(bool(details))
+        self.copy_button.setVisible(not notice)  # for those who report a fault
         self.details.hide()
         self.action.setText(action)
         self.action.setAccessibleName(action)
@@ -78,7 +79,7 @@ class Banner(QFrame):
             return
         self.setProperty("notice", notice)
         self.setAccessibleName("Notice" if notice else "Fault")
-        for widget in (self, *self.findChildren(QWidget)):  # what the style sheet says has changed for all of them
+        for widget in (self, *self.findChildren(QWidget)):  # the style sheet says something else of each
             widget.style().unpolish(widget)
             widget.style().polish(widget)
 

@@ -128,6 +128,7 @@ class DropDialog(QDialog):
         self.use.clicked.connect(self._use)
         self.start.clicked.connect(self._start)
         self.cancel.clicked.connect(self.reject)
+        main.setFocus()
 
     def _use(self) -> None:
         self.accept()

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .gallery_page import GalleryPage
 
 
+FEW = 50  # pictures that are marked at once, before a thread would have taken up the work
+
+
 class GalleryActions(QObject):
     def __init__(self, studio: Studio, page: GalleryPage) -> None:
         super().__init__(page)
@@ -107,9 +110,11 @@ class GalleryActions(QObject):
             values["seed"] = None
         elif given.get(MISSING):
             self._studio.tell_fault(given[MISSING])
-        self._studio.settings_wanted.emit(values)
-        if how == "branch":
-            self._studio.told.emit("Press Generate to draw it again; then Branch from any of its steps.")
+        if how == "branch" and not given.get(MISSING):
+            self._studio.again_wanted.emit(values)
+            self._studio.told.emit("Drawn again: branch from any step of its timeline.")
+        else:
+            self._studio.settings_wanted.emit(values)
 
     # --- mark ---
 
@@ -117,13 +122,12 @@ class GalleryActions(QObject):
         self._try(lambda: self._page.marks.star(self._paths(), starred))
 
     def tag(self, names: frozenset[str]) -> None:
-        entry = self._page.details.entry
-        if entry is None:
-            return
+        """Give all that are chosen the tags that were added to those they share, and take away what was removed."""
+        before, paths, marks = self._page.details.shared_tags, self._paths(), self._page.marks
 
         def change() -> None:
-            self._page.marks.tag([entry.path], entry.tags - names, remove=True)
-            self._page.marks.tag([entry.path], names)
+            marks.tag(paths, before - names, remove=True)
+            marks.tag(paths, names - before)
 
         self._try(change)
 
@@ -131,6 +135,9 @@ class GalleryActions(QObject):
         return all(entry.star for entry in self._chosen)
 
     def _try(self, do: Callable[[], None]) -> None:
+        if len(self._chosen) > FEW:
+            self._studio.run(_do(do), lambda _: self._page.mark())
+            return
         try:
             do()
         except UserError as error:
@@ -263,6 +270,11 @@ class GalleryActions(QObject):
 class Trashed:
     moved: tuple[tuple[Path, Path], ...]  # where each was, and where it is now
     fault: str = ""
+
+
+def _do(do: Callable[[], None]) -> Generator[None, None, None]:
+    do()
+    yield
 
 
 def _trash(paths: Iterable[Path]) -> Generator[Trashed, None, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPixmap
@@ -27,6 +28,7 @@ from ..options import from_dict, options
 from ..settings import STEERING, GenerationSettings
 from .form import Disclosure
 from .labels import plain_label
+from .panel import class_title
 from .texts import readable, tooltip
 from .theme import SPACE_L, SPACE_M, SPACE_S
 
@@ -37,7 +39,7 @@ USUAL = ("clipping", "precision", "device")  # told only where they differ from 
 USES = {
     "all": ("Use all", "Draw with every setting of this picture"),
     "seed": ("Use seed", "Keep its seed; leave the other settings as they are"),
-    "settings": ("New seed", "Draw with its settings and another seed"),
+    "settings": ("Use settings but new seed", "Draw with its settings and another seed"),
     "branch": ("Branch", "Draw it again and go on differently from any of its steps"),
 }
 
@@ -53,6 +55,7 @@ class GalleryDetails(QFrame):
         self.setObjectName("panel")
         self.setFixedWidth(WIDTH)
         self.entry: Entry | None = None
+        self.shared_tags: frozenset[str] = frozenset()
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.picture.setFixedHeight(WIDTH - 2 * SPACE_L)
@@ -88,9 +91,14 @@ class GalleryDetails(QFrame):
         return [*self.buttons.values(), self.star, self.tags, self.more, self.raw]
 
     def show_entry(
-        self, entry: Entry, pixmap: QPixmap | None, relatives: Sequence[tuple[str, Entry]] = ()
+        self,
+        entry: Entry,
+        pixmap: QPixmap | None,
+        relatives: Sequence[tuple[str, Entry]] = (),
+        tags: frozenset[str] | None = None,
     ) -> None:
-        self.entry = entry
+        """`tags`: those that all chosen pictures share, where there are several."""
+        self.entry, self.shared_tags = entry, entry.tags if tags is None else tags
         self._show_pixmap(pixmap)
         self.title.setText(str(entry.facts.get("model_title") or entry.value("model") or "Unknown model"))
         when = str(entry.facts.get("time", ""))[:16].replace("T", " ")
@@ -104,7 +112,7 @@ class GalleryDetails(QFrame):
         self.star.setChecked(entry.star)
         self.star.setText("★ Starred" if entry.star else "☆ Star")
         if not self.tags.hasFocus():
-            self.tags.setText(", ".join(sorted(entry.tags, key=str.casefold)))
+            self.tags.setText(", ".join(sorted(self.shared_tags, key=str.casefold)))
         said = {"settings": dict(entry.settings or {}), "facts": dict(entry.facts)}
         self.raw.setPlainText(json.dumps(said, indent=1, ensure_ascii=False, default=str))
 
@@ -149,7 +157,7 @@ class GalleryDetails(QFrame):
 
     def _give_tags(self) -> None:
         names = frozenset(filter(None, (" ".join(tag.split()) for tag in self.tags.text().split(","))))
-        if self.entry is not None and names != self.entry.tags:
+        if self.entry is not None and names != self.shared_tags:
             self.tags_wanted.emit(names)
 
     def _lay_out(self) -> None:
@@ -165,7 +173,8 @@ class GalleryDetails(QFrame):
         column.addWidget(self.buttons["all"])
         row = QHBoxLayout()
         row.setSpacing(SPACE_S)
-        for name in ("seed", "settings", "branch"):
+        column.addWidget(self.buttons["settings"])
+        for name in ("seed", "branch"):
             row.addWidget(self.buttons[name], 1)
         column.addLayout(row)
         column.addSpacing(SPACE_S)
@@ -198,6 +207,8 @@ def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
         value = entry.value(name)
         if name in ("model", "count") or value in (None, "") or _says_nothing(entry, name):
             continue
+        if name == "class_label":
+            value = class_title(str(value))
         if name in ("source", "mask"):
             value = f"{str(value)[:10]}…"
         shown = facts.choices.get(str(value), str(value)) if facts.choices else _short(value)
@@ -228,14 +239,22 @@ def relatives_of(entry: Entry, entries: Sequence[Entry]) -> list[tuple[str, Entr
     found: list[tuple[str, Entry]] = []
     past = _parent(entry)
     own = _own(entry)
+    seeds = {settings.seed for settings in (past, own) if settings is not None}
     for other in entries:
-        if other.path == entry.path or not other.settings:
-            continue
+        if other is entry or not other.settings or not seeds & _seeds(other):
+            continue  # the rest of the settings is compared only where a seed is shared, for that takes long
         if past is not None and _own(other) == past:
             found.append(("Parent", other))
         elif own is not None and _parent(other) == own:
             found.append((f"Branch at step {_last_step(other)}", other))
     return found[:12]
+
+
+def _seeds(entry: Entry) -> set[Any]:
+    """Its own, and those of the walks it left."""
+    past = entry.value("history") or ()
+    values = (part.get("values", ()) if isinstance(part, dict) else part.values for part in past)
+    return {entry.value("seed"), *(dict(pairs).get("seed") for pairs in values)}
 
 
 def _own(entry: Entry) -> GenerationSettings | None:

@@ -81,6 +81,8 @@ class GalleryGrid(QAbstractScrollArea):
 
     def chosen_entries(self) -> list[Entry]:
         """In the order of the grid."""
+        if len(self.chosen) == len(self.entries):
+            return list(self.entries)
         return [self.entries[place] for place in sorted(self._places[path] for path in self.chosen)]
 
     def choose(self, index: int, *, add: bool = False, stretch: bool = False) -> None:
@@ -95,6 +97,9 @@ class GalleryGrid(QAbstractScrollArea):
         else:
             self.chosen, self._anchor = {path}, index
         self.current = index
+        self.setAccessibleDescription(
+            f"{entry_words(self.entries[index])}, {index + 1} of {len(self.entries)}"
+        )
         self._reveal(index)
         self.viewport().update()
         self.chosen_changed.emit()

@@ -57,8 +57,12 @@ def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
         yield Found({entry.path: entry for entry in first}, folders, 0)
     paths = newest()
     marks.follow(paths)
-    listed = {entry.path: known.get(entry.path, entry) for entry in found(paths)}
-    listed = {entry.path: entry for entry in marks.mark(listed.values())}
+    fresh = iter(found(path for path in paths if path not in known))
+    entries = (known[path] if path in known else next(fresh) for path in paths)
+    listed = {entry.path: entry for entry in marks.mark(entries)}
+    del (
+        paths
+    )  # as many objects as pictures: the fewer there are, the shorter Python stops to look for garbage
     yield Found(listed, folders, 0)
     read, shown = 0, time.monotonic()
     for batch in look(list(listed.values())):

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -21,16 +20,15 @@ from PySide6.QtWidgets import (
 
 from ..gallery.entries import SORTS, Entry
 from ..gallery.marks import Marks
-from ..gallery.query import EXAMPLE
 from .gallery_actions import GalleryActions
 from .gallery_details import GalleryDetails, relatives_of
 from .gallery_grid import CELLS, GalleryGrid
 from .gallery_listing import Arranged, Found, arrange, list_pictures
+from .gallery_search import SearchLine
 from .gallery_thumbs import GalleryThumbs
 from .labels import plain_label
 from .page import Page
 from .studio import Studio
-from .texts import tooltip
 from .theme import SPACE_L, SPACE_M, SPACE_S
 from .worker import Worker
 
@@ -47,7 +45,7 @@ class GalleryPage(Page):
         self.thumbs = GalleryThumbs(self)
         self.grid = GalleryGrid(self.thumbs, self)
         self.details = GalleryDetails(self)
-        self.search = QLineEdit()
+        self.search = SearchLine(lambda: Marks().all_tags(), self)
         self.sort, self.cells = _choice("Order", SORTS), _choice("Size", {name: name for name in CELLS})
         self.cells.setCurrentIndex(1)
         self.count = plain_label("", "small")
@@ -157,7 +155,10 @@ class GalleryPage(Page):
         entry = chosen[-1] if self.grid.current is None else self.grid.entries[self.grid.current]
         entry = entry if entry in chosen else chosen[-1]
         self.details.show_entry(
-            entry, self.thumbs.get(entry.path), relatives_of(entry, self._relations(entry))
+            entry,
+            self.thumbs.get(entry.path),
+            relatives_of(entry, self._relations(entry)),
+            frozenset.intersection(*(other.tags for other in chosen)),
         )
         if len(chosen) > 1:
             self.details.title.setText(f"{len(chosen):,} pictures chosen")
@@ -214,15 +215,6 @@ class GalleryPage(Page):
             self._show_details()
 
     def _lay_out(self) -> None:
-        self.search.setPlaceholderText(f"Search: {EXAMPLE}")
-        self.search.setAccessibleName("Search")
-        self.search.setClearButtonEnabled(True)
-        self.search.setToolTip(
-            tooltip(
-                "Words of the name, model, class or tags; any setting as key:value or key>=number; star; tag:word; "
-                "is:branch; a minus before a term turns it round. Every term must hold."
-            )
-        )
         self.wrong.hide()
         top = QFrame()
         top.setObjectName("galleryTop")

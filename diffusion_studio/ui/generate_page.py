@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
@@ -29,7 +28,7 @@ from .page import action as make_action
 from .panel import GenerationPanel
 from .pictures import Picture
 from .recent import RecentStrip
-from .saved_pictures import SavedPictures
+from .saved_pictures import SavedPictures, save_in
 from .steering import Steering
 from .studio import Studio
 from .texts import readable
@@ -186,7 +185,7 @@ class GeneratePage(Page):
         folder = commands.ask_folder(self)
         if folder is not None:
             self._studio.run(
-                _save_in(folder, events), lambda path: self._studio.told.emit(f"Saved to {readable(path)}")
+                save_in(folder, events), lambda path: self._studio.told.emit(f"Saved to {readable(path)}")
             )
 
     # --- other pictures ---
@@ -340,12 +339,3 @@ class GeneratePage(Page):
 
     def _follow_preferences(self) -> None:
         self.canvas.set_crisp(self._studio.preferences.scaling == "crisp")
-
-
-def _save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
-    """A job: write pictures that the outputs folder did not take."""
-    from ..outputs import save
-
-    for event in events:
-        save(event.picture, event.settings, facts={}, folder=folder)
-    yield folder

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..events import Finished, NotSaved, Preview, Saved
 
 
-TELL_EVERY = 0.16  # seconds between words of progress, which nobody reads faster; pictures come as they are made
+TELL_EVERY = (
+    0.16  # seconds between words of progress, which nobody reads faster; pictures come as they are made
+)
 
 
 class Generation(QObject):

@@ -94,6 +94,7 @@ class Interior(QWidget):
         studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
         studio.device_known.connect(self.status.device.setText)
         studio.settings_wanted.connect(self._draw_with)
+        studio.again_wanted.connect(self._draw_again)
         studio.start_wanted.connect(lambda _: self.visit(0))
 
     def _draw_with(self, values: Any) -> None:
@@ -102,6 +103,13 @@ class Interior(QWidget):
         use = getattr(self.page, "use", None)
         if values and use is not None:
             use(values)
+
+    def _draw_again(self, values: Any) -> None:
+        """The same, and draw with them."""
+        self._draw_with(values)
+        draw = getattr(self.page, "generate", None)
+        if draw is not None:
+            draw()
 
     def _offer_to_resume(self) -> None:
         from .train_offer import offer_to_resume

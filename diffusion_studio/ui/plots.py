@@ -182,6 +182,7 @@ class TimestepPlot(QWidget):
         self._bars = pg.BarGraphItem(x=[], height=[], width=1)
         self.view.addItem(self._bars)
         self.view.setMouseEnabled(False, False)
+        self.view.showGrid(x=False, y=False)  # its lines would run across the bars
         label = plain_label("Loss by timestep", "small")
         label.setToolTip("Validation loss for little noise (left) to nothing but noise (right)")
         column = QVBoxLayout(self)
@@ -235,7 +236,6 @@ def make_view(name: str, across: str, up: str) -> pg.PlotWidget:
     if up:
         view.setLabel("left", up)
     view.showGrid(x=False, y=True, alpha=0.15)
-    view.getAxis("left").setZValue(-1)  # its lines behind what is drawn
     view.setMinimumSize(160, 120)
     view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # everything in it is said in words beside it
     return view

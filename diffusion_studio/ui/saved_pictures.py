@@ -84,3 +84,12 @@ def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
         except UserError as error:
             given[MISSING] = str(error)
     yield given
+
+
+def save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
+    """A job: write pictures that the outputs folder did not take."""
+    from ..outputs import save
+
+    for event in events:
+        save(event.picture, event.settings, facts={}, folder=folder)
+    yield folder

@@ -22,6 +22,7 @@ class Studio(QObject):
     settings_wanted = Signal(
         object
     )  # names and values of GenerationSettings to draw with; none: only go there
+    again_wanted = Signal(object)  # the same, to be drawn at once
     start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
     device_known = Signal(str)  # device, precision and threads in words
     preferences_changed = Signal()

@@ -148,6 +148,9 @@ QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 
 QListView { background: transparent; border: none; outline: none; }
 QListView:focus { border: 1px solid $accent; }
 #models:focus { border: none; }
+#completions { background: $raised; border: 1px solid $border; }
+#completions::item { min-height: 24px; padding: 0 6px; }
+#completions::item:selected { background: $hover; color: $text; }
 #found { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
 #activity { background: $panel; border: none; border-top: 1px solid $border; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }

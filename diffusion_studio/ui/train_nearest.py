@@ -121,9 +121,6 @@ class NearestView(QWidget):
         self.setFixedWidth(WIDTH)
         self.canvas.setMinimumSize(QSize(160, 100))
         title = plain_label("Nearest training picture", "small")
-        self.close_button.setFixedHeight(
-            title.sizeHint().height()
-        )  # in one line with the names of the others
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_S, 0)
         row.addWidget(title, 1)

@@ -75,9 +75,13 @@ class ProgressView(QWidget):
                 values = [entry[name] for entry in before if isinstance(entry.get(name), float)]
                 if values:
                     self._figure(name, f"{values[-1]:.4f}")
+            self._by_timestep = next(
+                (entry["by_timestep"] for entry in reversed(before) if entry.get("by_timestep")), ()
+            )
         self._log = [*before, *self._log]
-        if self.loss is not None:
+        if self.loss is not None and self.timesteps is not None:
             self.loss.show_log(self._log)
+            self.timesteps.show_losses(self._by_timestep)
 
     def add(self, event: Loss) -> None:
         self._figure("step", f"{event.step:,}")

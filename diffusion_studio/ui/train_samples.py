@@ -221,6 +221,7 @@ class SamplesView(QWidget):
             label = plain_label(name, "small")
             label.setToolTip(explanation)
             label.setContentsMargins(SPACE_L, 0, 0, 0)
+            label.setMinimumHeight(self.nearest.close_button.sizeHint().height())  # all three in one line
             canvas.setMinimumSize(QSize(160, 140))
             side.addWidget(label)
             side.addWidget(canvas, 1)

@@ -11,11 +11,14 @@ temporary folder.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,13 +30,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the gallery.")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--days", type=int, default=40)
+    parser.add_argument("--home", help="keep the pictures there, for the next time")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         measure(options.count)
         return
-    with tempfile.TemporaryDirectory() as home:
-        fill(Path(home) / "outputs", options.count, options.days)
+    with nullcontext(options.home) if options.home else tempfile.TemporaryDirectory() as home:
+        shutil.rmtree(Path(home) / "cache", ignore_errors=True)
+        if not (Path(home) / "outputs").is_dir():
+            fill(Path(home) / "outputs", options.count, options.days)
         where = os.environ.get("QT_QPA_PLATFORM") or f"display {os.environ.get('DISPLAY', '?')}"
         print(f"{options.count:,} pictures, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {where}")
         environment = {**os.environ, "DIFFUSION_STUDIO_HOME": home, "PYTHONPATH": str(ROOT)}
@@ -88,13 +94,16 @@ class Ticks:
 
 
 def measure(count: int) -> None:
+    from PySide6.QtCore import QTimer
+
     from diffusion_studio.ui.app import build
 
     application, window = build([])
     window.resize(1280, 800)
     window.show()
     wait(application, lambda: window.filled and window.interior.page.isVisible(), 20)
-    settle(application, 1.5)
+    settle(application, 5)  # torch is loaded ahead meanwhile
+    gc.freeze()  # as `app.main` does some seconds after the start
     labels = [entry.label for entry in window.interior.entries]
     ticks, begun = Ticks(), time.perf_counter()
     window.interior.visit(labels.index("Gallery"))
@@ -103,6 +112,8 @@ def measure(count: int) -> None:
     row("first page with its thumbnails", time.perf_counter() - begun, FIRST_PAGE, ticks)
     wait(application, lambda: len(page.entries) == count, 60)
     row("all of them listed", time.perf_counter() - begun, None, ticks)
+    scroll(application, page)
+    row("scrolled while they are read", None, None, ticks)
     wait(application, lambda: page.entries and all(e.settings for e in page.entries.values()), 600)
     row("what they say is known", time.perf_counter() - begun, None, ticks)
     settle(application, 0.5)
@@ -131,7 +142,7 @@ def measure(count: int) -> None:
     row("listed again", None, None, ticks)
     ticks.timer.stop()
     window.closed.connect(application.quit)
-    window.close()
+    QTimer.singleShot(0, window.close)
     application.exec()
 
 

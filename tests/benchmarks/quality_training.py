@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "packaging" / "starter")]
+sys.path.insert(0, str(Path(__file__).parents[2] / "packaging" / "starter"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from diffusion_studio.training import pages
 

@@ -1,9 +1,12 @@
 """Found by what pictures say, starred, tagged and given away; whatever lies in the folder."""
 
 import json
+import os
+import sys
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,8 +106,46 @@ def test_stars_and_tags_are_kept_and_merged(three):
     assert find("star") == [] and Marks().all_tags() == ["two words"]
 
 
+def test_marks_follow_pictures_that_are_moved_or_renamed(three):
+    Marks().star([three[0]], True)
+    Marks().tag([three[1]], ["cat"])
+    away = outputs_dir() / "2020-01-01" / "renamed.png"
+    away.parent.mkdir()
+    three[0].rename(away)
+    moved = Marks()
+    moved.follow(outputs.newest())
+    assert find("star") == [1] and find("tag:cat") == [2]
+    again = Marks()
+    again.follow(outputs.newest())
+    assert again.known == moved.known and len(find("star")) == 1
+
+
+def test_marks_do_not_follow_to_another_picture(three):
+    Marks().star([three[0]], True)
+    three[0].unlink()
+    marks = Marks()
+    marks.follow(outputs.newest())
+    assert find("star") == []
+
+
+def test_the_whole_folder_may_be_moved(three, tmp_path, monkeypatch):
+    Marks().star([three[0]], True)
+    outputs_dir().rename(tmp_path / "elsewhere")
+    monkeypatch.setattr("diffusion_studio.gallery.entries.outputs_dir", lambda: tmp_path / "elsewhere")
+    paths = outputs.newest(tmp_path / "elsewhere")
+    assert sum(entry.star for entry in Marks().mark(entries.found(paths))) == 1
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"pictures": 3}', '{"pictures": {"a": 1, "b": {"tags": [1], "star": 7}}}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"pictures": 3}',
+        '{"pictures": {"a": 1, "b": {"tags": [1], "star": 7}}}',
+        '{"pictures": {"a": {"star": true, "print": [1]}}}',
+    ],
 )
 def test_a_broken_file_of_marks_counts_as_none(text, three):
     marks_file().parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +169,28 @@ def test_files_that_are_broken_or_gone_do_no_harm(three):
     listed = [entry for batch in index.look(entries.found(paths)) for entry in batch]
     assert len(listed) == 4
     assert next(entry for entry in listed if entry.path == broken).settings == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+def test_names_of_any_bytes_are_listed_marked_and_given(three, tmp_path, capsys):
+    odd = Path(os.fsdecode(os.fsencode(three[0].parent) + b"/\xff\xfe \n<b>.png"))
+    three[0].rename(odd)
+    Marks().tag([odd], ["cat"])
+    assert find("tag:cat") == [1]
+    list(give.as_files([odd], tmp_path / "out"))
+    list(give.as_zip([odd], tmp_path / "out.zip"))
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert (
+        cli.main(["gallery", "search", "tag:cat"]) == 0
+        and cli.main(["gallery", "search", "tag:cat", "--json"]) == 0
+    )
+
+
+def test_only_regular_files_are_pictures(three):
+    (three[0].parent / "link.png").symlink_to(three[0])
+    (outputs_dir() / "2026-01-02").symlink_to(three[0].parent)
+    (three[0].parent / "folder.png").mkdir()
+    assert len(find("")) == 3
 
 
 def test_the_cache_is_used_and_follows_changes(three, monkeypatch):

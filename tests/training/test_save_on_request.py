@@ -46,7 +46,7 @@ def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words
     assert looks and set(looks) == {2} and isinstance(told[-1], Published)
     assert [event.step for event in told if isinstance(event, Samples)][-1] == 2
     asked = runs.newest_checkpoint(runs.find("asked"))[0]
-    name = runs.TENSORS  # what was learned is the same, to the last bit: the averages were put away before the save
+    name = runs.TENSORS  # the same to the last bit: the averages were put away before the save
     assert (asked / name).read_bytes() == (uninterrupted / name).read_bytes()
 
 

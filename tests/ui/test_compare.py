@@ -127,7 +127,7 @@ def test_a_random_seed_is_drawn_once_and_shown_in_the_panel(page, qtbot, drawing
 
 
 def test_stop_keeps_what_is_done_and_compare_can_begin_anew(page, qtbot, drawing):
-    drawing.pause = 0.02
+    drawing.pause = 0.1
     choose(page, "seed=1,2,3,4,5,6")
     page.generate()
     view = page.compare.view
@@ -244,7 +244,7 @@ def test_generating_goes_on_as_usual_afterwards(page, qtbot, draw):
 
 
 def test_leaving_stops_what_is_drawn(page, qtbot, drawing):
-    drawing.pause = 0.02
+    drawing.pause = 0.1
     choose(page, "seed=1..50")
     page.generate()
     qtbot.waitUntil(lambda: page.compare.view._comparison.done >= 1)

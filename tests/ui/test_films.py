@@ -14,7 +14,6 @@ from diffusion_studio.ui.film_dialog import FilmDialog
 from diffusion_studio.ui.film_target import ask_target, size_words
 from diffusion_studio.ui.walk_dialog import WalkDialog
 
-
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 

@@ -16,6 +16,7 @@ from diffusion_studio.ui.gallery_details import relatives_of, setting_rows
 from diffusion_studio.ui.gallery_grid import heading
 from diffusion_studio.ui.gallery_layout import GAP, HEADING, MARGIN, GalleryLayout
 
+pytestmark = pytest.mark.qt_log_ignore("does not support")
 PLAIN, CTRL, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.ControlModifier,
@@ -136,6 +137,69 @@ def test_stars_and_tags_are_kept_and_searched(page, qtbot):
     assert page.grid.entries[0].tags == {"cat", "big hat"}
     page.search.setText('star tag:"big hat"')
     qtbot.waitUntil(lambda: seeds(page) == [5])
+
+
+def test_several_are_tagged_together(page, qtbot):
+    click(qtbot, page, 0)
+    page.actions_.tag(frozenset({"old"}))
+    click(qtbot, page, 1, SHIFT)
+    assert page.details.tags.text() == ""  # they share none
+    page.details.tags.setText("new")
+    page.details.tags.editingFinished.emit()
+    assert [entry.tags for entry in page.grid.entries[:3]] == [{"old", "new"}, {"new"}, set()]
+    assert page.details.tags.text() == "new"
+    page.details.tags.setText("")
+    page.details.tags.editingFinished.emit()
+    assert [entry.tags for entry in page.grid.entries[:2]] == [{"old"}, set()]
+
+
+def test_branch_draws_it_again_on_the_generate_page(page, qtbot, window, draw):
+    click(qtbot, page, 2)
+    page.details.buttons["branch"].click()
+    qtbot.waitUntil(lambda: bool(draw.asked))
+    assert window.page is window.interior.pages[0] and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
+    qtbot.waitUntil(lambda: not window.page.generation.running)
+
+
+def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
+    monkeypatch.setattr("diffusion_studio.ui.gallery_page.FEW", 2)
+    page.search.setText("steps>=40")
+    qtbot.waitUntil(lambda: seeds(page) == [5, 4])
+    page.search.setText("")
+    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    qtbot.waitUntil(lambda: seeds(page) == [1, 2, 3, 4, 5])
+
+
+def test_two_are_compared(page, qtbot, window):
+    from diffusion_studio.ui.pair_dialog import PairDialog
+
+    click(qtbot, page, 0)
+    assert not page.actions_.compare.isEnabled()
+    click(qtbot, page, 1, CTRL)
+    page.actions_.compare.trigger()
+    qtbot.waitUntil(lambda: bool(window.findChildren(PairDialog)))
+    window.findChildren(PairDialog)[0].close()
+
+
+def test_enter_shows_it_alone(page, qtbot, window):
+    from diffusion_studio.ui.picture_viewer import PictureViewer
+
+    click(qtbot, page, 1)
+    qtbot.keyClick(page.grid, Qt.Key.Key_Return)
+    (viewer,) = window.findChildren(PictureViewer)
+    assert viewer.paths[viewer.index] == page.grid.entries[1].path
+    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    with qtbot.waitSignal(viewer.destroyed):
+        viewer.close()
+
+
+def test_pictures_kept_elsewhere_are_shown(page, qtbot, tmp_path, window):
+    draw_elsewhere = tmp_path / "other" / "2026-01-01"
+    draw_elsewhere.mkdir(parents=True)
+    (draw_elsewhere / "010101-1.png").write_bytes(page.grid.entries[4].path.read_bytes())
+    window.interior.visit(len(window.interior.entries) - 1)
+    window.page.saving.keep(folder=str(tmp_path / "other"))
+    qtbot.waitUntil(lambda: [e.path.parent for e in page.grid.entries] == [draw_elsewhere])
 
 
 def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):

@@ -199,9 +199,13 @@ def test_a_folder_is_looked_through_and_its_bad_files_are_named(ready, folder):
 def test_the_grid_shows_the_pictures_as_the_network_will_see_them(ready, qtbot):
     ready.panel.form.fields["size"].show_value(16)
     qtbot.waitUntil(lambda: "16 × 16" in ready.pictures.caption.text())
-    qtbot.waitUntil(lambda: len(ready.pictures.model.paths) == 6 and not ready.pictures.model.missing())
-    first = ready.pictures.model.index(0).data(Qt.ItemDataRole.DecorationRole)
-    assert (first.width(), first.height()) == (16, 16)
+    grid = ready.pictures.model
+
+    def sides():
+        images = [grid.index(k).data(Qt.ItemDataRole.DecorationRole) for k in range(len(grid.paths))]
+        return [(image.width(), image.height()) for image in images if image is not None]
+
+    qtbot.waitUntil(lambda: sides() == [(16, 16)] * 6)
     qtbot.waitUntil(lambda: ready.pictures.report.report["size"] == 16)
 
 
@@ -462,13 +466,15 @@ def test_an_earlier_run_can_be_looked_at(page, qtbot):
     run = runs.create("old", to_dict(TrainingSettings(name="Old")), {})
     run.note(state="stopped", step=7)
     for step in (5, 6, 7):
-        runs.append_log(run, {"step": step, "loss": 0.5 / step, "validation": 0.25 if step == 6 else None})
+        measured = {"validation": 0.25, "by_timestep": [[0, 0.75], [999, 0.5]]} if step == 6 else {}
+        runs.append_log(run, {"step": step, "loss": 0.5 / step, **measured})
     page.show_tab(RUNS)
     qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
     page.runs.look.click()
     qtbot.waitUntil(lambda: page.progress.figures["step"].text() == "7")
     assert page.tabs.current == PROGRESS and page.progress.title.text() == "Old"
     assert page.progress.figures["validation"].text() == "0.2500"
+    assert "t 999: 0.500" in page.progress.timesteps.view.accessibleDescription()
     assert page.progress.loss.words_at(None) == "step 7 · training 0.0714 · validation 0.2500 (step 6)"
 
 
