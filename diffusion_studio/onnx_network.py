@@ -130,9 +130,12 @@ class _Plain(nn.Module):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """torch's exporter writes notes about itself that no user can follow."""
+    """torch's exporter writes notes about itself that no user can follow, and draws bars whose watching thread never ends."""
+    from tqdm import tqdm
+
     logger = logging.getLogger("torch.onnx")
-    before = logger.level
+    before, interval = logger.level, tqdm.monitor_interval
+    tqdm.monitor_interval = 0
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -144,6 +147,7 @@ def _quiet() -> Iterator[None]:
         raise UserError("torch could not write this network as ONNX.", details=str(error)) from None
     finally:
         logger.setLevel(before)
+        tqdm.monitor_interval = interval
 
 
 def describe_check(difference: float | None) -> str:

@@ -131,7 +131,7 @@ def test_stop_keeps_what_is_done_and_compare_can_begin_anew(page, qtbot, drawing
     choose(page, "seed=1,2,3,4,5,6")
     page.generate()
     view = page.compare.view
-    qtbot.waitUntil(lambda: view._comparison.done >= 2)
+    qtbot.waitUntil(lambda: [cell.state for cell in view.sheet.cells.values()][:2] == [DONE, DONE])
     assert page.panel.button.text() == "Stop" and page.working
     page.panel.button.click()
     states = [cell.state for cell in view.sheet.cells.values()]
