@@ -34,6 +34,7 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)  # model_title, model_hash, time, batch, …
     refused: list[str] = field(default_factory=list)  # what the file says and was not taken, a sentence each
     parameters: str | None = None  # the line of parameters as it stands there, whoever wrote it: plain text
+    block: str | None = None  # our own JSON as it stands there: plain text
     ours: bool = False  # the settings are from our own JSON, which names all of them
 
     @property
@@ -143,6 +144,7 @@ def _record(path: Path, image: Image) -> Record:
         facts=found.facts,
         refused=refused + found.refused,
         parameters=line if line is None or len(line) <= metadata.MOST_BYTES else None,
+        block=own if own is None or len(own) <= metadata.MOST_BYTES else None,
         ours=ours,
     )
 

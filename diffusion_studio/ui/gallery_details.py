@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -29,6 +29,7 @@ from ..settings import STEERING, GenerationSettings
 from .form import Disclosure
 from .labels import plain_label
 from .panel import class_title
+from .saved_pictures import RawText
 from .texts import readable, tooltip
 from .theme import SPACE_L, SPACE_M, SPACE_S
 
@@ -48,6 +49,7 @@ class GalleryDetails(QFrame):
     use_wanted = Signal(str)  # one of `USES`
     star_wanted = Signal(bool)
     tags_wanted = Signal(object)  # frozenset of str
+    raw_wanted = Signal(object)  # Path of the file whose metadata is to be shown
     relative_wanted = Signal(object)  # Path of its parent or a branch of it
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -55,6 +57,7 @@ class GalleryDetails(QFrame):
         self.setObjectName("panel")
         self.setFixedWidth(WIDTH)
         self.entry: Entry | None = None
+        self._raw_of: Path | None = None  # the file whose metadata is shown
         self.shared_tags: frozenset[str] = frozenset()
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -80,6 +83,7 @@ class GalleryDetails(QFrame):
         self.raw.hide()
         self.more = Disclosure("Metadata", "everything its file says, as it stands there")
         self.more.toggled.connect(self.raw.setVisible)
+        self.more.toggled.connect(lambda _: self._want_raw())
         self._lay_out()
         for name, button in self.buttons.items():
             button.clicked.connect(lambda _=False, name=name: self.use_wanted.emit(name))
@@ -113,8 +117,17 @@ class GalleryDetails(QFrame):
         self.star.setText("★ Starred" if entry.star else "☆ Star")
         if not self.tags.hasFocus():
             self.tags.setText(", ".join(sorted(self.shared_tags, key=str.casefold)))
-        said = {"settings": dict(entry.settings or {}), "facts": dict(entry.facts)}
-        self.raw.setPlainText(json.dumps(said, indent=1, ensure_ascii=False, default=str))
+        self._want_raw()
+
+    def show_raw(self, raw: RawText) -> None:
+        """What the file says, as it stands there."""
+        if self.entry is not None and raw.path == self.entry.path:
+            self._raw_of = raw.path
+            self.raw.setPlainText(raw.text)
+
+    def _want_raw(self) -> None:
+        if self.more.isChecked() and self.entry is not None and self._raw_of != self.entry.path:
+            self.raw_wanted.emit(self.entry.path)
 
     def _show_pixmap(self, pixmap: QPixmap | None) -> None:
         side = self.picture.height()

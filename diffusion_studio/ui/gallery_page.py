@@ -28,6 +28,7 @@ from .gallery_search import SearchLine
 from .gallery_thumbs import GalleryThumbs
 from .labels import plain_label
 from .page import Page
+from .saved_pictures import read_raw
 from .studio import Studio
 from .theme import SPACE_L, SPACE_M, SPACE_S
 from .worker import Worker
@@ -206,6 +207,7 @@ class GalleryPage(Page):
         self.details.use_wanted.connect(self.actions_.use)
         self.details.star_wanted.connect(self.actions_.star)
         self.details.tags_wanted.connect(self.actions_.tag)
+        self.details.raw_wanted.connect(lambda path: self._studio.run(read_raw(path), self.details.show_raw))
         self.details.relative_wanted.connect(self._show_relative)
         self._studio.saved.connect(lambda _: self._settle.start())
         self._studio.models_changed.connect(self._show_details)

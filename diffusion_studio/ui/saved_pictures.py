@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def open_picture(path: Path) -> Generator[Picture, None, None]:
 
     record = read(path)
     yield Picture({"denoised": record.pixels()}, path=path, settings=record.settings, facts=record.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class RawText:
+    """What a file says, as it stands there."""
+
+    path: Path
+    text: str
+
+
+def read_raw(path: Path) -> Generator[RawText, None, None]:
+    """A job: the metadata of a file as plain text."""
+    from ..outputs import read
+
+    record = read(path)
+    said = [text for text in (record.parameters, record.block) if text]
+    yield RawText(path, "\n\n".join(said) or "Its file says nothing.")
 
 
 def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:

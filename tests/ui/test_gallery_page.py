@@ -123,6 +123,15 @@ def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
     assert (value.seed, value.steps, value.model) == (3, 30, "faces")
 
 
+def test_the_metadata_is_shown_as_it_stands_in_the_file(page, qtbot):
+    click(qtbot, page, 0)
+    page.details.more.setChecked(True)
+    qtbot.waitUntil(lambda: '"version": 1' in page.details.raw.toPlainText())
+    assert "Steps: 50, Sampler:" in page.details.raw.toPlainText()
+    click(qtbot, page, 1)
+    qtbot.waitUntil(lambda: "Steps: 40," in page.details.raw.toPlainText())
+
+
 def test_a_picture_of_a_model_that_is_gone_says_what_to_do(page):
     entry = Entry(path=outputs_dir() / "x.png", day="2026-01-01", settings={"model": "gone", "seed": 1})
     assert "not installed" in dict(setting_rows(entry))["Made by"]
