@@ -180,12 +180,12 @@ def test_a_walk_begins_at_the_seed_of_the_panel_and_is_drawn_as_set(
     assert walk_dialog.facts.text().startswith("11 pictures")
     walk_dialog.loop.setChecked(True)
     assert walk_dialog.facts.text().startswith("15 pictures")
-    with qtbot.waitSignal(window.page.generation.worker.job_ended, timeout=10_000):
-        walk_dialog.start_button.click()
+    walk_dialog.start_button.click()
+    qtbot.waitUntil(lambda: "Saved to" in walk_dialog.facts.text(), timeout=10_000)
+    qtbot.waitUntil(walk_dialog.start_button.isEnabled)
     asked = walking.asked
     assert (asked.seeds, asked.frames, asked.loop, asked.path) == ([7, 9, 3], 5, True, target)
     assert asked.settings.count == 1 and asked.settings.model == "faces"
-    assert "Saved to" in walk_dialog.facts.text() and walk_dialog.start_button.isEnabled()
     qtbot.waitUntil(lambda: walk_dialog.preview.place > 1, timeout=10_000)  # it plays what was drawn
 
 
