@@ -155,14 +155,18 @@ class Driver:
         self.qtbot.waitUntil(done, timeout=WAIT)
 
     def click(self, button):
-        assert button.isVisible() and button.isEnabled(), button.text()
+        self.until(lambda: button.isVisible() and button.isEnabled())
         self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def outcome(self, train, name):
         """Click the button of this name under the tabs, once it is offered."""
         outcome = train.progress.outcome
-        self.until(lambda: name in [button.text() for button in outcome.buttons])
-        self.click(next(button for button in outcome.buttons if button.text() == name))
+
+        def offered():
+            return [b for b in outcome.buttons if b.text() == name and b.isVisible() and b.isEnabled()]
+
+        self.until(offered)
+        self.click(offered()[0])
 
     def step(self, train):
         text = train.progress.figures["step"].text().replace(",", "")
