@@ -165,7 +165,7 @@ class Driver:
         def offered():
             return [b for b in outcome.buttons if b.text() == name and b.isVisible() and b.isEnabled()]
 
-        self.until(offered)
+        self.until(lambda: bool(offered()))
         self.click(offered()[0])
 
     def step(self, train):
