@@ -1,6 +1,6 @@
 """What a job says while it works: small, plain, frozen data that any thread, process or line of JSON can carry.
 
-Arrays in events are never changed after they were emitted.
+Arrays in events are never changed after they were emitted; those of a preview are made when they are first looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .settings import GenerationSettings, to_dict
+from .trajectory import StepViews
 
 KEEP = "keep"  # sent to a generation in answer to any of its previews: stop here, and save the predicted clean pictures
 SAVE = "save"  # sent to a training in answer to any of its events: a checkpoint, please, as soon as the step is done
@@ -56,9 +57,18 @@ class Preview:
     total: int
     sigma: float
     timestep: float
-    denoised: np.ndarray  # (N, H, W, 3) uint8: the predicted clean pictures, x̂0
-    noisy: np.ndarray  # (N, H, W, 3) uint8: the state, x_t
+    views: StepViews  # each made when it is looked at, which for most steps nobody does
     seconds: float  # since the first step began
+
+    @property
+    def denoised(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: the predicted clean pictures, x̂0."""
+        return self.views.view("denoised")
+
+    @property
+    def noisy(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: the state, x_t."""
+        return self.views.view("noisy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -269,6 +279,8 @@ def as_json(event: Any) -> dict[str, Any]:
         value = getattr(event, item.name)
         if isinstance(value, np.ndarray):
             result[item.name] = {"shape": list(value.shape)}
+        elif isinstance(value, StepViews):
+            result.update({name: {"shape": list(value.view(name).shape)} for name in ("denoised", "noisy")})
         elif isinstance(value, Path):
             result[item.name] = str(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):

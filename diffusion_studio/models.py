@@ -25,21 +25,25 @@ from .errors import UserError
 from .foreign import explain_class
 from .history import parts, root, single
 from .settings import GenerationSettings
-from .trajectory import Start, State, Trajectory, to_uint8
+from .trajectory import Start, State, StepViews, Trajectory, view_of
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 BROKEN = "The model's answer was not finite, in float32 too: its weights can not draw with these settings."
 
 
 class Frame(NamedTuple):
-    """One step as pictures: `denoised` (x̂0) and `noisy` (x_t), both (N, H, W, 3) uint8."""
+    """One step as pictures."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     total: int
     sigma: float
     timestep: float
-    denoised: np.ndarray
-    noisy: np.ndarray
+    views: StepViews
+
+    @property
+    def denoised(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: the predicted clean pictures, x̂0."""
+        return self.views.view("denoised")
 
 
 class ImageModel(Protocol):
@@ -204,10 +208,8 @@ class UNetModel:
 
 
 def frame_of(state: State) -> Frame:
-    noisy = state.x * (1 + state.sigma**2) ** -0.5
-    return Frame(
-        state.index, state.total, state.sigma, state.timestep, to_uint8(state.denoised), to_uint8(noisy)
-    )
+    views = StepViews(lambda name: view_of(state, name))
+    return Frame(state.index, state.total, state.sigma, state.timestep, views)
 
 
 def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:

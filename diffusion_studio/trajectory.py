@@ -6,7 +6,7 @@ One thread appends while others read. Torch is imported only where tensors are a
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -177,22 +177,44 @@ class Trajectory:
         )
 
     def view(self, index: int, view: str = "denoised") -> np.ndarray:
-        """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`.
-
-        Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
-        """
+        """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`."""
         state = self.state(index)
-        if view == "noisy":
-            return to_uint8(state.x * (1 + state.sigma**2) ** -0.5)
-        if view == "noise":
-            noise = (state.x - state.denoised) / state.sigma if state.sigma else state.x * 0
-            return to_uint8(noise / 3)
-        if view == "difference":
-            end = self.state(max(self.total, state.index)).denoised
-            return to_uint8((state.denoised - end).abs() * LOUDER - 1)
-        if view != "denoised":
-            raise ValueError(f"{view} is none of {', '.join(VIEWS)}")
-        return to_uint8(state.denoised)
+        end = self.state(max(self.total, state.index)) if view == "difference" else None
+        return view_of(state, view, end)
+
+
+class StepViews:
+    """The pictures of one step in several views, each made when it is first looked at: most never are."""
+
+    def __init__(
+        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._make, self._made = make, dict(ready or {})
+
+    def view(self, name: str) -> np.ndarray:
+        """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
+        if name not in VIEWS:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+
+def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
+    """(N, H, W, 3) uint8: one of `VIEWS` of a step; the difference needs the `end` of the walk.
+
+    Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
+    """
+    if view == "noisy":
+        return to_uint8(state.x * (1 + state.sigma**2) ** -0.5)
+    if view == "noise":
+        noise = (state.x - state.denoised) / state.sigma if state.sigma else state.x * 0
+        return to_uint8(noise / 3)
+    if view == "difference" and end is not None:
+        return to_uint8((state.denoised - end.denoised).abs() * LOUDER - 1)
+    if view != "denoised":
+        raise ValueError(f"{view} is none of {', '.join(VIEWS)}")
+    return to_uint8(state.denoised)
 
 
 def to_uint8(pictures: Any) -> np.ndarray:
@@ -204,7 +226,8 @@ def to_uint8(pictures: Any) -> np.ndarray:
 
 
 def _change(before: State, now: State) -> np.ndarray:
-    return ((now.denoised - before.denoised).float().square().mean(dim=(1, 2, 3)).sqrt() * 127.5).numpy()
+    moved = (now.denoised - before.denoised).flatten(1).float()
+    return (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()
 
 
 def _tensors(memory: Any) -> list[Any]:

@@ -21,6 +21,7 @@ from diffusion_studio import cards, cli, doctor, events, jobs, outputs, sources
 from diffusion_studio.cards import ModelCard
 from diffusion_studio.commands import output
 from diffusion_studio.settings import GenerationSettings, TrainingSettings, options
+from tests.shown import shown_views
 
 FACES = ModelCard(
     name="faces",
@@ -74,8 +75,7 @@ def draw(monkeypatch):
                 total=settings.steps,
                 sigma=float("inf"),
                 timestep=1.0,
-                denoised=pictures,
-                noisy=pictures,
+                views=shown_views(pictures, pictures),
                 seconds=0.1,
             )
         for index, pixels in enumerate(pictures):
@@ -661,7 +661,7 @@ def test_runs_are_listed(run, own_folders):
 @pytest.mark.parametrize("words", ["generate --seed 1", "train pictures --name Mine"])
 def test_a_terminal_shows_progress_and_standard_output_stays_clean(run, draw, learn, monkeypatch, words):
     monkeypatch.setattr(output, "on_terminal", lambda: True)
-    for module in ("generate", "train"):
+    for module in ("report", "train"):
         monkeypatch.setattr(f"diffusion_studio.commands.{module}.on_terminal", lambda: True)
     result = run(words)
     assert result.status == 0 and len(result.out) == 1

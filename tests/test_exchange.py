@@ -71,7 +71,7 @@ def drawn_here(card, steps):
         steps=steps, seed=SEED, sampler="ddim", class_label=label, precision="float32", device="cpu"
     )
     frames = open_model(card, device="cpu", precision="float32").frames(plan)
-    return np.concatenate([frame.noisy for frame in frames]).astype(float)
+    return np.concatenate([frame.views.view("noisy") for frame in frames]).astype(float)
 
 
 def check_the_whole_way(tmp_path, config, steps=50, **schedule):

@@ -23,6 +23,7 @@ from diffusion_studio.folders import models_dir
 from diffusion_studio.models import Frame
 from diffusion_studio.settings import LARGEST_SEED, GenerationSettings
 from tests.model_folders import save
+from tests.shown import shown_views
 
 
 class Pretended:
@@ -37,7 +38,9 @@ class Pretended:
         try:
             for index in range(settings.steps + 1):
                 grey = np.full((settings.count, 8, 8, 3), index, np.uint8)
-                yield Frame(index, settings.steps, float(settings.steps - index), 0.0, grey, grey)
+                yield Frame(
+                    index, settings.steps, float(settings.steps - index), 0.0, shown_views(grey, grey)
+                )
         finally:
             self.closed = True
 

@@ -15,6 +15,7 @@ from diffusion_studio.cards import read_card
 from diffusion_studio.errors import UserError
 from diffusion_studio.models import close_models, open_model
 from diffusion_studio.settings import LARGEST_SEED, GenerationSettings
+from diffusion_studio.trajectory import to_uint8
 from tests.model_folders import change_json, diffusers, save
 
 LINEAR = {"schedule": "linear", "prediction": "epsilon"}
@@ -111,9 +112,9 @@ def test_frames_go_from_noise_to_the_picture(tmp_path, plan):
     assert [frame.index for frame in frames] == list(range(7)) and frames[0].total == 6
     assert frames[0].timestep == 999 and frames[-1].sigma == 0 and frames[-1].timestep == 0
     noise = torch.randn((3, 8, 8), generator=torch.Generator().manual_seed(5))
-    assert np.array_equal(frames[0].noisy, models.to_uint8(noise[None]))
+    assert np.array_equal(frames[0].views.view("noisy"), to_uint8(noise[None]))
     assert frames[0].denoised.shape == (1, 8, 8, 3) and frames[0].denoised.dtype == np.uint8
-    assert np.array_equal(frames[-1].noisy, frames[-1].denoised)
+    assert np.array_equal(frames[-1].views.view("noisy"), frames[-1].denoised)
 
 
 def test_grey_models_draw_grey_rgb(tmp_path, plan):

@@ -12,7 +12,8 @@ from ..errors import UserError
 from ..settings import GenerationSettings
 from .generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
 from .options import add_options, given
-from .output import on_terminal, plain, progress_bar, say, say_json, tell
+from .output import tell
+from .report import Report
 from .stop import Stop
 
 AXES = """An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     comparison = Comparison(settings_for(wanted, arguments.like), arguments.x, arguments.y)
     if arguments.out is not None:
         check_folder(arguments.out)
-    report = Report(arguments.json, comparison)
+    report = SheetReport(arguments.json, comparison)
     job = jobs.compare(comparison, folder=arguments.out, cells=arguments.cells)
     try:
         with closing(job):
@@ -73,41 +74,26 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
 
 
-class Report:
-    """Paths or JSON on standard output, the rest on standard error."""
-
+class SheetReport(Report):
     def __init__(self, as_json: bool, comparison: Any) -> None:
-        self.as_json, self.comparison = as_json, comparison
-        self.bar: Any = None
-        self.sheet_saved = False
-        self.lost: list[str] = []
+        super().__init__(as_json)
+        self.comparison, self.sheet_saved = comparison, False
 
-    def show(self, event: Any) -> None:
+    def on(self, event: Any) -> None:
         from .. import events
 
-        if self.as_json:
-            say_json(events.as_json(event))
         match event:
-            case events.Status() if on_terminal():
-                tell(event.text)
             case events.Warned():
                 tell(event.text)
             case events.CompareStarted():
                 tell(f"Seed {event.settings.seed}")
-                total = event.columns * event.rows
-                self.bar = progress_bar(total=total, desc=plain(self.comparison.shared()), unit="picture")
+                self.begin(event.columns * event.rows, self.comparison.shared(), "picture")
             case events.CellDone():
                 self.bar.update(1)
-            case events.CellFailed() | events.NotSaved():
+            case events.CellFailed():
                 self.lost.append(event.reason)
-            case events.Saved() | events.SheetSaved():
-                self.saved(event.path, sheet=isinstance(event, events.SheetSaved))
-
-    def saved(self, path: Path, *, sheet: bool = True) -> None:
-        self.sheet_saved = self.sheet_saved or sheet
-        if not self.as_json:
-            say(str(path))
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+            case events.Saved():
+                self.saved(event.path)
+            case events.SheetSaved():
+                self.sheet_saved = True
+                self.saved(event.path)

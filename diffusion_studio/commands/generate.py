@@ -13,7 +13,8 @@ from typing import Any
 from ..errors import UserError
 from ..settings import FilmSettings, GenerationSettings, SavingSettings
 from .options import add_options, given
-from .output import on_terminal, plain, progress_bar, say, say_json, tell
+from .output import tell
+from .report import Report
 from .stop import Stop
 
 DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them. --like takes
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
 
         check_target(arguments.film)
         film["trajectory"] = Trajectory()
-    report = Report(arguments.json, seed_is_new=settings.seed is None)
+    report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
     said = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
     saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
     job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
@@ -167,57 +168,30 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.")
 
 
-class Report:
-    """Shows the events: saved paths or JSON on standard output, the rest on standard error."""
-
+class DrawingReport(Report):
     def __init__(self, as_json: bool, *, seed_is_new: bool) -> None:
-        self.as_json, self.seed_is_new = as_json, seed_is_new
+        super().__init__(as_json)
+        self.seed_is_new = seed_is_new
         self.seed: int | None = None
-        self.bar: Any = None
         self.count, self.until, self.sheet_saved = 0, 0, False
-        self.lost: list[str] = []  # why pictures were not saved
 
-    def show(self, event: Any) -> None:
+    def on(self, event: Any) -> None:
         from .. import events
 
-        if self.as_json:
-            say_json(events.as_json(event))
         match event:
-            case events.Status() if on_terminal():
-                tell(event.text)
-            case events.Started():
-                self.begin(event)
+            case events.Started(settings=settings):
+                self.count, self.until, self.seed = settings.count, settings.until, settings.seed
+                self.begin(self.until or event.total, event.model_title, "it")
             case events.Preview():
                 self.tell_seed()
-                self.bar.total = self.until or event.total  # a part of a branch's past has its own
-                self.bar.update(event.index - self.bar.n)
-                if event.index >= (self.until or event.total):
-                    self.close()
-            case events.FilmProgress():
-                self.show_film(event)
+                self.move_to(event.index, self.until or event.total)  # a part of a branch's past has its own
             case events.Saved() | events.SheetSaved() | events.FilmSaved():
                 self.sheet_saved = self.sheet_saved or isinstance(event, events.SheetSaved)
-                if not self.as_json:
-                    say(str(event.path))
-            case events.NotSaved():
-                self.lost.append(event.reason)
+                self.saved(event.path)
             case events.Warned() if (
                 not self.lost
             ):  # where pictures found no room, their sheet found none either
                 tell(event.text)
-
-    def begin(self, event: Any) -> None:
-        self.count, self.until = event.settings.count, event.settings.until
-        self.seed = event.settings.seed
-        self.bar = progress_bar(total=self.until or event.total, desc=plain(event.model_title), unit="it")
-
-    def show_film(self, event: Any) -> None:
-        if event.done == 1:
-            self.close()
-            self.bar = progress_bar(total=event.total, desc="Film", unit="frame")
-        self.bar.update(event.done - self.bar.n)
-        if event.done == event.total:
-            self.close()
 
     def tell_seed(self) -> None:
         """Once the drawing has really begun."""
@@ -229,7 +203,3 @@ class Report:
         if self.count == 1:
             return f"The picture was not saved: {self.lost[0]}"
         return f"{len(self.lost)} of {self.count} pictures were not saved: {self.lost[0]}"
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()

@@ -11,7 +11,8 @@ from typing import Any
 from ..settings import FilmSettings, GenerationSettings
 from .generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
 from .options import add_options, given
-from .output import on_terminal, plain, progress_bar, say, say_json, tell
+from .output import tell
+from .report import Report
 from .stop import Stop
 
 WALK = ("seed", "count", "variation_seed", "variation_strength")  # what the seeds decide
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         check_folder(arguments.out)
     told = {**given(arguments, GenerationSettings), **own_picture(arguments)}
     settings = replace(settings_for(told, arguments.like), history=(), variation_strength=0.0)
-    report = Report(arguments.json)
+    report = WalkReport(arguments.json)
     job = jobs.walk(
         settings,
         arguments.seeds,
@@ -81,39 +82,14 @@ def _seeds(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(f"{text[:60]!r} is no list of seeds, such as 1,2,3") from None
 
 
-class Report:
-    """Paths or JSON on standard output, the rest on standard error."""
-
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-        self.bar: Any = None
-        self.lost: list[str] = []
-
-    def show(self, event: Any) -> None:
+class WalkReport(Report):
+    def on(self, event: Any) -> None:
         from .. import events
 
-        if self.as_json:
-            say_json(events.as_json(event))
         match event:
-            case events.Status() if on_terminal():
-                tell(event.text)
             case events.WalkStarted():
-                self.begin(event.total, plain(event.model_title), "picture")
+                self.begin(event.total, event.model_title, "picture")
             case events.WalkDrawn():
                 self.bar.update(1)
-            case events.FilmProgress():
-                if event.done == 1:
-                    self.begin(event.total, "Film", "frame")
-                self.bar.update(1)
-            case events.NotSaved():
-                self.lost.append(event.reason)
-            case events.Saved() | events.FilmSaved() if not self.as_json:
-                say(str(event.path))
-
-    def begin(self, total: int, what: str, unit: str) -> None:
-        self.close()
-        self.bar = progress_bar(total=total, desc=what, unit=unit)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+            case events.Saved() | events.FilmSaved():
+                self.saved(event.path)

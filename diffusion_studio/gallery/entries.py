@@ -24,6 +24,7 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
     width: int = 0
     height: int = 0
+    stamp: str = ""  # of the file when it was read
     star: bool = False
     tags: frozenset[str] = frozenset()
 

@@ -37,7 +37,7 @@ def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
             if said is None:
                 said = _read(entry.path)
                 fresh.append((name, stamp, said))
-            batch.append(_filled(entry, said))
+            batch.append(_filled(entry, said, stamp))
             if len(batch) == BATCH:
                 _keep(cache, fresh)
                 yield batch
@@ -47,7 +47,7 @@ def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
             yield batch
 
 
-def _filled(entry: Entry, said: str) -> Entry:
+def _filled(entry: Entry, said: str, stamp: str) -> Entry:
     value = json.loads(said)
     return replace(
         entry,
@@ -55,6 +55,7 @@ def _filled(entry: Entry, said: str) -> Entry:
         facts=value.get("facts") or {},
         width=value.get("width", 0),
         height=value.get("height", 0),
+        stamp=stamp,
     )
 
 

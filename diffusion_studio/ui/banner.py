@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
+from .buttons import push_button
 from .icons import IconButton, icon
 from .labels import plain_label
 from .theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
@@ -24,10 +25,10 @@ class Banner(QFrame):
         self.sentence = plain_label("")
         self.sentence.setWordWrap(True)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.action = _button("Save elsewhere…", "Do what helps")
-        self.details_button = _button("Details", "Show what lies behind this, for those who want to know")
+        self.action = push_button("Save elsewhere…", "Do what helps")
+        self.details_button = push_button("Details", "Show what lies behind this, for those who want to know")
         self.details_button.setCheckable(True)
-        self.copy_button = _button("Copy", "Copy the sentence and its details")
+        self.copy_button = push_button("Copy", "Copy the sentence and its details")
         self.close_button = IconButton("close", "Close", "put this message away", self)
         self.details = QPlainTextEdit()
         self.details.setAccessibleName("Details")
@@ -113,10 +114,3 @@ class Banner(QFrame):
         column.setContentsMargins(SPACE_L, SPACE_S, SPACE_M, SPACE_S)
         column.addLayout(row)
         column.addWidget(self.details)
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

@@ -21,12 +21,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from . import viewport
+from .canvas_message import Message
 from .pictures import Picture
-from .theme import SPACE_S, SPACE_XL, TYPE_LARGE, tokens
+from .theme import SPACE_S, SPACE_XL, tokens
 
 NOTCH = 120  # wheel units
 MARGIN, GAP = SPACE_XL, SPACE_S  # logical pixels
 PAN = 48
+EDGE = 4  # about the chosen one of several, half of it line
 ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas cover none of it
 
 
@@ -55,7 +57,7 @@ class Canvas(QWidget):
         self.selected: int | None = None
         self._crisp_wanted = True
         self._view: viewport.View | None = None  # None: fitted
-        self._message, self._sentence, self._faint = "", "", QImage()
+        self.message = Message()
         self._pressed: QPointF | None = None
         self._dragged_from: QPointF | None = None
         self._wheel = 0
@@ -69,20 +71,24 @@ class Canvas(QWidget):
     def show_pictures(self, pictures: Sequence[Picture]) -> None:
         """Show these; the view is kept while number and size stay, as they do from step to step."""
         same = [picture.size for picture in pictures] == [picture.size for picture in self.pictures]
-        quiet = same and [p.offers for p in pictures] == [p.offers for p in self.pictures]
-        self._message = self._sentence = ""
+        quiet = same and bool(pictures) and [p.offers for p in pictures] == [p.offers for p in self.pictures]
         if not same:
             stays = self.opened is not None and [p.size for p in pictures] == [self.pictures[0].size]
             self._view = self._view if stays else None  # one of several, by itself
             self.opened = self.selected = None
         self.pictures = tuple(pictures)
-        (self.update if quiet else self._changed)()  # where only the pixels are new, nobody else need know
+        if (
+            quiet
+        ):  # where only the pixels are new, nobody else need know, and nothing beside them is painted anew
+            self.update(self._pictures_rect())
+        else:
+            self._changed()
 
     def show_message(self, message: str, sentence: str = "", faint: QImage | None = None) -> None:
         """Show no picture but this text, over an image drawn faintly."""
         self.pictures = ()
         self.opened = self.selected = self._view = None
-        self._message, self._sentence, self._faint = message, sentence, faint or QImage()
+        self.message = Message(message, sentence, faint or QImage())
         self._changed()
 
     def show_layer(self, layer: str) -> None:
@@ -183,6 +189,13 @@ class Canvas(QWidget):
         ratio = self.devicePixelRatioF()
         return QRectF((view.x + x) / ratio, (view.y + y) / ratio, width / ratio, height / ratio)
 
+    def _pictures_rect(self) -> QRect:
+        """Where pictures and the edge of a chosen one are painted."""
+        grid, view = self._geometry()
+        ratio, (width, height) = self.devicePixelRatioF(), grid.extent(view.scale)
+        area = QRectF(view.x / ratio, view.y / ratio, width / ratio, height / ratio)
+        return area.toAlignedRect().adjusted(-EDGE, -EDGE, EDGE, EDGE)
+
     def _shown(self) -> range:
         return range(len(self.pictures)) if self.opened is None else range(self.opened, self.opened + 1)
 
@@ -214,7 +227,7 @@ class Canvas(QWidget):
         if self.pictures:
             self._paint_pictures(painter)
         else:
-            self._paint_message(painter)
+            self.message.paint(painter, self.rect(), self.font())
         if self._keyboard and self.hasFocus():
             painter.setPen(QPen(QColor(tokens().accent), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
@@ -231,37 +244,10 @@ class Canvas(QWidget):
             target = QRectF(view.x + x, view.y + y, width, height)
             painter.drawImage(target, self.pictures[index].image(self.layer))
             if index == self.selected and self.opened is None and len(self.pictures) > 1:
-                edge = 2 * ratio
+                edge = EDGE / 2 * ratio
                 painter.setPen(QPen(QColor(tokens().accent), edge))
                 painter.drawRect(target.adjusted(-edge, -edge, edge, edge))
         painter.restore()
-
-    def _paint_message(self, painter: QPainter) -> None:
-        area = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
-        text = QRect(area)
-        if not self._faint.isNull():
-            side = min(area.width(), area.height() - 96, 420)
-            size = self._faint.size().scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
-            top = area.center().y() - (size.height() + 72) // 2
-            painter.setOpacity(0.22)
-            painter.drawImage(
-                QRect(area.center().x() - size.width() // 2, top, size.width(), size.height()), self._faint
-            )
-            painter.setOpacity(1)
-            text = QRect(area.left(), top + size.height() + 24, area.width(), 60)
-        else:
-            text.setTop(area.center().y() - 30)
-            text.setHeight(60)
-        font = self.font()
-        flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-        font.setPixelSize(TYPE_LARGE)
-        font.setWeight(font.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(QColor(tokens().ground_text))
-        painter.drawText(text, flags, self._message)
-        painter.setFont(self.font())
-        painter.setPen(QColor(tokens().ground_muted))
-        painter.drawText(text.adjusted(0, 28, 0, 28), flags, self._sentence)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

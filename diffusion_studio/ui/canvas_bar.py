@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
+from .buttons import ground_button
 from .canvas import Canvas
 from .labels import plain_label
 from .pictures import EXPLAINED, LAYERS
@@ -23,15 +24,15 @@ class CanvasBar(QObject):
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas)
         self._canvas = canvas
-        self.layers = {name: _button(text, EXPLAINED[name]) for name, text in LAYERS.items()}
+        self.layers = {name: ground_button(text, EXPLAINED[name]) for name, text in LAYERS.items()}
         for name, button in self.layers.items():
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, layer=name: canvas.show_layer(layer))  # ends in `_update`
         self.percent = plain_label("100 %")
         self.percent.setToolTip("Screen pixels for each pixel of the picture")
-        self.fit = _button("Fit", "Show everything, as large as the canvas allows (F)")
+        self.fit = ground_button("Fit", "Show everything, as large as the canvas allows (F)")
         self.fit.clicked.connect(canvas.fit)
-        self.live = _button("Show what is forming", "Go back to the picture that is being drawn now")
+        self.live = ground_button("Show what is forming", "Go back to the picture that is being drawn now")
         self.live.clicked.connect(self.live_wanted)
         self._tools: list[QToolButton] = []
         self._left = _group(canvas, *self.layers.values())
@@ -94,16 +95,6 @@ class CanvasBar(QObject):
         self._left.move(SPACE_M, bottom)
         self._right.move(width - self._right.width() - SPACE_M, bottom)
         self._top.move((width - self._top.width()) // 2, SPACE_M)
-
-
-def _button(text: str, explanation: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setCursor(Qt.CursorShape.ArrowCursor)
-    return button
 
 
 def _group(canvas: Canvas, *parts: QWidget) -> QFrame:

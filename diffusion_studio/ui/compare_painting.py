@@ -11,7 +11,7 @@ from ..axes import Axis, value_label
 from ..settings import GenerationSettings
 from .compare_layout import EDGE, GAP, LABEL, Layout
 from .pictures import Picture
-from .theme import SPACE_S, TYPE_LARGE, TYPE_SMALL, tokens
+from .theme import SPACE_S, TYPE_SMALL, tokens
 
 WAITING, FORMING, DONE, FAILED = range(4)
 WIDEST = 150  # of the labels beside the rows
@@ -110,21 +110,6 @@ def paint_headers(
     write(painter, QRectF(right + 2, bottom - 2 * LABEL, wide, LABEL), across.label, CENTRE, t.ground_muted)
     corner = QRectF(first, bottom - LABEL, right - SPACE_S - first, LABEL)
     write(painter, corner, down.label, RIGHT, t.ground_muted)
-
-
-def paint_message(painter: QPainter, room: QRectF, title: str, sentence: str) -> None:
-    t, area, own = tokens(), room.adjusted(40, 0, -40, 0), QFont(painter.font())
-    font = QFont(own)
-    font.setPixelSize(TYPE_LARGE)
-    font.setWeight(QFont.Weight.DemiBold)
-    painter.setFont(font)
-    painter.setPen(QColor(t.ground_text))
-    flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-    area.setTop(area.center().y() - 30)
-    painter.drawText(area, flags, title)
-    painter.setFont(own)
-    painter.setPen(QColor(t.ground_muted))
-    painter.drawText(area.adjusted(0, 28, 0, 0), flags, sentence)
 
 
 def write(painter: QPainter, area: QRectF, text: str, align: Qt.AlignmentFlag, colour: str) -> None:

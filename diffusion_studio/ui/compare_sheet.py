@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
 from ..axes import Axis, value_label
 from ..settings import GenerationSettings
+from .canvas_message import Message
 from .compare_layout import EDGE, GAP, LABEL, Layout, Place, arrange, zoomed
 from .compare_painting import (
     DONE,
@@ -30,7 +31,6 @@ from .compare_painting import (
     Cell,
     paint_cell,
     paint_headers,
-    paint_message,
 )
 from .pictures import Picture
 from .texts import tooltip
@@ -57,7 +57,7 @@ class CompareSheet(QAbstractScrollArea):
         self._side = (32, 32)  # of a picture, in its own pixels
         self._scale: float | None = None  # device pixels per pixel; None: fitted
         self._hovered: Place | None = None
-        self._message = ("", "")
+        self.message = Message()
         self._laid: Layout | None = None
 
     def sizeHint(self) -> QSize:
@@ -67,7 +67,7 @@ class CompareSheet(QAbstractScrollArea):
 
     def show_message(self, title: str, sentence: str) -> None:
         """Nothing has been compared yet."""
-        self.cells, self.selected, self._message = {}, [], (title, sentence)
+        self.cells, self.selected, self.message = {}, [], Message(title, sentence)
         self._changed()
 
     def begin(self, x: Axis, y: Axis | None, cells: dict[Place, GenerationSettings], side: int) -> None:
@@ -180,7 +180,7 @@ class CompareSheet(QAbstractScrollArea):
         painter, view = QPainter(self.viewport()), self.viewport()
         painter.fillRect(event.rect(), QColor(tokens().ground))
         if not self.cells or self.across is None:
-            paint_message(painter, QRectF(view.rect()), *self._message)
+            self.message.paint(painter, view.rect(), view.font())
             return
         seen = QRectF(event.rect().adjusted(-4, -LABEL, 4, 4))
         for place, cell in self.cells.items():

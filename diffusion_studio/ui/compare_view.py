@@ -14,6 +14,7 @@ from .. import cards
 from ..errors import UserError
 from ..settings import GenerationSettings
 from . import picture_commands as commands
+from .buttons import ground_button
 from .compare_head import CompareHead
 from .compare_layout import Place
 from .compare_painting import DONE
@@ -21,7 +22,7 @@ from .compare_sheet import CompareSheet
 from .generation import time_words
 from .page import action as make_action
 from .page import fill_menu
-from .pair_view import PairView, ground_button
+from .pair_view import PairView
 from .pictures import Picture
 from .studio import Studio
 from .texts import readable

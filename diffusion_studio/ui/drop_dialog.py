@@ -15,13 +15,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ..errors import UserError
 from ..gallery.entries import Entry
+from .buttons import push_button
 from .form import Disclosure
 from .labels import plain_label
 from .pictures import to_image
@@ -104,13 +104,13 @@ class DropDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Dropped picture")
         self.setMinimumWidth(WIDTH)
-        self.use = _button(
+        self.use = push_button(
             "Use its settings", "Put them into the panel; nothing is drawn before you press Generate"
         )
-        self.start = _button(
+        self.start = push_button(
             "Start from this picture", "Take it part of the way back into noise, and draw on from there"
         )
-        self.cancel = _button("Cancel", "Change nothing")
+        self.cancel = push_button("Cancel", "Change nothing")
         self.use.setVisible(bool(seen.values))
         main = self.use if seen.values else self.start
         main.setProperty("primary", True)
@@ -211,11 +211,3 @@ def _wrapped(text: str, kind: str = "") -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setAccessibleDescription(explanation)
-    button.setToolTip(explanation)
-    return button

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -26,11 +25,12 @@ from ..errors import UserError
 from ..gallery.entries import Entry
 from ..options import from_dict, options
 from ..settings import STEERING, GenerationSettings
+from .buttons import push_button
 from .form import Disclosure
 from .labels import plain_label
 from .panel import class_title
 from .saved_pictures import RawText
-from .texts import readable, tooltip
+from .texts import readable
 from .theme import SPACE_L, SPACE_M, SPACE_S
 
 WIDTH = 300
@@ -66,9 +66,9 @@ class GalleryDetails(QFrame):
         self.title.setWordWrap(True)
         self.subtitle = plain_label("", "small")
         self.subtitle.setWordWrap(True)
-        self.buttons = {name: _button(text, tip) for name, (text, tip) in USES.items()}
+        self.buttons = {name: push_button(text, tip) for name, (text, tip) in USES.items()}
         self.buttons["all"].setProperty("primary", True)
-        self.star = _button("☆ Star", "Mark it as a favourite (S)")
+        self.star = push_button("☆ Star", "Mark it as a favourite (S)")
         self.star.setCheckable(True)
         self.tags = QLineEdit()
         self.tags.setPlaceholderText("Tags, with commas between them")
@@ -164,7 +164,7 @@ class GalleryDetails(QFrame):
     def _show_relatives(self, relatives: Sequence[tuple[str, Entry]]) -> None:
         _clear(self._relatives)
         for words, entry in relatives:
-            button = _button(words, f"Show {entry.path.name}")
+            button = push_button(words, f"Show {entry.path.name}")
             button.clicked.connect(lambda _=False, path=entry.path: self.relative_wanted.emit(path))
             self._relatives.addWidget(button)
 
@@ -308,13 +308,6 @@ def _idle(entry: Entry, name: str) -> bool:
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(tooltip(explanation))
-    return button
 
 
 def _clear(layout) -> None:  # type: ignore[no-untyped-def]

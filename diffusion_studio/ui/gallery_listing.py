@@ -31,6 +31,7 @@ class Found:
     entries: Mapping[Path, Entry]
     folders: tuple[Path, ...]
     read: int
+    changed: tuple[Path, ...] = ()  # files that are others than when they were last read
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +65,15 @@ def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
         paths
     )  # as many objects as pictures: the fewer there are, the shorter Python stops to look for garbage
     yield Found(listed, folders, 0)
-    read, shown = 0, time.monotonic()
+    read, shown, changed = 0, time.monotonic(), list[Path]()
     for batch in look(list(listed.values())):
         listed.update((entry.path, entry) for entry in batch)
+        changed += [entry.path for entry in batch if _is_another(known.get(entry.path), entry)]
         read += len(batch)
         if time.monotonic() - shown > EVERY:
             yield Found(dict(listed), folders, read)
             shown = time.monotonic()
-    yield Found(listed, folders, len(listed))
+    yield Found(listed, folders, len(listed), tuple(changed))
 
 
 def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:
@@ -88,6 +90,10 @@ def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[
 def runs(entries: list[Entry], sort: str) -> Iterator[tuple[str, int]]:
     for name, run in groupby(group_of(entry, sort) for entry in entries):
         yield name, sum(1 for _ in run)
+
+
+def _is_another(before: Entry | None, now: Entry) -> bool:
+    return before is not None and before.stamp not in ("", now.stamp)
 
 
 def _days() -> list[Path]:

@@ -115,6 +115,7 @@ class GalleryPage(Page):
         if isinstance(event, Found):
             self.entries, self._read = event.entries, event.read
             self._watch(event.folders)
+            self.thumbs.forget(event.changed)
             self._show()
 
     def _show(self) -> None:

@@ -10,11 +10,13 @@ from PySide6.QtCore import QObject, Signal
 
 from ..history import single
 from ..settings import DEVICES, GenerationSettings
-from ..trajectory import Start, Trajectory
-from .pictures import Picture, StepViews, Views
+from ..trajectory import Start, StepViews, Trajectory
+from .pictures import Picture, Views
 from .worker import Worker
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..events import Finished, NotSaved, Preview, Saved
 
 
@@ -176,16 +178,19 @@ class Generation(QObject):
 
     def _pictures(self, event: Preview) -> tuple[Picture, ...]:
         """The layers at hand, and from the trajectory the others, should they be looked at."""
-        ready = {"denoised": event.denoised, "noisy": event.noisy}
         until = event.index if event.index < event.total else 0
         own = [replace(settings, until=until) for settings in self._own]
         steps = self._trajectory
         if steps is None or not len(steps) or event.index < steps.first:
             return tuple(
-                Picture({name: layer[place] for name, layer in ready.items()}, settings=settings)
+                Picture({"denoised": event.denoised[place], "noisy": event.noisy[place]}, settings=settings)
                 for place, settings in enumerate(own)
             )
-        views = StepViews(lambda name: steps.view(event.index, name), ready)
+
+        def make(name: str) -> np.ndarray:
+            return event.views.view(name) if name in ("denoised", "noisy") else steps.view(event.index, name)
+
+        views = StepViews(make)
         return tuple(Picture(Views(views, place), settings=settings) for place, settings in enumerate(own))
 
     def _on_held(self, job: int) -> None:

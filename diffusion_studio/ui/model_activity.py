@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
+from .buttons import push_button
 from .labels import plain_label
 from .theme import SPACE_L, SPACE_M, SPACE_S
 
@@ -25,9 +26,9 @@ class Activity(QFrame):
         self.bar.setFixedSize(180, 8)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress")
-        self.cancel = _button("Cancel", "Stop this; nothing is changed")
-        self.action = _button("Undo", "Do what follows")
-        self.close_button = _button("Dismiss", "Put this line away")
+        self.cancel = push_button("Cancel", "Stop this; nothing is changed")
+        self.action = push_button("Undo", "Do what follows")
+        self.close_button = push_button("Dismiss", "Put this line away")
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE_L + SPACE_S, SPACE_S, SPACE_L, SPACE_S)
         row.setSpacing(SPACE_M)
@@ -81,10 +82,3 @@ class Activity(QFrame):
         self.hide()
         if do is not None:
             do()
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

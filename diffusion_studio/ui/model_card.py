@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from ..model_words import architecture, draws, megabytes, predicts, training, widths
+from .buttons import push_button
 from .flow import FlowLayout
 from .labels import plain_label
 from .model_jobs import ModelRow
@@ -55,11 +55,13 @@ class ModelView(QScrollArea):
         self.subtitle = plain_label("", "small")
         self.description = plain_label("")
         self.description.setWordWrap(True)
-        self.buttons = {name: _button(text, tip) for name, (text, tip) in ACTIONS.items()}
+        self.buttons = {name: push_button(text, tip) for name, (text, tip) in ACTIONS.items()}
         self.buttons["generate"].setProperty("primary", True)
         self.samples = SampleGrid()
         self.no_samples = plain_label("It came without samples.", "quiet")
-        self.draw = _button("Draw samples", "Draw a sheet of pictures for this card, as the model recommends")
+        self.draw = push_button(
+            "Draw samples", "Draw a sheet of pictures for this card, as the model recommends"
+        )
         self.recommended = Recommended()
         self._facts: dict[str, tuple[QLabel, QLabel]] = {}
         self._grid = QGridLayout()
@@ -228,10 +230,3 @@ def tuning_fault(row: ModelRow) -> str:
     if row.card.network.class_embed_type is not None:
         return "A model whose classes are numbers on a scale can not be trained on here"
     return ""
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

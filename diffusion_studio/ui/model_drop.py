@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from .page import Page
+from .picture_drop import ENDINGS
 from .theme import RADIUS_LARGE, SPACE_L, TYPE_LARGE, tokens
 
 
@@ -81,6 +82,7 @@ class Veil(QWidget):
 
 
 def dropped(data: QMimeData) -> Path | None:
-    """The one file or folder that is being dropped."""
+    """The one file or folder that is being dropped; not a picture, which the window takes."""
     urls = data.urls()
-    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    path = Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    return None if path is None or (path.suffix.lower() in ENDINGS and not path.is_dir()) else path

@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ..cards import ModelCard
 from ..settings import Option
+from .buttons import push_button
 from .fields import ChoiceField, TextField
 from .labels import plain_label
 from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -64,16 +64,16 @@ class ExportDialog(QDialog):
             Option("Precision", "the number format of the weights", choices=PRECISIONS)
         )
         self.target = TextField(Option("Where", "the folder or file to write, which must not be there yet"))
-        self.browse = _button("Choose…", "Choose the folder it is written into")
+        self.browse = push_button("Choose…", "Choose the folder it is written into")
         self.about = plain_label("", "small")
         self.fault = plain_label("")
         for label in (self.about, self.fault):
             label.setWordWrap(True)
         self.fault.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.accept_button = _button("Export", "Write it")
+        self.accept_button = push_button("Export", "Write it")
         self.accept_button.setProperty("primary", True)
         self.accept_button.setDefault(True)
-        self.cancel = _button("Cancel", "Write nothing")
+        self.cancel = push_button("Cancel", "Write nothing")
         self._lay_out(card)
         self.target.show_value(str(_documents() / card.name))
         self.form.changed.connect(self._change_form)
@@ -161,11 +161,3 @@ class ExportDialog(QDialog):
 def _documents() -> Path:
     place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     return Path(place) if place and Path(place).is_dir() else Path.home()
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setAutoDefault(False)
-    return button

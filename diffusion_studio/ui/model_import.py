@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .buttons import push_button
 from .labels import plain_label
 from .texts import readable, tooltip
 from .theme import RADIUS, SPACE_M, SPACE_S, SPACE_XL, TYPE, TYPE_SMALL, tokens
@@ -48,14 +48,14 @@ class ImportDialog(QDialog):
         self.found.setItemDelegate(_Delegate(self.found))
         self.say = plain_label("Looking…", "small")
         self.say.setWordWrap(True)
-        self.folder = _button(
+        self.folder = push_button(
             "Choose a folder…", "A diffusers folder: a whole pipeline, or a UNet2DModel alone"
         )
-        self.zip = _button("Choose a zip…", "A zip of a diffusers folder")
-        self.accept_button = _button("Import", "Copy the chosen model among your own")
+        self.zip = push_button("Choose a zip…", "A zip of a diffusers folder")
+        self.accept_button = push_button("Import", "Copy the chosen model among your own")
         self.accept_button.setProperty("primary", True)
         self.accept_button.setEnabled(False)
-        self.cancel = _button("Cancel", "Import nothing")
+        self.cancel = push_button("Cancel", "Import nothing")
         self._lay_out()
         self.found.currentItemChanged.connect(lambda *_: self._follow())
         self.found.itemActivated.connect(lambda _: self._accept())
@@ -183,11 +183,3 @@ class _Delegate(QStyledItemDelegate):
             shown = painter.fontMetrics().elidedText(str(text), way, area.width())
             painter.drawText(QRect(area.left(), area.center().y() + top, area.width(), 17), 0, shown)
         painter.restore()
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setAutoDefault(False)
-    return button

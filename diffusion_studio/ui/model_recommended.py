@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ..cards import RECOMMENDED, ModelCard
 from ..settings import GenerationSettings, options
+from .buttons import push_button
 from .curve import NoiseCurve
 from .form import SettingsForm
 from .labels import plain_label
@@ -28,8 +29,8 @@ class Recommended(QWidget):
         self.form.add_below("spacing", self.curve)
         self.note = plain_label("", "small")
         self.note.setWordWrap(True)
-        self.keep = _button("Keep", "Start with these settings whenever this model is chosen")
-        self.reset = _button("Reset", "Go back to what the model came with")
+        self.keep = push_button("Keep", "Start with these settings whenever this model is chosen")
+        self.reset = push_button("Reset", "Go back to what the model came with")
         self._card: ModelCard | None = None
         row = QHBoxLayout()
         row.setSpacing(SPACE_S)
@@ -76,10 +77,3 @@ class Recommended(QWidget):
         self.reset.setEnabled(changed or card.changed)
         self.note.setVisible(card.changed or changed)
         self.note.setText("Changed, and not kept yet." if changed else "Your own choice.")
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

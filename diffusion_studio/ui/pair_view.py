@@ -17,8 +17,9 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
+from .buttons import ground_button
 from .labels import plain_label
 from .pictures import Picture, to_image
 from .theme import SPACE_M, SPACE_S, SPACE_XL, TYPE_SMALL, tokens
@@ -291,14 +292,3 @@ def mean_difference(left: np.ndarray, right: np.ndarray) -> float:
 
 def distance_words(distance: float) -> str:
     return "exactly alike" if distance == 0 else f"differ by {distance:.1f} of 255 levels in the mean"
-
-
-def ground_button(text: str, explanation: str) -> QToolButton:
-    """A button for a bar on the dark ground of pictures."""
-    button = QToolButton()
-    button.setText(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setCursor(Qt.CursorShape.ArrowCursor)
-    return button

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from .canvas import Canvas
 
-FILTER = "Pictures (*.png *.jpg *.jpeg *.jfif *.webp *.bmp *.gif *.tif *.tiff);;All files (*)"
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+FILTER = f"Pictures ({' '.join(f'*{ending}' for ending in ENDINGS)});;All files (*)"
 
 
 class PictureDrop(QObject):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtGui import QImage
 
 from ..settings import GenerationSettings
-from ..trajectory import VIEWS
+from ..trajectory import VIEWS, StepViews
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,24 +73,6 @@ class Views(Mapping[str, "np.ndarray"]):
 
     def __len__(self) -> int:
         return len(LAYERS)
-
-
-class StepViews:
-    """The layers of all pictures of one step, each made once. `ready`: what is there already."""
-
-    def __init__(
-        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
-    ) -> None:
-        self._make = make
-        self._made = dict(ready or {})
-
-    def view(self, name: str) -> np.ndarray:
-        """(N, H, W, 3) uint8."""
-        if name not in LAYERS:
-            raise KeyError(name)
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
 
 
 def to_image(array: np.ndarray) -> QImage:

@@ -56,7 +56,10 @@ class RecentStrip(QFrame):
         self._heading = plain_label("Recent", "small")
         self._empty = plain_label("Finished pictures\nwait here.", "small")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.view = _view(self)
+        self.view = thumbnail_view(self, "Recent", "The latest pictures, newest first")
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.setDragEnabled(True)
+        self.view.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         self.view.setModel(self.model)
         self._heading.setBuddy(self.view)
         column = QVBoxLayout(self)
@@ -136,10 +139,11 @@ def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
     yield Listed(tuple(newest(limit=limit)))
 
 
-def _view(parent: QWidget) -> QListView:
+def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
+    """A scrolling grid of thumbnails, of which one can be chosen."""
     view = QListView(parent)
-    view.setAccessibleName("Recent")
-    view.setToolTip("The latest pictures, newest first")
+    view.setAccessibleName(name)
+    view.setToolTip(explanation)
     view.setViewMode(QListView.ViewMode.IconMode)
     view.setMovement(QListView.Movement.Static)
     view.setResizeMode(QListView.ResizeMode.Adjust)
@@ -149,9 +153,6 @@ def _view(parent: QWidget) -> QListView:
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-    view.setDragEnabled(True)
-    view.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
     return view
 
 

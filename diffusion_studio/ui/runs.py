@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..history import single
 from ..settings import GenerationSettings, options
-from ..trajectory import BUDGET, StepFacts, Trajectory
-from .pictures import Picture, StepViews, Views
+from ..trajectory import BUDGET, StepFacts, StepViews, Trajectory
+from .pictures import Picture, Views
 
 KEPT = 3  # runs in memory at most; their steps together stay near one run's budget
 RECENT_STEPS = 24  # whose images are at hand while one scrubs to and fro

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from ..errors import UserError
 from ..folders import outputs_dir, usual_outputs_dir
 from ..saving_settings import TOKENS, SavingSettings, file_name
 from ..settings import GenerationSettings
+from .buttons import push_button
 from .form import LABEL_WIDTH, SettingsForm
 from .labels import ElidedLabel, plain_label
 from .studio import Studio
@@ -39,8 +40,8 @@ class SavingSection(QWidget):
             "\n".join(f"{{{name}}}: {words}" for name, words in TOKENS.items())
         )
         self.where = ElidedLabel("")
-        self.choose = _button("Choose…", "Save finished pictures in another folder")
-        self.usual = _button("Usual", "Save finished pictures in the Pictures folder again")
+        self.choose = push_button("Choose…", "Save finished pictures in another folder")
+        self.usual = push_button("Usual", "Save finished pictures in the Pictures folder again")
         self._lay_out()
         self.form.show_value(self.saving)
         self.form.changed.connect(self._apply)
@@ -107,11 +108,3 @@ class SavingSection(QWidget):
         column.addWidget(self.example)
         column.addWidget(self.tokens)
         return below
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setAccessibleDescription(explanation)
-    button.setToolTip(explanation)
-    return button

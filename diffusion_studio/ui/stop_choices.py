@@ -6,7 +6,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from .action_button import HEIGHT
+from .buttons import push_button
 from .theme import SPACE_XS
+
+LEAST = 32  # pixels of a button's height
 
 
 class StopChoices(QWidget):
@@ -18,14 +21,15 @@ class StopChoices(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.keep = _button("Keep as it is", "Save the picture as it is now, as predicted at this step")
-        self.finish = _button("Finish", "Go on to the end")
-        self.discard = _button("Discard", "Give it up: nothing is saved (Esc)")
+        self.keep = push_button("Keep as it is", "Save the picture as it is now, as predicted at this step")
+        self.finish = push_button("Finish", "Go on to the end")
+        self.discard = push_button("Discard", "Give it up: nothing is saved (Esc)")
         self.keep.setProperty("primary", True)
         row = QHBoxLayout(self)
         row.setContentsMargins(3, 3, 3, 3)
         row.setSpacing(SPACE_XS)
         for button in self.controls:
+            button.setMinimumHeight(LEAST)
             row.addWidget(button, 3 if button is self.keep else 2)
         self.setFixedHeight(HEIGHT)
         self.keep.clicked.connect(self.keep_wanted)
@@ -36,11 +40,3 @@ class StopChoices(QWidget):
     @property
     def controls(self) -> list[QPushButton]:
         return [self.keep, self.finish, self.discard]
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setMinimumHeight(32)
-    return button

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..trajectory import StepFacts
+from .buttons import text_button
 from .icons import IconButton, icon
 from .labels import plain_label
 from .pictures import EXPLAINED
@@ -50,10 +51,10 @@ class Timeline(QFrame):
         self.forward = IconButton("forward", "Step forward", "go to the next step (Right)", self)
         self.last = IconButton("last", "Last step", "go to the newest step (End)", self)
         self.play.setCheckable(True)
-        self.live = _text_button("Live", "Follow the picture again while it forms")
+        self.live = text_button("Live", "Follow the picture again while it forms")
         self.hold = IconButton("hold", "Pause", "stand still after this step", self, icon_on="resume")
         self.step = IconButton("step", "Single step", "draw one more step, then pause", self)
-        self.branch = _text_button("Branch…", "Go on from this step in another way")
+        self.branch = text_button("Branch…", "Go on from this step in another way")
         follow(self.hold, hold)
         follow(self.step, step)
         follow(self.branch, branch)
@@ -197,7 +198,7 @@ class Timeline(QFrame):
         for run in runs if len(runs) > 1 else []:
             if self._links:
                 self._chain.addWidget(plain_label("▸", "small"))
-            link = _text_button(shorten(run.name, LONGEST), f"Show this result and its steps: {run.name}")
+            link = text_button(shorten(run.name, LONGEST), f"Show this result and its steps: {run.name}")
             link.setObjectName("link")
             link.setCheckable(True)
             link.clicked.connect(lambda _=False, run=run: self.run_wanted.emit(run))
@@ -306,12 +307,3 @@ def follow(button: QToolButton, action: QAction) -> None:
     action.changed.connect(update)
     button.clicked.connect(action.trigger)
     update()
-
-
-def _text_button(text: str, explanation: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ..cards import ModelCard
 from ..events import Estimated
 from ..settings import MODEL_SIZES, TrainingSettings, options
 from .action_button import ActionButton
+from .buttons import push_button
 from .fields import ChoiceField, IntField
 from .form import SettingsForm
 from .generation import time_words
@@ -71,10 +72,10 @@ class TrainingPanel(QWidget):
         for name, words in NOTHING.items():
             self.form.fields[name].setSpecialValueText(words)
         self.folder = ElidedLabel("No folder chosen")
-        self.folder_button = _button("Choose…", "Choose the folder of pictures to learn from")
+        self.folder_button = push_button("Choose…", "Choose the folder of pictures to learn from")
         self.button = TrainButton()
-        self.pause = _button("Pause", "Hold still with everything loaded; go on whenever you like")
-        self.discard = _button("Discard…", "Stop, and move what was learned in this run to the trash")
+        self.pause = push_button("Pause", "Hold still with everything loaded; go on whenever you like")
+        self.discard = push_button("Discard…", "Stop, and move what was learned in this run to the trash")
         self.line = plain_label("", "small")
         self.line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.line.setWordWrap(True)
@@ -325,10 +326,3 @@ def estimate_words(estimate: Estimated, steps: int, minutes: float) -> str:
         f"{step:.2g} s a step: {time_words(seconds)} for {about}{count:,} steps of {estimate.batch} pictures. "
         f"Takes {estimate.memory_bytes / 1e9:.1f} GB of memory."
     )
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
-    QListView,
     QProgressBar,
     QPushButton,
     QStackedWidget,
@@ -21,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from ..settings import TrainingSettings
 from .labels import plain_label
-from .recent import CELL, ThumbnailDelegate
+from .recent import thumbnail_view
 from .theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
 from .thumbnails import PATH, Listed, Thumbnail, Thumbnails
 from .train_pictures import Fitted, load_grid, load_one
@@ -44,7 +42,9 @@ class FolderView(QWidget):
         self.worker = Worker("pictures", self)
         self.invitation = Invitation(self)
         self.model = Thumbnails(self)
-        self.grid = _grid(self)
+        self.grid = thumbnail_view(
+            self, "Pictures", "Choose a picture to see it drown in noise under “Noise”"
+        )
         self.grid.setModel(self.model)
         self.caption = plain_label("", "small")
         self.report = ReportView(self)
@@ -237,22 +237,6 @@ class Invitation(QWidget):
         frame = QRectF(self.rect()).adjusted(SPACE_XL, SPACE_XL, -SPACE_XL, -SPACE_XL)
         painter.drawRoundedRect(frame, RADIUS_LARGE, RADIUS_LARGE)
         painter.end()
-
-
-def _grid(parent: QWidget) -> QListView:
-    view = QListView(parent)
-    view.setAccessibleName("Pictures")
-    view.setToolTip("Choose a picture to see it drown in noise under “Noise”")
-    view.setViewMode(QListView.ViewMode.IconMode)
-    view.setMovement(QListView.Movement.Static)
-    view.setResizeMode(QListView.ResizeMode.Adjust)
-    view.setUniformItemSizes(True)
-    view.setGridSize(QSize(CELL, CELL))
-    view.setItemDelegate(ThumbnailDelegate(view))
-    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    return view
 
 
 def title_of(folder: Path) -> str:

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .buttons import push_button
 from .labels import plain_label
 from .picture_commands import open_folder
 from .studio import Studio
@@ -59,15 +60,15 @@ class RunsView(QWidget):
         self.view.setModel(self.model)
         self.view.setItemDelegate(_Delegate(self.view))
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.resume = _button("Go on", "Train on from its newest checkpoint")
-        self.look = _button("Show", "Show its losses and the film of its samples")
-        self.publish = _button(
+        self.resume = push_button("Go on", "Train on from its newest checkpoint")
+        self.look = push_button("Show", "Show its losses and the film of its samples")
+        self.publish = push_button(
             "Publish as model", "Make a model of its newest checkpoint, for the chooser on the Generate page"
         )
-        self.rename = _button("Rename…", "Give the run, and the model it will be, another name")
-        self.folder = _button("Show folder", "Show its checkpoints and samples in the file manager")
-        self.delete = _button("Delete", "Move it to the trash; a model made of it stays")
-        self.undo = _button("Undo", "Bring back what was deleted")
+        self.rename = push_button("Rename…", "Give the run, and the model it will be, another name")
+        self.folder = push_button("Show folder", "Show its checkpoints and samples in the file manager")
+        self.delete = push_button("Delete", "Move it to the trash; a model made of it stays")
+        self.undo = push_button("Undo", "Bring back what was deleted")
         self._gone = plain_label("", "small")
         self._trashed: tuple[Path, Path] | None = None
         self._busy = ""  # the run being trained in this window
@@ -260,10 +261,3 @@ class _Delegate(QStyledItemDelegate):
         painter.setPen(QColor(t.muted))
         words = painter.fontMetrics().elidedText(row.words, Qt.TextElideMode.ElideRight, area.width())
         painter.drawText(top.translated(0, 22), Qt.AlignmentFlag.AlignVCenter, words)
-
-
-def _button(text: str, explanation: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(explanation)
-    return button

@@ -10,12 +10,10 @@ from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
 from .model_drop import Veil
-from .picture_drop import dropped_picture, to_array
+from .picture_drop import ENDINGS, dropped_picture, to_array
 
 if TYPE_CHECKING:
     from .interior import Interior
-
-ENDINGS = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 class WindowDrop(QObject):

@@ -236,6 +236,9 @@ class Worker(QThread):
         with self._wake:
             self._latest[job] = event
         if due:
+            event.views.view(
+                "denoised"
+            )  # made here: of a picture on a graphics card the window would wait for it
             self._shown_at = now
             self._preview_waits.emit()
 

@@ -1,9 +1,11 @@
-"""The training step against diffusers' UNet2DModel, in float32 and under bfloat16 autocast, interleaved in one process.
+"""The training step against diffusers' UNet2DModel and lucidrains' Unet, in float32 and under bfloat16 autocast, interleaved in
+one process.
 
     python tests/benchmarks/training_step.py [--size 32] [--batch 32] [--rounds 10] [--threads N]
 
-The same architecture, weights, pictures and batch; every side with its optimizer step, and gradient clipping. Ours also has
-what a real run has: noising, loss weights, finite checks and the moving average. Wall time counts on a quiet machine; on a
+The same pictures and batch; with diffusers the same architecture and weights, with lucidrains (left out where it is not
+installed, see peers.py) as many parameters. Every side has its optimizer step and gradient clipping. Ours also has what a real
+run has: loss weights, finite checks and the moving average. Wall time counts on a quiet machine; on a
 busy one compare the processor time, which leaves out waiting for others.
 """
 
@@ -33,6 +35,7 @@ from diffusion_studio.settings import TrainingSettings  # noqa: E402
 from diffusion_studio.training.images import Pictures  # noqa: E402
 from diffusion_studio.training.shapes import shape_for  # noqa: E402
 from diffusion_studio.training.trainer import Trainer, fresh_network  # noqa: E402
+from tests.benchmarks.peers import lucidrains_network  # noqa: E402
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -66,6 +69,7 @@ def ways_of(options: argparse.Namespace) -> dict[str, Callable[[], object]]:
     return {
         "diffusers float32": diffusers_step(config, options, autocast=False),
         "diffusers bfloat16 autocast": diffusers_step(config, options, autocast=True),
+        **lucidrains_steps(config, options),
         "ours float32": our_step(config, options, "float32"),
         "ours bfloat16": our_step(config, options, "bfloat16"),
     }
@@ -89,17 +93,40 @@ def diffusers_step(config, options: argparse.Namespace, *, autocast: bool) -> Ca
     network = UNet2DModel(**values)
     network.load_state_dict(fresh_network(config, 0).state_dict())
     scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+    labels = torch.arange(options.batch) % len(CLASSES)
+
+    def predict(noisy: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+        return network(noisy, timesteps, class_labels=labels).sample
+
+    return plain_step(network, predict, scheduler, options, autocast)
+
+
+def lucidrains_steps(config, options: argparse.Namespace) -> dict[str, Callable[[], object]]:
+    """Its Unet in the same loop; without classes, which it does not know."""
+    from diffusers import DDPMScheduler
+
+    parameters = sum(weight.numel() for weight in fresh_network(config, 0).parameters())
+    steps = {}
+    for name, autocast in (("float32", False), ("bfloat16 autocast", True)):
+        network = lucidrains_network(parameters)
+        if network is not None:
+            scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
+            steps[f"lucidrains {name}"] = plain_step(network.train(), network, scheduler, options, autocast)
+    return steps
+
+
+def plain_step(
+    network: torch.nn.Module, predict: Callable, scheduler, options: argparse.Namespace, autocast: bool
+) -> Callable[[], object]:
+    """One step as everybody writes it."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=4e-4)
     clean = torch.rand(options.batch, 3, options.size, options.size) * 2 - 1
-    labels = torch.arange(options.batch) % len(CLASSES)
 
     def step() -> float:
         noise = torch.randn_like(clean)
         timesteps = torch.randint(1000, (options.batch,))
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            prediction = network(
-                scheduler.add_noise(clean, noise, timesteps), timesteps, class_labels=labels
-            ).sample
+            prediction = predict(scheduler.add_noise(clean, noise, timesteps), timesteps)
         target = scheduler.get_velocity(clean, noise, timesteps)
         loss = torch.nn.functional.mse_loss(prediction.float(), target)
         loss.backward()

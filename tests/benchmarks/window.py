@@ -238,27 +238,12 @@ class Measurement:
 
     def silent(self) -> float:
         """The same run with no picture made or shown before the last; seconds of its steps."""
-        from diffusion_studio import jobs, models
+        from diffusion_studio import jobs
         from diffusion_studio.events import Preview
 
-        make_frame = models.frame_of
-
-        def frame_of(step, *rest):
-            return (
-                make_frame(step, *rest)
-                if step.index == step.total
-                else models.Frame(step.index, step.total, *[0] * 4)
-            )
-
-        models.frame_of = frame_of
-        try:
-            job = (
-                event for event in jobs.generate(self.page.panel.value()) if not isinstance(event, Preview)
-            )
-            self.page.generation.worker.submit(job)
-            self.wait(lambda: not self.page.generation.worker.busy)
-        finally:
-            models.frame_of = make_frame
+        job = (event for event in jobs.generate(self.page.panel.value()) if not isinstance(event, Preview))
+        self.page.generation.worker.submit(job)
+        self.wait(lambda: not self.page.generation.worker.busy)
         return self.finished[-1]
 
     def wait(self, done) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from diffusion_studio.trajectory import StepFacts, Trajectory
+from tests.shown import shown_views
 
 CLASSES = ("beard", "glasses", "long_hair")
 
@@ -131,8 +132,7 @@ def draw(monkeypatch):
                 total=settings.steps,
                 sigma=1.0,
                 timestep=1.0,
-                denoised=formed,
-                noisy=255 - formed,
+                views=shown_views(formed, 255 - formed),
                 seconds=0.1 * (index - first),
             )
             if isinstance(trajectory, Steps):

@@ -15,6 +15,7 @@ from diffusion_studio.ui.compare_layout import GAP, LABEL, arrange, zoomed
 from diffusion_studio.ui.compare_painting import DONE, FAILED, WAITING
 from diffusion_studio.ui.pair_view import PairView, alike, difference
 from diffusion_studio.ui.pictures import Picture
+from tests.shown import shown_views
 
 
 def pixels(level, size=8):
@@ -48,8 +49,7 @@ def drawing(monkeypatch):
                 total=2,
                 sigma=1.0,
                 timestep=1.0,
-                denoised=shown,
-                noisy=shown,
+                views=shown_views(shown, shown),
                 seconds=0.1,
             )
             time.sleep(control.pause)

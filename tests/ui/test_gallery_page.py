@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 
@@ -227,6 +228,17 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
 def test_new_pictures_appear_by_themselves(page, qtbot):
     draw(6)
     qtbot.waitUntil(lambda: seeds(page)[:1] == [6], timeout=8000)
+
+
+def test_a_picture_that_was_painted_over_shows_as_it_is_now(page, qtbot, paths):
+    def grey():
+        thumbnail = page.thumbs.get(paths[0])
+        return thumbnail is not None and thumbnail.toImage().pixelColor(0, 0).red()
+
+    qtbot.waitUntil(lambda: grey() == 10)
+    Image.new("RGB", (9, 9), (200, 200, 200)).save(paths[0])
+    page.refresh()
+    qtbot.waitUntil(lambda: grey() == 200)
 
 
 def test_copying_gives_the_files(page, qtbot, paths):

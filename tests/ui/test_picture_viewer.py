@@ -86,8 +86,8 @@ def test_a_picture_that_is_gone_says_so_and_the_others_go_on(viewer, qtbot, path
     wait_for(qtbot, viewer, 2)
     viewer._ready.clear()
     viewer.step(1)
-    qtbot.waitUntil(lambda: viewer.canvas._message != "")
-    assert "3.png" in viewer.canvas._sentence
+    qtbot.waitUntil(lambda: viewer.canvas.message.title != "")
+    assert "3.png" in viewer.canvas.message.sentence
     viewer.step(1)
     wait_for(qtbot, viewer, 0)
 

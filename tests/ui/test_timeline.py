@@ -15,6 +15,7 @@ from diffusion_studio.ui.runs import KEPT, Run, Runs, difference
 from diffusion_studio.ui.timeline import Timeline
 from diffusion_studio.ui.timeline_drawing import Course, CourseDrawing
 from diffusion_studio.ui.timeline_words import hover_words, kept_words, settled_at, step_words
+from tests.shown import shown_views
 
 from .conftest import Steps
 
@@ -36,8 +37,7 @@ def walked(
             total=total,
             sigma=1.0,
             timestep=1.0,
-            denoised=pixels,
-            noisy=255 - pixels,
+            views=shown_views(pixels, 255 - pixels),
             seconds=0.0,
         )
         steps.add(shown, settings, pictures)

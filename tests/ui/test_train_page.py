@@ -319,7 +319,7 @@ def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, monkeypa
         train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(folder / "dogs" / "torn.jpg"), "")
     )
     view.compare.click()
-    qtbot.waitUntil(lambda: "torn.jpg" in pair.canvas._sentence)
+    qtbot.waitUntil(lambda: "torn.jpg" in pair.canvas.message.sentence)
     assert not pair.canvas.pictures and not pair.measure.text()
 
 
@@ -328,7 +328,7 @@ def test_without_its_folder_the_nearest_picture_is_told_to_be_missing(page, qtbo
     run = runs.create("old", to_dict(settings), {})
     page._show_run(next(read_run(run.path)))
     page.progress.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
-    qtbot.waitUntil(lambda: "is not there" in page.progress.samples.nearest.canvas._sentence)
+    qtbot.waitUntil(lambda: "is not there" in page.progress.samples.nearest.canvas.message.sentence)
 
 
 def test_pause_holds_the_job_and_go_on_continues_it(ready, backend, qtbot):

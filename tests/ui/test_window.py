@@ -41,7 +41,7 @@ def test_first_start_offers_one_obvious_thing(window, page, qtbot):
     assert page.panel.button.text() == "Generate" and page.panel.button.isEnabled()
     value = page.panel.value()
     assert (value.model, value.steps, value.guidance) == ("faces", 12, 2.0)  # as its card recommends
-    assert "Faces" in page.canvas._sentence
+    assert "Faces" in page.canvas.message.sentence
     qtbot.waitUntil(lambda: window.interior.status.device.text() == "CPU · float32 · 1 thread")
 
 
@@ -465,7 +465,7 @@ def test_closing_an_idle_window_ends_its_threads(window, page, qtbot):
 def test_no_model_is_said_in_the_window(make_window, draw, qtbot, own_folders):
     shutil.rmtree(own_folders / "models")
     window = make_window()
-    qtbot.waitUntil(lambda: window.page.canvas._message == "No model is installed")
+    qtbot.waitUntil(lambda: window.page.canvas.message.title == "No model is installed")
     assert not window.page.panel.button.isEnabled()
     window.page.generate()
     assert not draw.asked

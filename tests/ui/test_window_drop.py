@@ -71,6 +71,15 @@ def test_nothing_changes_before_the_user_says_so(window, qtbot, ours):
     assert window.page.panel.value() == before
 
 
+def test_the_models_page_leaves_pictures_to_the_window(window, qtbot, ours):
+    window.interior.visit([entry.label for entry in window.interior.entries].index("Models"))
+    given = (files(ours), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, *given)
+    enter.ignore()  # as Qt sends it
+    window.page.dragEnterEvent(enter)
+    assert not enter.isAccepted()
+
+
 def test_its_settings_are_used_on_the_generate_page(window, qtbot, ours):
     window.interior.visit(1)
     dialog = dialog_for(window, qtbot, files(ours))

@@ -10,6 +10,7 @@ import pytest
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import SAVE, CheckpointSaved, Preview, Status
 from diffusion_studio.ui.worker import Worker
+from tests.shown import shown_views
 
 
 class Record:
@@ -39,7 +40,7 @@ def worker(qapp):
 def preview(index, total=10):
     pixels = np.zeros((1, 2, 2, 3), np.uint8)
     return Preview(
-        index=index, total=total, sigma=1.0, timestep=0.0, denoised=pixels, noisy=pixels, seconds=0.0
+        index=index, total=total, sigma=1.0, timestep=0.0, views=shown_views(pixels, pixels), seconds=0.0
     )
 
 
