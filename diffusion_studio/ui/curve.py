@@ -28,6 +28,7 @@ class NoiseCurve(QWidget):
         self._asked = ("", 0)
         self._reached: int | None = None
         self._drawn: QPixmap | None = None
+        self._ahead = QPixmap()  # the same with all steps still to come
         self._at: list[QPointF] = []  # where each step is drawn
         self._awake = False  # computing brings numpy, which must not delay the window
 
@@ -94,15 +95,14 @@ class NoiseCurve(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         if self._drawn is None:
-            self._drawn = self._draw()
+            self._drawn, self._ahead = self._draw(), self._draw(ahead=True)
         painter.drawPixmap(0, 0, self._drawn)
         if self.sigmas and self._reached is not None:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self._paint_progress(painter, self._at)
+            self._paint_progress(painter, self._at[min(self._reached, len(self._at) - 1)])
         painter.end()
 
-    def _draw(self) -> QPixmap:
-        """All but the progress, which alone changes from step to step."""
+    def _draw(self, *, ahead: bool = False) -> QPixmap:
+        """All but the progress, which alone changes from step to step; the steps hollow where they are `ahead`."""
         t, ratio = tokens(), self.devicePixelRatioF()
         drawn = QPixmap(self.size() * ratio)
         drawn.setDevicePixelRatio(ratio)
@@ -115,7 +115,7 @@ class NoiseCurve(QWidget):
         if self.sigmas:
             self._at = self._points()
             self._paint_curve(painter, self._at)
-            self._paint_marks(painter, self._at)
+            self._paint_marks(painter, self._at, ahead)
         self._paint_words(painter)
         painter.end()
         return drawn
@@ -141,24 +141,24 @@ class NoiseCurve(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(QPolygonF(points))
 
-    def _paint_marks(self, painter: QPainter, points: list[QPointF]) -> None:
+    def _paint_marks(self, painter: QPainter, points: list[QPointF], ahead: bool) -> None:
         if self._has_marks:
             painter.setPen(QPen(QColor(tokens().accent), 1.5))
-            painter.setBrush(QColor(tokens().accent))
+            painter.setBrush(QColor(tokens().raised if ahead else tokens().accent))
             for point in points:
                 painter.drawEllipse(point, 2.6, 2.6)
 
-    def _paint_progress(self, painter: QPainter, points: list[QPointF]) -> None:
+    def _paint_progress(self, painter: QPainter, reached: QPointF) -> None:
         """The steps that are still to come are hollow; the one reached is large."""
-        t, reached = tokens(), min(self._reached or 0, len(points) - 1)
-        if self._has_marks:
-            painter.setPen(QPen(QColor(t.accent), 1.5))
-            painter.setBrush(QColor(t.raised))
-            for point in points[reached + 1 :]:
-                painter.drawEllipse(point, 2.6, 2.6)
+        t = tokens()
+        painter.save()
+        painter.setClipRect(QRectF(self.rect()).adjusted(reached.x(), 0, 0, 0))
+        painter.drawPixmap(0, 0, self._ahead)
+        painter.restore()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(t.raised), 1.5))
         painter.setBrush(QColor(t.accent))
-        painter.drawEllipse(points[reached], 5, 5)
+        painter.drawEllipse(reached, 5, 5)
 
     @property
     def _has_marks(self) -> bool:

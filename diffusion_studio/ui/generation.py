@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 TELL_EVERY = (
-    0.16  # seconds between words of progress, which nobody reads faster; pictures come as they are made
+    0.2  # seconds between words of progress, which nobody reads faster; pictures come as they are made
 )
 
 

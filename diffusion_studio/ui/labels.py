@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from .texts import tooltip
 
@@ -30,6 +30,45 @@ class ElidedLabel(QLabel):
         area = self.contentsRect().adjusted(8, 0, -8, 0)
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, area.width())
         painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(area, self.alignment(), text)
+        painter.end()
+
+
+class Line(QLabel):
+    """One small line of plain text that changes many times a second.
+
+    It takes whatever room there is and loses its end rather than ask for more, so that no change of it lays out the window
+    anew: a QLabel's does, up to the window itself.
+    """
+
+    def __init__(
+        self, parent: QWidget | None = None, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft
+    ) -> None:
+        super().__init__(parent)
+        self._words = ""
+        self.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
+        self.setProperty("small", True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def text(self) -> str:
+        return self._words
+
+    def setText(self, text: str) -> None:
+        if text != self._words:
+            self._words = text
+            self.setAccessibleName(text)
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(20, self.fontMetrics().height())
+
+    minimumSizeHint = sizeHint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        area = self.contentsRect()
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, area.width())
         painter.drawText(area, self.alignment(), text)
         painter.end()
 

@@ -64,6 +64,8 @@ class MaskOverlay(QWidget):
     # --- painting ---
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        if self._tint.isNull() and not self._brush.active and not self.hovered:
+            return
         painter = QPainter(self)
         places, worked_on = self._places()
         if self.shown and not self._tint.isNull():

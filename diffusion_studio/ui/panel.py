@@ -16,7 +16,7 @@ from .curve import NoiseCurve
 from .few_steps import FewSteps
 from .fields import ChoiceField, SeedField
 from .form import SettingsForm
-from .labels import plain_label
+from .labels import Line
 from .model_chooser import ModelChooser
 from .panel_note import PanelNote
 from .stop_choices import StopChoices
@@ -56,8 +56,7 @@ class GenerationPanel(QWidget):
         self.choices = StopChoices()
         self.past: tuple[GenerationSettings, int] | None = None
         self.button = ActionButton("Generate", "Draw the picture (Ctrl+Enter)")
-        self.line = plain_label("", "small")
-        self.line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.line = Line(align=Qt.AlignmentFlag.AlignHCenter)
         self._showing = False
         self._lay_out()
         self.chooser.changed.connect(self._choose_model)

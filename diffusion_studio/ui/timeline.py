@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..trajectory import StepFacts
 from .buttons import text_button
 from .icons import IconButton, icon
-from .labels import plain_label
+from .labels import Line, plain_label
 from .pictures import EXPLAINED
 from .runs import Run
 from .texts import shorten
@@ -58,8 +58,8 @@ class Timeline(QFrame):
         follow(self.hold, hold)
         follow(self.step, step)
         follow(self.branch, branch)
-        self.readout = Line("", self)
-        self.sentence = Line("", self)
+        self.readout = Line(self)
+        self.sentence = Line(self)
         self.thinned = plain_label("", "small")
         self._chained_box = QWidget(self)
         self._chain = QHBoxLayout(self._chained_box)
@@ -111,9 +111,11 @@ class Timeline(QFrame):
 
     def show_layer(self, layer: str) -> None:
         if self.run is not None:
-            sentence = EXPLAINED[layer]
-            self.sentence.setText(sentence.split(". ")[0].rstrip(".") + ".")
-            self.sentence.setToolTip(sentence)
+            explained = EXPLAINED[layer]
+            sentence = explained.split(". ")[0].rstrip(".") + "."
+            if sentence != self.sentence.text():
+                self.sentence.setText(sentence)
+                self.sentence.setToolTip(explained)
 
     def show_chain(self, runs: list[Run]) -> None:
         """Ways back and forth between runs that went on from each other."""
@@ -270,27 +272,6 @@ class Timeline(QFrame):
         column.addLayout(top)
         column.addWidget(self.track, 1)
         column.addLayout(foot)
-
-
-class Line(QLabel):
-    """One small line of plain text that loses its end rather than push its neighbours."""
-
-    def __init__(self, text: str, parent: QWidget | None = None) -> None:
-        super().__init__(text, parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setProperty("small", True)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(20, super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        area = self.contentsRect()
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
-        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
-        painter.end()
 
 
 def follow(button: QToolButton, action: QAction) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -19,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+ROUNDS = 15  # of a run with previews, one without, and one without a window
 ROOT = Path(__file__).resolve().parents[2]
 
 BARE = """
@@ -152,6 +154,7 @@ def print_generation(environment: dict[str, str], options: argparse.Namespace) -
     row("gap of a 10 ms timer, worst", f"{middle['gap_worst'] * 1000:.0f} ms", "(bar: 250 ms)")
     row("the same while torch is loaded, worst", f"{middle['gap_loading'] * 1000:.0f} ms")
     row("what previews cost the run", f"{middle['preview_cost']:+.1%}", "(bar: 3%)")
+    row("what the window costs it in all", f"{middle['window_cost']:+.1%}")
 
 
 def generate_in_window(options: argparse.Namespace) -> None:
@@ -205,14 +208,15 @@ class Measurement:
         self.click()  # warm
         self.gaps.clear()
         following, intervals, shown = [], [], []
-        with_previews, without = [], []
+        with_previews, without, silent = [], [], []
         steps = self.page.panel.value().steps
-        for _ in range(5):
+        for _ in range(ROUNDS):
             following.append(self.click())
             with_previews.append(self.finished[-1])
             intervals += [b - a for a, b in zip(self.previews, self.previews[1:], strict=False)]
             shown.append(len(self.previews) / (steps + 1))
-            without.append(self.silent())
+            without.append(self.quiet())
+            silent.append(self.silent())
         self.timer.stop()
         gaps = sorted(self.gaps)
         return {
@@ -226,6 +230,7 @@ class Measurement:
             "gap_worst": gaps[-1],
             "gap_loading": loading,
             "preview_cost": statistics.median(with_previews) / statistics.median(without) - 1,
+            "window_cost": statistics.median(with_previews) / statistics.median(silent) - 1,
         }
 
     def click(self) -> float:
@@ -236,8 +241,19 @@ class Measurement:
         self.wait(lambda: not self.page.generation.running)
         return self.previews[0] - begun
 
+    def quiet(self) -> float:
+        """The same click with none but the first and the last picture shown; seconds of its steps."""
+        from diffusion_studio.ui import worker
+
+        every, worker.PREVIEW_EVERY = worker.PREVIEW_EVERY, math.inf
+        try:
+            self.click()
+        finally:
+            worker.PREVIEW_EVERY = every
+        return self.finished[-1]
+
     def silent(self) -> float:
-        """The same run with no picture made or shown before the last; seconds of its steps."""
+        """The same run with nothing shown and nothing recorded, as without a window; seconds of its steps."""
         from diffusion_studio import jobs
         from diffusion_studio.events import Preview
 
