@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .block import Block
 
 
 class Ema:
@@ -12,15 +14,16 @@ class Ema:
     Without the warm-up a short run's average is mostly the untrained start, and its samples are noise.
     """
 
-    def __init__(self, network: nn.Module, target: float) -> None:
+    def __init__(self, block: Block, target: float) -> None:
         self.target = target
-        self.weights = list(network.parameters())
-        self.average = [weight.detach().clone() for weight in self.weights]
+        self.weights = block.whole.detach()
+        self.whole = self.weights.clone()
+        self.average: list[Tensor] = block.views(self.whole)  # of each weight
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """After optimizer step number `step`, counted from 1. One fused operation over all tensors."""
-        torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - self.decay(step))
+        """After optimizer step number `step`, counted from 1."""
+        self.whole.lerp_(self.weights, 1 - self.decay(step))
 
     def decay(self, step: int) -> float:
         return min(self.target, (1 + step) / (10 + step))
@@ -31,10 +34,6 @@ class Ema:
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the network's weights and the average; a second call puts them back."""
-        for weight, average in zip(self.weights, self.average, strict=True):
-            held = weight.detach().clone()
-            weight.copy_(average)
-            average.copy_(held)
-
-    def state(self) -> list[Tensor]:
-        return self.average
+        held = self.weights.clone()
+        self.weights.copy_(self.whole)
+        self.whole.copy_(held)

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..diffusion.unet import UNet
 from ..errors import UserError
 from . import pages
+from .block import Block
 
 MOST_SHARDS = 4  # more Python threads than this wait for one another
 PIXELS_A_SHARD = 4096  # smaller ones cost more to hand around than they save
@@ -27,23 +28,24 @@ PieceLoss = Callable[[UNet, slice], Tensor]  # (network, rows of the batch) -> (
 
 
 class Gradients:
-    """Fills `.grad` of a float32 network from a working copy of it in `dtype` (itself, for float32).
+    """Fills the gradient of a float32 network's block from a working copy of the network in `dtype` (itself, for float32).
 
     `pixels`: how many a batch has. `parts`: how many micro-batches it is cut into, one after the other, for the same gradient.
     """
 
-    def __init__(self, network: UNet, dtype: torch.dtype, device: torch.device, *, pixels: int) -> None:
-        self.network = network
+    def __init__(
+        self, network: UNet, block: Block, dtype: torch.dtype, device: torch.device, *, pixels: int
+    ) -> None:
+        self.block = block
         self.working = network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
+        self.copy = block if dtype == torch.float32 else Block(self.working)
         self.dtype, self.parts = dtype, 1
-        self.weights: list[Tensor] = list(network.parameters())
-        self.copies: list[Tensor] = list(self.working.parameters())
-        self.own = [torch.zeros_like(weight) for weight in self.weights]
-        for weight, gradient in zip(self.weights, self.own, strict=True):
-            weight.grad = gradient
+        self.whole = block.whole.grad = block.zeros()
         pages.keep()
         threads = torch.get_num_threads() if device.type == "cpu" else 1
         self.shards = max(1, min(threads, MOST_SHARDS, pixels // PIXELS_A_SHARD))
+        self.pieces = [block.zeros() for _ in range(self.shards)]  # each shard's own gradient
+        self.places = [block.views(piece) for piece in self.pieces]
         self.workers = (
             _workers(self.shards, threads // self.shards if self.shards > 1 else 1) if threads > 1 else None
         )
@@ -51,37 +53,33 @@ class Gradients:
     @torch.no_grad()
     def refresh(self) -> None:
         """Bring the working copy up to the network's weights."""
-        if self.working is not self.network:
-            torch._foreach_copy_(self.copies, self.weights)
+        if self.copy is not self.block:
+            self.copy.whole.copy_(self.block.whole)
 
     def fill(self, loss: PieceLoss, count: int, scale: float = 1.0) -> Tensor:
-        """Fill every `.grad` with `scale` times the gradient of the mean loss over `count` rows; returns that mean."""
-        total, first = torch.zeros((), device=self.weights[0].device), True
+        """Fill `whole` with `scale` times the gradient of the mean loss over `count` rows; returns that mean."""
+        total, first = torch.zeros((), device=self.whole.device), True
         for part in _cut(range(count), self.parts):
-            for value, gradient in self._run(loss, _cut(part, self.shards), scale / count):
-                self._add(gradient, first)
+            values = self._run(loss, _cut(part, self.shards), scale / count)
+            for value, piece in zip(values, self.pieces, strict=False):
+                (self.whole.copy_ if first else self.whole.add_)(piece)
                 total, first = total + value, False
         return total / count
 
-    def _run(
-        self, loss: PieceLoss, shards: list[range], scale: float
-    ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-        def work(rows: range) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _run(self, loss: PieceLoss, shards: list[range], scale: float) -> list[Tensor]:
+        """The loss of each shard, summed over its rows; its gradient in its piece."""
+
+        def work(shard: int, rows: range) -> Tensor:
             value = loss(self.working, slice(rows.start, rows.stop)).sum()
-            gradient = torch.autograd.grad(value * scale, self.copies)
-            return value.detach(), gradient if self.shards == 1 else tuple(part.float() for part in gradient)
+            gradient = torch.autograd.grad(value * scale, self.copy.parameters)
+            with torch.no_grad():
+                torch._foreach_copy_(self.places[shard], gradient)
+            return value.detach()
 
         if self.workers is None:
-            return [work(rows) for rows in shards]
-        return [future.result() for future in [self.workers.submit(work, rows) for rows in shards]]
-
-    @torch.no_grad()
-    def _add(self, gradient: tuple[Tensor, ...], first: bool) -> None:
-        if first:
-            torch._foreach_copy_(self.own, gradient)
-        else:
-            parts: tuple[Tensor, ...] = tuple(part.float() for part in gradient)
-            torch._foreach_add_(self.own, parts)
+            return [work(shard, rows) for shard, rows in enumerate(shards)]
+        waiting = [self.workers.submit(work, shard, rows) for shard, rows in enumerate(shards)]
+        return [future.result() for future in waiting]
 
     def halve(self, count: int) -> None:
         """Cut batches of `count` into twice as many parts. Raises `UserError` where each is a single picture already."""

@@ -20,9 +20,11 @@ from ..diffusion.unet_config import UNetConfig
 from ..errors import UserError
 from ..hardware import DTYPES
 from ..settings import TrainingSettings
+from .block import Block
 from .ema import Ema
 from .gradients import Gradients, is_out_of_memory
 from .images import Pictures
+from .order import order, split
 from .shapes import shape_for
 from .team import ALONE, Team
 
@@ -72,12 +74,13 @@ class Trainer:
         config = shape_for(settings.size, settings.model_size, len(pictures.classes))
         self.network = (network or fresh_network(config, self.seed)).to(self.device)
         self.network.requires_grad_(True).train()
-        self.parameters = list(self.network.parameters())
-        self.ema = Ema(self.network, settings.ema)
+        self.block = Block(self.network)
+        self.parameters = self.block.parameters
+        self.ema = Ema(self.block, settings.ema)
         pixels = settings.batch * settings.size**2
-        self.gradients = Gradients(self.network, DTYPES[precision], self.device, pixels=pixels)
+        self.gradients = Gradients(self.network, self.block, DTYPES[precision], self.device, pixels=pixels)
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            [self.block.whole], lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
@@ -103,10 +106,10 @@ class Trainer:
             group["lr"] = self.learning_rate(fraction)
         self.weight = self.weights_at(fraction)
         mean, plain = self.fill_gradients(self.share(self.batch(self.done)))
-        self.team.average([mean, plain, *self.gradients.own])
+        self.team.average([mean, plain, self.gradients.whole])
         if self.scale != 1:
-            torch._foreach_div_(self.gradients.own, self.scale)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm or math.inf, foreach=True)
+            self.gradients.whole.div_(self.scale)
+        norm = nn.utils.clip_grad_norm_(self.block.whole, self.settings.clip_norm or math.inf)
         loss, length, shown = torch.stack([mean, norm, plain]).tolist()
         if math.isfinite(loss) and math.isfinite(length):
             self.optimizer.step()
@@ -127,7 +130,7 @@ class Trainer:
         return shown if math.isfinite(loss) else loss
 
     def fill_gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The mean loss, its gradient left in `.grad`, and that without weights; out of memory: again in half as large pieces."""
+        """The mean loss, and that without weights; `gradients` holds the gradient. Out of memory: again, in smaller pieces."""
         for attempt in (1, 2):
             errors: list[Tensor] = []
 
@@ -247,10 +250,10 @@ class Trainer:
         """
         self.check_finite()
         tensors = {f"weights.{name}": weight for name, weight in self.network.state_dict().items()}
-        for index, (average, weight) in enumerate(zip(self.ema.average, self.ema.weights, strict=True)):
-            tensors[f"ema.{index}"] = average
-            for key, value in self.optimizer.state.get(weight, {}).items():
-                tensors[f"optimizer.{index}.{key}"] = value
+        tensors |= {f"ema.{index}": average for index, average in enumerate(self.ema.average)}
+        for key, value in self.moments.items():
+            parts = self.block.views(value) if value.dim() else [value.clone() for _ in self.parameters]
+            tensors |= {f"optimizer.{index}.{key}": part for index, part in enumerate(parts)}
         tensors["done"] = torch.tensor([self.done, self.bad])
         tensors["scale"] = torch.tensor([self.scale, self.calm], dtype=torch.float64)
         tensors["parts"] = torch.tensor(self.gradients.parts)
@@ -258,11 +261,13 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raises `NotFinite` unless weights, averages and the optimizer's moments all are finite."""
-        moments = [
-            value for weight in self.parameters for value in self.optimizer.state.get(weight, {}).values()
-        ]
-        if not all_finite([*self.network.state_dict().values(), *self.ema.average, *moments]):
+        if not all_finite([*self.network.state_dict().values(), self.ema.whole, *self.moments.values()]):
             raise NotFinite
+
+    @property
+    def moments(self) -> dict[str, Tensor]:
+        """What the optimizer remembers: two blocks and its step count, once it has taken one."""
+        return self.optimizer.state.get(self.block.whole, {})
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""
@@ -270,12 +275,13 @@ class Trainer:
         self.network.load_state_dict(
             {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
         )
-        for index, (average, weight) in enumerate(zip(self.ema.average, self.ema.weights, strict=True)):
-            average.copy_(tensors[f"ema.{index}"])
-            start = f"optimizer.{index}."
-            state = {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
-            # clones: the checkpoint's tensors share one block of memory
-            self.optimizer.state[weight] = {k: v.clone().to(weight.device) for k, v in state.items()}
+        places = range(len(self.parameters))
+        self.ema.whole.copy_(self.block.gather([tensors[f"ema.{index}"] for index in places]))
+        start = "optimizer.0."
+        for key in [name[len(start) :] for name in tensors if name.startswith(start)]:
+            parts = [tensors[f"optimizer.{index}.{key}"] for index in places]
+            whole = parts[0].clone() if key == "step" else self.block.gather(parts)
+            self.optimizer.state[self.block.whole][key] = whole
         self.done, self.bad = (int(n) for n in tensors["done"])
         if "scale" in tensors:
             scale, calm = tensors["scale"].tolist()
@@ -301,27 +307,6 @@ def all_finite(tensors: list[Tensor]) -> bool:
         [tensor.detach() for tensor in tensors if tensor.is_floating_point()], math.inf
     )
     return bool(torch.isfinite(torch.stack([norm.float().cpu() for norm in largest])).all())
-
-
-def split(pictures: Pictures, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to learn from and rows held out: at most 512, none of fewer than 20 pictures."""
-    shuffled = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-    held = min(512, int(len(pictures) * share)) if len(pictures) >= 20 else 0
-    return shuffled[held:].sort().values, shuffled[:held].sort().values
-
-
-def order(total: int, seed: int, start: int, count: int) -> Tensor:
-    """Places `start` to `start + count` of an endless run of shuffles of `total` rows, one for each epoch."""
-    rows: list[Tensor] = []
-    while count:
-        epoch, offset = divmod(start, total)
-        shuffled = torch.randperm(
-            total, generator=torch.Generator().manual_seed((seed * 7_919 + epoch) % 2**63)
-        )
-        part = shuffled[offset : offset + count]
-        rows.append(part)
-        start, count = start + len(part), count - len(part)
-    return torch.cat(rows)
 
 
 def loss_weight(schedule: NoiseSchedule, prediction: str, gamma: float) -> Tensor:

@@ -10,10 +10,12 @@ import torch
 
 from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.errors import UserError
+from diffusion_studio.training.block import Block
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.gradients import Gradients
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network, loss_weight, order, split
+from diffusion_studio.training.order import order, split
+from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network, loss_weight
 
 
 @pytest.fixture
@@ -190,7 +192,7 @@ def test_training_lowers_the_loss(make, pictures):
 def test_the_average_warms_up_by_the_formula():
     layer = torch.nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0.0)
-    ema, expected = Ema(layer, 0.9), 0.0
+    ema, expected = Ema(Block(layer), 0.9), 0.0
     for step in range(1, 200):
         layer.weight.data.fill_(float(step))
         ema.update(step)
@@ -207,7 +209,7 @@ def test_looking_at_the_average_leaves_no_trace(make):
     trainer.step(0.0)
     before = digest(trainer)
     with trainer.averaged() as network:
-        assert torch.equal(next(network.parameters()), trainer.ema.weights[0])
+        assert torch.equal(next(network.parameters()), trainer.parameters[0])
         assert digest(trainer) != before
     assert digest(trainer) == before
     assert trainer.network.training
@@ -221,7 +223,7 @@ def test_bfloat16_goes_the_same_way_as_float32(make):
     for _ in range(3):
         assert short.step(0.0) == pytest.approx(whole.step(0.0), rel=0.03)
     assert all(weight.dtype == torch.float32 for weight in short.parameters)
-    copies = zip(short.gradients.copies, short.parameters, strict=True)
+    copies = zip(short.gradients.copy.parameters, short.parameters, strict=True)
     assert all(torch.equal(copy, weight.bfloat16()) for copy, weight in copies)
 
 
@@ -229,22 +231,21 @@ def test_bfloat16_goes_the_same_way_as_float32(make):
 def test_parts_give_the_gradient_of_the_whole_batch(make, parts):
     trainer = make()
     loss, plain = trainer.fill_gradients(trainer.batch(0))
-    whole = [gradient.clone() for gradient in trainer.gradients.own]
+    whole = trainer.gradients.whole.clone()
     trainer.gradients.parts = parts
     assert torch.allclose(torch.stack(trainer.fill_gradients(trainer.batch(0))), torch.stack((loss, plain)))
-    for part, all_at_once in zip(trainer.gradients.own, whole, strict=True):
-        assert torch.allclose(part, all_at_once, rtol=1e-3, atol=1e-6)
+    assert whole.any() and torch.allclose(trainer.gradients.whole, whole, rtol=1e-3, atol=1e-6)
 
 
 def test_shards_give_the_gradient_of_the_whole_batch_and_the_same_bits_each_time(make):
     trainer = make()
     batch = trainer.batch(0)
     trainer.fill_gradients(batch)
-    whole = [gradient.clone() for gradient in trainer.gradients.own]
+    whole = trainer.gradients.whole.clone()
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        sharded = Gradients(trainer.network, torch.float32, torch.device("cpu"), pixels=10_000)
+        sharded = Gradients(trainer.network, trainer.block, torch.float32, torch.device("cpu"), pixels=10_000)
         asked = []
         other = threading.Thread(target=lambda: asked.append(torch.get_num_threads()))
         other.start()
@@ -253,14 +254,13 @@ def test_shards_give_the_gradient_of_the_whole_batch_and_the_same_bits_each_time
         runs = []
         for _ in range(2):
             sharded.fill(lambda network, rows: trainer.loss(network, batch.rows(rows)), 4)
-            runs.append([gradient.clone() for gradient in sharded.own])
+            runs.append(sharded.whole.clone())
     finally:
         sharded.close()
         torch.set_num_threads(threads)
     assert sharded.shards == 2
-    for one, two, reference in zip(*runs, whole, strict=True):
-        assert torch.equal(one, two)
-        assert torch.allclose(one, reference, rtol=1e-3, atol=1e-6)
+    assert torch.equal(*runs)
+    assert torch.allclose(runs[0], whole, rtol=1e-3, atol=1e-6)
 
 
 def test_out_of_memory_halves_the_parts_once_and_says_so(make, monkeypatch):
@@ -349,7 +349,7 @@ def poison(trainer, monkeypatch, steps, value=float("nan")):
     def bad_fill(*arguments):
         loss = fill(*arguments)
         if trainer.done in steps:
-            trainer.gradients.own[5].view(-1)[0] = value
+            trainer.gradients.whole[trainer.block.starts[5]] = value
         return loss
 
     monkeypatch.setattr(trainer.gradients, "fill", bad_fill)
@@ -402,7 +402,7 @@ def test_a_state_that_is_not_finite_is_not_handed_out(make, where):
     victim = {
         "weight": weight.data,
         "average": trainer.ema.average[3],
-        "moment": trainer.optimizer.state[weight]["exp_avg"],
+        "moment": trainer.moments["exp_avg"],
     }
     victim[where].view(-1)[0] = float("nan")
     with pytest.raises(NotFinite):
@@ -440,3 +440,40 @@ def test_first_weights_follow_from_the_seed_and_touch_nobody_elses_randomness(ma
     assert torch.equal(torch.rand(1), expected)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert not one.conv_out.weight.any()
+
+
+# One block of memory --------------------------------------------------------------------------------------------------
+
+
+def test_a_network_is_the_same_network_in_one_block():
+    network = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Linear(5, 2))
+    x = torch.randn(4, 3)
+    before, expected = [weight.clone() for weight in network.parameters()], network(x)
+    block = Block(network)
+    assert torch.equal(network(x), expected)
+    assert all(torch.equal(a, b) for a, b in zip(before, block.views(block.whole), strict=True))
+    assert torch.equal(block.gather(before), block.whole)
+    with torch.no_grad():
+        block.whole.zero_()
+    assert not network(x).any()
+
+
+def test_an_optimizer_over_the_block_does_what_one_over_each_weight_does(make):
+    plain, whole = torch.nn.Linear(7, 3), torch.nn.Linear(7, 3)
+    whole.load_state_dict(plain.state_dict())
+    block = Block(whole)
+    block.whole.grad = block.zeros()
+    how = {"lr": 0.1, "weight_decay": 0.01, "fused": True}
+    one, other = torch.optim.AdamW(plain.parameters(), **how), torch.optim.AdamW([block.whole], **how)
+    for _ in range(5):
+        for weight, place in zip(plain.parameters(), block.views(block.whole.grad), strict=True):
+            weight.grad = torch.randn_like(weight)
+            place.copy_(weight.grad)
+        one.step()
+        other.step()
+    for a, b in zip(plain.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(a, b, rtol=1e-6)
+    gaps = torch.ones_like(block.whole, dtype=torch.bool)
+    for place in block.views(gaps):
+        place.fill_(False)
+    assert gaps.any() and not block.whole[gaps].any()
