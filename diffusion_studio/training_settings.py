@@ -64,7 +64,12 @@ class TrainingSettings:
         1000, min=10, max=10_000, more=True, label="Timesteps", help="steps of the forward process"
     )
     learning_rate: float = option(
-        4e-4, min=1e-7, max=1.0, more=True, label="Learning rate", help="size of one learning step"
+        0.0,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label="Learning rate",
+        help="size of one learning step; 0: as suits the network, less where it goes on from another model",
     )
     warmup: int = option(
         250, min=0, max=100_000, more=True, label="Warm-up", help="steps until the full learning rate"

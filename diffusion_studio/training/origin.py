@@ -21,7 +21,7 @@ from ..diffusion.unet_config import UNetConfig
 from ..errors import UserError
 from ..settings import TrainingSettings
 from .images import Pictures
-from .shapes import shape_for
+from .shapes import learning_rate_for, shape_for
 from .trainer import fresh_network
 
 
@@ -91,11 +91,8 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     if not settings.start_from:
         config = shape_for(settings.size, settings.model_size, len(pictures.classes))
         network = fresh_network(config, settings.seed or 0)
-        return (
-            settings,
-            network,
-            Origin.of(config, SCHEDULES[settings.schedule](settings.timesteps), pictures),
-        )
+        schedule = SCHEDULES[settings.schedule](settings.timesteps)
+        return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
     card = cards.find(settings.start_from)
     if card.size != settings.size:
         raise UserError(f"{card.title} draws {card.size}×{card.size}: to go on from it, train at that size.")
@@ -107,7 +104,14 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     prediction = str(model.schedule.config.get("prediction_type", "epsilon"))
     network = with_classes(model.network, card.size, card.classes, card.null_class, pictures.classes)
     settings = replace(settings, prediction=prediction, start_from=card.name)
-    return settings, network, Origin.of(network.config, model.schedule, pictures)
+    return _with_rate(settings, network), network, Origin.of(network.config, model.schedule, pictures)
+
+
+def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
+    """The learning rate where none was asked for."""
+    weights = sum(weight.numel() for weight in network.parameters())
+    rate = settings.learning_rate or learning_rate_for(weights, new=not settings.start_from)
+    return replace(settings, learning_rate=rate)
 
 
 def with_classes(

@@ -11,6 +11,10 @@ LARGEST_ATTENTION = (
 )
 HEAD_DIM = 32  # several times faster than diffusers' 8, measured, at no loss of quality
 
+# The learning rate of a network of up to `CALM` weights, and the share of it for one that has learned before. After four minutes
+# 4e-4 is a tenth worse (KID, measured), 2e-3 a tenth better; for hours nobody has tried that.
+FASTEST, CALM, FINER = 1e-3, 8e6, 0.3
+
 
 def shape_for(size: int, model_size: str = "small", classes: int = 0) -> UNetConfig:
     """The network for pictures of `size`×`size`; `classes` > 0 adds a class table with one more row for "any class".
@@ -34,3 +38,8 @@ def shape_for(size: int, model_size: str = "small", classes: int = 0) -> UNetCon
         attention_head_dim=HEAD_DIM,
         num_class_embeds=classes + 1 if classes else None,
     )
+
+
+def learning_rate_for(weights: int, *, new: bool = True) -> float:
+    """The size of AdamW's steps that suits a network of so many weights, falling with the root of their number."""
+    return FASTEST * min(1.0, (CALM / weights) ** 0.5) * (1.0 if new else FINER)

@@ -25,7 +25,7 @@ from .ema import Ema
 from .gradients import Gradients, is_out_of_memory
 from .images import Pictures
 from .order import order, split
-from .shapes import shape_for
+from .shapes import learning_rate_for, shape_for
 from .team import ALONE, Team
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
@@ -77,10 +77,12 @@ class Trainer:
         self.block = Block(self.network)
         self.parameters = self.block.parameters
         self.ema = Ema(self.block, settings.ema)
+        weights = sum(weight.numel() for weight in self.parameters)
+        self.rate = settings.learning_rate or learning_rate_for(weights)
         pixels = settings.batch * settings.size**2
         self.gradients = Gradients(self.network, self.block, DTYPES[precision], self.device, pixels=pixels)
         self.optimizer = torch.optim.AdamW(
-            [self.block.whole], lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            [self.block.whole], lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
@@ -204,7 +206,7 @@ class Trainer:
         """Linear warm-up over steps, then level, then a linear fall to a twentieth over the last 40% of the run."""
         warm = min(1.0, (self.done + 1) / self.settings.warmup) if self.settings.warmup else 1.0
         fall = min(1.0, max(0.05, (1 - fraction) / 0.4))
-        return self.settings.learning_rate * warm * fall
+        return self.rate * warm * fall
 
     def weights_at(self, fraction: float) -> Tensor:
         """(T,) Min-SNR's weights, which over the last `polish` of the run rise to 1 where they are less.

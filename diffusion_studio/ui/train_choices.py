@@ -27,6 +27,7 @@ NOTHING = {  # what 0 means, where it is no number
     "minutes": "by steps",
     "steps": "by time",
     "batch": "automatic",
+    "learning_rate": "automatic",
     "min_snr": "off",
     "polish": "none",
     "clip_norm": "off",

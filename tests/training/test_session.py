@@ -518,7 +518,7 @@ sys.path.insert(0, sys.argv[1])
 from diffusion_studio.settings import TrainingSettings
 from diffusion_studio.training.session import train
 
-settings = TrainingSettings(folder=sys.argv[2], name="together", size=8, batch=4, steps=6, warmup=2, seed=3,
+settings = TrainingSettings(folder=sys.argv[2], name="together", size=8, batch=4, steps=6, warmup=2, seed=3, learning_rate=4e-4,
                             precision="float32", sample_every=0.0, autosave_steps=4)
 for event in train(settings):
     pass
@@ -527,7 +527,7 @@ for event in train(settings):
 
 @pytest.mark.slow
 def test_two_processes_walk_like_one_with_twice_the_batch(settings, folder, tmp_path):
-    list(train(replace(settings, name="alone", batch=8, steps=6)))
+    list(train(replace(settings, name="alone", batch=8, steps=6, learning_rate=4e-4)))
     script = tmp_path / "together.py"
     script.write_text(TOGETHER)
     with socket.socket() as probe:

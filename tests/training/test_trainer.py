@@ -15,6 +15,7 @@ from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.gradients import Gradients
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.order import order, split
+from diffusion_studio.training.shapes import learning_rate_for
 from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network, loss_weight
 
 
@@ -477,3 +478,11 @@ def test_an_optimizer_over_the_block_does_what_one_over_each_weight_does(make):
     for place in block.views(gaps):
         place.fill_(False)
     assert gaps.any() and not block.whole[gaps].any()
+
+
+def test_the_learning_rate_suits_the_network_where_none_is_asked_for(make):
+    assert learning_rate_for(6_000_000) == 1e-3
+    assert learning_rate_for(32_000_000) == pytest.approx(5e-4)
+    assert learning_rate_for(32_000_000, new=False) < 2e-4
+    trainer = make(warmup=0, learning_rate=0.0)
+    assert trainer.learning_rate(0.0) == 1e-3
