@@ -102,6 +102,7 @@ def our_run(folder: Path, steps: int, precision: str) -> Run:
         )
         for frame in model.frames(settings):
             last = frame.denoised
+            frame.views.view("noisy")  # the second preview of each step
         return last
 
     return run
