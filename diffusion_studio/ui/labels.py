@@ -46,6 +46,7 @@ class Line(QLabel):
     ) -> None:
         super().__init__(parent)
         self._words = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
         self.setProperty("small", True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
