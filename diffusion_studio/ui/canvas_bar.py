@@ -91,7 +91,10 @@ class CanvasBar(QObject):
         width, height = self._canvas.width(), self._canvas.height()
         for group in (self._left, self._right, self._top):
             group.adjustSize()
-        bottom = height - self._left.height() - SPACE_M
+        tall = max(self._left.height(), self._right.height())
+        for group in (self._left, self._right):
+            group.resize(group.width(), tall)
+        bottom = height - tall - SPACE_M
         self._left.move(SPACE_M, bottom)
         self._right.move(width - self._right.width() - SPACE_M, bottom)
         self._top.move((width - self._top.width()) // 2, SPACE_M)

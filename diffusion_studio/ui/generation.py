@@ -49,6 +49,7 @@ class Generation(QObject):
         self._trajectory: Trajectory | None = None
         self._told_at = 0.0
         self.paused = False  # or about to be, after the step in hand
+        self._shown = False  # whether there was a preview yet
         self.seconds = 0.0  # of work, up to the last preview
         self._held_at: float | None = None
         self._idle = 0.0  # seconds it was held for
@@ -89,15 +90,19 @@ class Generation(QObject):
 
         self.step, self._unsaved, self._last_words = (0, settings.steps), [], ""
         self.paused, self.seconds, self._held_at, self._idle = False, 0.0, None, 0.0
+        self._shown = False
         self._trajectory, self.stopped_at, self._saves = trajectory, None, save
         self._job = self.worker.submit(generate(settings, trajectory=trajectory, start=start, save=save))
         self.changed.emit()
 
     def pause(self) -> None:
-        """Stand still after the step in hand; `held` says when."""
+        """Stand still after the step in hand, but not before there is a picture to see; `held` says when."""
         if self._job is not None and not self.paused:
             self.paused = True
-            self.worker.hold(self._job)
+            if self._shown:
+                self.worker.hold(self._job)
+            else:
+                self.worker.step(self._job)
             self.changed.emit()
 
     def resume(self) -> None:
@@ -167,7 +172,7 @@ class Generation(QObject):
                 self._last_words = finished_words(self._worked(event), kept=self._saves)
 
     def _on_preview(self, event: Preview) -> None:
-        self.step = (event.index, event.total)
+        self.step, self._shown = (event.index, event.total), True
         self.seconds = event.seconds - self._idle
         self.previewed.emit(self._pictures(event))
         now = time.monotonic()

@@ -12,11 +12,12 @@ from .icons import IconButton, icon
 from .labels import Line, plain_label
 from .pictures import EXPLAINED
 from .runs import Run
+from .step_figures import StepFigures
 from .texts import shorten
 from .theme import SPACE_M, SPACE_S, SPACE_XS, tokens
 from .timeline_drawing import Course
 from .timeline_track import TimelineTrack
-from .timeline_words import changes_of, hover_words, kept_words, settled_at, step_words
+from .timeline_words import changes_of, hover_words, kept_words, settled_at
 
 PLAYED_IN, FASTEST, SLOWEST = 3000, 17, 200  # milliseconds: for all steps, and for one
 NARROW, NARROWEST = (
@@ -58,7 +59,7 @@ class Timeline(QFrame):
         follow(self.hold, hold)
         follow(self.step, step)
         follow(self.branch, branch)
-        self.readout = Line(self)
+        self.readout = StepFigures(self)
         self.sentence = Line(self)
         self.thinned = plain_label("", "small")
         self._chained_box = QWidget(self)
@@ -156,11 +157,8 @@ class Timeline(QFrame):
 
     def _read_out(self) -> None:
         index, kept = self.track.index, self.track.course.kept
-        words = ""
-        fact = self._fact(index)
-        if fact is not None:
-            words = step_words(fact, self.track.course.total, self._place)
-        self.readout.setText(words)
+        self.readout.show_fact(self._fact(index), self.track.course.total, self._place)
+        words = self.readout.text()
         self.track.setAccessibleDescription(words or "The steps of a generation. Arrow keys go through them.")
         at = index if index is not None else -1
         for button, able in (

@@ -16,6 +16,7 @@ from .theme import SPACE_S, TYPE_SMALL, tokens
 
 SIDE, TOP, FOOT = 12, 6, 22  # room beside, above and below the curve, in pixels
 CLOSEST = 4  # pixels between ticks, below which they are not drawn
+CAPTION = "change from step to step"
 LOUDEST = 24.0  # levels of change at the top of the curve, where no step changes more
 
 
@@ -116,8 +117,11 @@ class CourseDrawing:
 
     def _draw_ground(self, painter: QPainter, course: Course) -> None:
         room, border = self._room, QColor(tokens().border)
+        used = 0.0
         if course.settled is not None:
-            self._draw_settled(painter, course.settled)
+            used = self._draw_settled(painter, course.settled)
+        if course.kept:
+            self._write(painter, CAPTION, used, Qt.AlignmentFlag.AlignRight)
         painter.setPen(QPen(border, 1))
         painter.drawLine(QPointF(room.left, room.ground), QPointF(room.right, room.ground))
         painter.setPen(QPen(border, 4, c=Qt.PenCapStyle.RoundCap))
@@ -186,8 +190,8 @@ class CourseDrawing:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(QPolygonF(points))
 
-    def _draw_settled(self, painter: QPainter, settled: int) -> None:
-        """A lighter ground from where the picture has settled on."""
+    def _draw_settled(self, painter: QPainter, settled: int) -> float:
+        """A lighter ground from where the picture has settled on; returns where its name ends."""
         t, room = tokens(), self._room
         x, tall = room.x_of(settled), room.ground - TOP
         calm = QColor(t.accent)
@@ -195,10 +199,17 @@ class CourseDrawing:
         painter.fillRect(QRectF(x, TOP, room.right - x, tall), calm)
         painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DotLine))
         painter.drawLine(QPointF(x, TOP), QPointF(x, room.ground))
+        return self._write(painter, "settled", x + SPACE_S - 2, Qt.AlignmentFlag.AlignLeft)
+
+    def _write(self, painter: QPainter, words: str, left: float, align: Qt.AlignmentFlag) -> float:
+        """At the top between `left` and the right end, where they fit; returns where they end."""
         font = QFont(self._font)
         font.setPixelSize(TYPE_SMALL - 1)
         painter.setFont(font)
-        painter.setPen(QColor(t.muted))
-        words = QRectF(x + SPACE_S - 2, TOP, room.right - x - SPACE_S, 16)
-        if words.width() > painter.fontMetrics().horizontalAdvance("settled"):
-            painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "settled")
+        painter.setPen(QColor(tokens().muted))
+        place = QRectF(left, TOP, self._room.right - left - SPACE_S, 16)
+        wide = painter.fontMetrics().horizontalAdvance(words)
+        if place.width() <= wide:
+            return left
+        painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, words)
+        return left + wide + 2 * SPACE_S

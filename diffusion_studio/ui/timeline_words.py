@@ -23,6 +23,18 @@ def step_words(fact: StepFacts, total: int, place: int | None = None) -> str:
     return " · ".join(words)
 
 
+def figures(fact: StepFacts, total: int, place: int | None = None) -> dict[str, str]:
+    """The same as numbers by name; a dash where there is none."""
+    change = change_of(fact, place)
+    return {
+        "step": f"{fact.index} / {total}",
+        "t": f"{fact.timestep:.0f}" if fact.sigma else "–",
+        "σ": short(fact.sigma),
+        "SNR": short_ratio(fact.snr) if fact.sigma else "∞",
+        "change": "–" if change is None else f"{change:.1f}",
+    }
+
+
 def hover_words(fact: StepFacts, total: int, place: int | None = None) -> str:
     """The same with the names spelled out, a line each."""
     lines = [f"Step {fact.index} of {total}"]

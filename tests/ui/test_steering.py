@@ -1,5 +1,7 @@
 """Holding, scrubbing, stopping, branching and choosing on the Generate page, over a job that draws without torch."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -154,6 +156,24 @@ def test_pause_step_and_resume(page, steering, draw, qtbot):
         steering.hold_action.trigger()
     assert page.panel.line.text().startswith("Done") and not steering.hold_action.isEnabled()
     assert steering.hold_action.text() == "Pause" and len(page.strip.model.paths) == 1
+
+
+def test_pause_before_there_is_a_picture_holds_at_the_first(page, steering, draw, qtbot):
+    ask(page, steps=40)
+    before = Event()
+
+    def busy():
+        before.wait(10)
+        yield
+
+    page.generation.worker.submit(busy())
+    page.generate()
+    steering.hold_action.trigger()
+    before.set()
+    assert held(qtbot, page) == 0
+    assert page.canvas.pictures and steering.timeline.track.index == 0
+    with qtbot.waitSignal(page.generation.ended):
+        steering.hold_action.trigger()
 
 
 def test_single_step_of_a_running_run_pauses_it(page, steering, draw, qtbot):

@@ -12,9 +12,10 @@ from diffusion_studio.settings import GenerationSettings
 from diffusion_studio.trajectory import StepFacts
 from diffusion_studio.ui.pictures import EXPLAINED, LAYERS
 from diffusion_studio.ui.runs import KEPT, Run, Runs, difference
+from diffusion_studio.ui.step_figures import StepFigures
 from diffusion_studio.ui.timeline import Timeline
 from diffusion_studio.ui.timeline_drawing import Course, CourseDrawing
-from diffusion_studio.ui.timeline_words import hover_words, kept_words, settled_at, step_words
+from diffusion_studio.ui.timeline_words import figures, hover_words, kept_words, settled_at, step_words
 from tests.shown import shown_views
 
 from .conftest import Steps
@@ -82,6 +83,24 @@ def test_a_step_in_one_line_and_in_several():
     assert step_words(fact(20, 0.0), 20) == "step 20 of 20 · no noise left · change 3.1"
     assert step_words(fact()._replace(change=None), 20).endswith("SNR 0.62")
     assert hover_words(fact(), 20).splitlines()[2] == "Noise level σ: 1.27"
+
+
+def test_the_figures_of_a_step_stand_still_and_all_of_them_where_there_is_room(qtbot):
+    shown = StepFigures()
+    qtbot.addWidget(shown)
+    shown.resize(316, shown.sizeHint().height())  # what a window of 1280 pixels leaves while a run goes on
+    assert figures(fact(), 20) == {"step": "13 / 20", "t": "412", "σ": "1.27", "SNR": "0.62", "change": "3.1"}
+    shown.show_fact(fact(3, 20_291.0), 1000, None)
+    before = shown.shown()
+    assert list(before) == ["step", "t", "σ", "SNR", "change"]
+    shown.show_fact(fact(1000, 0.0)._replace(change=None), 1000, None)
+    assert shown.shown() == before and shown.text() == "step 1000 of 1000 · no noise left"
+    shown.resize(150, shown.height())
+    assert list(shown.shown()) == ["step", "σ"]
+    shown.resize(10, shown.height())
+    assert list(shown.shown()) == ["step"]
+    shown.show_fact(None, 0, None)
+    assert not shown.text() and not shown.toolTip()
 
 
 def test_where_the_picture_settles():
