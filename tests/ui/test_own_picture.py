@@ -143,7 +143,7 @@ def test_the_noise_is_that_of_the_seed():
 # Opening --------------------------------------------------------------------------------------------------------------
 
 
-def test_an_opened_picture_is_kept_named_by_the_settings_and_shown_with_its_noise(opened, page, noise):
+def test_an_opened_picture_is_kept_named_by_the_settings_and_shown_with_its_noise(opened, page, noise, qtbot):
     own = opened
     settings = page.panel.value()
     assert np.array_equal(sources.load(settings.source), pixels())
@@ -153,7 +153,7 @@ def test_an_opened_picture_is_kept_named_by_the_settings_and_shown_with_its_nois
     assert np.array_equal(page.canvas.pictures[0].pixels, own.start.seen(own.levels, settings.strength))
     assert "noise" in page.steering.timeline.sentence.text()
     page.panel.seed.show_value(99)
-    assert noise[-1].seed == 99
+    qtbot.waitUntil(lambda: noise[-1].seed == 99)  # drawn in another thread
 
 
 def test_moving_strength_changes_settings_and_picture(opened, page):
