@@ -92,9 +92,8 @@ class Drawing:
         levels, strength = self._levels(), self.settings.strength
         noise = self.noise()
         if self.source is None or strength == 1:
-            x = (
-                noise * (1 + levels[0] ** 2) ** 0.5
-            )  # the network's first state has variance 1, whatever sigma
+            # the network's first state has variance 1, whatever sigma
+            x = noise * (1 + levels[0] ** 2) ** 0.5
             return x, self._legs(levels), 0, None
         if strength == 0:
             return self.source.expand_as(noise), [[0.0]], 0, None

@@ -60,9 +60,8 @@ def texts(image: Image) -> tuple[str | None, str | None]:
 def _png_texts(image: Image) -> tuple[str | None, str | None]:
     found = image.info
     if not {OWN, LINE} & found.keys() and image.width * image.height <= MOST_TRAILING:
-        found = getattr(
-            image, "text", {}
-        )  # reads to the end of the file: some programs write text behind the pixels
+        # reads to the end of the file: some programs write text behind the pixels
+        found = getattr(image, "text", {})
     own, line = found.get(OWN), found.get(LINE)
     return (str(own) if isinstance(own, str) else None), (str(line) if isinstance(line, str) else None)
 

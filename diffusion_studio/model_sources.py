@@ -20,13 +20,8 @@ from .errors import UserError
 from .foreign import explain
 
 MOST_ENTRIES, LARGEST_ZIP = 1000, 16 << 30
-KEPT = (
-    "model_index.json",
-    CARD,
-    "samples.png",
-    "README.md",
-    "LICENSE",
-)  # beside the network and its schedule
+# beside the network and its schedule
+KEPT = ("model_index.json", CARD, "samples.png", "README.md", "LICENSE")
 LARGEST_EXTRA = 8 << 20
 
 

@@ -192,15 +192,8 @@ class GenerationSettings:
             replace(self, **{**values, "history": ()})  # says what is wrong with it
 
 
-STEERING = (
-    "until",
-    "source",
-    "strength",
-    "mask",
-    "resamples",
-    "variation_seed",
-    "variation_strength",
-)  # what the window sets by hand on the picture, and not in a row of the form
+# what the window sets by hand on the picture, and not in a row of the form
+STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")
 
 
 Settings = GenerationSettings | TrainingSettings | FilmSettings

@@ -159,9 +159,8 @@ def put(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        os.close(
-            os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        )  # a disk without hard links: claim the name
+        # a disk without hard links: claim the name
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         os.replace(source, target)
     else:
         source.unlink()

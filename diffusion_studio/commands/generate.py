@@ -134,9 +134,8 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
         told["source"] = sources.keep(arguments.init_picture)
     if arguments.mask_picture is not None:
         told["mask"] = sources.keep_mask(arguments.mask_picture, arguments.feather)
-        told.setdefault(
-            "strength", getattr(arguments, "strength", 1.0)
-        )  # what is drawn anew forgets, unless said
+        # what is drawn anew forgets, unless said
+        told.setdefault("strength", getattr(arguments, "strength", 1.0))
     return told
 
 

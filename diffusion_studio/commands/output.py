@@ -80,9 +80,8 @@ def progress_bar(**facts: Any) -> Any:
         wide = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (AttributeError, OSError, ValueError):
         wide = False
-    size = (
-        {"dynamic_ncols": True} if wide else {"ncols": 80, "nrows": 24}
-    )  # some terminals do not know their size
+    # some terminals do not know their size
+    size = {"dynamic_ncols": True} if wide else {"ncols": 80, "nrows": 24}
     return tqdm(file=sys.stderr, disable=not on_terminal(), **size, **facts)
 
 

@@ -94,9 +94,8 @@ class Likeness:
 
     asked: np.ndarray  # (S, S, 3) uint8, as the network would see it
     path: Path  # of the nearest one
-    pixels: (
-        np.ndarray
-    )  # (S, S, 3) uint8: the nearest one as the network sees it, mirrored where that is nearest
+    # (S, S, 3) uint8: the nearest one as the network sees it, mirrored where that is nearest
+    pixels: np.ndarray
     mirrored: bool
     distance: float
     usual: np.ndarray  # sorted distances of training pictures to their nearest others

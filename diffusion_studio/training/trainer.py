@@ -29,10 +29,8 @@ from .shapes import learning_rate_for, shape_for
 from .team import ALONE, Team
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
-FIRST_SCALE, STEPS_TO_GROW = (
-    2.0**16,
-    2000,
-)  # float16 only: what the loss is multiplied by, and how long before it is doubled
+# float16 only: what the loss is multiplied by, and how long before it is doubled
+FIRST_SCALE, STEPS_TO_GROW = 2.0**16, 2000
 
 
 class NotFinite(Exception):
@@ -120,10 +118,8 @@ class Trainer:
             self.ema.update(self.done + 1)
             self._grow_scale()
         elif math.isfinite(loss) and self.scale > 1:
-            self.scale, self.calm = (
-                self.scale / 2,
-                0,
-            )  # float16 overflowed in the gradient: usual, and no fault
+            # float16 overflowed in the gradient: usual, and no fault
+            self.scale, self.calm = self.scale / 2, 0
         else:
             self.bad += 1
             if self.bad >= PATIENCE:

@@ -33,9 +33,8 @@ class FewSteps(QWidget):
         self._given = False  # by the user or a picture, and not a share of the steps
         around = QHBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        self._inner = (
-            QWidget()
-        )  # hidden by itself: the form shows and hides this widget with the row above it
+        # hidden by itself: the form shows and hides this widget with the row above it
+        self._inner = QWidget()
         around.addWidget(self._inner)
         row = QHBoxLayout(self._inner)
         row.setContentsMargins(0, 0, 0, 0)

@@ -50,9 +50,8 @@ class GeneratePage(Page):
         self.saved = SavedPictures(studio, self)
         self.generation = Generation(self)
         self.workers = (self.generation.worker, self.strip.worker)
-        self.below = QSplitter(
-            Qt.Orientation.Vertical, self
-        )  # the canvas, and room for what belongs under it
+        # the canvas, and room for what belongs under it
+        self.below = QSplitter(Qt.Orientation.Vertical, self)
         self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
         self.going_on = GoingOn(self.panel, self.canvas, self.steering)
         self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)

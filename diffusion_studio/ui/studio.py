@@ -19,9 +19,8 @@ class Studio(QObject):
     notice = Signal(str, str, object)  # sentence, name of an action, what it does
     told = Signal(str)  # a line for the status bar
     saved = Signal(object)  # Path of a picture
-    settings_wanted = Signal(
-        object
-    )  # names and values of GenerationSettings to draw with; none: only go there
+    # names and values of GenerationSettings to draw with; none: only go there
+    settings_wanted = Signal(object)
     again_wanted = Signal(object)  # the same, to be drawn at once
     start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
     device_known = Signal(str)  # device, precision and threads in words

@@ -124,9 +124,8 @@ def zoomed(view: View, grid: Grid, scale: float, x: float, y: float) -> View:
 
 
 def _kept(point: float, corner: float, side: int, gap: int, scale: float, new_scale: float) -> float:
-    pitch = (
-        side * scale + gap
-    )  # gaps do not scale, so whole cells, the rest of one, and the way into a gap count apart
+    # gaps do not scale, so whole cells, the rest of one, and the way into a gap count apart
+    pitch = side * scale + gap
     cells = math.floor((point - corner) / pitch)
     rest = point - corner - cells * pitch
     into_picture, into_gap = min(rest, side * scale), max(rest - side * scale, 0.0)

@@ -236,9 +236,8 @@ class Worker(QThread):
         with self._wake:
             self._latest[job] = event
         if due:
-            event.views.view(
-                "denoised"
-            )  # made here: of a picture on a graphics card the window would wait for it
+            # made here: of a picture on a graphics card the window would wait for it
+            event.views.view("denoised")
             self._shown_at = now
             self._preview_waits.emit()
 
