@@ -109,6 +109,8 @@ def _read(setting: str, kind: type, text: str) -> Value:
         raise UserError(
             f"{options(GenerationSettings)[setting].label} must be {whole}, not “{text[:60]}”."
         ) from None
+    if not math.isfinite(number):
+        _checked(setting, number)  # says what is allowed
     return number
 
 

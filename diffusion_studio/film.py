@@ -52,9 +52,7 @@ def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
     count = len(trajectory.pictures)
     if not trajectory.kept():
         raise UserError("There is no step to be filmed yet.")
-    if settings.picture > count:
-        of = "this one has 1 picture" if count == 1 else f"this batch has {count} pictures"
-        raise UserError(f"Picture {settings.picture} can not be filmed: {of}.")
+    check_picture(settings, count)
     shots = pace(trajectory, settings)
     place = settings.picture - 1 if settings.picture else None if count > 1 else 0
 
@@ -127,12 +125,19 @@ def _even_in_change(
 
 def check_target(path: Path) -> None:
     """Say before the work that a film can not be written there."""
-    film_formats.writer_for(path.suffix)
-    folder = path.absolute().parent
     if path.is_dir():
         raise UserError(f"{path} is a folder; a film needs the name of a file.")
+    film_formats.writer_for(path.suffix)
+    folder = path.absolute().parent
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise UserError(f"Nothing can be saved in {folder}. Choose another folder.")
+
+
+def check_picture(settings: FilmSettings, count: int) -> None:
+    """Say before the work that a batch of `count` has no such picture."""
+    if settings.picture > count:
+        of = "this one has 1 picture" if count == 1 else f"this batch has {count} pictures"
+        raise UserError(f"Picture {settings.picture} can not be filmed: {of}.")
 
 
 def export(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Iterator[Any]:

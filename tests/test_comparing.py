@@ -89,6 +89,9 @@ def test_axes_are_read_as_they_are_written():
         ("seed=0..4000", "has 4001 values; 400 are the most"),
         ("eta=0..1:0", "is no range"),
         ("eta=nan", "between 0 and 1"),
+        ("strength=nan..1", "between 0 and 1"),
+        ("guidance=1..inf", "between 0 and 20"),
+        ("guidance=1..4:inf", "between 0 and 20"),
     ],
 )
 def test_what_is_no_axis_is_a_sentence(text, sentence):

@@ -41,6 +41,15 @@ def test_a_film_that_cannot_be_written_is_said_before_the_work(run, verb, tmp_pa
     assert result.status == 1 and result.out == [] and "allowed endings" in result.err[-1]
 
 
+def test_a_film_that_makes_no_sense_is_said_before_the_work(run, tmp_path):
+    result = run("generate --model tiny --count 2 --film-picture 3 --film", tmp_path / "film.png")
+    assert result.status == 1 and result.out == [] and "this batch has 2 pictures" in result.err[-1]
+    result = run("generate --model tiny --film", tmp_path)
+    assert result.status == 1 and "is a folder" in result.err[-1]
+    result = run("generate --model tiny --film-seconds 3")
+    assert result.status == 1 and result.out == [] and "--film FILE" in result.err[-1]
+
+
 def test_a_walk_is_a_film_and_single_pictures(run, tmp_path):
     target = tmp_path / "walk.webp"
     result = run("walk --model tiny --seeds 1,2 --frames 2 --loop", "--film", target, "--out", tmp_path / "o")
@@ -67,7 +76,7 @@ def test_a_comparison_is_a_sheet_and_single_pictures(run, tmp_path):
 def test_a_comparison_with_a_fault_in_a_cell_is_status_1_and_saves_the_others(run, tmp_path):
     result = run("compare --model tiny --x class='kind 0,nothing' --out", tmp_path)
     assert result.status == 1 and len(result.out) == 1
-    assert result.err[-1].startswith("1 of 2 pictures are missing: tiny has no class “nothing”")
+    assert result.err[-1].startswith("1 picture is missing of 2: tiny has no class “nothing”")
 
 
 def test_a_comparison_as_json_is_one_event_a_line(run, tmp_path):

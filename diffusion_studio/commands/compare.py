@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     finally:
         report.close()
     for reason in report.lost[:1]:
-        tell(f"{len(report.lost)} of {len(comparison.cells)} pictures are missing: {reason}")
+        are = "picture is" if len(report.lost) == 1 else "pictures are"
+        tell(f"{len(report.lost)} {are} missing of {len(comparison.cells)}: {reason}")
     return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
 
 

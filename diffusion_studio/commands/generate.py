@@ -48,12 +48,16 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         check_folder(arguments.out)
     outputs.sweep(arguments.out)
     film: dict[str, Any] = {}
+    filmed = given(arguments, FilmSettings)
     if arguments.film is not None:
-        from ..film import check_target
+        from ..film import check_picture, check_target
         from ..trajectory import Trajectory
 
         check_target(arguments.film)
+        check_picture(FilmSettings(**filmed), settings.count)
         film["trajectory"] = Trajectory()
+    elif filmed:
+        raise UserError("Say where the film goes: --film FILE.")
     report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
     said = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
     saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
@@ -66,8 +70,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
                 report.show(event)
         if film and not stop.asked:
             stop.gently = False  # a film can be given up
-            shown = FilmSettings(**given(arguments, FilmSettings))
-            for event in jobs.film(film["trajectory"], arguments.film, shown):
+            for event in jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
                 report.show(event)
     finally:
         report.close()

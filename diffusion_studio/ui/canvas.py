@@ -312,25 +312,26 @@ class Canvas(QWidget):
             Qt.Key.Key_Up: (0, -1),
             Qt.Key.Key_Down: (0, 1),
         }
-        if key in arrows:
-            self._arrow(*arrows[key])
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.zoom(1)
         elif key == Qt.Key.Key_Minus:
             self.zoom(-1)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.open_cell(self.selected if self.opened is None else None)
-        else:
+        elif key not in arrows or not self._arrow(*arrows[key]):
             super().keyPressEvent(event)
 
-    def _arrow(self, dx: int, dy: int) -> None:
-        """Pan what is larger than the canvas; else choose among several."""
+    def _arrow(self, dx: int, dy: int) -> bool:
+        """Pan what is larger than the canvas, else choose among several; False: there is nothing to do."""
         if self.can_pan:
             self.pan(-dx * PAN, -dy * PAN)
-        elif len(self.pictures) > 1 and self.opened is not None:
+        elif len(self.pictures) < 2:
+            return False
+        elif self.opened is not None:
             self.open_cell(min(max(self.opened + dx + dy, 0), len(self.pictures) - 1))
-        elif len(self.pictures) > 1:
+        else:
             grid, _ = self._geometry()
             index = 0 if self.selected is None else self.selected + dx + dy * grid.columns
             if 0 <= index < len(self.pictures):
                 self.select(index)
+        return True

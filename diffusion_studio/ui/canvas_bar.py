@@ -13,7 +13,7 @@ from .theme import SPACE_M, SPACE_XS
 
 SHORT = {"denoised": "Picture", "noisy": "State", "noise": "Noise", "difference": "Difference"}
 SYMBOLS = {"denoised": "x̂₀", "noisy": "xₜ", "noise": "ε̂", "difference": "Δ"}
-NARROW, NARROWEST = 660, 440  # pixels of canvas, below which the buttons say less
+NARROW, NARROWEST = 700, 440  # pixels of canvas, below which the buttons say less
 
 
 class CanvasBar(QObject):

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QAction, QImage
+from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
 from .. import cards
@@ -98,6 +98,13 @@ class GeneratePage(Page):
         self._show_empty()
         self.strip.refresh()
         self._warm_up()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What the canvas makes nothing of goes through the steps."""
+        if self.canvas.hasFocus() and not self.compare.shown:
+            self.steering.timeline.track.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def close_down(self) -> None:
         self._patience.stop()

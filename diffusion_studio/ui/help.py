@@ -24,6 +24,13 @@ ON_THE_CANVAS = {
     "Paint a rectangle": "Shift + drag",
     "Erase": "Right button, or Alt + drag",
 }
+ON_THE_TIMELINE = {
+    "Step back, step forward": "Left, Right",
+    "A tenth of the steps": "Page Down, Page Up",
+    "First step, last step": "Home, End",
+    "Play": "Space",
+    "What can be done with a step": "Right button",
+}  # on the canvas too, where one picture is on it
 
 
 def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
@@ -33,7 +40,7 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
     columns = QHBoxLayout()
     columns.setSpacing(SPACE_XL * 2)
     sections = [(name, _pairs(actions)) for name, actions in menus]
-    sections.append(("Canvas", list(ON_THE_CANVAS.items())))
+    sections += [("Canvas", list(ON_THE_CANVAS.items())), ("Timeline", list(ON_THE_TIMELINE.items()))]
     sections = [(name, pairs) for name, pairs in sections if pairs]
     middle = (len(sections) + 1) // 2
     for part in (sections[:middle], sections[middle:]):

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 LAYERS = VIEWS  # name -> what the user reads
 EXPLAINED = {
-    "denoised": "The clean picture the model predicts from the noise there is now (x̂₀). Coarse shapes come first.",
-    "noisy": "The picture as it stands, with the noise that is still in it (xₜ). The sampler walks on from here.",
+    "denoised": "The clean picture the model predicts at this step (x̂₀). Coarse shapes come first.",
+    "noisy": "The picture with the noise that is still in it (xₜ). The sampler walks on from here.",
     "noise": "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure.",
-    "difference": "How far the prediction is from the end of the run: black where it stays as it is, bright where not.",
+    "difference": "What will still change until the end: black where nothing will. Shown twice as bright as it is.",
 }  # one sentence of what one sees, and one of how to read it
 
 

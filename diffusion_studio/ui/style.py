@@ -56,7 +56,7 @@ QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus { border:
 QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabled { color: $muted; background: $panel; }
 QComboBox { padding-right: 0; combobox-popup: 0; }
 ModelChooser { min-height: 46px; max-height: 46px; }
-QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; }
 QComboBox QAbstractItemView {
     background: $raised; border: 1px solid $border; outline: none; padding: 4px;
@@ -125,7 +125,7 @@ QToolButton:checked { background: $hover; }
 #thinBar::chunk { background: $accent; border-radius: 3px; }
 
 #onGround { background: $ground_raised; border-radius: 8px; }
-#onGround QToolButton { color: $ground_muted; padding: 4px 10px; border-radius: 6px; font-size: 12px; }
+#onGround QToolButton { color: $ground_muted; padding: 4px 8px; border-radius: 6px; font-size: 12px; }
 #onGround QToolButton:hover { color: $ground_text; background: transparent; }
 #onGround QToolButton:checked { color: $ground_text; background: $ground; }
 #onGround QToolButton:focus { border-color: $ground_muted; }

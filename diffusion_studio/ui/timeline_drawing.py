@@ -16,7 +16,7 @@ from .theme import SPACE_S, TYPE_SMALL, tokens
 
 SIDE, TOP, FOOT = 12, 6, 22  # room beside, above and below the curve, in pixels
 CLOSEST = 4  # pixels between ticks, below which they are not drawn
-CAPTION = "change from step to step"
+SETTLED, CAPTION = "settled", "change from step to step"
 LOUDEST = 24.0  # levels of change at the top of the curve, where no step changes more
 
 
@@ -117,11 +117,10 @@ class CourseDrawing:
 
     def _draw_ground(self, painter: QPainter, course: Course) -> None:
         room, border = self._room, QColor(tokens().border)
-        used = 0.0
-        if course.settled is not None:
-            used = self._draw_settled(painter, course.settled)
-        if course.kept:
-            self._write(painter, CAPTION, used, Qt.AlignmentFlag.AlignRight)
+        settled = room.right if course.settled is None else self._draw_settled(painter, course.settled)
+        right = Qt.AlignmentFlag.AlignRight
+        if course.kept and not self._write(painter, CAPTION, settled + 60, room.right, right):
+            self._write(painter, CAPTION, 0, settled, right)
         painter.setPen(QPen(border, 1))
         painter.drawLine(QPointF(room.left, room.ground), QPointF(room.right, room.ground))
         painter.setPen(QPen(border, 4, c=Qt.PenCapStyle.RoundCap))
@@ -191,7 +190,7 @@ class CourseDrawing:
         painter.drawPolyline(QPolygonF(points))
 
     def _draw_settled(self, painter: QPainter, settled: int) -> float:
-        """A lighter ground from where the picture has settled on; returns where its name ends."""
+        """A lighter ground from where the picture has settled on; returns where that is."""
         t, room = tokens(), self._room
         x, tall = room.x_of(settled), room.ground - TOP
         calm = QColor(t.accent)
@@ -199,17 +198,19 @@ class CourseDrawing:
         painter.fillRect(QRectF(x, TOP, room.right - x, tall), calm)
         painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DotLine))
         painter.drawLine(QPointF(x, TOP), QPointF(x, room.ground))
-        return self._write(painter, "settled", x + SPACE_S - 2, Qt.AlignmentFlag.AlignLeft)
+        self._write(painter, SETTLED, x, room.right, Qt.AlignmentFlag.AlignLeft)
+        return x
 
-    def _write(self, painter: QPainter, words: str, left: float, align: Qt.AlignmentFlag) -> float:
-        """At the top between `left` and the right end, where they fit; returns where they end."""
+    def _write(
+        self, painter: QPainter, words: str, left: float, right: float, align: Qt.AlignmentFlag
+    ) -> bool:
+        """At the top between two places, if they fit; whether they do."""
         font = QFont(self._font)
         font.setPixelSize(TYPE_SMALL - 1)
         painter.setFont(font)
         painter.setPen(QColor(tokens().muted))
-        place = QRectF(left, TOP, self._room.right - left - SPACE_S, 16)
-        wide = painter.fontMetrics().horizontalAdvance(words)
-        if place.width() <= wide:
-            return left
-        painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, words)
-        return left + wide + 2 * SPACE_S
+        place = QRectF(left, TOP, right - left, 16).adjusted(SPACE_S - 2, 0, 2 - SPACE_S, 0)
+        fits = place.width() >= painter.fontMetrics().horizontalAdvance(words)
+        if fits:
+            painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, words)
+        return fits

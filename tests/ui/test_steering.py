@@ -96,6 +96,26 @@ def test_scrubbing_while_it_runs_stays_until_live_is_pressed(page, steering, dra
     assert not steering.timeline.live.isEnabled()
 
 
+def test_keys_on_the_canvas_go_through_the_steps_where_it_has_no_use_for_them(page, steering, qtbot):
+    run(qtbot, page)
+    page.canvas.setFocus()
+    for key, step in (
+        (Qt.Key.Key_Left, 19),
+        (Qt.Key.Key_Home, 0),
+        (Qt.Key.Key_Right, 1),
+        (Qt.Key.Key_End, 20),
+    ):
+        qtbot.keyClick(page.canvas, key)
+        assert steering.timeline.track.index == step
+    qtbot.keyClick(page.canvas, Qt.Key.Key_Space)
+    assert steering.timeline.play.isChecked()
+    steering.timeline.stop_playing()
+    run(qtbot, page, count=2)
+    page.canvas.setFocus()
+    qtbot.keyClick(page.canvas, Qt.Key.Key_Right)  # chooses a picture
+    assert page.canvas.selected == 0 and steering.timeline.track.index == 20
+
+
 def test_the_curve_follows_the_chosen_picture(page, steering, qtbot):
     run(qtbot, page, count=3)
     mean = steering.timeline.track.course.changes
