@@ -28,6 +28,7 @@ from .events import (
     Warned,
 )
 from .film import known_facts
+from .heeding import unheeded
 from .loading import load_libraries
 from .settings import LARGEST_SEED, GenerationSettings
 
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
     from .models import ImageModel
 
 Place = tuple[int, int]  # column, row
-# Settings that tell only together with another: which, what must be so, and how that is said.
-NEEDS = {
-    "eta": ("sampler", "ddim", "the sampler DDIM heeds it"),
-    "churn": ("sampler", "heun", "the sampler Heun heeds it"),
-    "strength": ("source", None, "a start picture heeds it"),
-    "resamples": ("mask", None, "a start picture with a mask heeds it"),
-    "variation_strength": ("variation_seed", None, "a picture with a variation seed heeds it"),
-}
 
 
 @dataclass(slots=True)
@@ -69,10 +62,12 @@ class Comparison:
             raise UserError(
                 f"{self.columns} times {self.rows} pictures are {self.columns * self.rows}; {MOST_CELLS} are the most."
             )
-        seed = secrets.randbelow(LARGEST_SEED + 1) if settings.seed is None else settings.seed
-        axes = [x] if y is None else [x, y]
-        models = [str(axis.values[0]) for axis in axes if axis.setting == "model"] or [settings.model]
-        self.settings = replace(settings, model=_name(models[0]), seed=seed, count=1, history=())
+        varied = {axis.setting: axis.values for axis in self.axes}
+        seeds: dict[str, Any] = {"seed": _drawn(settings.seed)}
+        if settings.variation_strength > 0 or "variation_strength" in varied:
+            seeds["variation_seed"] = _drawn(settings.variation_seed)
+        model = str(varied.get("model", [settings.model])[0])
+        self.settings = replace(settings, **seeds, model=_name(model), count=1, history=())
         self.cells = {place: Cell(self._own(place)) for place in self.places()}
 
     def places(self) -> list[Place]:
@@ -148,8 +143,10 @@ def compare(
 
     Ends with `SheetSaved` where it saves, and `Finished`; with `cells` each picture is saved by itself as it is done.
     """
-    for name in (axis.setting for axis in comparison.axes):
-        yield from _warn(comparison, name)
+    for axis in comparison.axes:
+        words = unheeded(axis.setting, (cell.settings for cell in comparison.cells.values()))
+        if words:  # said before all its pictures come out alike
+            yield Warned(text=words)
     yield Status(text="Getting ready…")
     load_libraries()
     yield CompareStarted(
@@ -184,6 +181,10 @@ def compare(
             yield Warned(text=f"The sheet was not saved: {error}")
     seconds = time.perf_counter() - begun
     yield Finished(seconds=seconds, steps_per_second=steps / max(seconds, 1e-9))
+
+
+def _drawn(seed: int | None) -> int:
+    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else seed
 
 
 def _name(model: str) -> str:
@@ -266,14 +267,3 @@ def _save_cell(comparison: Comparison, event: CellDone, folder: Path | None) -> 
         return Saved(**told, path=comparison.save_cell((event.column, event.row), folder))
     except UserError as error:
         return NotSaved(**told, reason=str(error))
-
-
-def _warn(comparison: Comparison, name: str) -> Iterator[Warned]:
-    """Say that a setting changes nothing here, before all its pictures come out alike."""
-    if name not in NEEDS:
-        return
-    other, value, words = NEEDS[name]
-    found = [getattr(cell.settings, other) for cell in comparison.cells.values()]
-    if not any(entry == value if value is not None else entry not in ("", None) for entry in found):
-        label = next(axis.label for axis in comparison.axes if axis.setting == name)
-        yield Warned(text=f"{label} changes nothing here: only {words}.")

@@ -53,7 +53,7 @@ def generate(
     from .models import open_model  # here: torch takes seconds to import
 
     model = open_model(card, device=settings.device, precision=settings.precision)
-    own_picture = sources.named_by(settings, model.shape[-1]) if settings.source else {}
+    own_picture = sources.named_by(settings, model.shape[-1])
     pictures = tuple(range(settings.count)) if start is None else start.pictures
     yield Started(
         settings=settings,

@@ -76,14 +76,31 @@ def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
 
 
 def named_by(settings: GenerationSettings, size: int) -> dict[str, np.ndarray | None]:
-    """The `source` and `mask` that settings name, for a model of this size; nothing where they name none."""
-    if not settings.source:
-        return {}
-    mask = fit_mask(load_mask(settings.mask), size) if settings.mask else None
-    return {"source": fit(load(settings.source), size), "mask": mask}
+    """The `source` and `mask` that settings name, for a model of this size; None where they name none."""
+    source = load(settings.source) if settings.source else None
+    mask = load_mask(settings.mask) if settings.mask else None
+    if source is not None and mask is not None:
+        _check_together(source, mask)
+    return {
+        "source": None if source is None else fit(source, size),
+        "mask": None if mask is None else fit_mask(mask, size),
+    }
+
+
+def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
+    """A mask covers the picture as it is, or the square that a model sees of it."""
+    (height, width), (tall, wide) = source.shape[:2], mask.shape
+    whole = abs(wide * height - tall * width) <= max(width, height) + max(wide, tall)  # rounded to pixels
+    if not whole and wide != tall:
+        raise UserError(
+            f"The mask is {wide}×{tall} and the start picture {width}×{height}: a mask must have the proportions of its "
+            "picture, or be square, as a model sees it."
+        )
 
 
 def _opened(path: Path) -> Image:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, and no picture.")
     from .training.images import Refused, open_picture
 
     try:

@@ -181,6 +181,9 @@ def test_an_axis_that_changes_nothing_is_said(installed):
     assert "only the sampler DDIM heeds it" in warned("eta=0,1")[0]
     assert not warned("eta=0,1", "sampler=ddim,heun")
     assert "start picture" in warned("strength=0.2,0.4")[0]
+    assert not warned("variation-strength=0,1")  # a second seed is drawn, as for a single picture
+    first, second = (cell.picture for cell in compared("variation-strength=0,1")[0].cells.values())
+    assert not np.array_equal(first, second)
 
 
 def test_closing_keeps_what_is_done(installed, tmp_path):

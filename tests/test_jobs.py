@@ -29,7 +29,7 @@ from tests.shown import shown_views
 class Pretended:
     """Draws one grey after the other."""
 
-    device, precision = "cpu", "float32"
+    device, precision, shape = "cpu", "float32", (3, 8, 8)
 
     def __init__(self, card):
         self.card, self.closed = card, False

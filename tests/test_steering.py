@@ -218,6 +218,24 @@ def test_a_mask_without_a_picture_is_said(model):
         draw(model, plan(), mask=half())
 
 
+def test_a_mask_belongs_to_its_picture(tmp_path, installed):
+    """It has the picture's proportions, or is the square a model sees; what is neither is said, and not cropped."""
+
+    def masked(*size, picture=(40, 30)):
+        Image.new("RGB", picture, "red").save(tmp_path / "picture.png")
+        Image.new("L", size, 255).save(tmp_path / "mask.png")
+        return plan(
+            source=sources.keep(tmp_path / "picture.png"), mask=sources.keep_mask(tmp_path / "mask.png")
+        )
+
+    for size in ((40, 30), (20, 15), (27, 20), (16, 16)):
+        assert sources.named_by(masked(*size), 16)["mask"].shape == (16, 16)
+    with pytest.raises(UserError, match="The mask is 30×40 and the start picture 40×30"):
+        list(jobs.generate(masked(30, 40)))
+    with pytest.raises(UserError, match="choose a start picture"):
+        list(jobs.generate(replace(masked(40, 30), source="")))
+
+
 def test_a_feathered_mask_is_soft(tmp_path):
     digest = sources.keep_mask(half(), feather=1.5)
     assert len(np.unique(sources.load_mask(digest))) > 4

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..heeding import unheeded
 from ..settings import FilmSettings, GenerationSettings, SavingSettings
 from .options import add_options, given
 from .output import tell
@@ -41,9 +42,10 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from .. import events, jobs, outputs
 
-    settings = settings_for(
-        {**given(arguments, GenerationSettings), **own_picture(arguments)}, arguments.like
-    )
+    said = given(arguments, GenerationSettings)
+    settings = settings_for({**said, **own_picture(arguments)}, arguments.like)
+    for words in filter(None, (unheeded(name, [settings]) for name in said)):
+        tell(words)
     if arguments.out is not None:
         check_folder(arguments.out)
     outputs.sweep(arguments.out)
@@ -59,8 +61,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     elif filmed:
         raise UserError("Say where the film goes: --film FILE.")
     report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
-    said = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
-    saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **said)} if said else {}
+    how = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
+    saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **how)} if how else {}
     job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
     try:
         with closing(job):
