@@ -28,6 +28,12 @@ class TrainingSettings:
 
     folder: str = option("", label="Folder", help="the pictures to learn from; sub-folders become classes")
     name: str = option("", label="Name", help="what the model will be called")
+    start_from: str = option(
+        "",
+        label="Start from",
+        flag="from",
+        help="an installed model to go on from instead of from scratch",
+    )
     size: int = option(
         32, min=8, max=256, label="Size", help="side of the pictures the model draws, in pixels"
     )
@@ -158,13 +164,6 @@ class TrainingSettings:
         "auto", choices=PRECISIONS, more=True, label="Precision", help="number format of the network"
     )
     device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the training runs")
-    start_from: str = option(
-        "",
-        more=True,
-        label="Start from",
-        flag="from",
-        help="an installed model to go on from instead of from scratch",
-    )
 
     def __post_init__(self) -> None:
         check(self)

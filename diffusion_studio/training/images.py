@@ -128,10 +128,17 @@ def open_picture(path: Path) -> Opened:
     except MemoryError:
         raise Refused("there is not enough memory to open it") from None
     except Exception as error:  # decoders raise anything on damaged files
-        loop = isinstance(error, OSError) and error.errno == errno.ELOOP
-        raise Refused(
-            "it is a link in a loop" if loop else f"it is damaged ({type(error).__name__})"
-        ) from None
+        raise Refused(_why_damaged(error)) from None
+
+
+def _why_damaged(error: Exception) -> str:
+    """What a decoder's exception, of whatever kind, means to somebody who has the file."""
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return "it is a link in a loop"
+    cut = isinstance(error, EOFError) or any(
+        word in str(error).lower() for word in ("truncated", "end of file")
+    )
+    return "it is damaged: the file ends too early" if cut else "it is damaged"
 
 
 def _decode(image: Image.Image) -> Opened:

@@ -151,7 +151,8 @@ QListView:focus { border: 1px solid $accent; }
 #completions { background: $raised; border: 1px solid $border; }
 #completions::item { min-height: 24px; padding: 0 6px; }
 #completions::item:selected { background: $hover; color: $text; }
-#found { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
+#found, #refused { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
+#refused:focus { border-color: $accent; }
 #activity { background: $panel; border: none; border-top: 1px solid $border; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
 QSplitter::handle { background: $border; }

@@ -8,14 +8,11 @@ from typing import Any
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QScrollArea,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -24,9 +21,20 @@ from .icons import icon
 from .labels import plain_label
 from .texts import tooltip
 from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
+from .train_refused import RefusedList
 
 ROW = 22  # pixels of a class
-MOST_ROWS, MOST_NAMES, MOST_VALUES = 500, 12, 4
+MOST_NAMES, MOST_VALUES = 12, 3
+COLOURS = {  # what a picture's mode means to who looks at it; others are named as they are
+    "1": "black and white",
+    "L": "grey",
+    "LA": "transparent grey",
+    "P": "palette",
+    "RGB": "colour",
+    "RGBA": "transparent colour",
+    "I;16": "16-bit grey",
+    "F": "float",
+}
 REPORT_WIDTH = 336
 
 
@@ -40,7 +48,7 @@ class ReportView(QScrollArea):
         self.setFixedWidth(REPORT_WIDTH)
         self.setAccessibleName("Health report")
         self.report: Mapping[str, Any] = {}
-        self.problems: QTableWidget | None = None
+        self.problems: RefusedList | None = None
 
     def show_report(self, report: Mapping[str, Any]) -> None:
         self.report, self.problems = report, None
@@ -51,7 +59,7 @@ class ReportView(QScrollArea):
         column.setSpacing(SPACE_S)
         column.addWidget(plain_label(headline(report), "title"))
         if report["usable"]:
-            column.addWidget(_wrapped(summary(report), "quiet"))
+            column.addLayout(_facts(report))
         for warning in report["warnings"]:
             column.addWidget(_warning(warning))
         if report["classes"]:
@@ -61,13 +69,13 @@ class ReportView(QScrollArea):
         if report["refused"]:
             column.addSpacing(SPACE_S)
             column.addWidget(plain_label(f"Left out ({len(report['refused']):,})", "heading"))
-            self.problems = _table(report["refused"])
+            self.problems = RefusedList(report["refused"])
             column.addWidget(self.problems)
-        facts = remarks(report)
-        if facts:
+        known = remarks(report)
+        if known:
             column.addSpacing(SPACE_S)
             column.addWidget(plain_label("Worth knowing", "heading"))
-            for line, names in facts:
+            for line, names in known:
                 label = _wrapped(line, "quiet")
                 label.setToolTip(tooltip(_some(names)))
                 label.setAccessibleDescription(_some(names))
@@ -80,17 +88,28 @@ def headline(report: Mapping[str, Any]) -> str:
     return "1 picture" if report["usable"] == 1 else f"{report['usable']:,} pictures"
 
 
-def summary(report: Mapping[str, Any]) -> str:
-    """Sizes, shapes and formats, the most frequent first: “All 32×32 pixels · 1:1 · PNG”."""
-    if len(report["sizes"]) == 1:
-        parts = [f"All {next(iter(report['sizes']))} pixels"]
-    else:
-        parts = [f"Sides from {report['smallest_side']:,} to {report['largest_side']:,} pixels"]
-    for key in ("aspect_ratios", "formats"):
-        counts = list(report[key].items())
-        words = [name if len(counts) == 1 else f"{name} ({count:,})" for name, count in counts[:MOST_VALUES]]
-        parts.append(", ".join(words) + ("…" if len(counts) > MOST_VALUES else ""))
-    return " · ".join(parts)
+def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(what, the most frequent of it in a line, all of it): sizes, shapes, formats and colours of the pictures."""
+    low, high = report["smallest_side"], report["largest_side"]
+    sizes = list(report["sizes"])
+    side = f"{sizes[0]} pixels" if len(sizes) == 1 else f"{low:,} to {high:,} pixels a side"
+    modes = {COLOURS.get(name, name): count for name, count in report["modes"].items()}
+    lines = [("Sizes", side, _counted(report["sizes"], MOST_NAMES))]
+    for what, counts in (
+        ("Shapes", report["aspect_ratios"]),
+        ("Formats", report["formats"]),
+        ("Colours", modes),
+    ):
+        lines.append((what, _counted(counts, MOST_VALUES), _counted(counts, MOST_NAMES)))
+    return lines
+
+
+def _counted(counts: Mapping[str, int], most: int) -> str:
+    """“PNG (119), JPEG (69) and 2 more”; the only one goes without its count."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    words = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
+    return words + (f" and {len(counts) - most} more" if len(counts) > most else "")
 
 
 def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
@@ -144,28 +163,19 @@ class ClassBars(QWidget):
         painter.end()
 
 
-def _table(refused: Sequence[Sequence[str]]) -> QTableWidget:
-    shown = refused[:MOST_ROWS]
-    table = QTableWidget(len(shown), 2)
-    table.setAccessibleName("Left out")
-    table.setToolTip("Files that can not be used, each with the reason. They stop nothing.")
-    table.horizontalHeader().setVisible(False)
-    table.verticalHeader().setVisible(False)
-    table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
-    table.horizontalHeader().setStretchLastSection(True)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setTabKeyNavigation(False)
-    table.setWordWrap(False)
-    for row, (name, reason) in enumerate(shown):
-        for place, text in enumerate((name, reason)):
-            item = QTableWidgetItem(text)
-            item.setToolTip(tooltip(f"{name}: {reason}"))
-            table.setItem(row, place, item)
-    table.verticalHeader().setDefaultSectionSize(ROW + SPACE_XS)
-    table.setColumnWidth(0, 116)
-    table.setFixedHeight(min(len(shown), 8) * (ROW + SPACE_XS) + 4)
-    return table
+def _facts(report: Mapping[str, Any]) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, SPACE_XS)
+    grid.setHorizontalSpacing(SPACE_M)
+    grid.setVerticalSpacing(SPACE_XS)
+    grid.setColumnStretch(1, 1)
+    for row, (what, value, everything) in enumerate(facts(report)):
+        label = _wrapped(value)
+        label.setToolTip(tooltip(everything))
+        label.setAccessibleName(f"{what}: {everything}")
+        grid.addWidget(plain_label(what, "quiet"), row, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(label, row, 1)
+    return grid
 
 
 def _warning(text: str) -> QWidget:

@@ -174,8 +174,8 @@ def _whole():
 BAD = {
     "empty.png": (b"", "empty"),
     "text.jpg": (b"not a picture at all", "not a PNG, JPEG"),
-    "cut off.png": (_whole()[:5000], "damaged"),
-    "flipped.png": (_whole()[:3000] + b"\x00\xff" * 20 + _whole()[3040:], "damaged"),
+    "cut off.png": (_whole()[:5000], "the file ends too early"),
+    "flipped.png": (_whole()[:3000] + b"\x00\xff" * 20 + _whole()[3040:], "it is damaged$"),
     "bomb.png": (png(60_000, 60_000), "100 million"),
     "wide.png": (png(2_000_000, 100), "100 million"),
     "no pixels.png": (png(16, 16), "damaged"),

@@ -188,7 +188,7 @@ def test_a_folder_is_looked_through_and_its_bad_files_are_named(ready, folder):
     report = ready.pictures.report
     refused = dict(report.report["refused"])
     assert set(refused) == {"cats/empty.png", "dogs/torn.jpg"}
-    shown = {report.problems.item(row, 0).text(): report.problems.item(row, 1).text() for row in range(2)}
+    shown = dict(zip(report.problems.names(), report.problems.reasons(), strict=True))
     assert shown == refused and "empty" in shown["cats/empty.png"]
     assert report.report["classes"] == {"cats": 4, "dogs": 2}
     value = ready.panel.value()

@@ -9,7 +9,7 @@ from diffusion_studio.ui import plots
 from diffusion_studio.ui.train_choices import TrainingPanel, millions
 from diffusion_studio.ui.train_film import cut
 from diffusion_studio.ui.train_folder import title_of
-from diffusion_studio.ui.train_report import ReportView, headline, remarks, summary
+from diffusion_studio.ui.train_report import ReportView, facts, headline, remarks
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -118,7 +118,8 @@ REPORT = {
     "smallest_side": 32,
     "largest_side": 64,
     "aspect_ratios": {"1:1": 1000, "4:3": 200},
-    "formats": {"PNG": 1200},
+    "formats": {"PNG": 900, "JPEG": 200, "GIF": 60, "BMP": 40},
+    "modes": {"RGB": 1200},
     "warnings": ["The largest class has 9 times as many pictures as the smallest."],
     "classes": {"a": 900, "<b>": 300},
     "refused": [("x/<img src=y>.png", "it is damaged")],
@@ -134,7 +135,16 @@ REPORT = {
 
 def test_the_report_in_words(qtbot):
     assert headline(REPORT) == "1,200 pictures"
-    assert summary(REPORT) == "Sides from 32 to 64 pixels · 1:1 (1,000), 4:3 (200) · PNG"
+    assert facts(REPORT) == [
+        ("Sizes", "32 to 64 pixels a side", "32×32 (1,000), 64×48 (200)"),
+        ("Shapes", "1:1 (1,000), 4:3 (200)", "1:1 (1,000), 4:3 (200)"),
+        (
+            "Formats",
+            "PNG (900), JPEG (200), GIF (60) and 1 more",
+            "PNG (900), JPEG (200), GIF (60), BMP (40)",
+        ),
+        ("Colours", "colour", "colour"),
+    ]
     assert [line for line, _ in remarks(REPORT)] == [
         "1 turned upright, as their EXIF data say",
         "1 group of exact copies",
@@ -143,8 +153,8 @@ def test_the_report_in_words(qtbot):
     qtbot.addWidget(view)
     view.show_report(REPORT)
     view.show()
-    assert view.problems.item(0, 0).text() == "x/<img src=y>.png"
-    assert "<img" not in view.problems.item(0, 0).toolTip()
+    assert view.problems.names() == ["x/<img src=y>.png"] and view.problems.reasons() == ["it is damaged"]
+    assert "<img" not in view.problems.item(0).toolTip()
 
 
 def test_a_sheet_is_cut_into_its_pictures():

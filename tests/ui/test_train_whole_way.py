@@ -200,9 +200,8 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     with qtbot.waitSignal(train.pictures.checked, timeout=WAIT):
         train.open_folder(place)
     report = train.pictures.report
-    named = {report.problems.item(row, 0).text() for row in range(report.problems.rowCount())}
-    assert named == bad and report.report["usable"] == 280
-    assert all(report.problems.item(row, 1).text() for row in range(20))
+    assert set(report.problems.names()) == bad and report.report["usable"] == 280
+    assert all(report.problems.reasons()) and len(report.problems.reasons()) == 20
     assert report.report["classes"] == {"bright": 140, "dark": 140}
 
     choices = TrainingSettings(
