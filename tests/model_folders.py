@@ -53,6 +53,33 @@ ARCHITECTURES = {
     "dropout": {**TINY, "dropout": 0.1},
     "grey": {**TINY, "in_channels": 1, "out_channels": 1},
 }
+_WIDE = {
+    **TINY,
+    "sample_size": 32,
+    "block_out_channels": [128, 256],
+    "layers_per_block": 2,
+    "norm_num_groups": 32,
+}
+FULL_WIDTH = {  # the first two as their configurations stand on the hub
+    "ddpm-cifar10-32": {
+        **CIFAR,
+        "sample_size": 32,
+        "block_out_channels": [128, 256, 256, 256],
+        "norm_num_groups": 32,
+    },
+    "ddpm-cat-256": {
+        **CAT,
+        "sample_size": 256,
+        "block_out_channels": [128, 128, 256, 256, 512, 512],
+        "norm_num_groups": 32,
+    },
+    "class-conditional": {**_WIDE, "num_class_embeds": 1000},
+    **{
+        name: {**_WIDE, **{key: value for key, value in config.items() if value != TINY.get(key)}}
+        for name, config in ARCHITECTURES.items()
+        if not name.startswith(("ddpm", "class-conditional"))
+    },
+}
 
 
 def calm(network, seed=0, scale=0.05):

@@ -11,32 +11,9 @@ from diffusion_studio import cards, library
 from diffusion_studio.checkpoint import OLD_ATTENTION, WEIGHTS
 from diffusion_studio.models import close_models, open_model
 from diffusion_studio.settings import GenerationSettings
-from tests.model_folders import ARCHITECTURES, CAT, CIFAR, TINY, diffusers, diffusers_pipeline
+from tests.model_folders import ARCHITECTURES, FULL_WIDTH, diffusers, diffusers_pipeline
 
 SEED = 11
-WIDE = {  # as their configurations stand on the hub
-    "ddpm-cifar10-32": {
-        **CIFAR,
-        "sample_size": 32,
-        "block_out_channels": [128, 256, 256, 256],
-        "norm_num_groups": 32,
-    },
-    "class-conditional": {
-        **TINY,
-        "sample_size": 32,
-        "block_out_channels": [64, 128],
-        "layers_per_block": 2,
-        "num_class_embeds": 1000,
-        "norm_num_groups": 32,
-        "resnet_time_scale_shift": "scale_shift",
-    },
-}
-WIDE_CAT = {
-    **CAT,
-    "sample_size": 256,
-    "block_out_channels": [128, 128, 256, 256, 512, 512],
-    "norm_num_groups": 32,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -142,14 +119,15 @@ def test_without_a_pipeline_around_it(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("name", ["ddpm-cifar10-32", "class-conditional"])
 def test_at_full_width(tmp_path, name):
-    check_the_whole_way(tmp_path, WIDE[name])
+    """All of them, and in all steps: tests/benchmarks/exchange.py."""
+    check_the_whole_way(tmp_path, FULL_WIDTH[name])
 
 
 @pytest.mark.slow
 def test_ddpm_cat_256_at_full_width(tmp_path):
     """114 million parameters at 256 × 256: two steps, for the time they take."""
-    check_the_whole_way(tmp_path, WIDE_CAT, steps=2)
+    check_the_whole_way(tmp_path, FULL_WIDTH["ddpm-cat-256"], steps=2)
     card = json.loads((library.cards.models_dir() / "mine" / "card.json").read_text())
     assert card["parameters"] == 113_673_219

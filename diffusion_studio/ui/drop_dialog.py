@@ -185,7 +185,7 @@ class DropDialog(QDialog):
         return label
 
     def _rows(self) -> QGridLayout:
-        from .gallery_details import setting_rows
+        from .gallery_facts import setting_rows
 
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_M)

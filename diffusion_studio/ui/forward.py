@@ -45,17 +45,18 @@ class ForwardCurve(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._height = height
         self._alpha_bar: Sequence[float] | np.ndarray = (1.0, 1.0)
-        self._share = 0.0
+        self._share: float | None = 0.0
 
     def sizeHint(self) -> QSize:
         return QSize(200, self._height)
 
-    def show_schedule(self, alpha_bar: np.ndarray) -> None:
+    def show_schedule(self, alpha_bar: Sequence[float] | np.ndarray) -> None:
         """(T,) share of the picture's variance that is left at each t."""
         self._alpha_bar = alpha_bar
         self.update()
 
-    def mark(self, share: float) -> None:
+    def mark(self, share: float | None) -> None:
+        """None: no place is marked."""
         self._share = share
         self.update()
 
@@ -81,7 +82,8 @@ class ForwardCurve(QWidget):
         line = [(k / last, float(self._alpha_bar[k])) for k in picked]
         self._paint_curve(painter, [(x, 1 - y) for x, y in line], t.muted, 1.5)
         self._paint_curve(painter, line, t.accent, 2)
-        self._paint_mark(painter)
+        if self._share is not None:
+            self._paint_mark(painter, self._share)
         self._paint_words(painter)
 
     def _paint_curve(
@@ -93,12 +95,12 @@ class ForwardCurve(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolyline(QPolygonF(points))
 
-    def _paint_mark(self, painter: QPainter) -> None:
+    def _paint_mark(self, painter: QPainter, share: float) -> None:
         t, area = tokens(), self._area()
-        x = area.left() + area.width() * self._share
+        x = area.left() + area.width() * share
         painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DashLine))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-        height = float(self._alpha_bar[round(self._share * (len(self._alpha_bar) - 1))])
+        height = float(self._alpha_bar[round(share * (len(self._alpha_bar) - 1))])
         painter.setPen(QPen(QColor(t.raised), 1.5))
         painter.setBrush(QColor(t.accent))
         painter.drawEllipse(QPointF(x, area.bottom() - area.height() * height), 5, 5)

@@ -16,6 +16,7 @@ from ..folders import restore, trash
 from ..gallery.entries import Entry
 from . import picture_commands as commands
 from .page import action, fill_menu
+from .pictures import Picture, to_image
 from .saved_pictures import open_picture, read_settings
 from .studio import Studio
 from .texts import file_url, readable
@@ -195,10 +196,13 @@ class GalleryActions(QObject):
         data.setUrls([file_url(path) for path in self._paths()])
         if len(self._chosen) == 1:
             pixmap = self._page.thumbs.get(self._chosen[0].path)
-            if (
-                pixmap is not None and pixmap.width() == self._chosen[0].width
-            ):  # small enough to be the picture
-                data.setImageData(pixmap.toImage())
+            if pixmap is not None and pixmap.width() == self._chosen[0].width:
+                data.setImageData(pixmap.toImage())  # small enough to be the picture
+            else:
+                self._studio.run(
+                    open_picture(self._chosen[0].path), lambda picture: _add_pixels(data, picture)
+                )
+                return
         QGuiApplication.clipboard().setMimeData(data)
 
     def _as_files(self) -> None:
@@ -252,6 +256,7 @@ class GalleryActions(QObject):
 
     def _restored(self, event: Any) -> None:
         self._page.refresh()
+        self._page.grid.setFocus()
         if event:
             self._studio.tell_fault(event)
 
@@ -270,6 +275,11 @@ class GalleryActions(QObject):
 class Trashed:
     moved: tuple[tuple[Path, Path], ...]  # where each was, and where it is now
     fault: str = ""
+
+
+def _add_pixels(data: QMimeData, picture: Picture) -> None:
+    data.setImageData(to_image(picture.pixels))
+    QGuiApplication.clipboard().setMimeData(data)
 
 
 def _do(do: Callable[[], None]) -> Generator[None, None, None]:

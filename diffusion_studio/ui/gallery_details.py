@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPixmap
@@ -16,27 +15,22 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QScrollArea,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from .. import cards
-from ..errors import UserError
 from ..gallery.entries import Entry
-from ..options import from_dict, options
-from ..settings import STEERING, GenerationSettings
 from .buttons import push_button
 from .form import Disclosure
+from .gallery_facts import MADE_BY, made_by, setting_rows
 from .labels import plain_label
-from .panel import class_title
+from .model_button import ModelButton
 from .saved_pictures import RawText
 from .texts import readable
 from .theme import SPACE_L, SPACE_M, SPACE_S
 
 WIDTH = 300
-IDLE = GenerationSettings()
-ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
-USUAL = ("clipping", "precision", "device")  # told only where they differ from what is usual
 USES = {
     "all": ("Use all", "Draw with every setting of this picture"),
     "seed": ("Use seed", "Keep its seed; leave the other settings as they are"),
@@ -51,12 +45,13 @@ class GalleryDetails(QFrame):
     tags_wanted = Signal(object)  # frozenset of str
     raw_wanted = Signal(object)  # Path of the file whose metadata is to be shown
     relative_wanted = Signal(object)  # Path of its parent or a branch of it
+    model_wanted = Signal(str)  # name of the model that made it
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self.setFixedWidth(WIDTH)
-        self.entry: Entry | None = None
+        self.entry: Entry | None = None  # None: no picture is chosen
         self._raw_of: Path | None = None  # the file whose metadata is shown
         self.shared_tags: frozenset[str] = frozenset()
         self.picture = QLabel()
@@ -74,6 +69,7 @@ class GalleryDetails(QFrame):
         self.tags.setPlaceholderText("Tags, with commas between them")
         self.tags.setAccessibleName("Tags")
         self.tags.setToolTip("Words of your own to find it by: search for tag:word")
+        self.maker = ModelButton()
         self._rows = QGridLayout()
         self._relatives = QVBoxLayout()
         self.raw = QPlainTextEdit()
@@ -81,6 +77,11 @@ class GalleryDetails(QFrame):
         self.raw.setAccessibleName("Metadata")
         self.raw.setMinimumHeight(160)
         self.raw.hide()
+        self.hint = plain_label("", "quiet")
+        self.hint.setWordWrap(True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.hint.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
+        self._pages = QStackedWidget()
         self.more = Disclosure("Metadata", "everything its file says, as it stands there")
         self.more.toggled.connect(self.raw.setVisible)
         self.more.toggled.connect(lambda _: self._want_raw())
@@ -88,11 +89,12 @@ class GalleryDetails(QFrame):
         for name, button in self.buttons.items():
             button.clicked.connect(lambda _=False, name=name: self.use_wanted.emit(name))
         self.star.clicked.connect(self.star_wanted)
+        self.maker.clicked.connect(lambda: self.model_wanted.emit(self.maker.name))
         self.tags.editingFinished.connect(self._give_tags)
 
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.buttons.values(), self.star, self.tags, self.more, self.raw]
+        return [*self.buttons.values(), self.maker, self.star, self.tags, self.more, self.raw]
 
     def show_entry(
         self,
@@ -108,7 +110,11 @@ class GalleryDetails(QFrame):
         when = str(entry.facts.get("time", ""))[:16].replace("T", " ")
         size = f"{entry.width}×{entry.height}" if entry.width else ""
         self.subtitle.setText(" · ".join(filter(None, (readable(entry.path.name), size, when))))
-        self._show_rows(setting_rows(entry))
+        maker = made_by(entry)
+        self.maker.setVisible(maker is not None)
+        if maker is not None:
+            self.maker.show_card(maker)
+        self._show_rows(row for row in setting_rows(entry) if maker is None or row[0] != MADE_BY)
         self._show_relatives(relatives)
         known = bool(entry.settings)
         for name, button in self.buttons.items():
@@ -118,6 +124,13 @@ class GalleryDetails(QFrame):
         if not self.tags.hasFocus():
             self.tags.setText(", ".join(sorted(self.shared_tags, key=str.casefold)))
         self._want_raw()
+        self._pages.setCurrentIndex(0)
+
+    def show_nothing(self, words: str) -> None:
+        """No picture is chosen: what would be here."""
+        self.entry = None
+        self.hint.setText(words)
+        self._pages.setCurrentIndex(1)
 
     def show_raw(self, raw: RawText) -> None:
         """What the file says, as it stands there."""
@@ -151,7 +164,7 @@ class GalleryDetails(QFrame):
         shown.setDevicePixelRatio(ratio)
         self.picture.setPixmap(shown)
 
-    def _show_rows(self, rows: Iterator[tuple[str, str]]) -> None:
+    def _show_rows(self, rows: Iterable[tuple[str, str]]) -> None:
         _clear(self._rows)
         for place, (name, value) in enumerate(rows):
             label = plain_label(name, "quiet")
@@ -195,6 +208,7 @@ class GalleryDetails(QFrame):
         self._rows.setVerticalSpacing(SPACE_S // 2)
         self._rows.setColumnStretch(1, 1)
         column.addLayout(self._rows)
+        column.addWidget(self.maker)
         self._relatives.setSpacing(SPACE_S // 2)
         column.addLayout(self._relatives)
         column.addSpacing(SPACE_S)
@@ -209,105 +223,11 @@ class GalleryDetails(QFrame):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(body)
+        self._pages.addWidget(area)
+        self._pages.addWidget(self.hint)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(area)
-
-
-def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
-    """The settings in readable form; those that did nothing are left out, and the model when it is gone says what to do."""
-    for name, facts in options(GenerationSettings).items():
-        value = entry.value(name)
-        if name in ("model", "count") or value in (None, "") or _says_nothing(entry, name):
-            continue
-        if name == "class_label":
-            value = class_title(str(value))
-        if name in ("source", "mask"):
-            value = f"{str(value)[:10]}…"
-        shown = facts.choices.get(str(value), str(value)) if facts.choices else _short(value)
-        yield facts.label, shown
-    settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
-    for part in settings.history:
-        seed = dict(part.values).get("seed", settings.seed)
-        yield "Branch", f"of seed {seed}, left at step {part.step}"
-    name = str(entry.value("model") or "")
-    if name:
-        yield "Made by", model_words(name, entry)
-
-
-def model_words(name: str, entry: Entry) -> str:
-    try:
-        card = cards.find(name)
-    except UserError:
-        digest = str(entry.facts.get("model_hash", ""))
-        card = cards.find_by_hash(digest) if digest else None  # type: ignore[assignment]
-    if card is None:
-        return f"{name}, which is not installed: import it on the Models page to draw with it again"
-    classes = f", {len(card.classes)} classes" if card.classes else ""
-    return f"{card.title}: {card.size}×{card.size}{classes}" + (f", {card.licence}" if card.licence else "")
-
-
-def relatives_of(entry: Entry, entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
-    """The picture it was branched from, and those branched from it, found by their settings."""
-    found: list[tuple[str, Entry]] = []
-    past = _parent(entry)
-    own = _own(entry)
-    seeds = {settings.seed for settings in (past, own) if settings is not None}
-    for other in entries:
-        if other is entry or not other.settings or not seeds & _seeds(other):
-            continue  # the rest of the settings is compared only where a seed is shared, for that takes long
-        if past is not None and _own(other) == past:
-            found.append(("Parent", other))
-        elif own is not None and _parent(other) == own:
-            found.append((f"Branch at step {_last_step(other)}", other))
-    return found[:12]
-
-
-def _seeds(entry: Entry) -> set[Any]:
-    """Its own, and those of the walks it left."""
-    past = entry.value("history") or ()
-    values = (part.get("values", ()) if isinstance(part, dict) else part.values for part in past)
-    return {entry.value("seed"), *(dict(pairs).get("seed") for pairs in values)}
-
-
-def _own(entry: Entry) -> GenerationSettings | None:
-    if not entry.settings:
-        return None
-    settings, _ = from_dict(GenerationSettings, dict(entry.settings))
-    return settings
-
-
-def _parent(entry: Entry) -> GenerationSettings | None:
-    from ..history import parts
-
-    if not (entry.settings or {}).get("history"):
-        return None
-    settings = _own(entry)
-    return parts(settings)[-1][0] if settings is not None and settings.history else None
-
-
-def _last_step(entry: Entry) -> int:
-    settings = _own(entry)
-    return settings.history[-1].step if settings is not None and settings.history else 0
-
-
-def _says_nothing(entry: Entry, name: str) -> bool:
-    if name in ONLY_WITH:
-        return bool(entry.value("sampler") != ONLY_WITH[name])
-    if name in USUAL:
-        return bool(entry.value(name) == getattr(IDLE, name))
-    return name in STEERING and _idle(entry, name)
-
-
-def _idle(entry: Entry, name: str) -> bool:
-    """Whether a setting of the picture's own past or source stands as it does by itself."""
-    goes_with = {"strength": "source", "resamples": "mask", "variation_seed": "variation_strength"}
-    with_it = goes_with.get(name)
-    return entry.value(name) == getattr(IDLE, name) if with_it is None else not entry.value(with_it)
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        around.addWidget(self._pages)
 
 
 def _clear(layout) -> None:  # type: ignore[no-untyped-def]

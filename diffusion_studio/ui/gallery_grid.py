@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, QRect, Qt, Signal
@@ -16,6 +15,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QToolTip, QWidget
@@ -24,8 +24,9 @@ from ..gallery.entries import Entry
 from .gallery_layout import GAP, MARGIN, GalleryLayout
 from .gallery_listing import Arranged
 from .gallery_thumbs import GalleryThumbs
+from .gallery_words import entry_words, heading
 from .recent import paint_fitted
-from .texts import file_url, readable, tooltip
+from .texts import file_url, tooltip
 from .theme import RADIUS, TYPE_LARGE, TYPE_SMALL, tokens
 
 CELLS = {"Small": 72, "Medium": 112, "Large": 176}
@@ -55,6 +56,7 @@ class GalleryGrid(QAbstractScrollArea):
         self._runs: list[tuple[str, int]] = []
         self._hover: int | None = None
         self._pressed: QPoint | None = None
+        self._clicked: Path | None = None  # by the last click, whatever lies under the pointer since
         self._places: Mapping[Path, int] = {}
         self.layout_ = GalleryLayout([], 1, self.cell)
         thumbs.came.connect(self._on_thumb)
@@ -62,22 +64,27 @@ class GalleryGrid(QAbstractScrollArea):
     # --- what is shown ---
 
     def show_arranged(self, arranged: Arranged) -> None:
-        current = self.entries[self.current].path if self.current is not None else None
+        anchor, before = self._anchor_on_screen(), self.entries
         self.entries, self._places, self._runs = arranged.entries, arranged.places, arranged.runs
-        self.current = self._places.get(current) if current is not None else None
+        self.current = self._same(before, self.current)
+        self._anchor = self._same(before, self._anchor) or 0
         self._hover = None
         gone = self.chosen - self._places.keys()
-        self._arrange()
+        self._arrange(anchor)
         if gone:
             self.chosen -= gone
             self.chosen_changed.emit()
 
+    def _same(self, before: list[Entry], place: int | None) -> int | None:
+        """Where a picture of the list before is now; of one that is gone, the place it had: keys go on from there."""
+        if place is None or place >= len(before) or not self.entries:
+            return None
+        return self._places.get(before[place].path, min(place, len(self.entries) - 1))
+
     def show_cell(self, size: str) -> None:
-        top = self.layout_.visible(self.verticalScrollBar().value(), self.verticalScrollBar().value() + 1)
+        anchor = self._anchor_on_screen()
         self.cell = CELLS[size]
-        self._arrange()
-        if len(top):
-            self.verticalScrollBar().setValue(self.layout_.rect(top[0]).top() - GAP)
+        self._arrange(anchor)
 
     def chosen_entries(self) -> list[Entry]:
         """In the order of the grid."""
@@ -104,6 +111,12 @@ class GalleryGrid(QAbstractScrollArea):
         self.viewport().update()
         self.chosen_changed.emit()
 
+    def walk(self, index: int) -> None:
+        """Go to a picture without choosing it: Ctrl+Space does."""
+        self.current = index
+        self._reveal(index)
+        self.viewport().update()
+
     def choose_all(self) -> None:
         self.chosen = set(self._places)
         self.viewport().update()
@@ -114,12 +127,26 @@ class GalleryGrid(QAbstractScrollArea):
         self.viewport().update()
         self.chosen_changed.emit()
 
-    def _arrange(self) -> None:
+    def _anchor_on_screen(self) -> tuple[Path, int] | None:
+        """A picture on screen and how far below the upper edge it stands: the one last chosen, else the first."""
+        top, height = self.verticalScrollBar().value(), self.viewport().height()
+        if top == 0:
+            return None  # at the top it stays at the top: that is where new pictures come
+        on_screen = self.layout_.visible(top, top + height)
+        place = self.current if self.current in on_screen else next(iter(on_screen), None)
+        if place is None or place >= len(self.entries):
+            return None
+        return self.entries[place].path, self.layout_.rect(place).top() - top
+
+    def _arrange(self, anchor: tuple[Path, int] | None = None) -> None:
+        """Lay out anew; the anchor stays where it is on screen."""
         self.layout_ = GalleryLayout(self._runs, self.viewport().width(), self.cell)
         bar = self.verticalScrollBar()
         bar.setRange(0, max(0, self.layout_.height - self.viewport().height()))
         bar.setPageStep(self.viewport().height())
         bar.setSingleStep(self.cell // 2)
+        if anchor is not None and anchor[0] in self._places:
+            bar.setValue(self.layout_.rect(self._places[anchor[0]]).top() - anchor[1])
         self.viewport().update()
 
     def _reveal(self, index: int) -> None:
@@ -192,8 +219,8 @@ class GalleryGrid(QAbstractScrollArea):
                 painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, "unreadable")
         if entry.star:
             self._paint_star(painter, rect)
-        if index == self.current and self.hasFocus() and not chosen:
-            painter.setPen(QColor(t.accent))
+        if index == self.current and self.hasFocus() and (not chosen or len(self.chosen) > 1):
+            painter.setPen(QPen(QColor(t.raised if chosen else t.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(rect.adjusted(-2, -2, 2, 2), RADIUS, RADIUS)
 
@@ -210,7 +237,7 @@ class GalleryGrid(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._arrange()
+        self._arrange(self._anchor_on_screen())
 
     # --- pointer and keys ---
 
@@ -221,6 +248,7 @@ class GalleryGrid(QAbstractScrollArea):
         position = event.position().toPoint()
         index = self._at(position)
         self._pressed = position if index is not None else None
+        self._clicked = self.entries[index].path if index is not None else None
         modifiers = event.modifiers()
         add = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
         stretch = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
@@ -239,9 +267,8 @@ class GalleryGrid(QAbstractScrollArea):
         self._pressed = None
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        index = self._at(event.position().toPoint())
-        if index is not None:
-            self.opened.emit(self.entries[index].path)
+        if self._clicked is not None:
+            self.opened.emit(self._clicked)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         position = event.position().toPoint()
@@ -284,17 +311,23 @@ class GalleryGrid(QAbstractScrollArea):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key, stretch = Qt.Key(event.key()), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        add = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         step = STEPS.get(key)
         if step is not None and self.entries:
-            self._go(step, stretch)
+            self._go(step, stretch, add)
+        elif key == Qt.Key.Key_Space and add and self.current is not None:
+            self.choose(self.current, add=True)
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and self.current is not None:
             self.opened.emit(self.entries[self.current].path)
         else:
             super().keyPressEvent(event)
 
-    def _go(self, step: Callable[[GalleryGrid, int], int], stretch: bool) -> None:
-        here = 0 if self.current is None else self.current
-        self.choose(here if self.current is None else step(self, here), stretch=stretch)
+    def _go(self, step: Callable[[GalleryGrid, int], int], stretch: bool, add: bool) -> None:
+        place = 0 if self.current is None else step(self, self.current)
+        if add and not stretch:
+            self.walk(place)
+        else:
+            self.choose(place, stretch=stretch)
 
     def page(self, index: int, down: int) -> int:
         rows = max(1, self.viewport().height() // (self.cell + GAP))
@@ -313,24 +346,3 @@ STEPS: dict[Qt.Key, Callable[[GalleryGrid, int], int]] = {
     Qt.Key.Key_PageUp: lambda grid, index: grid.page(index, -1),
     Qt.Key.Key_PageDown: lambda grid, index: grid.page(index, 1),
 }
-
-
-def heading(name: str) -> str:
-    """A day as it is said; other headings as they are."""
-    try:
-        day = date.fromisoformat(name)
-    except ValueError:
-        return name
-    ago = (date.today() - day).days
-    words = f"{day:%A}, {day.day} {day:%B %Y}"
-    return {0: "Today", 1: "Yesterday"}.get(ago, words)
-
-
-def entry_words(entry: Entry) -> str:
-    """“120501-7.png · Pixel Avatars 32 · seed 7 · 20 steps”."""
-    title = entry.facts.get("model_title") or entry.value("model")
-    seed, steps = entry.value("seed"), entry.value("steps")
-    words = [readable(entry.path.name), str(title or "")]
-    words += [f"seed {seed}"] if seed is not None else []
-    words += [f"{steps} steps"] if steps else []
-    return " · ".join(filter(None, words))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QFileSystemWatcher, Qt, QTimer
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
 from ..gallery.entries import SORTS, Entry
 from ..gallery.marks import Marks
 from .gallery_actions import GalleryActions
-from .gallery_details import GalleryDetails, relatives_of
+from .gallery_details import GalleryDetails
+from .gallery_facts import relatives_of
 from .gallery_grid import CELLS, GalleryGrid
 from .gallery_listing import Arranged, Found, arrange, list_pictures
 from .gallery_search import SearchLine
@@ -34,6 +35,7 @@ from .theme import SPACE_L, SPACE_M, SPACE_S
 from .worker import Worker
 
 SETTLE, TYPING = 400, 200  # milliseconds of quiet before the folder is listed again; before a search begins
+NOTHING_CHOSEN = "Choose a picture to see how it was made."
 FEW = 2000  # pictures that are searched and sorted at once, sooner than a thread would take up the work
 
 
@@ -58,6 +60,8 @@ class GalleryPage(Page):
         self._job: int | None = None
         self._arranging: int | None = None
         self._read = 0  # how many have been asked what they say
+        self._unwatched = False  # a folder came that nobody watched while it was listed
+        self._go_on: int | None = None  # where pictures went from: what took their place is chosen
         self._watcher = QFileSystemWatcher(self)
         self._settle = QTimer(self, singleShot=True, interval=SETTLE)
         self._typing = QTimer(self, singleShot=True, interval=TYPING)
@@ -76,6 +80,12 @@ class GalleryPage(Page):
     def shown_first(self) -> None:
         self.grid.setFocus()
         self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Some disks, those of other machines above all, do not tell when something changes."""
+        super().showEvent(event)
+        if self._job is not None:
+            self._settle.start()
 
     def close_down(self) -> None:
         self._watcher.blockSignals(True)
@@ -99,6 +109,8 @@ class GalleryPage(Page):
     def forget(self, paths: Sequence[Path]) -> None:
         """Pictures that are gone."""
         gone = set(paths)
+        places = (place for place, entry in enumerate(self.grid.entries) if entry.path in gone)
+        self._go_on = next(places, None)
         self.entries = {path: entry for path, entry in self.entries.items() if path not in gone}
         self.thumbs.forget(paths)
         self._show()
@@ -129,6 +141,10 @@ class GalleryPage(Page):
         else:
             self._arranging = self.arranger.submit(job)
 
+    def _show_from_top(self) -> None:
+        self.grid.verticalScrollBar().setValue(0)
+        self._show()
+
     def _on_arranged(self, job: int, arranged: Any) -> None:
         if job == self._arranging:
             self._arranging = None
@@ -138,6 +154,9 @@ class GalleryPage(Page):
         self.wrong.setText(arranged.wrong)
         self.wrong.setVisible(bool(arranged.wrong))
         self.grid.show_arranged(arranged)
+        if self._go_on is not None and arranged.entries and not self.grid.chosen:
+            self.grid.choose(min(self._go_on, len(arranged.entries) - 1))
+        self._go_on = None
         self._show_count(len(arranged.entries))
         self._show_details()
 
@@ -150,9 +169,10 @@ class GalleryPage(Page):
 
     def _show_details(self) -> None:
         chosen = self.chosen()
-        self.details.setVisible(bool(chosen))
+        self.details.setVisible(bool(self.entries))  # chosen or not, so that the grid stays as it is
         self.actions_.follow(chosen)
         if not chosen:
+            self.details.show_nothing(NOTHING_CHOSEN)
             return
         entry = chosen[-1] if self.grid.current is None else self.grid.entries[self.grid.current]
         entry = entry if entry in chosen else chosen[-1]
@@ -178,7 +198,14 @@ class GalleryPage(Page):
     def _watch(self, folders: Sequence[Path]) -> None:
         new = {str(folder) for folder in folders} - set(self._watcher.directories())
         if new:
-            self._watcher.addPaths(sorted(new))
+            refused = self._watcher.addPaths(sorted(new))
+            self._unwatched |= len(refused) < len(new)
+
+    def _on_listed(self, job: int) -> None:
+        """What was saved between the listing of a folder and the moment it was watched is found now."""
+        if job == self._job and self._unwatched:
+            self._unwatched = False
+            self._settle.start()
 
     def _show_relative(self, path: Path) -> None:
         place = next((i for i, entry in enumerate(self.grid.entries) if entry.path == path), None)
@@ -193,13 +220,14 @@ class GalleryPage(Page):
 
     def _connect(self) -> None:
         self.lister.reported.connect(self._on_event)
+        self.lister.job_ended.connect(self._on_listed)
         self.arranger.reported.connect(self._on_arranged)
         self._studio.outputs_moved.connect(self._move)
         self._watcher.directoryChanged.connect(lambda _: self._settle.start())
         self._settle.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda _: self._typing.start())
-        self._typing.timeout.connect(self._show)
-        self.sort.currentIndexChanged.connect(lambda _: self._show())
+        self._typing.timeout.connect(self._show_from_top)
+        self.sort.currentIndexChanged.connect(lambda _: self._show_from_top())
         self.cells.currentTextChanged.connect(self.grid.show_cell)
         self.grid.chosen_changed.connect(self._show_details)
         self.grid.opened.connect(self.actions_.view)
@@ -210,6 +238,7 @@ class GalleryPage(Page):
         self.details.tags_wanted.connect(self.actions_.tag)
         self.details.raw_wanted.connect(lambda path: self._studio.run(read_raw(path), self.details.show_raw))
         self.details.relative_wanted.connect(self._show_relative)
+        self.details.model_wanted.connect(self._studio.model_wanted)
         self._studio.saved.connect(lambda _: self._settle.start())
         self._studio.models_changed.connect(self._show_details)
 
@@ -228,7 +257,9 @@ class GalleryPage(Page):
         for part in (self.count, self.sort, self.cells):
             bar.addWidget(part)
         self.empty.addWidget(self.grid)
-        self.empty.addWidget(_nothing("Nothing like that", "No picture matches this search.", None))
+        show_all = QPushButton("Show all")
+        show_all.clicked.connect(self.search.clear)
+        self.empty.addWidget(_nothing("Nothing like that", "No picture matches this search.", show_all))
         go = QPushButton("Generate")
         go.setProperty("primary", True)
         go.clicked.connect(lambda: self._studio.settings_wanted.emit({}))
@@ -265,14 +296,13 @@ def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:
     return box
 
 
-def _nothing(title: str, words: str, button: QPushButton | None) -> QWidget:
+def _nothing(title: str, words: str, button: QPushButton) -> QWidget:
     """What stands where nothing is."""
     page = QWidget()
     column = QVBoxLayout(page)
     column.addStretch(1)
     for part in (plain_label(title, "title"), plain_label(words, "quiet"), button):
-        if part is not None:
-            column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
-            column.addSpacing(SPACE_S)
+        column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(SPACE_S)
     column.addStretch(2)
     return page

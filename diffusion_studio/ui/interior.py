@@ -96,6 +96,7 @@ class Interior(QWidget):
         studio.settings_wanted.connect(self._draw_with)
         studio.again_wanted.connect(self._draw_again)
         studio.start_wanted.connect(lambda _: self.visit(0))
+        studio.model_wanted.connect(self._show_model)
 
     def _draw_with(self, values: Any) -> None:
         """Go to the Generate page, with these settings in it."""
@@ -110,6 +111,12 @@ class Interior(QWidget):
         draw = getattr(self.page, "generate", None)
         if draw is not None:
             draw()
+
+    def _show_model(self, name: str) -> None:
+        self.visit(next(k for k, entry in enumerate(self.entries) if entry.label == "Models"))
+        refresh = getattr(self.page, "refresh", None)
+        if refresh is not None:
+            refresh(name)
 
     def _offer_to_resume(self) -> None:
         from .train_offer import offer_to_resume

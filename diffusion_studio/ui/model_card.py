@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -20,6 +22,7 @@ from PySide6.QtWidgets import (
 from ..model_words import architecture, draws, megabytes, predicts, training, widths
 from .buttons import push_button
 from .flow import FlowLayout
+from .forward import ForwardCurve
 from .labels import plain_label
 from .model_jobs import ModelRow
 from .model_recommended import Recommended
@@ -63,6 +66,10 @@ class ModelView(QScrollArea):
             "Draw samples", "Draw a sheet of pictures for this card, as the model recommends"
         )
         self.recommended = Recommended()
+        self.schedule = ForwardCurve(height=72)
+        self.schedule.setAccessibleName("Noise schedule")
+        self.schedule.mark(None)
+        self._schedule_label = plain_label("Noise schedule", "quiet")
         self._facts: dict[str, tuple[QLabel, QLabel]] = {}
         self._grid = QGridLayout()
         self._beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -92,6 +99,7 @@ class ModelView(QScrollArea):
             part.setVisible(row.sheet.isNull())
         self._show_facts(row)
         self.recommended.show_card(card)
+        self._show_schedule(row)
         self.buttons["default"].setEnabled(not row.default)
         kept = (
             "It comes with the application; a copy of it can be renamed and deleted" if card.starter else ""
@@ -117,6 +125,19 @@ class ModelView(QScrollArea):
             parts[1].setText(value)
             for part in parts:
                 part.setVisible(bool(value))
+
+    def _show_schedule(self, row: ModelRow) -> None:
+        """How the pictures it was trained on drown in noise; a schedule nobody can follow is not drawn."""
+        from ..diffusion.schedules import NoiseSchedule
+
+        alpha_bar: Sequence[float] = ()
+        with suppress(ValueError, KeyError, TypeError):
+            alpha_bar = NoiseSchedule.from_config(row.card.schedule).alpha_bar.tolist()
+        drawn = len(alpha_bar) > 1 and all(map(math.isfinite, alpha_bar))
+        if drawn:
+            self.schedule.show_schedule(alpha_bar)
+        for part in (self.schedule, self._schedule_label):
+            part.setVisible(drawn)
 
     def _lay_out(self) -> None:
         body = QWidget()
@@ -167,6 +188,8 @@ class ModelView(QScrollArea):
             self._grid.addWidget(label, place, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value, place, 1)
             self._facts[name] = (label, value)
+        self._grid.addWidget(self._schedule_label, len(FACTS), 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(self.schedule, len(FACTS), 1)
         left.addLayout(self._grid)
         left.addWidget(self.buttons["folder"], 0, Qt.AlignmentFlag.AlignLeft)
         left.addStretch(1)

@@ -79,7 +79,7 @@ class ModelChooser(NoStrayWheel, QComboBox):
 
     def thumbnail(self, card: ModelCard) -> QPixmap:
         if card.name not in self._thumbnails:
-            self._thumbnails[card.name] = _thumbnail(card, self.devicePixelRatioF())
+            self._thumbnails[card.name] = thumbnail_of(card, self.devicePixelRatioF())
         return self._thumbnails[card.name]
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -170,7 +170,7 @@ def describe(card: ModelCard) -> str:
     return " · ".join(facts)
 
 
-def _thumbnail(card: ModelCard, ratio: float) -> QPixmap:
+def thumbnail_of(card: ModelCard, ratio: float) -> QPixmap:
     """The upper left corner of the sheet of samples, rounded; a plain tile where there is none."""
     side = round(THUMBNAIL * ratio)
     result = QPixmap(side, side)

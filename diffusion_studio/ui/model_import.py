@@ -83,8 +83,8 @@ class ImportDialog(QDialog):
             self.found.setFocus()
             words = f"{len(usable)} can be imported"
         else:
-            words = "Nothing that draws in pixels" if not found else "None of these can be imported"
-        self.say.setText(f"{words}, of what is in {readable(cache)}. Nothing is downloaded.")
+            words = "None of these can be imported" if found else "No model that draws in pixels is there"
+        self.say.setText(f"{words}: {readable(cache)}. Nothing is downloaded.")
         self._follow()
 
     @property

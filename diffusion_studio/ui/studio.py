@@ -23,6 +23,7 @@ class Studio(QObject):
     settings_wanted = Signal(object)
     again_wanted = Signal(object)  # the same, to be drawn at once
     start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
+    model_wanted = Signal(str)  # name of a model to be shown on the Models page
     device_known = Signal(str)  # device, precision and threads in words
     preferences_changed = Signal()
     outputs_moved = Signal()  # finished pictures are kept in another folder from now on

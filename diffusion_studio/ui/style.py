@@ -94,6 +94,7 @@ QPushButton:disabled { color: $muted; }
 QPushButton:checked { background: $hover; border-color: $accent; }
 QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
 QPushButton[primary="true"]:hover { background: $accent_hover; }
+QPushButton[primary="true"]:disabled { background: $hover; color: $muted; border-color: $border; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 4px; }
 QToolButton:hover { background: $hover; }

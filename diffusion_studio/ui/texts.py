@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from pathlib import Path
 
 from PySide6.QtCore import QUrl
 
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)  # what turns the writing round as well
+
 
 def readable(path: Path | str) -> str:
-    """A path as text, the home folder as ~; bytes that are no text become a question mark."""
+    """A path as text, the home folder as ~; bytes that are no text become a question mark, what can not be seen a sign."""
     text = str(path).encode("utf-8", "replace").decode("utf-8").replace("\n", " ")
+    text = UNSEEN.sub("\ufffd", text)
     home = os.path.expanduser("~")
     return "~" + text[len(home) :] if isinstance(path, Path) and text.startswith(home + os.sep) else text
 

@@ -7,15 +7,16 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QPushButton
 
 from diffusion_studio import outputs
 from diffusion_studio.folders import outputs_dir
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.history import branch
 from diffusion_studio.settings import GenerationSettings
-from diffusion_studio.ui.gallery_details import relatives_of, setting_rows
-from diffusion_studio.ui.gallery_grid import heading
+from diffusion_studio.ui.gallery_facts import relatives_of, setting_rows
 from diffusion_studio.ui.gallery_layout import GAP, HEADING, MARGIN, GalleryLayout
+from diffusion_studio.ui.gallery_words import heading
 
 pytestmark = pytest.mark.qt_log_ignore("does not support")
 PLAIN, CTRL, SHIFT = (
@@ -77,7 +78,7 @@ def test_searching_shows_what_matches_and_says_what_is_wrong(page, qtbot):
     assert "colour" in page.wrong.text()
     page.search.setText("seed:99")
     qtbot.waitUntil(lambda: page.empty.currentIndex() == 1)
-    page.search.clear()
+    page.empty.currentWidget().findChild(QPushButton).click()
     qtbot.waitUntil(lambda: len(seeds(page)) == 5 and not page.wrong.isVisible())
 
 
@@ -99,7 +100,7 @@ def test_clicks_choose_one_more_or_a_stretch(page, qtbot):
     page.actions_.all.trigger()
     assert len(chosen()) == 5 and "5 pictures" in page.details.title.text()
     qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
-    assert chosen() == [] and not page.details.isVisible()
+    assert chosen() == [] and page.details.entry is None and page.details.hint.isVisible()
 
 
 def test_keys_walk_the_grid(page, qtbot):
@@ -112,6 +113,64 @@ def test_keys_walk_the_grid(page, qtbot):
     ):
         qtbot.keyClick(page.grid, key)
         assert [entry.value("seed") for entry in page.chosen()] == [seed]
+
+
+def test_keys_choose_here_and_there(page, qtbot):
+    """Ctrl with an arrow goes on without choosing, Ctrl with Space chooses one more or one less."""
+    page.grid.setFocus()
+    qtbot.keyClick(page.grid, Qt.Key.Key_Home)
+    for _ in range(2):
+        qtbot.keyClick(page.grid, Qt.Key.Key_Right, CTRL)
+        qtbot.keyClick(page.grid, Qt.Key.Key_Right, CTRL)
+        qtbot.keyClick(page.grid, Qt.Key.Key_Space, CTRL)
+    assert [entry.value("seed") for entry in page.chosen()] == [5, 3, 1]
+    qtbot.keyClick(page.grid, Qt.Key.Key_Space, CTRL)
+    assert [entry.value("seed") for entry in page.chosen()] == [5, 3]
+    assert page.grid.grab().width() > 0
+
+
+def test_a_double_click_opens_what_was_clicked_wherever_it_is_by_then(page, qtbot):
+    opened = []
+    page.grid.opened.disconnect()
+    page.grid.opened.connect(opened.append)
+    place = page.grid.layout_.rect(1).center()
+    path = page.grid.entries[1].path
+    qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    page.cells.setCurrentText("Large")  # whatever moves the pictures between the two clicks
+    qtbot.mouseDClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert opened == [path]
+
+
+def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_anew(page, qtbot):
+    page.resize(700, 300)
+    for seed in range(6, 46):
+        draw(seed)
+    qtbot.waitUntil(lambda: len(page.grid.entries) == 45, timeout=8000)
+    grid = page.grid
+    grid.choose(30)
+    path = grid.entries[30].path
+
+    def where():
+        place = next(k for k, entry in enumerate(grid.entries) if entry.path == path)
+        return grid.layout_.rect(place).top() - grid.verticalScrollBar().value()
+
+    page.cells.setCurrentText("Large")
+    assert 0 < grid.verticalScrollBar().value() and 0 <= where() < grid.viewport().height()
+    before = where()
+    draw(50)
+    qtbot.waitUntil(lambda: len(grid.entries) == 46, timeout=8000)
+    assert where() == before
+    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    assert grid.verticalScrollBar().value() == 0
+
+
+def test_its_model_is_shown_on_the_models_page(page, qtbot, window):
+    click(qtbot, page, 2)
+    assert page.details.maker.isVisible() and page.details.grab().width() > 0
+    page.details.maker.click()
+    models = window.page
+    qtbot.waitUntil(lambda: models.chosen is not None and models.chosen.card.name == "faces")
+    assert models is not page
 
 
 def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
@@ -217,6 +276,7 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     click(qtbot, page, 1, SHIFT)
     page.actions_.delete.trigger()
     qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
+    assert [entry.value("seed") for entry in page.chosen()] == [3]  # what took their place: the keys go on
     assert not paths[4].exists()
     banner = window.interior.banner
     qtbot.waitUntil(banner.isVisible)
@@ -228,6 +288,29 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
 def test_new_pictures_appear_by_themselves(page, qtbot):
     draw(6)
     qtbot.waitUntil(lambda: seeds(page)[:1] == [6], timeout=8000)
+
+
+def test_a_picture_saved_before_its_folder_is_watched_appears_too(page, qtbot, monkeypatch):
+    """The folder of a new day is listed, then a picture comes, and only then can the folder be watched."""
+    from diffusion_studio.ui import gallery_page
+
+    watch, late = gallery_page.GalleryPage._watch, []
+
+    def slow(self, folders):
+        if not late and any(folder.name == "2031-01-01" for folder in folders):
+            late.append(copy_of(new_day / "b.png"))
+        watch(self, folders)
+
+    def copy_of(target):
+        target.write_bytes(outputs.newest()[-1].read_bytes())
+        return target
+
+    monkeypatch.setattr(gallery_page.GalleryPage, "_watch", slow)
+    new_day = outputs_dir() / "2031-01-01"
+    new_day.mkdir()
+    copy_of(new_day / "a.png")
+    qtbot.waitUntil(lambda: len(page.grid.entries) == 7, timeout=8000)
+    assert late
 
 
 def test_a_picture_that_was_painted_over_shows_as_it_is_now(page, qtbot, paths):
@@ -245,6 +328,15 @@ def test_copying_gives_the_files(page, qtbot, paths):
     click(qtbot, page, 0)
     page.actions_.copy.trigger()
     assert QGuiApplication.clipboard().mimeData().urls()[0].toLocalFile() == str(paths[4])
+    large = outputs_dir() / "large.png"
+    Image.new("RGB", (600, 300), (200, 0, 0)).save(large)
+    page.refresh()
+    qtbot.waitUntil(lambda: len(page.grid.entries) == 6 and not page.lister.busy)
+    page.grid.choose(next(k for k, entry in enumerate(page.grid.entries) if entry.path == large))
+    page.actions_.copy.trigger()
+    qtbot.waitUntil(
+        lambda: QGuiApplication.clipboard().image().width() == 600
+    )  # the picture, not its thumbnail
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 import torch
@@ -132,6 +133,20 @@ def test_samples_fill_the_width(qtbot, size, count, side):
     )
     grid.show_sheet(QImage(), size)
     assert grid.isHidden()
+
+
+def test_the_noise_schedule_is_drawn_where_it_can_be(page):
+    curve, row = page.card.schedule, page.chosen
+    assert curve.isVisible() and len(curve._alpha_bar) == 1000 and page.card.grab().width() > 0
+    for schedule in (
+        {"beta_schedule": "cubic"},
+        {"trained_betas": [0.1]},
+        {"trained_betas": [float("nan")] * 5},
+    ):
+        page.card.show_row(replace(row, card=replace(row.card, schedule=schedule)))
+        assert not curve.isVisible() and not page.card._schedule_label.isVisible()
+    page.card.show_row(row)
+    assert curve.isVisible()
 
 
 def test_without_a_model_the_page_offers_to_bring_one(page, window, qtbot):
@@ -430,7 +445,7 @@ def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     page.ask_import()
     rest(window, qtbot)
-    assert page._import.say.text().startswith("Nothing that draws in pixels")
+    assert page._import.say.text().startswith("No model that draws in pixels is there: ")
     assert not page._import.accept_button.isEnabled()
     chosen = save(tmp_path / "chosen")
     monkeypatch.setattr(

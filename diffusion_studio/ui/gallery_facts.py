@@ -1,0 +1,121 @@
+"""What a picture says of itself, in words; the model that made it, its parent and its branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from .. import cards
+from ..errors import UserError
+from ..gallery.entries import Entry
+from ..options import from_dict, options
+from ..settings import STEERING, GenerationSettings
+from .panel import class_title
+from .texts import readable
+
+MADE_BY = "Made by"
+IDLE = GenerationSettings()
+ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
+USUAL = ("clipping", "precision", "device")  # told only where they differ from what is usual
+
+
+def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The settings in readable form; those that did nothing are left out, and the model when it is gone says what to do."""
+    for name, facts in options(GenerationSettings).items():
+        value = entry.value(name)
+        if name in ("model", "count") or value in (None, "") or _says_nothing(entry, name):
+            continue
+        if name == "class_label":
+            value = class_title(str(value))
+        if name in ("source", "mask"):
+            value = f"{str(value)[:10]}…"
+        shown = facts.choices.get(str(value), str(value)) if facts.choices else _short(value)
+        yield facts.label, readable(shown)
+    settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
+    for part in settings.history:
+        seed = dict(part.values).get("seed", settings.seed)
+        yield "Branch", f"of seed {seed}, left at step {part.step}"
+    name = str(entry.value("model") or "")
+    if name:
+        yield MADE_BY, model_words(name, entry)
+
+
+def made_by(entry: Entry) -> cards.ModelCard | None:
+    """The model that made a picture, where it is installed: by its name, else by the hash of its weights."""
+    name, digest = str(entry.value("model") or ""), str(entry.facts.get("model_hash", ""))
+    if name:
+        with suppress(UserError):
+            return cards.find(name)
+    return cards.find_by_hash(digest) if digest else None
+
+
+def model_words(name: str, entry: Entry) -> str:
+    card = made_by(entry)
+    if card is None:
+        return f"{name}, which is not installed: import it on the Models page to draw with it again"
+    classes = f", {len(card.classes)} classes" if card.classes else ""
+    return f"{card.title}: {card.size}×{card.size}{classes}" + (f", {card.licence}" if card.licence else "")
+
+
+def relatives_of(entry: Entry, entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
+    """The picture it was branched from, and those branched from it, found by their settings."""
+    found: list[tuple[str, Entry]] = []
+    past = _parent(entry)
+    own = _own(entry)
+    seeds = {settings.seed for settings in (past, own) if settings is not None}
+    for other in entries:
+        if other is entry or not other.settings or not seeds & _seeds(other):
+            continue  # the rest of the settings is compared only where a seed is shared, for that takes long
+        if past is not None and _own(other) == past:
+            found.append(("Parent", other))
+        elif own is not None and _parent(other) == own:
+            found.append((f"Branch at step {_last_step(other)}", other))
+    return found[:12]
+
+
+def _seeds(entry: Entry) -> set[Any]:
+    """Its own, and those of the walks it left."""
+    past = entry.value("history") or ()
+    values = (part.get("values", ()) if isinstance(part, dict) else part.values for part in past)
+    return {entry.value("seed"), *(dict(pairs).get("seed") for pairs in values)}
+
+
+def _own(entry: Entry) -> GenerationSettings | None:
+    if not entry.settings:
+        return None
+    settings, _ = from_dict(GenerationSettings, dict(entry.settings))
+    return settings
+
+
+def _parent(entry: Entry) -> GenerationSettings | None:
+    from ..history import parts
+
+    if not (entry.settings or {}).get("history"):
+        return None
+    settings = _own(entry)
+    return parts(settings)[-1][0] if settings is not None and settings.history else None
+
+
+def _last_step(entry: Entry) -> int:
+    settings = _own(entry)
+    return settings.history[-1].step if settings is not None and settings.history else 0
+
+
+def _says_nothing(entry: Entry, name: str) -> bool:
+    if name in ONLY_WITH:
+        return bool(entry.value("sampler") != ONLY_WITH[name])
+    if name in USUAL:
+        return bool(entry.value(name) == getattr(IDLE, name))
+    return name in STEERING and _idle(entry, name)
+
+
+def _idle(entry: Entry, name: str) -> bool:
+    """Whether a setting of the picture's own past or source stands as it does by itself."""
+    goes_with = {"strength": "source", "resamples": "mask", "variation_seed": "variation_strength"}
+    with_it = goes_with.get(name)
+    return entry.value(name) == getattr(IDLE, name) if with_it is None else not entry.value(with_it)
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
