@@ -16,7 +16,7 @@ from .diffusion.names import PREDICTIONS
 from .diffusion.unet_config import UNetConfig
 from .errors import UserError
 from .folders import config_dir, data_dir, models_dir, read_json, resource
-from .foreign import explain, explain_class
+from .foreign import explain, explain_class, is_latent
 from .settings import GenerationSettings, from_dict, options
 
 CARD = "card.json"
@@ -211,6 +211,8 @@ def read_schedule_config(folder: Path) -> dict[str, Any]:
 
 def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     """Describe the model in a folder. Raises `UserError` where it is not one this application can open."""
+    if is_latent(folder):
+        raise UserError(explain(folder))
     config = read_config(unet_folder(folder) / "config.json")
     schedule = read_schedule_config(folder)
     card = read_small_json(folder / CARD) if (folder / CARD).is_file() else {}

@@ -20,6 +20,7 @@ PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
 LARGEST_PICKLE, MOST_INSTRUCTIONS = 4 << 20, 200_000
 PICKLES_IN_A_ROW = 4  # as torch wrote until 1.5: a magic number, its version, the system, and what was saved
 TRAINER = {"step", "model", "opt", "ema", "scaler"}  # what the Trainer of denoising-diffusion-pytorch keeps
+LATENT, TEXT = {"vae", "vqvae"}, {"text_encoder", "tokenizer"}  # parts that model_index.json names
 LORA_FILES = ("adapter_config.json", "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 PARTS = {  # by the beginnings and endings of class names in config.json
     "UNet2DConditionModel": "the network of a latent text-to-image model (Stable Diffusion and its kin)",
@@ -42,6 +43,11 @@ def explain(path: Path) -> str:
     return f"{path} is {_file(path)}; {OPENABLE}."
 
 
+def is_latent(folder: Path) -> bool:
+    """Whether a folder is a pipeline that draws latents, by the parts it names: its network alone may look like one of pixels."""
+    return bool((LATENT | TEXT) & set(_json(folder / "model_index.json")))
+
+
 def explain_class(name: str) -> str:
     """What a `_class_name` means, in words."""
     short = name[:60]
@@ -61,9 +67,8 @@ def _folder(folder: Path) -> str:
     if any((folder / name).is_file() for name in LORA_FILES):
         return "a LoRA: changes to another model, not a model by itself"
     index = _json(folder / "model_index.json")
-    if {"vae", "vqvae", "text_encoder", "tokenizer"} & set(index):
-        text = {"text_encoder", "tokenizer"} & set(index)
-        kind = "a latent text-to-image pipeline" if text else "a latent pipeline"
+    if is_latent(folder):
+        kind = "a latent text-to-image pipeline" if TEXT & set(index) else "a latent pipeline"
         return f"{kind} ({str(index.get('_class_name', ''))[:60]}), which does not draw in pixels"
     name = index.get("_class_name") or _json(folder / "config.json").get("_class_name")
     if name:

@@ -55,7 +55,8 @@ def import_model(source: Path, name: str | None = None) -> ModelCard:
     if not source.is_dir():
         raise UserError(explain(source))
     root = model_root(source)
-    return _import_folder(root, name, (hub_name(root) or root.name).split("/")[-1])
+    own = root.parent.name if root.name == "unet" else root.name  # every network alone is called so
+    return _import_folder(root, name, (hub_name(root) or own).split("/")[-1])
 
 
 def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:

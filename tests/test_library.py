@@ -70,6 +70,8 @@ def test_a_network_alone_or_inside_its_pipeline(tmp_path, folder):
     alone = shutil.copytree(folder / "unet", tmp_path / "alone")
     card = library.import_model(alone)
     assert card.name == "alone" and card.prediction == "epsilon" and same(folder, card.path)
+    usual = shutil.copytree(alone, tmp_path / "my model" / "unet")
+    assert library.import_model(usual).name == "my model"  # “unet” would tell nobody which
 
 
 @pytest.mark.parametrize("name", ["ddpm-cifar10-32", "class-conditional", "scale and shift"])
@@ -179,6 +181,18 @@ def test_other_folders_are_told_what_they_are(tmp_path, files, said):
     with pytest.raises(UserError, match=said) as caught:
         library.import_model(place)
     assert str(place) in str(caught.value)
+
+
+@pytest.mark.parametrize("network", ["UNet2DConditionModel", "UNet2DModel"])
+def test_a_latent_pipeline_is_told_as_such_whatever_its_network(tmp_path, folder, network):
+    """Unconditional latent models have a UNet2DModel of three channels, which would draw something that is no picture."""
+    index = {"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"], "unet": ["diffusers", network]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    change_json(folder / "unet" / "config.json", _class_name=network)
+    with pytest.raises(
+        UserError, match=r"is a latent pipeline \(LDMPipeline\), which does not draw in pixels"
+    ):
+        library.import_model(folder)
 
 
 def test_other_files_are_told_what_they_are(tmp_path):

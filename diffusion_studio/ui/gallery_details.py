@@ -82,6 +82,7 @@ class GalleryDetails(QFrame):
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.hint.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
         self._pages = QStackedWidget()
+        self._pages.setObjectName("panelBody")
         self.more = Disclosure("Metadata", "everything its file says, as it stands there")
         self.more.toggled.connect(self.raw.setVisible)
         self.more.toggled.connect(lambda _: self._want_raw())

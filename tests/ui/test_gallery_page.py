@@ -155,7 +155,7 @@ def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_anew(page, 
         return grid.layout_.rect(place).top() - grid.verticalScrollBar().value()
 
     page.cells.setCurrentText("Large")
-    assert 0 < grid.verticalScrollBar().value() and 0 <= where() < grid.viewport().height()
+    assert grid.verticalScrollBar().value() > 0 and 0 <= where() < grid.viewport().height()
     before = where()
     draw(50)
     qtbot.waitUntil(lambda: len(grid.entries) == 46, timeout=8000)
