@@ -8,14 +8,11 @@ PIPELINE = """from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
 pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
 
-WITH_CLASSES = """import torch
-from diffusers import DDIMScheduler, UNet2DModel
-unet, scheduler = UNet2DModel.from_pretrained({unet!r}), DDIMScheduler.from_pretrained({scheduler!r})
-scheduler.set_timesteps({steps})
-x = torch.randn(1, {channels}, {size}, {size})
-for t in scheduler.timesteps:
-    with torch.no_grad():
-        x = scheduler.step(unet(x, t, torch.tensor([0])).sample, t, x).prev_sample"""
+WITH_CLASSES = """import functools, torch
+from diffusers import DDPMPipeline
+pipeline = DDPMPipeline.from_pretrained({folder!r})
+pipeline.unet.forward = functools.partial(pipeline.unet.forward, class_labels=torch.tensor([0]))
+pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
 
 # DDIM of Song et al. 2021 (eq. 12) with clipping, as the application itself draws.
 ONNX = """import json, pathlib, numpy as np, onnxruntime
@@ -42,16 +39,9 @@ CLEAN = {  # what the network's answer means
 
 
 def for_diffusers(card: ModelCard, folder: str) -> str:
-    """Three lines for `DDPMPipeline`; a few more where the network asks for a class, which that pipeline does not know."""
-    code = PIPELINE if not card.class_count else WITH_CLASSES
-    code = code.format(
-        folder=folder,
-        unet=f"{folder}/unet",
-        scheduler=f"{folder}/scheduler",
-        steps=max(card.defaults().steps, 50),
-        channels=card.channels,
-        size=card.size,
-    )
+    """Three lines for `DDPMPipeline`, which knows of no classes: where the network asks for one, a line more says which."""
+    code = WITH_CLASSES if card.class_count else PIPELINE
+    code = code.format(folder=folder, steps=max(card.defaults().steps, 50))
     return _page(card, code)
 
 

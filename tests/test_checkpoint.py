@@ -2,7 +2,6 @@
 
 import ast
 import json
-import random
 import shutil
 import struct
 import sys
@@ -21,6 +20,7 @@ from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.errors import UserError
 from diffusion_studio.model_words import architecture, training
 from tests.model_folders import ARCHITECTURES, change_json, diffusers, diffusers_pipeline, network, save
+from tests.mutations import mutated_models
 
 
 def batch(config, count=2):
@@ -493,64 +493,20 @@ def test_broken_weights_are_never_written(tmp_path):
 
 # Fuzz -----------------------------------------------------------------------------------------------------------------
 
-WORDS = [
-    b"\x00",
-    b"\xff",
-    b"-1",
-    b"1e999",
-    b"null",
-    b"true",
-    b'""',
-    b"[]",
-    b"{}",
-    b"NaN",
-    b"4096",
-    b"99999999999",
-    b"\\ud800",
-]
-
-
-def mutate(blob, chance):
-    """A few random edits: bits, words, cuts, repetitions."""
-    blob = bytearray(blob)
-    for _ in range(chance.randint(1, 6)):
-        place, way = chance.randrange(len(blob) + 1), chance.randrange(5)
-        if way == 0 and place < len(blob):
-            blob[place] ^= 1 << chance.randrange(8)
-        elif way == 1:
-            blob[place : place + chance.randint(0, 6)] = chance.choice(WORDS)
-        elif way == 2:
-            del blob[place : place + chance.choice([1, 8, 100])]
-        elif way == 3:
-            blob[place:place] = blob[place : place + chance.choice([1, 8, 50])]
-        else:
-            del blob[max(place, len(blob) // 2) :]
-    return bytes(blob)
-
 
 def test_a_thousand_mutated_models_are_read_or_refused(sound, tmp_path):
     """Whole folders, one file of each changed: nothing but `UserError`, and never a wait of two seconds."""
-    chance = random.Random(5)
-    folder = shutil.copytree(sound, tmp_path / "fuzz")
-    files = ["unet/config.json", "scheduler/scheduler_config.json", "card.json", "model_index.json"]
-    files += [f"unet/{WEIGHTS}"] * 4
-    whole = {name: (folder / name).read_bytes() for name in files}
     longest, refused = 0.0, 0
-    for _ in range(1000):
-        name = chance.choice(files)
-        blob = whole[name]
-        head = min(len(blob), 12_000) if chance.random() < 0.8 else len(blob)  # mostly what is parsed
-        (folder / name).write_bytes(mutate(blob[:head], chance) + blob[head:])
+    for _ in mutated_models(shutil.copytree(sound, tmp_path / "fuzz"), 1000, seed=5):
         begun = time.process_time()
         try:
-            card = read_card(folder)
+            card = read_card(tmp_path / "fuzz")
             card.defaults()
             architecture(card)
             training(card)
-            read_model(folder)
+            read_model(card.path)
         except UserError as error:
             refused += 1
             str(error).encode()  # can be printed
         longest = max(longest, time.process_time() - begun)
-        (folder / name).write_bytes(whole[name])
     assert 500 < refused < 1000 and longest < 2

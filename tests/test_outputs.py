@@ -20,6 +20,7 @@ from diffusion_studio import cards, folders, outputs
 from diffusion_studio.cards import ModelCard
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings import GenerationSettings
+from tests.mutations import mutate_picture
 
 SETTINGS = GenerationSettings(
     model="faces", steps=5, seed=42, sampler="ddim", class_label="hat", guidance=2.0
@@ -348,37 +349,6 @@ def test_decompression_bombs_are_refused_before_anything_is_unpacked(tmp_path):
         outputs.read(path)
 
 
-def mutated(data, dice):
-    """Bits turned, pieces cut out, doubled or overwritten; in half of the cases with checksums that fit again."""
-    data = bytearray(data)
-    for _ in range(dice.randint(1, 8)):
-        at, much = dice.randrange(len(data)), dice.randint(1, 40)
-        kind = dice.randrange(5)
-        if kind == 0:
-            data[at] ^= 1 << dice.randrange(8)
-        elif kind == 1 and len(data) > 100:
-            del data[at : at + much]
-        elif kind == 2:
-            data[at:at] = data[at : at + much]
-        elif kind == 3:
-            data[at : at + 4] = dice.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", dice.randbytes(4)])
-        elif len(data) > 100 and dice.random() < 0.2:
-            del data[at:]
-            data = data or bytearray(1)
-    return bytes(_mended(data) if dice.random() < 0.5 else data)
-
-
-def _mended(data):
-    position = 8
-    while position + 12 <= len(data):
-        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
-        if end + 4 > len(data):
-            break
-        data[end : end + 4] = struct.pack(">I", zlib.crc32(data[position + 4 : end]))
-        position = end + 4
-    return data
-
-
 @pytest.mark.parametrize(("suffix", "count"), [(".png", 1000), (".jpg", 100), (".webp", 100)])
 def test_mutated_pictures_are_read_or_refused(tmp_path, suffix, count):
     source = tmp_path / f"source{suffix}"
@@ -386,7 +356,7 @@ def test_mutated_pictures_are_read_or_refused(tmp_path, suffix, count):
     whole, dice = source.read_bytes(), random.Random(7)
     path, outcomes, longest = tmp_path / f"x{suffix}", set(), 0.0
     for _ in range(count):
-        path.write_bytes(mutated(whole, dice))
+        path.write_bytes(mutate_picture(whole, dice))
         begun = time.process_time()
         try:
             record = outputs.read(path)
