@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QMimeData, QObject
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from ..errors import UserError
@@ -16,7 +16,6 @@ from ..folders import restore, trash
 from ..gallery.entries import Entry
 from . import picture_commands as commands
 from .page import action, fill_menu
-from .pictures import Picture, to_image
 from .saved_pictures import open_picture, read_settings
 from .studio import Studio
 from .texts import file_url, readable
@@ -192,18 +191,16 @@ class GalleryActions(QObject):
     # --- give away ---
 
     def _copy(self) -> None:
-        data = QMimeData()
-        data.setUrls([file_url(path) for path in self._paths()])
-        if len(self._chosen) == 1:
-            pixmap = self._page.thumbs.get(self._chosen[0].path)
-            if pixmap is not None and pixmap.width() == self._chosen[0].width:
-                data.setImageData(pixmap.toImage())  # small enough to be the picture
-            else:
-                self._studio.run(
-                    open_picture(self._chosen[0].path), lambda picture: _add_pixels(data, picture)
-                )
-                return
-        QGuiApplication.clipboard().setMimeData(data)
+        paths = self._paths()
+        pixmap = self._page.thumbs.get(paths[0]) if len(paths) == 1 else None
+        if len(paths) > 1:
+            _put_on_clipboard(paths)
+        elif pixmap is not None and pixmap.width() == self._chosen[0].width:
+            _put_on_clipboard(paths, pixmap.toImage())  # small enough to be the picture
+        else:
+            self._studio.run(
+                open_picture(paths[0]), lambda picture: _put_on_clipboard(paths, picture.image())
+            )
 
     def _as_files(self) -> None:
         folder = commands.ask_folder(self._page)
@@ -277,8 +274,12 @@ class Trashed:
     fault: str = ""
 
 
-def _add_pixels(data: QMimeData, picture: Picture) -> None:
-    data.setImageData(to_image(picture.pixels))
+def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> None:
+    """The files, and for programs that take no files the one picture."""
+    data = QMimeData()
+    data.setUrls([file_url(path) for path in paths])
+    if image is not None:
+        data.setImageData(image)
     QGuiApplication.clipboard().setMimeData(data)
 
 

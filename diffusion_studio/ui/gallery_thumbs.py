@@ -89,7 +89,7 @@ def thumbnail_of(path: Path) -> QImage:
         if not image.isNull():
             buffer = QBuffer()
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-            image.save(buffer, b"PNG")
+            image.save(buffer, "PNG")  # type: ignore[call-overload]  # its stub says bytes, which it refuses
             with suppress(UserError, OSError):  # a cache that can not be written costs time, nothing else
                 write_atomic(kept, bytes(buffer.data().data()))
     return image

@@ -10,12 +10,13 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 
 from diffusion_studio import outputs
-from diffusion_studio.folders import outputs_dir
+from diffusion_studio.folders import cache_dir, outputs_dir
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.history import branch
 from diffusion_studio.settings import GenerationSettings
 from diffusion_studio.ui.gallery_facts import relatives_of, setting_rows
 from diffusion_studio.ui.gallery_layout import GAP, HEADING, MARGIN, GalleryLayout
+from diffusion_studio.ui.gallery_thumbs import SIDE, thumbnail_of
 from diffusion_studio.ui.gallery_words import heading
 
 pytestmark = pytest.mark.qt_log_ignore("does not support")
@@ -67,6 +68,20 @@ def test_pictures_stand_newest_first_under_their_day(page):
 
 def test_thumbnails_come_for_what_is_on_screen(page, qtbot, paths):
     qtbot.waitUntil(lambda: all(page.thumbs.get(path) is not None for path in paths))
+
+
+def test_thumbnails_of_large_files_are_kept(page, qtbot):
+    noise = np.random.default_rng(1).integers(0, 256, (300, 600, 3), dtype=np.uint8)
+    large = outputs_dir() / "large.png"
+    Image.fromarray(noise).save(large)
+    page.refresh()
+    qtbot.waitUntil(lambda: page.thumbs.get(large) is not None, timeout=8000)
+    assert page.thumbs.get(large).width() == SIDE
+    (kept,) = (cache_dir() / "thumbnails").iterdir()
+    Image.new("RGB", (9, 9)).save(kept)  # looked for there first
+    assert thumbnail_of(large).width() == 9
+    kept.unlink()
+    assert thumbnail_of(large).width() == SIDE and kept.is_file()
 
 
 def test_searching_shows_what_matches_and_says_what_is_wrong(page, qtbot):
@@ -337,6 +352,7 @@ def test_copying_gives_the_files(page, qtbot, paths):
     qtbot.waitUntil(
         lambda: QGuiApplication.clipboard().image().width() == 600
     )  # the picture, not its thumbnail
+    QGuiApplication.clipboard().clear()  # without a display, Qt can not end with what Python put there
 
 
 @pytest.mark.parametrize(
