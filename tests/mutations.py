@@ -1,5 +1,6 @@
 """Files made wrong in ways that files go wrong, from a seeded random generator: for the tests, and for `benchmarks/fuzz.py`."""
 
+import copy
 import json
 import random
 import struct
@@ -101,7 +102,7 @@ def mutate_block(text, dice):
             if not (isinstance(place[key], dict) and place[key]) or dice.random() < 0.1:
                 break
             place = place[key]
-        place[dice.choice([key, key, key, "new"])] = dice.choice(VALUES)
+        place[dice.choice([key, key, key, "new"])] = copy.deepcopy(dice.choice(VALUES))
     return json.dumps(value)
 
 

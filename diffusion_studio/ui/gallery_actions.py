@@ -193,11 +193,11 @@ class GalleryActions(QObject):
     def _copy(self) -> None:
         paths = self._paths()
         pixmap = self._page.thumbs.get(paths[0]) if len(paths) == 1 else None
-        if len(paths) > 1:
-            _put_on_clipboard(paths)
-        elif pixmap is not None and pixmap.width() == self._chosen[0].width:
+        if pixmap is not None and pixmap.width() == self._chosen[0].width:
             _put_on_clipboard(paths, pixmap.toImage())  # small enough to be the picture
-        else:
+            return
+        _put_on_clipboard(paths)
+        if len(paths) == 1:
             self._studio.run(
                 open_picture(paths[0]), lambda picture: _put_on_clipboard(paths, picture.image())
             )
