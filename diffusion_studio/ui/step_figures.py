@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -22,6 +22,8 @@ class StepFigures(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._total = 0
+        self._places: dict[str, float] = {}
+        self._placed_for: tuple[int, int] | None = None  # width and total
         self._numbers: dict[str, str] = {}
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
@@ -40,6 +42,11 @@ class StepFigures(QWidget):
 
     def shown(self) -> dict[str, float]:
         """The figures there is room for, with where each begins."""
+        if self._placed_for != (self.width(), self._total):
+            self._placed_for, self._places = (self.width(), self._total), self._placed()
+        return self._places
+
+    def _placed(self) -> dict[str, float]:
         widths = {name: self._width_of(name) for name in NAMES}
         for name in ("", *LEFT_OUT):
             widths.pop(name, None)
@@ -57,6 +64,11 @@ class StepFigures(QWidget):
         return QSize(20, round(sum(heights)))
 
     minimumSizeHint = sizeHint
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._placed_for = None
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, (small, usual) = QPainter(self), self._fonts()

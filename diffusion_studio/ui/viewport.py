@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 SMALL = 128  # pictures up to this side are pixel pictures: scaled by whole numbers, nearest
 CRISP_SCALES = (*(1 / n for n in range(16, 1, -1)), 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
@@ -60,6 +61,7 @@ class View:
     y: float
 
 
+@lru_cache(maxsize=64)  # asked several times for every picture that is painted
 def best_grid(
     count: int, width: int, height: int, room: tuple[float, float], gap: int, *, crisp: bool
 ) -> Grid:
