@@ -1,6 +1,6 @@
 """Makes the README's screenshots, resources/screenshots/*.png, with the starter model and no display.
 
-python packaging/screenshots.py
+python packaging/screenshots.py [generate] [timeline] [compare] [inpaint] [gallery]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (1280, 800)
 SEED = 7
+STROKE = ((0.2, 0.72), (0.8, 0.72), (0.2, 0.82), (0.8, 0.84), (0.25, 0.92), (0.75, 0.92))  # of a brush
 
 
 def main() -> None:
@@ -32,10 +33,8 @@ def main() -> None:
             sys.exit("There is no starter model in resources/models to draw with.")
         window.page.panel.button.setFocus()
         fill_strip(application, window)
-        shoot_finished(application, window, "light")
-        shoot_forming(application, window, "dark")
-        shoot_scrubbed(application, window, "light")
-        shoot_gallery(application, window, "light")
+        for name in sys.argv[1:] or SHOTS:
+            SHOTS[name](application, window)
         window.close()
         while window.isVisible():
             application.processEvents()
@@ -49,6 +48,11 @@ def fill_strip(application, window) -> None:
         generate(application, window, count=5, seed=100 * place)
     panel.classes.setCurrentIndex(0)
     window.interior.status.measure()
+
+
+def shoot_generate(application, window) -> None:
+    shoot_finished(application, window, "light")
+    shoot_forming(application, window, "dark")
 
 
 def shoot_finished(application, window, theme: str) -> None:
@@ -73,17 +77,51 @@ def shoot_forming(application, window, theme: str) -> None:
     generate(application, window, count=16, seed=SEED + 1000)
 
 
-def shoot_scrubbed(application, window, theme: str) -> None:
+def shoot_timeline(application, window) -> None:
     """A step of the way, in the state the network sees."""
-    window.studio.change_preferences(theme=theme)
     generate(application, window, count=4, seed=SEED)
     window.page.canvas.show_layer("noisy")
     window.page.steering.look_at(8)
-    save(application, window, theme, "timeline")
+    save_in_both(application, window, "timeline")
     window.page.canvas.show_layer("denoised")
 
 
-def shoot_gallery(application, window, theme: str) -> None:
+def shoot_compare(application, window) -> None:
+    """Three samplers by three numbers of steps, of which two cells are chosen to be held against each other."""
+    page = window.page
+    page.panel.seed.show_value(SEED)
+    page.compare.action.setChecked(True)
+    page.generate()
+    while page.compare.running:
+        application.processEvents()
+    page.compare.view.sheet.select([(0, 0), (0, 2)])
+    save_in_both(application, window, "compare")
+    page.compare.action.setChecked(False)
+
+
+def shoot_inpaint(application, window) -> None:
+    """A picture whose lower part is to be drawn anew."""
+    from PySide6.QtCore import QPointF, Qt
+    from PySide6.QtTest import QTest
+
+    page, canvas = window.page, window.page.canvas
+    generate(application, window, count=1, seed=SEED)
+    page.own.start_action.trigger()
+    page.own.section.paint_button.click()
+    page.own.tools.brush.resize(6)
+    wait(application, 0.5)
+    drawn = canvas.cell_rect(0)
+    way = [drawn.topLeft() + QPointF(x * drawn.width(), y * drawn.height()) for x, y in STROKE]
+    QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=way[0].toPoint())
+    for point in way[1:]:
+        QTest.mouseMove(canvas, point.toPoint())
+    QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1].toPoint())
+    save_in_both(application, window, "inpaint")
+    page.own.remove()
+
+
+def shoot_gallery(application, window) -> None:
+    window.studio.change_preferences(theme="light")
     window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
     page = window.page
     while page.lister.busy or not page.grid.entries:
@@ -92,7 +130,7 @@ def shoot_gallery(application, window, theme: str) -> None:
     page.mark()
     page.grid.choose(9)
     wait(application, 1.0)
-    save(application, window, theme, "gallery")
+    save(application, window, "light", "gallery")
 
 
 def wait(application, seconds: float) -> None:
@@ -110,11 +148,37 @@ def generate(application, window, *, count: int, seed: int) -> None:
         application.processEvents()
 
 
+def save_in_both(application, window, what: str) -> None:
+    for theme in ("light", "dark"):
+        window.studio.change_preferences(theme=theme)
+        wait(application, 0.3)
+        save(application, window, theme, what)
+
+
 def save(application, window, theme: str, what: str = "generate") -> None:
     target = ROOT / "resources" / "screenshots" / f"{what}-{theme}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     window.grab().toImage().save(str(target))
+    shrink(target)
     print(target)
+
+
+def shrink(path: Path) -> None:
+    """A palette of 256 colours is hardly to be told from the whole, at a third of the bytes."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+SHOTS = {
+    "generate": shoot_generate,
+    "timeline": shoot_timeline,
+    "compare": shoot_compare,
+    "inpaint": shoot_inpaint,
+    "gallery": shoot_gallery,
+}
 
 
 if __name__ == "__main__":

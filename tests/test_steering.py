@@ -87,8 +87,9 @@ def test_a_branch_with_nothing_changed_equals_its_parent_from_every_step(model, 
     whole, trajectory = recorded(model, settings, **pictures)
     for index in (0, 1, trajectory.total // 2, trajectory.total - 1, trajectory.total):
         again = branch(settings, index)
-        taken_up = draw(model, again, start=trajectory.at(index), **pictures)
+        taken_up, own = recorded(model, again, start=trajectory.at(index), **pictures)
         assert np.array_equal(taken_up, whole), f"from step {index}"
+        assert torch.equal(own.state(own.total).x, trajectory.state(trajectory.total).x), f"from step {index}"
     assert np.array_equal(
         draw(model, branch(settings, 3), **pictures), whole
     )  # walked anew, from its settings alone

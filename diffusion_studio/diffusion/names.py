@@ -27,8 +27,8 @@ SPACINGS = {
 }
 
 SAMPLERS = {
-    "dpmpp_2m": "DPM-Solver++ 2M",
-    "dpmpp_2m_sde": "DPM-Solver++ 2M SDE",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
     "unipc": "UniPC",
     "ddim": "DDIM",
     "ddpm": "DDPM",

@@ -56,7 +56,7 @@ QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus { border:
 QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QLineEdit:disabled { color: $muted; background: $panel; }
 QComboBox { padding-right: 0; combobox-popup: 0; }
 ModelChooser { min-height: 46px; max-height: 46px; }
-QComboBox::drop-down { border: none; width: 20px; }
+QComboBox::drop-down { border: none; width: 24px; }
 QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; }
 QComboBox QAbstractItemView {
     background: $raised; border: 1px solid $border; outline: none; padding: 4px;
