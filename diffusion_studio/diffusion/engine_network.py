@@ -12,6 +12,7 @@ from . import unet
 from .engine_parts import (
     Attention,
     Conv,
+    Maps,
     Norm,
     Residual,
     attention,
@@ -35,15 +36,17 @@ USUAL_SIDE = 32
 class Engine:
     """network(x, timestep (N,), labels) -> prediction in float32, on the CPU, from weights packed in `dtype`.
 
-    The network must not change afterwards. One thread at a time.
+    `count`: for about how many pictures at once it is meant to be fastest. The network must not change afterwards. One thread
+    at a time.
     """
 
     @torch.no_grad()
-    def __init__(self, network: UNet, dtype: torch.dtype) -> None:
+    def __init__(self, network: UNet, dtype: torch.dtype, count: int = 1) -> None:
         self.dtype = dtype
-        walk = Walk(network, dtype)
+        maps = Maps(dtype, count, network.config.sample_size or USUAL_SIDE)
+        walk = Walk(network, maps)
         self.times = TimeTable(network, walk.resnets, dtype)
-        self.body = compiled(Body(network, walk.units, dtype))
+        self.body = compiled(Body(network, walk.units, maps))
 
     def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None, explicit: int = 0) -> Tensor:
         """explicit: the most tokens for which attention is written out instead of left to torch's fused kernel."""
@@ -84,14 +87,13 @@ class Body(nn.Module):
     norm_out: Norm
     conv_out: Conv
 
-    def __init__(self, network: UNet, units: list[Unit], dtype: torch.dtype) -> None:
+    def __init__(self, network: UNet, units: list[Unit], maps: Maps) -> None:
         super().__init__()
-        side = network.config.sample_size or USUAL_SIDE
         self.center = network.config.center_input_sample
         self.units = units
-        self.conv_in = pack_conv(network.conv_in, dtype, side)
+        self.conv_in = pack_conv(network.conv_in, maps)
         self.norm_out = pack_norm(network.conv_norm_out, "silu")
-        self.conv_out = pack_conv(network.conv_out, dtype, side)
+        self.conv_out = pack_conv(network.conv_out, maps)
 
     def forward(self, x: Tensor, times: list[Tensor], explicit: int) -> Tensor:
         h = convolve(2 * x - 1 if self.center else x, self.conv_in, self.conv_in.bias)
@@ -120,9 +122,8 @@ class Walk:
     (Any, because a ModuleList only promises modules.)
     """
 
-    def __init__(self, network: UNet, dtype: torch.dtype) -> None:
-        self.activation, self.dtype = network.config.act_fn, dtype
-        self.side = network.config.sample_size or USUAL_SIDE
+    def __init__(self, network: UNet, maps: Maps) -> None:
+        self.activation, self.maps = network.config.act_fn, maps
         self.units: list[Unit] = []
         self.resnets: list[unet.ResnetBlock] = []
         for down in network.down_blocks:
@@ -141,8 +142,8 @@ class Walk:
             self.resample((level.downsamplers if leaves else level.upsamplers)[0], down=leaves)
 
     def block(self, resnet: Any, attentions: Any = (), *, joins: bool = False, leaves: bool = False) -> None:
-        packed = pack_residual(resnet, self.activation, self.dtype, self.side)
-        attention = pack_attention(attentions[0], self.dtype, self.side) if attentions else None
+        packed = pack_residual(resnet, self.activation, self.maps)
+        attention = pack_attention(attentions[0], self.maps) if attentions else None
         self.units.append(Unit(joins, packed, attention, None, None, leaves))
         self.resnets.append(resnet)
 
@@ -150,12 +151,13 @@ class Walk:
         if isinstance(resampler, unet.ResnetBlock):
             self.block(resampler, leaves=down)
         elif down:
-            halving = pack_conv(resampler.conv, self.dtype, self.side)
+            halving = pack_conv(resampler.conv, self.maps)
             self.units.append(Unit(False, None, None, halving, None, leaves=True))
         else:
-            doubling = pack_doubling(resampler.conv, self.dtype, self.side)
+            doubling = pack_doubling(resampler.conv, self.maps)
             self.units.append(Unit(False, None, None, None, doubling, leaves=False))
-        self.side = self.side // 2 if down else self.side * 2
+        side = self.maps.side
+        self.maps = self.maps._replace(side=side // 2 if down else side * 2)
 
 
 class TimeTable:

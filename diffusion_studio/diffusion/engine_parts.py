@@ -150,27 +150,37 @@ def attention(x: Tensor, block: Attention, explicit: int) -> Tensor:
     return h if block.scale == 1.0 else h.div_(block.scale)
 
 
-def pack(
-    weight: Tensor, bias: Tensor, dtype: torch.dtype, side: int, stride: int = 1, padding: int = 0
-) -> Conv:
-    """The weight (outer, inner, k, k) in the order oneDNN likes for maps of side x side; other sizes run too."""
-    strides, paddings, shape = [stride] * 2, [padding] * 2, [1, weight.shape[1], side, side]
-    weight = weight.to(dtype).contiguous()
+class Maps(NamedTuple):
+    """What weights are packed for: the format, and square maps of so many pictures and what side. Others run too, some slower."""
+
+    dtype: torch.dtype
+    pictures: int
+    side: int
+
+
+def pack(weight: Tensor, bias: Tensor, maps: Maps, stride: int = 1, padding: int = 0) -> Conv:
+    """The weight (outer, inner, k, k) in the order oneDNN likes for these maps."""
+    strides, paddings, shape = (
+        [stride] * 2,
+        [padding] * 2,
+        [maps.pictures, weight.shape[1], maps.side, maps.side],
+    )
+    weight = weight.to(maps.dtype).contiguous()
     packed = torch.ops.mkldnn._reorder_convolution_weight(weight, paddings, strides, [1, 1], 1, shape)
-    return Conv(packed, bias.to(dtype), strides, paddings)
+    return Conv(packed, bias.to(maps.dtype), strides, paddings)
 
 
-def pack_conv(conv: Any, dtype: torch.dtype, side: int) -> Conv:
-    return pack(conv.weight, conv.bias, dtype, side, conv.stride[0], conv.padding[0])
+def pack_conv(conv: Any, maps: Maps) -> Conv:
+    return pack(conv.weight, conv.bias, maps, conv.stride[0], conv.padding[0])
 
 
-def pack_linear(layers: list[Any], dtype: torch.dtype, side: int) -> Conv:
+def pack_linear(layers: list[Any], maps: Maps) -> Conv:
     """Linear layers over the channels, side by side, as one 1x1 convolution."""
     weight, bias = torch.cat([layer.weight for layer in layers]), torch.cat([layer.bias for layer in layers])
-    return pack(weight[:, :, None, None], bias, dtype, side)
+    return pack(weight[:, :, None, None], bias, maps)
 
 
-def pack_doubling(conv: Any, dtype: torch.dtype, side: int) -> Conv:
+def pack_doubling(conv: Any, maps: Maps) -> Conv:
     """Nearest-neighbour doubling and a 3x3 convolution as one transposed convolution: 4/9 of the multiplications.
 
     Each input pixel is a 2x2 square before the convolution, so the kernel is the 3x3 one summed over that square: 4x4.
@@ -178,11 +188,11 @@ def pack_doubling(conv: Any, dtype: torch.dtype, side: int) -> Conv:
     outer, inner = conv.weight.shape[:2]
     weight = F.pad(conv.weight.float().reshape(outer * inner, 1, 3, 3), (1, 1, 1, 1))
     kernel = F.conv2d(weight, torch.ones(1, 1, 2, 2)).reshape(outer, inner, 4, 4).flip(2, 3).transpose(0, 1)
-    strides, paddings, shape = [2, 2], [1, 1], [1, inner, side, side]
+    strides, paddings, shape = [2, 2], [1, 1], [maps.pictures, inner, maps.side, maps.side]
     packed = torch.ops.mkldnn._reorder_convolution_transpose_weight(
-        kernel.to(dtype).contiguous(), paddings, [0, 0], strides, [1, 1], 1, shape
+        kernel.to(maps.dtype).contiguous(), paddings, [0, 0], strides, [1, 1], 1, shape
     )
-    return Conv(packed, conv.bias.to(dtype), strides, paddings)
+    return Conv(packed, conv.bias.to(maps.dtype), strides, paddings)
 
 
 def pack_norm(norm: nn.GroupNorm, activation: str) -> Norm:
@@ -191,25 +201,26 @@ def pack_norm(norm: nn.GroupNorm, activation: str) -> Norm:
     )
 
 
-def pack_residual(block: unet.ResnetBlock, activation: str, dtype: torch.dtype, side: int) -> Residual:
-    inside = {"up": side * 2, "down": side // 2}.get(block.resample, side)
+def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Residual:
+    side = maps.side
+    inside = maps._replace(side={"up": side * 2, "down": side // 2}.get(block.resample, side))
     return Residual(
         norm1=pack_norm(block.norm1, activation),
-        conv1=pack_conv(block.conv1, dtype, inside),
+        conv1=pack_conv(block.conv1, inside),
         norm2=pack_norm(block.norm2, activation),
-        conv2=pack_conv(block.conv2, dtype, inside),
-        shortcut=pack_conv(block.conv_shortcut, dtype, inside) if block.conv_shortcut is not None else None,
+        conv2=pack_conv(block.conv2, inside),
+        shortcut=pack_conv(block.conv_shortcut, inside) if block.conv_shortcut is not None else None,
         shift_only=block.shift_only,
         scale=float(block.scale),
         resample=block.resample,
     )
 
 
-def pack_attention(block: unet.Attention, dtype: torch.dtype, side: int) -> Attention:
+def pack_attention(block: unet.Attention, maps: Maps) -> Attention:
     return Attention(
         norm=pack_norm(block.group_norm, "") if block.group_norm is not None else None,
-        to_qkv=pack_linear([block.to_q, block.to_k, block.to_v], dtype, side),
-        to_out=pack_linear([block.to_out[0]], dtype, side),
+        to_qkv=pack_linear([block.to_q, block.to_k, block.to_v], maps),
+        to_out=pack_linear([block.to_out[0]], maps),
         heads=block.heads,
         scale=float(block.scale),
     )
