@@ -119,3 +119,10 @@ def test_the_cpu_is_always_there(monkeypatch):
 def test_faults_of_devices_become_sentences(error, device, said):
     sentence = explain_fault(error, device)
     assert sentence is None if said is None else said in sentence
+
+
+def test_measuring_tells_formats_apart_and_leaves_the_threads_as_they_were():
+    threads = torch.get_num_threads()
+    speeds = hardware.measure_precision("cpu")
+    assert speeds["float32"] > 0 and set(speeds) <= {"float32", "bfloat16"}
+    assert torch.get_num_threads() == threads

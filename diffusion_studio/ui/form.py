@@ -16,7 +16,7 @@ from .labels import plain_label
 from .texts import first_upper
 from .theme import SPACE_M, SPACE_S, tokens
 
-LABEL_WIDTH = 96
+LABEL_WIDTH = 100
 
 
 class SettingsForm(QWidget):

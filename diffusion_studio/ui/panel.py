@@ -20,7 +20,7 @@ from .labels import Line
 from .model_chooser import ModelChooser
 from .panel_note import PanelNote
 from .stop_choices import StopChoices
-from .theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S
+from .theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_M, SPACE_S
 
 USED_BY = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
 SHARED = ("model", "count", "history", "until")  # not a branch's to change
@@ -152,6 +152,11 @@ class GenerationPanel(QWidget):
         self.few_steps.show_batch(fields["count"].value(), fields["steps"].value())
         self.changed.emit()
 
+    def _make_room(self, lowest: int, highest: int) -> None:
+        """Let a scroll bar take the place of the margin, not of the fields."""
+        right = SPACE_L - (SCROLL_WIDTH if highest > lowest else 0)
+        self._inner.setContentsMargins(SPACE_L, SPACE_L, right, SPACE_S)
+
     def _lay_out(self) -> None:
         body = QWidget()
         body.setObjectName("panelBody")
@@ -164,6 +169,7 @@ class GenerationPanel(QWidget):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(body)
+        area.verticalScrollBar().rangeChanged.connect(self._make_room)
         top = QFrame()
         top.setObjectName("panel")
         around = QVBoxLayout(top)

@@ -14,7 +14,8 @@ from .style import STYLE
 SPACE_XS, SPACE_S, SPACE_M, SPACE_L, SPACE_XL = 4, 8, 12, 16, 24
 RADIUS, RADIUS_LARGE = 6, 10
 TYPE_SMALL, TYPE, TYPE_LARGE, TYPE_TITLE = 12, 13, 15, 20
-MENU_HEIGHT, STATUS_HEIGHT, RAIL_WIDTH, PANEL_WIDTH, STRIP_WIDTH = 30, 24, 72, 320, 166
+MENU_HEIGHT, STATUS_HEIGHT, RAIL_WIDTH, PANEL_WIDTH, STRIP_WIDTH = 30, 24, 72, 336, 166
+SCROLL_WIDTH = 10
 
 THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 
@@ -171,7 +172,7 @@ def palette(t: Tokens) -> QPalette:
 
 def style_sheet(t: Tokens) -> str:
     colours = {name: getattr(t, name) for name in Tokens.__slots__}
-    return STYLE.substitute(colours, icons=resource("icons").as_posix())
+    return STYLE.substitute(colours, scroll=SCROLL_WIDTH, icons=resource("icons").as_posix())
 
 
 def _font(application: QApplication) -> QFont:

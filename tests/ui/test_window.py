@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QScrollArea, QStyle, QStyleOptionComboBox
 
 from diffusion_studio import jobs, outputs
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings import GenerationSettings
 from diffusion_studio.ui.faults import Faults
+from diffusion_studio.ui.fields import ChoiceField
 from diffusion_studio.ui.memory import Memory
 from diffusion_studio.ui.window import MainWindow
 
@@ -43,6 +44,24 @@ def test_first_start_offers_one_obvious_thing(window, page, qtbot):
     assert (value.model, value.steps, value.guidance) == ("faces", 12, 2.0)  # as its card recommends
     assert "Faces" in page.canvas.message.sentence
     qtbot.waitUntil(lambda: window.interior.status.device.text() == "CPU · float32 · 1 thread")
+
+
+def test_no_choice_of_the_panel_is_cut_off_with_or_without_a_scroll_bar(window, page, qtbot):
+    form, bar = page.panel.form, page.panel.findChild(QScrollArea).verticalScrollBar()
+    for height, scrolls in ((1400, False), (700, True)):
+        window.resize(1280, height)
+        form.more.setChecked(True)
+        qtbot.waitUntil(lambda scrolls=scrolls: (bar.maximum() > 0) == scrolls)
+        boxes = [field for field in form.fields.values() if isinstance(field, ChoiceField)]
+        assert {box.accessibleName() for box in boxes} >= {"Sampler", "Noise schedule", "Class", "Clipping"}
+        for box in boxes:
+            option = QStyleOptionComboBox()
+            box.initStyleOption(option)
+            part = QStyle.SubControl.SC_ComboBoxEditField
+            room = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, box).width()
+            for place in range(box.count()):
+                text = box.itemText(place)
+                assert box.fontMetrics().horizontalAdvance(text) < room, f"{text} is cut off"
 
 
 def test_generate_previews_saves_and_lists(window, page, draw, qtbot):
