@@ -598,6 +598,7 @@ def test_training_prints_where_the_model_is(run, learn, tmp_path):
     assert learn.asked == [(wanted, None)] and learn.closed == 1
     assert "Only a few pictures." in result.err
     assert any("step 4, loss 0.5000" in line and "validation 0.2500" in line for line in result.err)
+    assert not any("nan" in line for line in result.err)
 
 
 def test_training_as_json(run, learn):

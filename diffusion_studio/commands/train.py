@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -120,10 +121,10 @@ class Report:
         self.bar = progress_bar(total=1.0, desc=plain(event.title), bar_format=BAR)
 
     def progress(self, event: Any) -> None:
-        words = (
-            f"step {event.step}, loss {event.loss:.4f}, {event.pictures_per_second:.0f} pictures/s, "
-            f"{duration(event.time_left)} left"
-        )
+        known = event.pictures_per_second > 0  # not where a sitting begins with a look
+        loss = f", loss {event.loss:.4f}" if math.isfinite(event.loss) else ""
+        speed = f", {event.pictures_per_second:.0f} pictures/s" if known else ""
+        words = f"step {event.step}{loss}{speed}, {duration(event.time_left)} left"
         self.bar.set_postfix_str(words, refresh=False)
         self.bar.update(max(0.0, event.fraction - self.bar.n))
         if event.validation is not None:

@@ -181,14 +181,9 @@ def pack_linear(layers: list[Any], maps: Maps) -> Conv:
 
 
 def pack_doubling(conv: Any, maps: Maps) -> Conv:
-    """Nearest-neighbour doubling and a 3x3 convolution as one transposed convolution: 4/9 of the multiplications.
-
-    Each input pixel is a 2x2 square before the convolution, so the kernel is the 3x3 one summed over that square: 4x4.
-    """
-    outer, inner = conv.weight.shape[:2]
-    weight = F.pad(conv.weight.float().reshape(outer * inner, 1, 3, 3), (1, 1, 1, 1))
-    kernel = F.conv2d(weight, torch.ones(1, 1, 2, 2)).reshape(outer, inner, 4, 4).flip(2, 3).transpose(0, 1)
-    strides, paddings, shape = [2, 2], [1, 1], [maps.pictures, inner, maps.side, maps.side]
+    """Nearest-neighbour doubling and a 3x3 convolution as one transposed convolution."""
+    kernel = unet.doubling_kernel(conv.weight.float())
+    strides, paddings, shape = [2, 2], [1, 1], [maps.pictures, len(kernel), maps.side, maps.side]
     packed = torch.ops.mkldnn._reorder_convolution_transpose_weight(
         kernel.to(maps.dtype).contiguous(), paddings, [0, 0], strides, [1, 1], 1, shape
     )

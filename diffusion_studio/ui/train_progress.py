@@ -87,7 +87,8 @@ class ProgressView(QWidget):
         self._figure("step", f"{event.step:,}")
         self._figure("speed", f"{event.pictures_per_second:,.0f}")
         self._figure("left", time_words(event.time_left))
-        self._figure("loss", f"{event.loss:.4f}")
+        if math.isfinite(event.loss):  # a sitting that begins with a look has none yet
+            self._figure("loss", f"{event.loss:.4f}")
         self._log.append({"step": event.step, "loss": event.loss, "validation": event.validation})
         if event.validation is not None:
             self._figure("validation", f"{event.validation:.4f}")

@@ -145,11 +145,13 @@ def report(times: dict[str, list[tuple[float, float]]], options: argparse.Namesp
         wall, processor = ([pair[k] for pair in pairs] for k in (0, 1))
         rows[name] = {
             "wall_ms": round(1000 * statistics.median(wall)),
+            "fastest_wall_ms": round(1000 * min(wall)),
             "processor_ms": round(1000 * statistics.median(processor)),
             "pictures_per_second": round(options.batch / statistics.median(wall), 1),
             "ours_is_faster_by": round(
                 statistics.median(wall) / statistics.median(pair[0] for pair in ours), 2
             ),
+            "at_their_fastest_by": round(min(wall) / min(pair[0] for pair in ours), 2),
             "ours_needs_less_processor_by": round(
                 statistics.median(processor) / statistics.median(pair[1] for pair in ours), 2
             ),

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from diffusion_studio.diffusion import unet
-from diffusion_studio.diffusion.unet import UNet, attend, sinusoidal
+from diffusion_studio.diffusion.unet import UNet, attend, double, sinusoidal
 from diffusion_studio.diffusion.unet_config import UNetConfig
 
 PLAIN = {  # small widths, everything else as google/ddpm-cifar10-32
@@ -302,6 +302,27 @@ def test_attention_written_out_is_torchs(monkeypatch, tokens):
     torch.testing.assert_close(written_out, torch.nn.functional.scaled_dot_product_attention(q, k, v))
     monkeypatch.setattr(unet, "LONGEST_EXPLICIT_ATTENTION", 0)
     torch.testing.assert_close(attend(q, k, v), written_out)
+
+
+def test_doubling_and_convolution_in_one_are_one_after_the_other():
+    x, weight = torch.randn(2, 3, 5, 4, requires_grad=True), torch.randn(6, 3, 3, 3, requires_grad=True)
+    bias, push = torch.randn(6), torch.randn(2, 6, 10, 8)
+    doubled = torch.nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+    expected = torch.nn.functional.conv2d(doubled, weight, bias, padding=1)
+    found = double(x, weight, bias)
+    torch.testing.assert_close(found, expected)
+    for own, other in zip(
+        *(torch.autograd.grad(y, (x, weight), push) for y in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_answers_alike_while_it_learns(network):
+    x, timestep = torch.randn(2, 3, 16, 16), torch.tensor([3, 700])
+    labels = None if network.class_embedding is None else torch.tensor([0, 1])
+    with torch.no_grad():
+        answers = [network.train(mode)(x, timestep, labels) for mode in (False, True)]
+    torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-5)
 
 
 def test_sinusoids_are_their_formula():

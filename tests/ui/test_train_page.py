@@ -1,6 +1,8 @@
 """The Train page over jobs that train without torch: folder, report, choices, training, pause, stop, discard, result, runs."""
 
+import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -276,6 +278,8 @@ def test_losses_and_samples_are_shown_as_they_come(ready, backend, qtbot):
     assert view.ema.pictures[0].pixels[0, 0, 0] == 6 and view.raw.pictures[0].pixels[0, 0, 0] == 249
     view.film.setValue(0)
     assert view.ema.pictures[0].pixels[0, 0, 0] == 3 and "average" in view.note.text()
+    ready.progress.add(replace(loss(6, 6), loss=math.nan))
+    assert ready.progress.figures["loss"].text() == "0.1667"
 
 
 def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtbot):
