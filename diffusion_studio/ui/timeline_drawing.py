@@ -17,7 +17,7 @@ from .theme import SPACE_S, TYPE_SMALL, tokens
 SIDE, TOP, FOOT = 12, 6, 22  # room beside, above and below the curve, in pixels
 CLOSEST = 4  # pixels between ticks, below which they are not drawn
 SETTLED, CAPTION = "settled", "change from step to step"
-LOUDEST = 24.0  # levels of change at the top of the curve, where no step changes more
+LOUDEST = 24.0  # levels of change at the top of the curve, where no step of twenty changes more
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Course:
 
     @property
     def loudest(self) -> float:
-        return max([LOUDEST, *(change for _, change in self.changes)])
+        usual = LOUDEST * min(20 / max(self.total, 1), 1)  # the more steps, the less each changes
+        return max([usual, *(change for _, change in self.changes)])
 
     def continues(self, before: Course) -> bool:
         """Whether it is that course with some steps more at its end, and else nothing new."""
