@@ -12,7 +12,10 @@ from .. import __version__
 from .icons import application_icon
 from .labels import plain_label
 from .studio import Studio
-from .theme import SPACE_L, SPACE_S, SPACE_XL
+from .theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
+
+Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what can be done and by which keys
+HEADING = 2  # rows a heading with its room is as high as
 
 ON_THE_CANVAS = {
     "Zoom about the pointer": "Wheel",
@@ -38,12 +41,11 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
     dialog = QDialog(parent)
     dialog.setWindowTitle("Keyboard shortcuts")
     columns = QHBoxLayout()
-    columns.setSpacing(SPACE_XL * 2)
-    sections = [(name, _pairs(actions)) for name, actions in menus]
+    columns.setSpacing(SPACE_XL + SPACE_L)
+    sections: list[Section] = [(name, _pairs(actions)) for name, actions in menus]
     sections += [("Canvas", list(ON_THE_CANVAS.items())), ("Timeline", list(ON_THE_TIMELINE.items()))]
     sections = [(name, pairs) for name, pairs in sections if pairs]
-    middle = (len(sections) + 1) // 2
-    for part in (sections[:middle], sections[middle:]):
+    for part in _in_columns(sections):
         columns.addLayout(_column(part))
     outer = QVBoxLayout(dialog)
     outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
@@ -109,13 +111,27 @@ def _pairs(actions: Sequence[QAction]) -> list[tuple[str, str]]:
     ]
 
 
-def _column(sections: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> QVBoxLayout:
+def _in_columns(sections: list[Section]) -> list[list[Section]]:
+    """Cut into three so that the tallest column is as low as can be: a small screen must hold it."""
+
+    def tallest(parts: list[list[Section]]) -> float:
+        return max(sum(HEADING + len(pairs) for _, pairs in part) for part in parts)
+
+    ends = range(len(sections) + 1)
+    cuts = [(first, second) for first in ends for second in ends[first:]]
+    return min(
+        ([sections[:first], sections[first:second], sections[second:]] for first, second in cuts), key=tallest
+    )
+
+
+def _column(sections: Sequence[Section]) -> QVBoxLayout:
     column = QVBoxLayout()
     column.setSpacing(SPACE_S)
     for name, pairs in sections:
         column.addWidget(plain_label(name, "heading"))
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_XL)
+        grid.setVerticalSpacing(SPACE_XS)
         grid.setColumnStretch(0, 1)
         for row, (text, keys) in enumerate(pairs):
             grid.addWidget(plain_label(text), row, 0)

@@ -427,7 +427,9 @@ def test_help_sheets_open_and_list_the_shortcuts(window):
 
     window.interior.menus._show_shortcuts()
     texts = [label.text() for label in window.interior.menus._dialog.findChildren(QLabel)]
-    assert "Generate" in texts and "Ctrl+Return" in texts and "Ctrl+L" in texts
+    assert "Generate" in texts and "Ctrl+Return" in texts and "Ctrl+L" in texts and "Home, End" in texts
+    wanted = window.interior.menus._dialog.sizeHint()
+    assert wanted.width() <= 1280 and wanted.height() <= 720, "a small screen holds it, with its button"
     window.interior.menus._show_about()
     texts = [label.text() for label in window.interior.menus._dialog.findChildren(QLabel)]
     assert any("Version" in text for text in texts)
