@@ -30,7 +30,9 @@ class FewSteps(QWidget):
         self.number.setAccessibleName("Stop at step, number")
         self.number.setToolTip("The step to stop at. A third of the way, coarse shapes can be told.")
         self.number.setEnabled(False)
-        self._given = False  # by the user or a picture, and not a share of the steps
+        self._wanted = (
+            0  # by the user or a picture, however few steps there are just now; 0: a share of the steps
+        )
         around = QHBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
         # hidden by itself: the form shows and hides this widget with the row above it
@@ -44,8 +46,7 @@ class FewSteps(QWidget):
         row.addWidget(plain_label("then choose", "quiet"))
         row.addStretch(1)
         self.check.toggled.connect(self._toggle)
-        self.number.lineEdit().textEdited.connect(lambda _: self._give())
-        self.number.changed.connect(self.changed)
+        self.number.changed.connect(self._take)
 
     @property
     def controls(self) -> list[QWidget]:
@@ -56,20 +57,23 @@ class FewSteps(QWidget):
         return self.number.value() if self.check.isChecked() and self.number.value() < steps else 0
 
     def show_value(self, until: int) -> None:
-        self._given = until > 0
         self.check.setChecked(until > 0)
-        if until:
-            self.number.setValue(until)
+        self.number.setMaximum(max(self.number.maximum(), until))
+        self.number.setValue(until or self.number.value())
+        self._wanted = until
 
     def show_batch(self, count: int, steps: int) -> None:
         """Follow the other settings."""
         self._inner.setVisible(count > 1 or self.check.isChecked())
-        self.number.setMaximum(max(steps - 1, 1))
-        if not self._given and not self.number.hasFocus():
-            self.number.setValue(max(round(SHARE * steps), 1))
+        wanted, most = self._wanted, max(steps - 1, 1)
+        self.number.setMaximum(most)
+        if not self.number.hasFocus():
+            self.number.setValue(min(wanted or max(round(SHARE * steps), 1), most))
+        self._wanted = wanted
 
-    def _give(self) -> None:
-        self._given = True
+    def _take(self) -> None:
+        self._wanted = self.number.value()
+        self.changed.emit()
 
     def _toggle(self, on: bool) -> None:
         self.number.setEnabled(on)

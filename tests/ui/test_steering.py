@@ -428,6 +428,20 @@ def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot)
 # --- few steps first ---
 
 
+def test_the_step_to_stop_at_outlasts_the_typing_of_another_number_of_steps(page, qtbot):
+    few, steps = page.panel.few_steps, page.panel.form.fields["steps"].number
+    ask(page, count=4, steps=20)
+    assert few.number.value() == 6  # a share of the steps
+    few.check.click()
+    few.number.setValue(5)
+    steps.setFocus()
+    steps.selectAll()
+    qtbot.keyClicks(steps, "30")  # is 3 for a moment
+    assert few.number.value() == 5 and page.panel.value().until == 5
+    page.panel.show_value(GenerationSettings(model="faces", steps=20, count=4))
+    assert few.number.value() == 6 and not few.check.isChecked()
+
+
 def test_choosing_which_pictures_of_a_batch_to_finish(page, steering, draw, qtbot):
     few = page.panel.few_steps
     ask(page, count=1)
