@@ -23,7 +23,7 @@ from ..trajectory import Trajectory
 from .fields import IntField
 from .film_preview import FilmPreview
 from .film_target import ask_target, format_field, scale_field, size_words
-from .form import SettingsForm
+from .form import LABEL_WIDTH, SettingsForm
 from .labels import plain_label
 from .studio import Studio
 from .texts import readable
@@ -182,7 +182,7 @@ class FilmDialog(QDialog):
         right.addWidget(self.form)
         row = QHBoxLayout()
         label = plain_label("Format", "quiet")
-        label.setMinimumWidth(96)
+        label.setMinimumWidth(LABEL_WIDTH)
         row.setSpacing(SPACE_M)
         row.addWidget(label)
         row.addWidget(self.format, 1)

@@ -17,7 +17,7 @@ from .texts import shorten
 from .theme import SPACE_M, SPACE_S, SPACE_XS, tokens
 from .timeline_drawing import Course
 from .timeline_track import TimelineTrack
-from .timeline_words import changes_of, hover_words, kept_words, settled_at
+from .timeline_words import SETTLED_WORDS, changes_of, hover_words, kept_words, settled_at
 
 PLAYED_IN, FASTEST, SLOWEST = 3000, 17, 200  # milliseconds: for all steps, and for one
 NARROW, NARROWEST = (
@@ -176,8 +176,12 @@ class Timeline(QFrame):
         return self._facts[place] if 0 <= place < len(self._facts) else None
 
     def _hover_words(self, index: int) -> str:
-        fact = self._fact(index)
-        return hover_words(fact, self.track.course.total, self._place) if fact is not None else ""
+        fact, course = self._fact(index), self.track.course
+        if fact is None:
+            return ""
+        words = hover_words(fact, course.total, self._place)
+        settled = course.settled is not None and index >= course.settled
+        return f"{words}\n{SETTLED_WORDS}" if settled else words
 
     def _enable(self) -> None:
         there = self.run is not None

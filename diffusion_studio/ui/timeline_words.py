@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..trajectory import StepFacts
 from .curve import short
 
+SETTLED_WORDS = "Settled: all later steps together change less than 6 levels"
 SETTLED = 6.0  # levels (of 255) that all later steps together still change; less is hardly seen
 
 

@@ -186,6 +186,15 @@ def test_the_curve_is_of_one_picture_or_the_mean(timeline):
     assert timeline.track.accessibleDescription() == timeline.readout.text()
 
 
+def test_where_it_has_settled_the_tooltip_says_what_that_means(timeline):
+    run = walked()
+    run.trajectory._facts = [fact(k, 20.0 - k, (40 / (k + 1) ** 2, 40 / (k + 1) ** 2)) for k in range(21)]
+    timeline.show_run(run, None)
+    settled = timeline.track.course.settled
+    assert settled is not None and "Settled" in timeline.track.words(settled)
+    assert "Settled" not in timeline.track.words(settled - 1) and timeline.track.words(settled - 1)
+
+
 def test_a_growing_run_grows_on_the_track(timeline):
     run = walked(total=20)
     states, facts = dict(run.trajectory._states), list(run.trajectory._facts)
