@@ -24,20 +24,26 @@ def cache_file() -> Path:
 
 
 def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """The entries with what their files say, a batch at a time; files that are gone or broken say nothing."""
+    """The entries with what their files say, a batch at a time; files that are gone or broken say nothing.
+
+    Those that were looked at before and have not changed stay the objects they are: Python stops all threads for as long as
+    it takes to go through what is new.
+    """
     with closing(_open()) as cache:
-        known = dict(_rows(cache))
         batch: list[Entry] = []
         fresh: list[tuple[str, str, str]] = []
         for entry in entries:
-            name, stamp = str(entry.path).encode("utf-8", "surrogateescape").hex(), _stamp(entry.path)
+            stamp = _stamp(entry.path)
             if not stamp:
                 continue  # gone meanwhile
-            said = known[name][1] if known.get(name, ("",))[0] == stamp else None
-            if said is None:
-                said = _read(entry.path)
-                fresh.append((name, stamp, said))
-            batch.append(_filled(entry, said, stamp))
+            if entry.stamp != stamp:
+                name = str(entry.path).encode("utf-8", "surrogateescape").hex()
+                said = _kept(cache, name, stamp)
+                if said is None:
+                    said = _read(entry.path)
+                    fresh.append((name, stamp, said))
+                entry = _filled(entry, said, stamp)
+            batch.append(entry)
             if len(batch) == BATCH:
                 _keep(cache, fresh)
                 yield batch
@@ -104,10 +110,12 @@ def _open() -> sqlite3.Connection:
     raise AssertionError("a database in memory can always be made")
 
 
-def _rows(cache: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, str]]]:
+def _kept(cache: sqlite3.Connection, name: str, stamp: str) -> str | None:
+    """What a file said when it was read last, if it has not changed since."""
     with suppress(sqlite3.Error):
-        for name, stamp, said in cache.execute("SELECT name, stamp, said FROM said"):
-            yield name, (stamp, said)
+        row = cache.execute("SELECT said FROM said WHERE name = ? AND stamp = ?", (name, stamp)).fetchone()
+        return None if row is None else str(row[0])
+    return None
 
 
 def _keep(cache: sqlite3.Connection, rows: list[tuple[str, str, str]]) -> None:
