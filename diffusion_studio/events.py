@@ -89,6 +89,7 @@ class NotSaved:
     settings: GenerationSettings
     picture: np.ndarray
     reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)  # what else its file would have said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

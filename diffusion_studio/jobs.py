@@ -95,11 +95,12 @@ def _save(
 ) -> Iterator[Event]:
     for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
         own = single(settings, place)
+        facts: dict[str, Any] = {}
         try:
             facts = model.facts(settings, place)
             path = outputs.save(picture, own, facts=facts, folder=folder, saving=saving)
         except UserError as error:
-            yield NotSaved(index=index, settings=own, picture=picture, reason=str(error))
+            yield NotSaved(index=index, settings=own, picture=picture, reason=str(error), facts=facts)
         else:
             yield Saved(path=path, index=index, settings=own, picture=picture)
     if sheet:

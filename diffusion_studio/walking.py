@@ -155,10 +155,9 @@ def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any
 
 def _save(event: WalkDrawn, model: ImageModel, folder: Path) -> Saved | NotSaved:
     told: dict[str, Any] = {"index": event.index, "settings": event.settings, "picture": event.picture}
+    facts = model.facts(event.settings, 0)
     try:
-        path = outputs.save(
-            event.picture, event.settings, facts=model.facts(event.settings, 0), folder=folder
-        )
+        path = outputs.save(event.picture, event.settings, facts=facts, folder=folder)
     except UserError as error:
-        return NotSaved(**told, reason=str(error))
+        return NotSaved(**told, reason=str(error), facts=facts)
     return Saved(**told, path=path)

@@ -125,6 +125,12 @@ def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
     first, second = events[-4:-2]
     assert (first.index, first.settings.seed, second.settings.seed) == (0, 1, 2)
     assert "not a folder" in first.reason and (first.picture == 2).all()
+    from diffusion_studio.ui.saved_pictures import save_in  # what the window does with them
+
+    elsewhere = next(save_in(tmp_path / "elsewhere", [first, second]))
+    saved = [outputs.read(path) for path in reversed(outputs.newest(elsewhere))]
+    assert [record.settings for record in saved] == [first.settings, second.settings]
+    assert first.facts and all(first.facts[name] == saved[0].facts[name] for name in first.facts)
 
 
 def test_a_model_that_draws_nothing_is_a_fault(pretended):

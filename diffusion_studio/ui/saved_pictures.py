@@ -109,5 +109,5 @@ def save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
     from ..outputs import save
 
     for event in events:
-        save(event.picture, event.settings, facts={}, folder=folder)
+        save(event.picture, event.settings, facts=event.facts, folder=folder)
     yield folder
