@@ -44,6 +44,7 @@ ACTIONS = {  # signal -> (text, explanation)
     "folder": ("Show folder", "Show its files in the file manager"),
     "delete": ("Delete", "Move it to the trash; Undo brings it back"),
 }
+WITH_FOLDER = ("folder", "verify")  # these stand under the folder's name, the others above everything
 
 
 class ModelView(QScrollArea):
@@ -67,9 +68,8 @@ class ModelView(QScrollArea):
         )
         self.recommended = Recommended()
         self.schedule = ForwardCurve(height=72)
-        self.schedule.setAccessibleName("Noise schedule")
         self.schedule.mark(None)
-        self._schedule_label = plain_label("Noise schedule", "quiet")
+        self._schedule_label = plain_label("Training schedule", "quiet")
         self._facts: dict[str, tuple[QLabel, QLabel]] = {}
         self._grid = QGridLayout()
         self._beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -153,7 +153,7 @@ class ModelView(QScrollArea):
         actions = QWidget()
         flow = FlowLayout(actions)
         for name, button in self.buttons.items():
-            if name != "folder":  # which stands with the folder's name
+            if name not in WITH_FOLDER:
                 flow.addWidget(button)
         column.addWidget(actions)
         column.addWidget(self.samples)
@@ -181,17 +181,24 @@ class ModelView(QScrollArea):
         self._grid.setHorizontalSpacing(SPACE_L)
         self._grid.setVerticalSpacing(SPACE_S)
         self._grid.setColumnStretch(1, 1)
+        beside = FACTS.index("Predicts") + 1  # where the schedule is named, it is drawn
         for place, name in enumerate(FACTS):
             label, value = plain_label(name, "quiet"), plain_label("")
             value.setWordWrap(True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            place += place >= beside
             self._grid.addWidget(label, place, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(value, place, 1)
             self._facts[name] = (label, value)
-        self._grid.addWidget(self._schedule_label, len(FACTS), 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(self.schedule, len(FACTS), 1)
+        self._grid.addWidget(self._schedule_label, beside, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(self.schedule, beside, 1)
         left.addLayout(self._grid)
-        left.addWidget(self.buttons["folder"], 0, Qt.AlignmentFlag.AlignLeft)
+        files = QHBoxLayout()
+        files.setSpacing(SPACE_S)
+        for name in WITH_FOLDER:
+            files.addWidget(self.buttons[name])
+        files.addStretch(1)
+        left.addLayout(files)
         left.addStretch(1)
         self.recommended.setFixedWidth(FORM_WIDTH)
         self._beside.setSpacing(SPACE_XL)

@@ -81,10 +81,10 @@ class ImportDialog(QDialog):
         if usable:
             self.found.setCurrentRow(0)
             self.found.setFocus()
-            words = f"{len(usable)} can be imported"
+            words = f"{len(usable)} can be imported from"
         else:
-            words = "None of these can be imported" if found else "No model that draws in pixels is there"
-        self.say.setText(f"{words}: {readable(cache)}. Nothing is downloaded.")
+            words = "None can be imported from" if found else "There is no model that draws in pixels in"
+        self.say.setText(f"{words} {readable(cache)}. Nothing is downloaded.")
         self._follow()
 
     @property

@@ -445,7 +445,7 @@ def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     page.ask_import()
     rest(window, qtbot)
-    assert page._import.say.text().startswith("No model that draws in pixels is there: ")
+    assert page._import.say.text().startswith("There is no model that draws in pixels in ")
     assert not page._import.accept_button.isEnabled()
     chosen = save(tmp_path / "chosen")
     monkeypatch.setattr(
