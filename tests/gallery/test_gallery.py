@@ -56,7 +56,7 @@ def find(text):
         ("steps!=20", [1, 3]),
         ("guidance=2.5", [2]),
         ("sampler:heun", [1]),
-        ('sampler:"dpm-solver"', [2, 3]),
+        ('sampler:"dpm++ 2m"', [2, 3]),
         ("-sampler:heun", [2, 3]),
         ("!sampler:heun steps>20", [3]),
         ("model:faces", [1, 2, 3]),
