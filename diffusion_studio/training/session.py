@@ -28,7 +28,7 @@ from .estimate import choose_batch
 from .images import Pictures, load_pictures
 from .origin import Origin, begin, fingerprint
 from .publish import publish_network
-from .sitting import REPORT_EVERY, Sitting, fraction, save
+from .sitting import REPORT_EVERY, Past, Sitting, fraction, save
 from .team import STOP, Team, join
 from .trainer import NotFinite, Trainer, fresh_network
 
@@ -55,7 +55,7 @@ def _lead(
 ) -> Iterator[Any]:
     wanted = {name: getattr(settings, name) for name in given} if given is not None else changed(settings)
     opened = yield from (_begin(settings, team) if resume is None else _go_on(resume, wanted, team))
-    run, settings, trainer, origin, seconds = opened
+    run, settings, trainer, origin, past = opened
     with closing(trainer):
         team.agree((settings, run.name, trainer.done))
         yield TrainingStarted(
@@ -68,7 +68,7 @@ def _lead(
             first_step=trainer.done,
             total=settings.steps or None,
         )
-        sitting = Sitting(settings, trainer, run, seconds)
+        sitting = Sitting(settings, trainer, run, past)
         yield from sitting.run_to_end()
         with trainer.averaged():
             network = copy_in_float32(trainer.network)
@@ -115,7 +115,7 @@ def copy_in_float32(network: UNet) -> UNet:
     return twin.eval().requires_grad_(False)
 
 
-Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, float]  # the last: seconds of training so far
+Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, Past]
 
 
 def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opened]:
@@ -144,11 +144,11 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
         run = runs.create(settings.name, to_dict(settings), origin.to_dict())
         run.note(exact=_exactness(trainer, origin.digest))
         if settings.start_from:  # what it began from may be gone when the run is taken up again
-            save(run, trainer, 0.0)
+            save(run, trainer, Past())
     except BaseException:
         trainer.close()
         raise
-    return run, settings, trainer, origin, 0.0
+    return run, settings, trainer, origin, Past()
 
 
 def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, None, Opened]:
@@ -167,7 +167,7 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
                 f"The classes in {settings.folder} are no longer those the run “{run.name}” began with."
             )
         trainer = _trainer(settings, pictures, origin, team)
-        seconds = _restore(trainer, checkpoint) if checkpoint else 0.0
+        past = _restore(trainer, checkpoint) if checkpoint else Past()
         now, then = _exactness(trainer, fingerprint(pictures)), run.facts.get("exact", {})
         different = [word for word in now if now[word] != then.get(word)]
         if different:
@@ -181,7 +181,7 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
             trainer.close()
         run.note(state=before)
         raise
-    return run, settings, trainer, origin, seconds
+    return run, settings, trainer, origin, past
 
 
 def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, Path | None]:
@@ -205,15 +205,15 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, P
     return checkpoint
 
 
-def _restore(trainer: Trainer, checkpoint: Path) -> float:
-    """Put a checkpoint into the trainer; returns the seconds of training until then."""
+def _restore(trainer: Trainer, checkpoint: Path) -> Past:
+    """Put a checkpoint into the trainer; returns what was until then."""
     try:
         trainer.load(load_tensors((checkpoint / runs.TENSORS).read_bytes()))
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(
             f"The checkpoint {checkpoint} does not fit this version's network.", str(error)
         ) from None
-    return float(runs.read_state(checkpoint)["seconds"])
+    return Past.read(checkpoint)
 
 
 def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> TrainingSettings:

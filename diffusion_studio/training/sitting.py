@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -37,22 +37,34 @@ def fraction(settings: TrainingSettings, step: int, seconds: float) -> float:
     return min(1.0, seconds / (60 * (settings.minutes or DEFAULT_MINUTES)))
 
 
-def save(run: runs.Run, trainer: Trainer, seconds: float) -> Path:
+class Past(NamedTuple):
+    """What earlier sittings leave to the next, besides the trainer's state: seconds of training, and the latest losses.
+
+    Without those the curve, a mean over them, would jump where a run is taken up again.
+    """
+
+    seconds: float = 0.0
+    losses: tuple[float, ...] = ()
+
+    @classmethod
+    def read(cls, checkpoint: Path) -> Past:
+        state = runs.read_state(checkpoint)
+        return cls(float(state["seconds"]), tuple(state.get("losses", ())))
+
+
+def save(run: runs.Run, trainer: Trainer, past: Past) -> Path:
     """A checkpoint of now. Raises `NotFinite` rather than write weights that are not finite."""
-    return runs.save_checkpoint(
-        run, trainer.done, save_tensors(trainer.state()), {"step": trainer.done, "seconds": seconds}
-    )
+    state = {"step": trainer.done, **past._asdict()}
+    return runs.save_checkpoint(run, trainer.done, save_tensors(trainer.state()), state)
 
 
 class Sitting:
     """The clock, the autosaves and the reports around a trainer. The clock stands still while an event is looked at."""
 
-    def __init__(
-        self, settings: TrainingSettings, trainer: Trainer, run: runs.Run, seconds_before: float
-    ) -> None:
+    def __init__(self, settings: TrainingSettings, trainer: Trainer, run: runs.Run, past: Past) -> None:
         self.settings, self.trainer, self.run = settings, trainer, run
-        self.before, self.elapsed, self.resumed_at = seconds_before, 0.0, time.monotonic()
-        self.recent: deque[float] = deque(maxlen=100)
+        self.before, self.elapsed, self.resumed_at = past.seconds, 0.0, time.monotonic()
+        self.recent: deque[float] = deque(past.losses, maxlen=100)
         self.first_step = self.saved_step = trainer.done
         self.reported = self.sampled = self.saved = 0.0  # seconds of this sitting
         self.asked = False  # somebody waits for a checkpoint
@@ -160,7 +172,7 @@ class Sitting:
             self.run.note(state="stopped")
 
     def save(self, state: str) -> Path:
-        path = save(self.run, self.trainer, self.seconds)
+        path = save(self.run, self.trainer, Past(self.seconds, tuple(self.recent)))
         self.run.note(state=state, step=self.trainer.done, seconds=self.seconds)
         self.saved, self.saved_step = self.now, self.trainer.done
         return path

@@ -35,7 +35,7 @@ ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas c
 class Canvas(QWidget):
     """Shows `Picture`s in one of their layers. With none it shows a message, over a faint picture where there is one."""
 
-    margin, room_for_bar = MARGIN, ROOM_FOR_BAR  # about a fitted picture
+    margin, gap, room_for_bar = MARGIN, GAP, ROOM_FOR_BAR  # about a fitted picture, and between pictures
 
     view_changed = Signal()  # scale, layer, pictures or the opened cell
     menu_wanted = Signal(object)  # global position
@@ -210,7 +210,7 @@ class Canvas(QWidget):
         margin = self.margin * ratio
         room = (width - 2 * margin, height - 2 * margin)
         grid = viewport.best_grid(
-            len(self._shown()), *self.pictures[0].size, room, round(GAP * ratio), crisp=self.crisp
+            len(self._shown()), *self.pictures[0].size, room, round(self.gap * ratio), crisp=self.crisp
         )
         view = self._view or viewport.fitted(grid, (width, height), margin, crisp=self.crisp)
         return grid, view

@@ -15,7 +15,7 @@ from .icons import IconButton
 from .labels import plain_label
 from .pictures import Picture
 from .studio import Studio
-from .theme import SPACE_L, SPACE_M, SPACE_S
+from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from .train_film import Sheet, list_sheets, read_sheet
 from .train_nearest import NearestView
 
@@ -30,7 +30,7 @@ WARMING = "The average still remembers the untrained start: the raw pictures tel
 class SampleCanvas(Canvas):
     """There are many small pictures and no buttons over them, so it gives all of its room to them."""
 
-    margin, room_for_bar = SPACE_S, 0
+    margin, gap, room_for_bar = SPACE_S, SPACE_XS, 0
 
 
 class SamplesView(QWidget):

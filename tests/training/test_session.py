@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -172,6 +173,23 @@ def test_stopping_anywhere_saves_and_going_on_is_bit_for_bit(settings, kind, mon
     assert len(of(Warned, events)) == 1  # that the pictures are few
     assert of(TrainingStarted, events)[0].first_step == stopped_at
     assert digest(run, 6) == digest(runs.find("straight"), 6)
+
+
+def test_the_curve_goes_on_without_a_jump(settings, monkeypatch):
+    monkeypatch.setattr(sitting, "REPORT_EVERY", 0.0)
+    settings = replace(settings, autosave_steps=3, sample_every=0.0, steps=6)
+    straight = [event.loss for event in of(Loss, train(replace(settings, name="Straight")))]
+    stop_at(3, settings)
+    resumed = [event.loss for event in of(Loss, train(TrainingSettings(), resume="Tiny"))]
+    assert resumed == straight[-len(resumed) :] and len(resumed) < len(straight)
+
+
+def test_pictures_that_vanish_meanwhile_do_no_harm(settings, folder):
+    job = train(replace(settings, sample_every=0.0))
+    for event in job:
+        if isinstance(event, TrainingStarted):
+            shutil.rmtree(folder)
+    assert isinstance(event, Published)
 
 
 def test_the_clock_stands_still_in_a_pause(settings, monkeypatch):
