@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .diffusion.names import SAMPLERS
 from .options import options
 from .settings import GenerationSettings
 
+ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
+
+
+def _by(sampler: str) -> Callable[[GenerationSettings], bool]:
+    return lambda settings: settings.sampler == sampler
+
+
 # name -> (whether these settings heed it, who heeds it)
 HEEDED: dict[str, tuple[Callable[[GenerationSettings], Any], str]] = {
-    "eta": (lambda settings: settings.sampler == "ddim", "the sampler DDIM heeds it"),
-    "churn": (lambda settings: settings.sampler == "heun", "the sampler Heun heeds it"),
+    **{
+        name: (_by(sampler), f"the sampler {SAMPLERS[sampler]} heeds it")
+        for name, sampler in ONLY_WITH.items()
+    },
     "strength": (lambda settings: settings.source, "a start picture heeds it"),
     "resamples": (lambda settings: settings.mask, "a start picture with a mask heeds it"),
     "variation_seed": (

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load as load_tensors
 
+from .. import __version__
 from ..diffusion.unet import UNet
 from ..errors import UserError
 from ..events import Status, TrainingStarted, Warned
@@ -257,6 +258,7 @@ def _load(settings: TrainingSettings) -> Generator[Any, None, Pictures]:
 def _exactness(trainer: Trainer, digest: str) -> dict[str, Any]:
     """What must be the same for a resume to be bit for bit, by the words the user reads."""
     return {
+        "the version of this program": __version__,
         "the version of torch": str(torch.__version__),
         "the number of threads": torch.get_num_threads(),
         "the processor": cpu_name(),

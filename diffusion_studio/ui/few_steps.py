@@ -30,9 +30,8 @@ class FewSteps(QWidget):
         self.number.setAccessibleName("Stop at step, number")
         self.number.setToolTip("The step to stop at. A third of the way, coarse shapes can be told.")
         self.number.setEnabled(False)
-        self._wanted = (
-            0  # by the user or a picture, however few steps there are just now; 0: a share of the steps
-        )
+        # by the user or a picture, however few steps there are just now; 0: a share of the steps
+        self._wanted = 0
         around = QHBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
         # hidden by itself: the form shows and hides this widget with the row above it

@@ -9,6 +9,7 @@ from typing import Any
 from .. import cards
 from ..errors import UserError
 from ..gallery.entries import Entry
+from ..heeding import ONLY_WITH
 from ..options import from_dict, options
 from ..settings import STEERING, GenerationSettings
 from .panel import class_title
@@ -16,7 +17,6 @@ from .texts import readable
 
 MADE_BY = "Made by"
 IDLE = GenerationSettings()
-ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
 USUAL = ("clipping", "precision", "device")  # told only where they differ from what is usual
 
 

@@ -8,12 +8,12 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ..cards import RECOMMENDED, ModelCard
+from ..heeding import ONLY_WITH
 from ..settings import GenerationSettings, options
 from .buttons import push_button
 from .curve import NoiseCurve
 from .form import SettingsForm
 from .labels import plain_label
-from .panel import USED_BY
 from .theme import SPACE_S
 
 
@@ -66,7 +66,7 @@ class Recommended(QWidget):
     def _follow(self) -> None:
         fields = self.form.fields
         self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
-        for name, sampler in USED_BY.items():
+        for name, sampler in ONLY_WITH.items():
             self.form.enable(name, fields["sampler"].value() == sampler)
         card = self._card
         if card is None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from ..cards import ModelCard
+from ..heeding import ONLY_WITH
 from ..history import branch, parts
 from ..settings import STEERING, GenerationSettings, options
 from .action_button import ActionButton
@@ -22,7 +23,6 @@ from .panel_note import PanelNote
 from .stop_choices import StopChoices
 from .theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_M, SPACE_S
 
-USED_BY = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
 SHARED = ("model", "count", "history", "until")  # not a branch's to change
 OWN = ("seed", "count", "class_label", "device", "precision")  # not the model's to recommend
 
@@ -147,7 +147,7 @@ class GenerationPanel(QWidget):
     def _follow(self) -> None:
         fields = self.form.fields
         self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
-        for name, sampler in USED_BY.items():
+        for name, sampler in ONLY_WITH.items():
             self.form.enable(name, fields["sampler"].value() == sampler)
         self.few_steps.show_batch(fields["count"].value(), fields["steps"].value())
         self.changed.emit()

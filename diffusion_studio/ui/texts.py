@@ -9,9 +9,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QUrl
 
-UNSEEN = re.compile(
-    "[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)  # what turns the writing round as well
+# control characters, and what turns the direction of writing
+UNSEEN = re.compile("[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def readable(path: Path | str) -> str:

@@ -263,6 +263,14 @@ def test_what_makes_a_resume_inexact_is_said(settings, folder):
     ]
 
 
+def test_a_run_of_another_version_is_told_that_it_goes_on_otherwise(settings):
+    stop_at(2, replace(settings, autosave_steps=2))
+    run = runs.find("tiny")
+    run.note(exact={**run.facts["exact"], "the version of this program": "0.0.1"})
+    told = [event.text for event in of(Warned, train(TrainingSettings(), resume="tiny"))]
+    assert any("exactly" in text and "the version of this program" in text for text in told)
+
+
 def test_other_classes_than_before_are_refused(settings, folder):
     stop_at(2, replace(settings, autosave_steps=2))
     (folder / "green").mkdir()
