@@ -128,15 +128,16 @@ def _unknown(word: str) -> str:
 
 
 def _too_much(word: str, parser: argparse.ArgumentParser) -> str:
-    if not word.startswith("-"):
-        return f"“{word}” is more than it takes"
     known = [option for action in parser._actions for option in action.option_strings]
-    return f"“{word}” is not an option{_meant(word.partition('=')[0], known)}"
+    said = "is not an option" if word.startswith("-") else "is more than it takes"
+    return f"“{word}” {said}{_meant(word.partition('=')[0], known)}"
 
 
 def _meant(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean “{close[0]}”?" if close else ""
+    """By the names alone: the dashes that all options share would make every option look like every other."""
+    names = {name.lstrip("-"): name for name in reversed(known)}
+    close = difflib.get_close_matches(word.lstrip("-"), list(names), n=1)
+    return f"; did you mean “{names[close[0]]}”?" if close else ""
 
 
 def _explain(error: Exception) -> str:

@@ -278,6 +278,8 @@ def test_a_read_only_folder_is_found_out_before_the_work(run, draw, tmp_path):
         ("--count 4", "must come after a command"),
         ("generate --stepz 5", "did you mean “--steps”?"),
         ("generate --step 5", "“--step” is not an option"),
+        ("generate --colour red", "“--colour” is not an option\n"),  # like --count only in its dashes
+        ("generate steps=5", "“steps=5” is more than it takes; did you mean “--steps”?"),
         ("generate --steps 0", "between 1 and 1000, not 0"),
         ("generate --steps many", "not a whole number"),
         ("generate --guidance much", "not a number"),
@@ -300,7 +302,7 @@ def test_a_read_only_folder_is_found_out_before_the_work(run, draw, tmp_path):
 def test_wrong_usage_is_status_2(run, draw, words, sentence):
     result = run(words)
     assert (result.status, result.out) == (2, [])
-    assert sentence in result.err[-1] and len(result.err) <= 2
+    assert sentence in f"{result.err[-1]}\n" and len(result.err) <= 2
     assert draw.asked == []
 
 

@@ -112,12 +112,13 @@ class MaskTools(QObject):
         self.take(own.start.mask if own.start is not None else None)
         self.brush.activate(on, erasing=erasing)
         canvas.setAccessibleDescription(KEYS if on else self._described)
-        if not on:
-            self._studio.told.emit("")
-        else:
+        if on:
             canvas.setFocus()
-            choice = len(canvas.pictures) > 1 and canvas.opened is None
-            self._studio.told.emit(PICK if choice else HOW)
+        self._tell_how(on)
+
+    def _tell_how(self, on: bool) -> None:
+        choice = len(self._canvas.pictures) > 1 and self._canvas.opened is None
+        self._studio.told.emit((PICK if choice else HOW) if on else "")
 
     def _undo(self, forward: bool) -> None:
         mask = self.brush.mask
@@ -205,7 +206,9 @@ class MaskTools(QObject):
         self._own.show_mask()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Escape leaves the brush, unless there is something to stop."""
+        """Escape leaves the brush, unless there is something to stop. How to paint is told on this page only."""
+        if self.brush.active and event.type() in (QEvent.Type.Show, QEvent.Type.Hide):
+            self._tell_how(event.type() == QEvent.Type.Show)
         if not isinstance(event, QKeyEvent) or event.key() != Qt.Key.Key_Escape or not self.brush.active:
             return False
         if event.type() == QEvent.Type.ShortcutOverride and not self._own.steering.generation.running:

@@ -74,6 +74,7 @@ PAGES = (
     ),  # stays last: the foot
 )
 SIZE = (1280, 800)
+TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen would lose its foot
 SMALLEST = (900, 600)
 
 
@@ -179,7 +180,7 @@ class MainWindow(QMainWindow):
 
     def _restore_geometry(self) -> None:
         room = self.screen().availableSize()
-        self.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height()))
+        self.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height() - TITLE_BAR))
         geometry = self._places.value("geometry")
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
