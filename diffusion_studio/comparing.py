@@ -67,7 +67,7 @@ class Comparison:
         if settings.variation_strength > 0 or "variation_strength" in varied:
             seeds["variation_seed"] = _drawn(settings.variation_seed)
         model = str(varied.get("model", [settings.model])[0])
-        self.settings = replace(settings, **seeds, model=_name(model), count=1, history=())
+        self.settings = replace(settings, **seeds, model=_name(model), count=1, batch="", history=())
         self.cells = {place: Cell(self._own(place)) for place in self.places()}
 
     def places(self) -> list[Place]:

@@ -10,6 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from . import batches
 from .errors import UserError
 from .options import LARGEST_SEED
 
@@ -90,13 +91,22 @@ def root(settings: Any) -> Any:
 
 
 def single(settings: Any, index: int) -> Any:
-    """What draws picture `index` of a batch again by itself: its own seeds, count 1, in every part of its past."""
+    """What draws picture `index` of a batch again by itself: its own seeds, count 1, in every part of its past.
+
+    It keeps its place in its batch, without which the bits would not come out the same.
+    """
     walked = [(_one(before, index), step) for before, step in _walked(settings)]
     return _with_past(_one(_alone(settings), index), walked)
 
 
 def _one(settings: Any, index: int) -> Any:
-    return dataclasses.replace(settings, **_own_seeds(settings, index), count=1)
+    own = _own_seeds(settings, index)
+    return dataclasses.replace(settings, **own, count=1, batch=batches.alone(settings, index))
+
+
+def in_batch(settings: Any, batch: str) -> Any:
+    """The same but for the last walk, which works on these rows at once; the walks before it stay as they were."""
+    return _with_past(dataclasses.replace(_alone(settings), batch=batch), _walked(settings))
 
 
 def _own_seeds(settings: Any, index: int) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import cards, outputs, sources
+from . import batches, cards, outputs, sources
 from .errors import UserError
 from .events import KEEP, Finished, NotSaved, Preview, Ready, Saved, SheetSaved, Started, Status, Warned
-from .history import single
+from .history import in_batch, single
 from .loading import load_libraries
 from .settings import LARGEST_SEED, FilmSettings, GenerationSettings, SavingSettings, TrainingSettings
 from .trajectory import Start, Trajectory
@@ -45,7 +45,7 @@ def generate(
     """
     card = cards.find(settings.model)
     seed = secrets.randbelow(LARGEST_SEED + 1 - settings.count) if settings.seed is None else settings.seed
-    settings = replace(settings, model=card.name, seed=seed)
+    settings = in_batch(replace(settings, model=card.name, seed=seed), _batch(settings, start))
     if settings.variation_strength > 0 and settings.variation_seed is None:
         settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
     yield Status(text=f"Loading {card.title}…")
@@ -82,6 +82,13 @@ def generate(
         steps_per_second=walked / max(seconds, 1e-9),
         stopped_at=settings.until or None,
     )
+
+
+def _batch(settings: GenerationSettings, start: Start | None) -> str:
+    """What the network is to work on at once. One picture of a batch, drawn again by its seed, takes its place there."""
+    if start is not None:
+        return batches.of_pictures(start.pictures, settings.count)
+    return settings.batch if settings.count == 1 and settings.seed is not None else ""
 
 
 def _save(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import __version__, hardware
+from . import __version__, batches, hardware
 from .cards import USUAL_SIZE, ModelCard, read_small_json, unet_folder
 from .checkpoint import Checkpoint, read_model
 from .diffusion.denoiser import Denoiser
@@ -134,6 +134,7 @@ class UNetModel:
             labels=labels,
             guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
             null_class=self.card.null_class,
+            rows=batches.places(settings, pictures),
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .batches import read_batch
 from .diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from .errors import UserError
 from .film_settings import EASINGS, FILM_VIEWS, FilmSettings
@@ -182,6 +183,9 @@ class GenerationSettings:
         help="how far to go from the first seed (0) to the second (1)",
     )
     history: tuple[Part, ...] = carried((), read_history)  # of a branch: what was walked before
+    batch: str = carried(
+        "", read_batch
+    )  # the rows the network works on at once: the last bits depend on them
 
     def __post_init__(self) -> None:
         check(self)

@@ -16,7 +16,7 @@ from .settings import GenerationSettings
 if TYPE_CHECKING:
     import numpy as np
 
-BUDGET = 200 << 20  # bytes
+BUDGET = 190_000_000  # bytes; the process grows by about 200 MB with it
 LOUDER = 2  # the difference to the final picture is shown this much stronger
 VIEWS = {
     "denoised": "Predicted picture",

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import cards, outputs, sources
+from . import batches, cards, outputs, sources
 from .errors import UserError
 from .events import Finished, NotSaved, Preview, Saved, Status, WalkDrawn, WalkStarted
 from .film import check_target, of_pictures, save
@@ -146,7 +146,8 @@ def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any
             for frame in model.frames(shared, draws=draws, **own_picture):
                 yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
             walked += frame.index
-            for own, picture in zip(batch, frame.denoised, strict=True):
+            for place, (own, picture) in enumerate(zip(batch, frame.denoised, strict=True)):
+                own = replace(own, batch=batches.alone(shared, place))  # to draw the same bits alone
                 yield WalkDrawn(index=done, total=len(plans), settings=own, picture=picture.copy())
                 done += 1
     seconds = time.perf_counter() - begun

@@ -188,11 +188,13 @@ def test_like_takes_every_setting_from_a_picture_and_flags_win(run, draw, tmp_pa
         churn=3.0,
         class_label="hat",
         guidance=1.5,
+        batch="-,0",
     )
     path = outputs.save(picture(1), made, facts={}, folder=tmp_path)
     run("generate --like", path)
+    run("generate --steps 33 --like", path)
     run("generate --steps 4 --model faces --like", path)
-    assert draw.asked == [made, replace(made, steps=4, model="faces")]
+    assert draw.asked == [made, made, replace(made, steps=4, model="faces", batch="")]
 
 
 def test_like_a_picture_of_another_program_takes_what_it_says(run, draw, tmp_path):

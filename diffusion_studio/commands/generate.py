@@ -158,6 +158,8 @@ def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSetting
         told = dict(record.given)
         if "model" not in wanted:
             told["model"] = outputs.find_model(record).name
+    if any(told.get(name) != value for name, value in wanted.items()):
+        told.pop("batch", None)  # another picture: it had no place in that batch
     card = cards.find(wanted.get("model", told.get("model", "")))
     return replace(card.defaults(), **{**told, **wanted, "model": card.name})
 

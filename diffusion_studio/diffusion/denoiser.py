@@ -5,7 +5,7 @@ The only face a sampler sees of a network (Karras et al. 2022, EDM, sec. 5, for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Denoiser:
     two predictions come from one batch of 2N (Ho & Salimans 2022, eq. 6, where guidance is w + 1). 0: as if there were no class.
     clipping: "range" keeps x̂_0 in [-clip_range, clip_range], as models of pixels need at every step; "dynamic" as
     `threshold_dynamically`; "none".
+    rows: which rows of how many these states take in the network's batch, for the last bits of its answer depend on that; the
+    others are filled with a copy. None, or as many as there are: the batch as it is.
     x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep told to the network is
     the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
     """
@@ -39,6 +41,7 @@ class Denoiser:
         labels: Tensor | None = None,
         guidance: float = 1.0,
         null_class: int | None = None,
+        rows: tuple[Sequence[int], int] | None = None,
     ) -> None:
         if prediction not in TO_CLEAN:
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
@@ -50,6 +53,7 @@ class Denoiser:
         self.to_clean = TO_CLEAN[prediction]
         self.clipping, self.clip_range = clipping, clip_range
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
+        self.rows = rows
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         # sqrt(alpha_bar): back to the variance-preserving state the network was trained on
@@ -61,13 +65,22 @@ class Denoiser:
 
     def predict(self, x_t: Tensor, timestep: float) -> Tensor:
         """The network's own answer for the variance-preserving state x_t, guided where asked."""
+        places, count = self.rows or ((), 0)
+        if len(x_t) != len(places) or len(x_t) == count:
+            return self._guided(x_t, timestep, self.labels)
+        source = torch.zeros(count, dtype=torch.long)
+        source[list(places)] = torch.arange(len(x_t))
+        labels = None if self.labels is None else self.labels[source]
+        return self._guided(x_t[source], timestep, labels)[list(places)]
+
+    def _guided(self, x_t: Tensor, timestep: float, labels: Tensor | None) -> Tensor:
         t = torch.full((len(x_t),), timestep, dtype=torch.float32, device=x_t.device)
-        if self.labels is None or self.guidance == 1 or self.null_class is None:
-            return self.network(x_t, t, self.labels).to(x_t.dtype)
-        empty = torch.full_like(self.labels, self.null_class)
+        if labels is None or self.guidance == 1 or self.null_class is None:
+            return self.network(x_t, t, labels).to(x_t.dtype)
+        empty = torch.full_like(labels, self.null_class)
         if self.guidance == 0:
             return self.network(x_t, t, empty).to(x_t.dtype)
-        both = self.network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([self.labels, empty]))
+        both = self.network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([labels, empty]))
         conditional, unconditional = both.to(x_t.dtype).chunk(2)
         return unconditional + self.guidance * (conditional - unconditional)
 

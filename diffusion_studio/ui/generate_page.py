@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
-from .. import cards
+from .. import batches, cards
 from ..errors import UserError
 from ..folders import models_dir
 from ..settings import STEERING, GenerationSettings, from_dict, to_dict
@@ -35,6 +35,7 @@ from .texts import readable
 
 PATIENCE = 200  # milliseconds without a first picture before the canvas says what it waits for
 SECTION = "generation"
+AGAIN = "Drawn in its place in a batch of {}, for the same pixels; change a setting to draw it alone"
 EVERY = tuple(f.name for f in fields(GenerationSettings))
 
 
@@ -200,7 +201,7 @@ class GeneratePage(Page):
         """Take these settings into the form; the others stay, but for those that are about another picture."""
         alone = set(values) <= {"seed"}  # the same picture from another seed
         past = self.panel.past if alone else None
-        shown = to_dict(replace(self.panel.value(), history=()))
+        shown = to_dict(replace(self.panel.value(), history=(), batch=""))
         if not alone:
             shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
         settings, refused = from_dict(GenerationSettings, {**shown, **values})
@@ -209,6 +210,8 @@ class GeneratePage(Page):
             self.panel.show_past(past)
         if refused:
             self._studio.told.emit(" ".join(refused))
+        elif settings.batch:
+            self._studio.told.emit(AGAIN.format(len(batches.rows(settings))))
 
     def _use_shown(self, *names: str) -> None:
         """Take these settings of the picture on the canvas."""

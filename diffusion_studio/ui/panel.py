@@ -58,6 +58,7 @@ class GenerationPanel(QWidget):
         self.button = ActionButton("Generate", "Draw the picture (Ctrl+Enter)")
         self.line = Line(align=Qt.AlignmentFlag.AlignHCenter)
         self._showing = False
+        self._shown = self.form.value()
         self._lay_out()
         self.chooser.changed.connect(self._choose_model)
         self.form.changed.connect(self._follow)
@@ -73,6 +74,8 @@ class GenerationPanel(QWidget):
 
     def value(self) -> GenerationSettings:
         own = self.form.value()
+        if own.batch and own != self._shown:
+            own = replace(own, batch="")  # another picture than was shown: it has no place in its batch
         until = self.few_steps.value(own.steps)
         if self.past is None:
             return replace(own, until=until, history=())
@@ -92,6 +95,7 @@ class GenerationPanel(QWidget):
         self.chooser.show_value(settings.model)
         self._show_card()
         self.form.show_value(replace(settings, history=(), until=0))
+        self._shown = self.form.value()
         self._showing = False
 
     def show_cards(self, cards: list[ModelCard]) -> None:

@@ -416,6 +416,22 @@ def test_a_picture_with_a_past_brings_it_to_the_form(page, steering, draw, qtbot
     assert not page.panel.value().history
 
 
+def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page, draw, qtbot, window):
+    run(qtbot, page, count=3)
+    picture = page.canvas.pictures[1]
+    page.saved.use_settings(picture.path)
+    qtbot.waitUntil(lambda: page.panel.value() == picture.settings)
+    assert page.panel.value().batch == "-,0,-"
+    assert "a batch of 3" in window.interior.status.told.text()
+    steps = page.panel.form.fields["steps"]
+    steps.show_value(9)
+    assert page.panel.value().batch == ""
+    steps.show_value(picture.settings.steps)
+    assert page.panel.value() == picture.settings
+    page.use({"seed": 6})
+    assert page.panel.value().batch == ""
+
+
 def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot):
     first = make_window()
     first.page.panel.show_value(branch(GenerationSettings(model="faces", seed=3), 4, seed=5))
