@@ -9,7 +9,7 @@ from typing import Any
 from .. import cards
 from ..errors import UserError
 from ..gallery.entries import Entry
-from ..heeding import ONLY_WITH
+from ..heeding import HEEDED
 from ..options import from_dict, options
 from ..settings import STEERING, GenerationSettings
 from .panel import class_title
@@ -17,14 +17,15 @@ from .texts import readable
 
 MADE_BY = "Made by"
 IDLE = GenerationSettings()
-USUAL = ("clipping", "precision", "device")  # told only where they differ from what is usual
+QUIET = ("clipping", "precision", "device", *STEERING)  # told only where they differ from what is usual
 
 
 def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
     """The settings in readable form; those that did nothing are left out, and the model when it is gone says what to do."""
+    settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
     for name, facts in options(GenerationSettings).items():
         value = entry.value(name)
-        if name in ("model", "count") or value in (None, "") or _says_nothing(entry, name):
+        if name in ("model", "count") or value in (None, "") or _says_nothing(settings, name):
             continue
         if name == "class_label":
             value = class_title(str(value))
@@ -32,7 +33,6 @@ def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
             value = f"{str(value)[:10]}…"
         shown = facts.choices.get(str(value), str(value)) if facts.choices else _short(value)
         yield facts.label, readable(shown)
-    settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
     for part in settings.history:
         seed = dict(part.values).get("seed", settings.seed)
         yield "Branch", f"of seed {seed}, left at step {part.step}"
@@ -102,19 +102,12 @@ def _last_step(entry: Entry) -> int:
     return settings.history[-1].step if settings is not None and settings.history else 0
 
 
-def _says_nothing(entry: Entry, name: str) -> bool:
-    if name in ONLY_WITH:
-        return bool(entry.value("sampler") != ONLY_WITH[name])
-    if name in USUAL:
-        return bool(entry.value(name) == getattr(IDLE, name))
-    return name in STEERING and _idle(entry, name)
-
-
-def _idle(entry: Entry, name: str) -> bool:
-    """Whether a setting of the picture's own past or source stands as it does by itself."""
-    goes_with = {"strength": "source", "resamples": "mask", "variation_seed": "variation_strength"}
-    with_it = goes_with.get(name)
-    return entry.value(name) == getattr(IDLE, name) if with_it is None else not entry.value(with_it)
+def _says_nothing(settings: GenerationSettings, name: str) -> bool:
+    """Whether nothing heeded a setting, or it stands as it does by itself."""
+    if name in HEEDED:
+        heeds, _ = HEEDED[name]
+        return not heeds(settings)
+    return name in QUIET and getattr(settings, name) == getattr(IDLE, name)
 
 
 def _short(value: object) -> str:
