@@ -167,7 +167,7 @@ def test_every_option_arrives(run, draw, tmp_path):
             variation_strength=0.1,
         )
     ]
-    assert {*options(GenerationSettings), "history"} == set(draw.asked[0].__dataclass_fields__)
+    assert {*options(GenerationSettings), "history", "batch"} == set(draw.asked[0].__dataclass_fields__)
 
 
 def test_the_models_recommendation_outdoes_the_general_defaults_and_is_outdone_by_flags(run, draw):

@@ -131,7 +131,7 @@ def test_a_film_says_what_made_it_and_how_it_was_filmed(tmp_path, ending):
     exported(trajectory, path, picture=2, easing="change", scale=2)
     record = outputs.read(path)
     assert record.ours and not record.refused
-    assert record.settings == replace(PLAN, seed=8, count=1)
+    assert record.settings == replace(PLAN, seed=8, count=1, batch="-,0")
     assert record.facts["film"]["easing"] == "change" and record.facts["film"]["picture"] == 2
     assert (record.width, record.height) == (2 * SIZE, 2 * SIZE)
 

@@ -83,7 +83,8 @@ def test_events_come_in_their_order(pretended, tmp_path):
     assert [preview.index for preview in previews] == [0, 1, 2, 3]
     assert all(a.seconds <= b.seconds for a, b in zip(previews, previews[1:], strict=False))
     assert [event.settings for event in saved] == [
-        replace(started.settings, seed=4 + k, count=1) for k in range(2)
+        replace(started.settings, seed=4, count=1, batch="0,-"),
+        replace(started.settings, seed=5, count=1, batch="-,0"),
     ]
     assert all(event.path.is_file() and (event.picture == 3).all() for event in saved)
     assert events[8].path.is_file() and events[9].steps_per_second > 0
