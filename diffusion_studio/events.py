@@ -219,7 +219,7 @@ class Samples:
     step: int
     ema: np.ndarray  # (N, H, W, 3) uint8
     raw: np.ndarray
-    warming_up: bool  # the average still remembers the untrained start
+    warming_up: bool  # the average still remembers where it started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices, QDrag, QGuiApplication, QImage, QPix
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from ..settings import GenerationSettings
+from . import usual_places
 from .pictures import to_image
 from .preferences import Preferences
 from .studio import Studio
@@ -67,7 +68,7 @@ def ask_target(parent: QWidget, suggested: str) -> Path | None:
 
 
 def ask_folder(parent: QWidget) -> Path | None:
-    name = QFileDialog.getExistingDirectory(parent, "Save the pictures in")
+    name = QFileDialog.getExistingDirectory(parent, "Save the pictures in", usual_places.pictures())
     return Path(name) if name else None
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QStandardPaths, Signal
+from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
 from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
+
+from . import usual_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +70,5 @@ def to_array(image: QImage) -> np.ndarray:
 
 
 def ask_picture(parent: QWidget) -> Path | None:
-    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    name, _ = QFileDialog.getOpenFileName(parent, "Start from a picture", pictures, FILTER)
+    name, _ = QFileDialog.getOpenFileName(parent, "Start from a picture", usual_places.pictures(), FILTER)
     return Path(name) if name else None

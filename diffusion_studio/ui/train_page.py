@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 from ..errors import UserError
 from ..folders import resource
 from ..settings import TrainingSettings
+from . import usual_places
 from .generation import hardware_words, time_words
 from .studio import Studio
 from .train_actions import TrainActions
@@ -98,7 +99,9 @@ class TrainPage(DropPage):
     # --- the folder ---
 
     def choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of pictures")
+        folder = QFileDialog.getExistingDirectory(
+            self, "Choose a folder of pictures", usual_places.pictures()
+        )
         if folder:
             self.open_folder(Path(folder))
 

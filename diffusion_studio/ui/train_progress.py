@@ -86,7 +86,7 @@ class ProgressView(QWidget):
     def add(self, event: Loss) -> None:
         self._figure("step", f"{event.step:,}")
         self._figure("speed", f"{event.pictures_per_second:,.0f}")
-        self._figure("left", time_words(event.time_left))
+        self._figure("left", time_words(event.time_left) if event.time_left else "–")
         if math.isfinite(event.loss):  # a sitting that begins with a look has none yet
             self._figure("loss", f"{event.loss:.4f}")
         self._log.append({"step": event.step, "loss": event.loss, "validation": event.validation})

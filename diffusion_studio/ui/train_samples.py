@@ -10,9 +10,11 @@ import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from ..folders import outputs_dir
 from .canvas import Canvas
 from .icons import IconButton
 from .labels import plain_label
+from .picture_drop import FILTER
 from .pictures import Picture
 from .studio import Studio
 from .theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 KEPT = 60  # sheets of raw pictures of this sitting; the averaged ones are files
 FRAME = 160  # milliseconds of the film
-WARMING = "The average still remembers the untrained start: the raw pictures tell more for now."
+WARMING = "The average still remembers where it started: the raw pictures tell more for now."
 
 
 class SampleCanvas(Canvas):
@@ -177,9 +179,7 @@ class SamplesView(QWidget):
 
     def _choose(self) -> None:
         """Ask about a picture in a file."""
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Compare a picture", "", "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
-        )
+        name, _ = QFileDialog.getOpenFileName(self, "Compare a picture", str(outputs_dir()), FILTER)
         if name:
             self._unselect()
             self.nearest.ask(Path(name))
