@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import UserError
+from .own_memory import Kept, change_tensors, is_tensor
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
     import numpy as np
 
-BUDGET = 190_000_000  # bytes; the process grows by about 200 MB with it
+BUDGET = 200_000_000  # bytes
 LOUDER = 2  # the difference to the final picture is shown this much stronger
 VIEWS = {
     "denoised": "Predicted picture",
@@ -48,7 +49,7 @@ class State:
             self,
             x=self.x[chosen],
             denoised=self.denoised[chosen],
-            memory=_each_tensor(self.memory, lambda tensor: tensor[chosen]),
+            memory=change_tensors(self.memory, lambda tensor: tensor[chosen], is_tensor),
             random=[self.random[place] for place in chosen],
             known_random=None
             if self.known_random is None
@@ -60,16 +61,31 @@ class State:
             self,
             x=self.x.to(device),
             denoised=self.denoised.to(device),
-            memory=_each_tensor(self.memory, lambda tensor: tensor.to(device)),
+            memory=change_tensors(self.memory, lambda tensor: tensor.to(device), is_tensor),
         )
+
+
+HEAVY = ("x", "denoised", "memory", "random", "known_random")  # what of a State holds tensors
+
+
+class KeptState:
+    """A State on the CPU, in memory of its own."""
+
+    __slots__ = ("_heavy", "_rest")
+
+    def __init__(self, state: State) -> None:
+        self._heavy = Kept(tuple(getattr(state, name) for name in HEAVY))
+        nothing: dict[str, Any] = dict.fromkeys(HEAVY)
+        self._rest = replace(state, **nothing)
 
     @property
     def size(self) -> int:
-        """Bytes, shared ones counted each time: what it holds alone once its neighbours are gone."""
-        tensors: list[Any] = [self.x, self.denoised, *_tensors(self.memory)]
-        for streams in (self.random, self.known_random):
-            tensors.extend(state for stream in streams or () for state in stream)
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        """Bytes."""
+        return self._heavy.size
+
+    def state(self) -> State:
+        heavy: dict[str, Any] = dict(zip(HEAVY, self._heavy.value(), strict=True))
+        return replace(self._rest, **heavy)
 
 
 class StepFacts(NamedTuple):
@@ -102,7 +118,7 @@ class Trajectory:
         self.first, self.total = 0, 0
         self.stride = 1  # every how many steps one is kept
         self._lock = threading.Lock()
-        self._states: dict[int, State] = {}
+        self._states: dict[int, KeptState] = {}
         self._facts: list[StepFacts] = []
 
     # --- the job's side ---
@@ -113,28 +129,29 @@ class Trajectory:
     def append(self, state: State) -> None:
         """Keep a step; the first, the newest and every `stride`-th stay."""
         state = state.to("cpu")
+        kept = KeptState(state)
         with self._lock:
             newest = self._facts[-1].index if self._facts else None
             if newest is None:
                 self.first = state.index
                 change = None
             else:
-                change = _change(self._states[newest], state)
+                change = _change(self._states[newest].state(), state)
                 if not self._stays(newest):
                     del self._states[newest]
             self.total = state.total
-            self._states[state.index] = state
+            self._states[state.index] = kept
             snr = state.sigma**-2 if state.sigma else float("inf")
             self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
-            self._thin(state)
+            self._thin(state.index, kept.size)
 
     def _stays(self, index: int) -> bool:
         return (index - self.first) % self.stride == 0
 
-    def _thin(self, newest: State) -> None:
-        while len(self._states) * newest.size > self.budget and len(self._states) > 3:
+    def _thin(self, newest: int, size: int) -> None:
+        while len(self._states) * size > self.budget and len(self._states) > 3:
             self.stride *= 2
-            for index in [i for i in self._states if not self._stays(i) and i != newest.index]:
+            for index in [i for i in self._states if not self._stays(i) and i != newest]:
                 del self._states[index]
 
     # --- the reader's side ---
@@ -142,6 +159,12 @@ class Trajectory:
     def __len__(self) -> int:
         """How many steps there were, kept or not."""
         return len(self._facts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the steps that are kept."""
+        with self._lock:
+            return sum(kept.size for kept in self._states.values())
 
     def facts(self) -> list[StepFacts]:
         with self._lock:
@@ -157,7 +180,7 @@ class Trajectory:
         with self._lock:
             if not self._states:
                 raise UserError("No step of this generation has been kept yet.")
-            return self._states[min(self._states, key=lambda kept: abs(kept - index))]
+            return self._states[min(self._states, key=lambda kept: abs(kept - index))].state()
 
     def at(self, index: int, pictures: Sequence[int] | None = None) -> Start:
         """Where to go on from step `index`, with some of the pictures (by place) or all of them."""
@@ -166,7 +189,7 @@ class Trajectory:
             before = [kept for kept in self._states if kept <= index]
             if not before or index > self._facts[-1].index:
                 raise UserError(f"Step {index} of this generation can not be gone on from.")
-            state = self._states[max(before)]
+            state = self._states[max(before)].state()
         if places != tuple(range(len(self.pictures))):
             state = state.select(places)
         return Start(
@@ -228,16 +251,3 @@ def to_uint8(pictures: Any) -> np.ndarray:
 def _change(before: State, now: State) -> np.ndarray:
     moved = (now.denoised - before.denoised).flatten(1).float()
     return (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()
-
-
-def _tensors(memory: Any) -> list[Any]:
-    if isinstance(memory, tuple):
-        return [tensor for item in memory for tensor in _tensors(item)]
-    return [memory] if hasattr(memory, "element_size") else []
-
-
-def _each_tensor(memory: Any, change: Any) -> Any:
-    """A sampler's memory (tuples of tensors, numbers and None) with each tensor changed."""
-    if isinstance(memory, tuple):
-        return tuple(_each_tensor(item, change) for item in memory)
-    return change(memory) if hasattr(memory, "element_size") else memory

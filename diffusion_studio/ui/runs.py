@@ -148,7 +148,7 @@ class Runs:
     @property
     def size(self) -> int:
         """Bytes of all their steps."""
-        return sum(bytes_of(run.trajectory) for run in self.all)
+        return sum(run.trajectory.size for run in self.all)
 
     def chain(self, run: Run) -> list[Run]:
         """The ancestors of a run in memory, itself, and what went on from it last: first to last."""
@@ -165,11 +165,6 @@ class Runs:
             if run.parent is gone:
                 run.parent = None
                 run.forget_views()
-
-
-def bytes_of(trajectory: Trajectory) -> int:
-    kept = trajectory.kept()
-    return len(kept) * trajectory.state(kept[-1]).size if kept else 0
 
 
 def difference(parent: GenerationSettings, child: GenerationSettings) -> str:

@@ -14,6 +14,13 @@ from tests.shown import shown_views
 CLASSES = ("beard", "glasses", "long_hair")
 
 
+class Step(SimpleNamespace):
+    """A step that is kept as it is."""
+
+    def state(self):
+        return self
+
+
 class Steps(Trajectory):
     """A trajectory of plain arrays, filled without torch."""
 
@@ -25,7 +32,7 @@ class Steps(Trajectory):
         change = None if before is None else np.abs(preview.denoised - before.astype(float)).mean((1, 2, 3))
         with self._lock:
             self.total = preview.total
-            self._states[preview.index] = SimpleNamespace(
+            self._states[preview.index] = Step(
                 index=preview.index,
                 denoised=preview.denoised,
                 noisy=preview.noisy,
