@@ -142,13 +142,23 @@ def test_only_some_of_a_batch_go_on(model):
     assert np.abs(finished.astype(int) - whole[[1, 3]]).max() <= 1  # a smaller batch may round differently
 
 
-def test_a_single_picture_of_a_branched_batch_comes_again_alone(model):
-    settings = plan(sampler="ddpm", count=3)
-    child = branch(settings, 3, seed=40)
-    whole = draw(model, child)
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_single_picture_of_a_branched_batch_comes_again_alone(model, sampler, how):
+    options, pictures = HOW[how]
+    settings = plan(sampler=sampler, count=3, eta=0.5, churn=20.0, **options)
+    child = branch(settings, 2, guidance=2.0)
+    whole = draw(model, child, **pictures)
+    for place in range(3):
+        alone = single(child, place)
+        assert np.array_equal(draw(model, alone, **pictures)[0], whole[place])
+
+
+def test_a_single_picture_has_its_own_seeds_and_its_place_in_the_batch():
+    child = branch(plan(count=3), 3, seed=40)
     alone = single(child, 2)
     assert (alone.seed, parts(alone)[0][0].seed, alone.count, alone.batch) == (42, 7, 1, "-,-,0")
-    assert np.array_equal(draw(model, alone)[0], whole[2])
+    assert single(alone, 0) == alone
 
 
 @pytest.mark.parametrize("batch", [3, "0,", "x", "0,100", ",".join(["0"] * 65), None])
