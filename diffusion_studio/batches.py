@@ -33,9 +33,9 @@ def rows(settings: Any) -> list[str]:
     return settings.batch.split(",") if settings.batch else [str(place) for place in range(settings.count)]
 
 
-def of_pictures(pictures: Sequence[int], count: int) -> str:
-    """Of some pictures of `count`, in this order."""
-    return "" if list(pictures) == list(range(count)) else ",".join(map(str, pictures))
+def of_pictures(pictures: Sequence[int]) -> str:
+    """Of these pictures, in this order."""
+    return ",".join(map(str, pictures))
 
 
 def alone(settings: Any, index: int) -> str:

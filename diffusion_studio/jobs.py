@@ -86,8 +86,8 @@ def generate(
 
 def _batch(settings: GenerationSettings, start: Start | None) -> str:
     """What the network is to work on at once. One picture of a batch, drawn again by its seed, takes its place there."""
-    if start is not None:
-        return batches.of_pictures(start.pictures, settings.count)
+    if start is not None and start.pictures != tuple(range(settings.count)):
+        return batches.of_pictures(start.pictures)
     return settings.batch if settings.count == 1 and settings.seed is not None else ""
 
 

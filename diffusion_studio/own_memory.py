@@ -14,6 +14,10 @@ from typing import Any
 LINE = 64  # bytes; each tensor begins on a cache line
 
 
+def is_tensor(value: Any) -> bool:
+    return hasattr(value, "element_size")
+
+
 class Kept:
     """A value made of tuples, lists, numbers and CPU tensors, copied; `value()` gives it back, its tensors in place."""
 
@@ -30,7 +34,7 @@ class Kept:
             total += -(-tensor.numel() * tensor.element_size() // LINE) * LINE
         self.size = total  # bytes
         self._room = _piece(max(total, 1))
-        self._form = change_tensors(value, lambda tensor: _Place(numbers[id(tensor)]), is_tensor)
+        self._form = change_tensors(value, lambda tensor: _Place(numbers[id(tensor)]))
         for number, tensor in enumerate(found.values()):
             self._tensor(number).copy_(tensor)
 
@@ -59,15 +63,11 @@ def tensors_of(value: Any) -> Iterator[Any]:
         yield value
 
 
-def change_tensors(value: Any, change: Callable[[Any], Any], which: Callable[[Any], bool]) -> Any:
-    """The same tuples and lists with what is meant changed."""
+def change_tensors(value: Any, change: Callable[[Any], Any], which: Callable[[Any], bool] = is_tensor) -> Any:
+    """The same tuples and lists with each tensor in them changed, or whatever `which` picks."""
     if isinstance(value, tuple | list):
         return type(value)(change_tensors(item, change, which) for item in value)
     return change(value) if which(value) else value
-
-
-def is_tensor(value: Any) -> bool:
-    return hasattr(value, "element_size")
 
 
 def _piece(size: int) -> mmap.mmap:

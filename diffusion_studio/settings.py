@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .batches import read_batch
+from .batches import LARGEST, read_batch
 from .diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from .errors import UserError
 from .film_settings import EASINGS, FILM_VIEWS, FilmSettings
@@ -99,7 +99,7 @@ class GenerationSettings:
         help="how strongly the class is obeyed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied",
     )
     count: int = option(
-        1, min=1, max=64, label="Count", help="how many pictures; picture k uses the seed plus k"
+        1, min=1, max=LARGEST, label="Count", help="how many pictures; picture k uses the seed plus k"
     )
     eta: float = option(
         0.0,
@@ -183,9 +183,7 @@ class GenerationSettings:
         help="how far to go from the first seed (0) to the second (1)",
     )
     history: tuple[Part, ...] = carried((), read_history)  # of a branch: what was walked before
-    batch: str = carried(
-        "", read_batch
-    )  # the rows the network works on at once: the last bits depend on them
+    batch: str = carried("", read_batch)  # what the network works on at once, see batches.py
 
     def __post_init__(self) -> None:
         check(self)

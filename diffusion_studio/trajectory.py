@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import UserError
-from .own_memory import Kept, change_tensors, is_tensor
+from .own_memory import Kept, change_tensors
 from .settings import GenerationSettings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class State:
             self,
             x=self.x[chosen],
             denoised=self.denoised[chosen],
-            memory=change_tensors(self.memory, lambda tensor: tensor[chosen], is_tensor),
+            memory=change_tensors(self.memory, lambda tensor: tensor[chosen]),
             random=[self.random[place] for place in chosen],
             known_random=None
             if self.known_random is None
@@ -61,7 +61,7 @@ class State:
             self,
             x=self.x.to(device),
             denoised=self.denoised.to(device),
-            memory=change_tensors(self.memory, lambda tensor: tensor.to(device), is_tensor),
+            memory=change_tensors(self.memory, lambda tensor: tensor.to(device)),
         )
 
 
@@ -120,6 +120,7 @@ class Trajectory:
         self._lock = threading.Lock()
         self._states: dict[int, KeptState] = {}
         self._facts: list[StepFacts] = []
+        self._denoised: Any = None  # of the newest step
 
     # --- the job's side ---
 
@@ -136,11 +137,11 @@ class Trajectory:
                 self.first = state.index
                 change = None
             else:
-                change = _change(self._states[newest].state(), state)
+                change = _change(self._denoised, state.denoised)
                 if not self._stays(newest):
                     del self._states[newest]
             self.total = state.total
-            self._states[state.index] = kept
+            self._states[state.index], self._denoised = kept, state.denoised
             snr = state.sigma**-2 if state.sigma else float("inf")
             self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
             self._thin(state.index, kept.size)
@@ -248,6 +249,6 @@ def to_uint8(pictures: Any) -> np.ndarray:
     return levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
 
 
-def _change(before: State, now: State) -> np.ndarray:
-    moved = (now.denoised - before.denoised).flatten(1).float()
+def _change(before: Any, now: Any) -> np.ndarray:
+    moved = (now - before).flatten(1).float()
     return (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()

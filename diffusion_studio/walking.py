@@ -120,6 +120,7 @@ def plan(
             variation_strength=strength,
             class_label=settings.class_label or (classes[nearer % len(classes)] if classes else ""),
             count=1,
+            batch="",
         )
 
     ends = [*seeds[1:], seeds[0]] if loop else seeds[1:]

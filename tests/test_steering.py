@@ -133,6 +133,18 @@ def test_a_branch_with_another_seed_keeps_the_class_that_the_first_seed_drew(mod
     assert model.class_row(branch(settings, 2, seed=7), 0) == model.class_row(settings, 0)
 
 
+def test_a_branch_of_a_picture_drawn_again_in_its_place_equals_it_too(installed):
+    def run(settings, **how):
+        trajectory = Trajectory()
+        list(jobs.generate(settings, save=False, trajectory=trajectory, **how))
+        return trajectory
+
+    again = run(single(plan(model="tiny", count=3), 1))
+    child = run(branch(again.settings, 2), start=again.at(2))
+    assert again.settings.batch == child.settings.batch == "-,0,-"
+    assert torch.equal(child.state(STEPS).x, again.state(STEPS).x)
+
+
 def test_only_some_of_a_batch_go_on(model):
     settings = plan(sampler="dpmpp_2m_sde", count=4)
     whole = draw(model, settings)

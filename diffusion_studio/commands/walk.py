@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if arguments.out is not None:
         check_folder(arguments.out)
     told = {**given(arguments, GenerationSettings), **own_picture(arguments)}
-    settings = replace(settings_for(told, arguments.like), history=(), batch="", variation_strength=0.0)
+    settings = replace(settings_for(told, arguments.like), history=(), variation_strength=0.0)
     report = WalkReport(arguments.json)
     job = jobs.walk(
         settings,

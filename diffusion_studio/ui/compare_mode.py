@@ -75,7 +75,7 @@ class CompareMode(QObject):
             self.action.setChecked(False)
 
     def _base(self) -> GenerationSettings:
-        return replace(self._panel.value(), history=(), batch="", count=1, until=0)
+        return replace(self._panel.value(), history=(), count=1, until=0)
 
     def _toggle(self, on: bool) -> None:
         if on:

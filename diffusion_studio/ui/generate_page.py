@@ -210,7 +210,7 @@ class GeneratePage(Page):
             self.panel.show_past(past)
         if refused:
             self._studio.told.emit(" ".join(refused))
-        elif settings.batch:
+        elif self.panel.value().batch:
             self._studio.told.emit(AGAIN.format(len(batches.rows(settings))))
 
     def _use_shown(self, *names: str) -> None:

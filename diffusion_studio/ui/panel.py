@@ -94,7 +94,10 @@ class GenerationPanel(QWidget):
         self.few_steps.show_value(settings.until)
         self.chooser.show_value(settings.model)
         self._show_card()
-        self.form.show_value(replace(settings, history=(), until=0))
+        wanted = replace(settings, history=(), until=0)
+        self.form.show_value(wanted)
+        if settings.seed is None or self.form.value() != wanted:
+            self.form.carry(batch="")
         self._shown = self.form.value()
         self._showing = False
 

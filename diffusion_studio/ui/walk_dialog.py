@@ -55,7 +55,7 @@ class WalkDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Walk between seeds")
         self._studio, self._worker = studio, worker
-        self._settings = replace(settings, history=(), batch="", count=1, until=0, variation_strength=0.0)
+        self._settings = replace(settings, history=(), count=1, until=0, variation_strength=0.0)
         self._job: int | None = None
         self._pictures: list[np.ndarray] = []
         self.seeds = QLineEdit()

@@ -1,6 +1,7 @@
-"""How quick the timeline is: painting a step while one scrubs, steps a second, and what recording costs a generation.
+"""How quick the timeline is: painting a step while one scrubs, steps a second, and what recording costs a generation in time
+and memory.
 
-    python tests/benchmarks/timeline.py [--pictures 16] [--side 64] [--steps 50] [--model NAME] [--rounds 6]
+    python tests/benchmarks/timeline.py [--pictures 16] [--side 64] [--steps 50] [--model NAME] [--rounds 6] [--long 1000]
 
 The pictures that are scrubbed are synthetic, in the real window; the generation is real, with the installed model of that
 name (none: the one that comes along). Runs on the display there is (on a bare Linux: under `xvfb-run`), or with
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--model", default="")
     parser.add_argument("--rounds", type=int, default=6, help="pairs of generations")
+    parser.add_argument("--long", type=int, default=1000, help="steps of the run whose memory is watched")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["DIFFUSION_STUDIO_HOME"] = home
@@ -37,6 +39,7 @@ def main() -> None:
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
         print_scrubbing(options)
         print_recording(options)
+        print_memory(options)
 
 
 # --- scrubbing ---
@@ -184,6 +187,23 @@ def print_recording(options: argparse.Namespace) -> None:
         print(
             f"{count:>3} pictures: {before:7.2f} plain, {after:7.2f} recorded: {100 * (after / before - 1):+.1f} %"
         )
+
+
+def print_memory(options: argparse.Namespace) -> None:
+    """How far the process grows in a long run of 16 pictures, against what is kept of it."""
+    import psutil
+
+    from diffusion_studio import cards
+    from diffusion_studio.trajectory import Trajectory
+
+    card, process, trajectory = cards.find(options.model), psutil.Process(), Trajectory()
+    settings = replace(card.defaults(), model=card.name, steps=options.long, seed=7, count=16)
+    before, most, kept = process.memory_info().rss, 0, 0
+    for _ in steps_of(settings, trajectory):
+        most, kept = max(most, process.memory_info().rss - before), max(kept, trajectory.size)
+    print(
+        f"\n{options.long} steps of 16: at most {kept / 1e6:.0f} MB kept, the process {most / 1e6:.0f} MB larger"
+    )
 
 
 def steps_of(settings, trajectory):

@@ -248,3 +248,24 @@ def test_guidance_without_a_null_class_is_refused(guidance):
     with pytest.raises(ValueError, match="null class"):
         Denoiser(ideal("sample"), SCHEDULE, labels=torch.tensor([0]), guidance=guidance)
     Denoiser(ideal("sample"), SCHEDULE, labels=torch.tensor([0]), guidance=1.0)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_states_take_their_rows_in_a_larger_batch(guidance):
+    """Others stand beside them, and the answers that come back are those of their own rows."""
+    asked = []
+
+    def network(x_t, timestep, labels):
+        asked.append((len(x_t), labels.tolist()))
+        return x_t + labels.view(-1, 1, 1, 1)
+
+    def denoiser(**rows):
+        how = {"prediction": "sample", "clipping": "none", "guidance": guidance, "null_class": 9}
+        return Denoiser(network, SCHEDULE, labels=torch.tensor([4, 7]), **how, **rows)
+
+    x = pictures(2)
+    plain, placed = denoiser()(x, 1.0), denoiser(rows=([3, 1], 5))(x, 1.0)
+    assert torch.equal(plain, placed)
+    halves = 1 if guidance == 1 else 2
+    assert asked[0][0] == 2 * halves and asked[1][0] == 5 * halves
+    assert [asked[1][1][row] for row in (3, 1)] == [4, 7]

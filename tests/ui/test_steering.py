@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 
 from diffusion_studio import outputs
 from diffusion_studio.history import branch, parts
-from diffusion_studio.settings import GenerationSettings
+from diffusion_studio.settings import GenerationSettings, to_dict
 
 
 @pytest.fixture
@@ -430,6 +430,10 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     assert page.panel.value() == picture.settings
     page.use({"seed": 6})
     assert page.panel.value().batch == ""
+    for other in ({"seed": None}, {"model": "gone"}):
+        window.interior.status.told.setText("")
+        page.use({**to_dict(picture.settings), **other})
+        assert page.panel.value().batch == "" and not window.interior.status.told.text()
 
 
 def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot):
