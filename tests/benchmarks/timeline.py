@@ -1,7 +1,7 @@
 """How quick the timeline is: painting a step while one scrubs, steps a second, and what recording costs a generation in time
 and memory.
 
-    python tests/benchmarks/timeline.py [--pictures 16] [--side 64] [--steps 50] [--model NAME] [--rounds 6] [--long 1000]
+    python tests/benchmarks/timeline.py [--pictures 16] [--side 64] [--steps 50] [--model NAME] [--rounds 6] [--long 400]
 
 The pictures that are scrubbed are synthetic, in the real window; the generation is real, with the installed model of that
 name (none: the one that comes along). Runs on the display there is (on a bare Linux: under `xvfb-run`), or with
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--model", default="")
     parser.add_argument("--rounds", type=int, default=6, help="pairs of generations")
-    parser.add_argument("--long", type=int, default=1000, help="steps of the run whose memory is watched")
+    parser.add_argument("--long", type=int, default=400, help="steps of the run whose memory is watched")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["DIFFUSION_STUDIO_HOME"] = home
@@ -196,13 +196,18 @@ def print_memory(options: argparse.Namespace) -> None:
     from diffusion_studio import cards
     from diffusion_studio.trajectory import Trajectory
 
-    card, process, trajectory = cards.find(options.model), psutil.Process(), Trajectory()
+    card, process = cards.find(options.model), psutil.Process()
     settings = replace(card.defaults(), model=card.name, steps=options.long, seed=7, count=16)
-    before, most, kept = process.memory_info().rss, 0, 0
-    for _ in steps_of(settings, trajectory):
-        most, kept = max(most, process.memory_info().rss - before), max(kept, trajectory.size)
+    grown, kept = [], 0
+    for trajectory in (None, Trajectory()):
+        before, most = process.memory_info().rss, 0
+        for _ in steps_of(settings, trajectory):
+            most = max(most, process.memory_info().rss - before)
+            kept = max(kept, trajectory.size if trajectory else 0)
+        grown.append(most / 1e6)
     print(
-        f"\n{options.long} steps of 16: at most {kept / 1e6:.0f} MB kept, the process {most / 1e6:.0f} MB larger"
+        f"\n{options.long} steps of 16 pictures: the process grows by {grown[0]:.0f} MB, recorded by {grown[1]:.0f},"
+        f" of which {kept / 1e6:.0f} are kept"
     )
 
 
