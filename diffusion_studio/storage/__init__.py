@@ -1,0 +1,1 @@
+"""Files on the disk: how they are opened, written, moved and deleted."""
