@@ -6,7 +6,6 @@ how it was trained) and `samples.png`. Folders without a card are described from
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,11 @@ from .errors import UserError
 from .folders import config_dir, data_dir, models_dir, read_json, resource
 from .foreign import explain, explain_class, is_latent
 from .settings import GenerationSettings, from_dict, options
+from .storage.foreign_file import read_foreign, read_foreign_json
 
-CARD = "card.json"
+CARD, SAMPLES = "card.json", "samples.png"
+LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
 STARTER = "pixel-avatars-32"
-LARGEST_JSON = 1 << 20
 USUAL_SIZE = 32  # where a configuration names none
 # What draws best with a model that says nothing itself. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
@@ -57,8 +57,15 @@ class ModelCard:
     @property
     def samples(self) -> Path | None:
         """The sheet of samples, where there is one."""
-        path = self.path / "samples.png"
+        path = self.path / SAMPLES
         return path if path.is_file() else None
+
+    def sample_sheet(self) -> bytes:
+        """The bytes of that sheet; none where there is none, or none that can be read."""
+        try:
+            return read_foreign(self.path / SAMPLES, LARGEST_SHEET, within=self.path)
+        except OSError:
+            return b""
 
     @property
     def options(self) -> frozenset[str]:
@@ -149,11 +156,11 @@ def schedule_file(folder: Path) -> Path:
     return nested if nested.is_file() else folder / "scheduler_config.json"
 
 
-def read_config(path: Path) -> UNetConfig:
+def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     """unet/config.json, every key and value of it checked, for a network that draws pixels."""
     if not path.is_file():
         raise UserError(f"{path} is missing. {explain(path.parent)}")
-    values = read_small_json(path)
+    values = read_small_json(path, within=within)
     kind = str(values.get("_class_name", "UNet2DModel"))
     if kind != "UNet2DModel":
         raise UserError(
@@ -186,7 +193,7 @@ def read_schedule_config(folder: Path) -> dict[str, Any]:
     path = schedule_file(folder)
     if not path.is_file():
         return {"num_train_timesteps": 1000, "beta_schedule": "linear", "prediction_type": "epsilon"}
-    values = read_small_json(path)
+    values = read_small_json(path, within=folder)
     for name, (least, most) in {"num_train_timesteps": (2, 100_000), "steps_offset": (0, 1000)}.items():
         value = values.get(name, least)
         if type(value) is not int or not least <= value <= most:
@@ -213,9 +220,9 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     """Describe the model in a folder. Raises `UserError` where it is not one this application can open."""
     if is_latent(folder):
         raise UserError(explain(folder))
-    config = read_config(unet_folder(folder) / "config.json")
+    config = read_config(unet_folder(folder) / "config.json", within=folder)
     schedule = read_schedule_config(folder)
-    card = read_small_json(folder / CARD) if (folder / CARD).is_file() else {}
+    card = read_small_json(folder / CARD, within=folder) if (folder / CARD).is_file() else {}
     count = (config.num_class_embeds or 0) if config.class_embed_type is None else 0
     null_class = _as(int, card.get("null_class"), None)
     null_class = null_class if null_class is not None and 0 <= null_class < count else None
@@ -252,16 +259,16 @@ def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:
     return tuple(f"class {row}" for row in range(rows))
 
 
-def read_small_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of at most 1 MB. Raises `UserError` with the file's name."""
+def read_small_json(path: Path, *, within: Path | None = None) -> dict[str, Any]:
+    """A JSON object from a file of at most 1 MB that belongs to the folder `within`. Raises `UserError` with its name."""
     try:
-        if path.stat().st_size > LARGEST_JSON:
-            raise UserError(f"{path} is larger than a configuration can be (1 MB).")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_foreign_json(path, within=within)
     except FileNotFoundError:
         raise UserError(f"{path} is missing.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} can not be read as JSON.", details=str(error)) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", str(error)) from None
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read as JSON.", str(error)) from None
     if not isinstance(value, dict):
         raise UserError(f"{path} must hold a JSON object.")
     return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from .diffusion.unet_config import UNetConfig
 from .errors import UserError
 from .folders import stage_folder
 from .safetensors_file import Shapes, quoted, read_shapes, read_tensors
-from .safetensors_file import read_bytes as read_bytes
+from .storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 OTHER_NAMES = (  # by content, whatever the suffix: a pickle among them is refused when it is looked into
@@ -55,9 +56,9 @@ class Checkpoint:
 def read_model(folder: Path) -> Checkpoint:
     """Open a whole pipeline folder or a bare `unet/`. Raises `UserError` saying what is wrong and with which file."""
     unet = unet_folder(folder)
-    config = read_config(unet / "config.json")
+    config = read_config(unet / "config.json", within=folder)
     schedule = read_schedule(folder, config)
-    paths = weight_files(unet)
+    paths = weight_files(unet, within=folder)
     with torch.device("meta"):  # counts, allocates nothing
         network = UNet(config)
     check_shapes(network, announced_shapes(paths), unet)
@@ -77,8 +78,13 @@ def read_model(folder: Path) -> Checkpoint:
 def weights_digest(folder: Path) -> str:
     """The hash `read_model` gives a model's weights, without opening it."""
     digest = hashlib.sha256()
-    for path in weight_files(unet_folder(folder)):
-        digest.update(read_bytes(path))
+    for path in weight_files(unet_folder(folder), within=folder):
+        try:
+            with open_foreign(path, LARGEST_WEIGHTS) as file:
+                for block in blocks(file, LARGEST_WEIGHTS):
+                    digest.update(block)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     return digest.hexdigest()
 
 
@@ -96,9 +102,20 @@ def read_schedule(folder: Path, config: UNetConfig) -> NoiseSchedule:
     return schedule
 
 
-def weight_files(unet: Path) -> list[Path]:
-    """The file of weights, or the shards its index names: each a plain name inside the folder."""
-    if (unet / WEIGHTS).is_file():
+def weight_files(unet: Path, *, within: Path | None = None) -> list[Path]:
+    """The file of weights, or the shards its index names: each a plain name inside the folder.
+
+    `within`: the model's folder, where it is not `unet` itself; a file that is a link out of it is a `UserError`.
+    """
+    paths = _weight_files(unet)
+    for path in paths:
+        if leads_outside(path, within or unet):
+            raise UserError(f"{path} is a link that leads out of {within or unet}, which is not followed.")
+    return paths
+
+
+def _weight_files(unet: Path) -> list[Path]:
+    if os.path.lexists(unet / WEIGHTS):
         return [unet / WEIGHTS]
     index = unet / (WEIGHTS + ".index.json")
     if index.is_file():

@@ -76,7 +76,7 @@ def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtyp
         prediction=card.prediction,
         card=_facts(card),
         dtype=DTYPES[dtype],
-        samples=card.samples.read_bytes() if card.samples else None,
+        samples=card.sample_sheet() or None,
         texts={"README.md": read_me.for_diffusers(card, folder.name)},
     )
 
@@ -108,13 +108,14 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
             checked=onnx_network.describe_check(difference),
         )
         (stage / "README.md").write_text(text, encoding="utf-8")
-        if card.samples:
-            (stage / "samples.png").write_bytes(card.samples.read_bytes())
+        samples = card.sample_sheet()
+        if samples:
+            (stage / "samples.png").write_bytes(samples)
 
 
 def _facts(card: ModelCard) -> dict[str, Any]:
     """The card that travels along, with what the user recommends of a starter."""
-    own = cards.read_small_json(card.path / CARD) if (card.path / CARD).is_file() else {}
+    own = cards.read_small_json(card.path / CARD, within=card.path) if (card.path / CARD).is_file() else {}
     recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
     own.pop("recommended_at_first", None)
     return {"title": card.title, "parameters": card.parameters, **own, **recommended}

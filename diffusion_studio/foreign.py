@@ -7,11 +7,13 @@ import json
 import pickletools
 import re
 import struct
-import zipfile
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from .storage.foreign_file import read_beginning, read_foreign_json
+from .storage.foreign_zip import open_zip
 
 OPENABLE = (
     "what can be opened are pixel-space models: a DDPMPipeline or DDIMPipeline folder, or a UNet2DModel alone"
@@ -133,8 +135,7 @@ def _pickled_words(path: Path) -> set[str]:
     """The texts in a pickle, found by looking through its instructions. Nothing is unpickled, so nothing of it is run."""
     words: set[str] = set()
     with suppress(Exception):  # a file that breaks off, or is no pickle: what was found until there has to do
-        with path.open("rb") as file:
-            data = file.read(LARGEST_PICKLE) if _head(path)[:2] != b"PK" else _packed(path)
+        data = _packed(path) if _head(path)[:2] == b"PK" else read_beginning(path, LARGEST_PICKLE)
         stream = io.BytesIO(data)
         for _ in range(PICKLES_IN_A_ROW):
             for _, argument, _ in islice(pickletools.genops(stream), MOST_INSTRUCTIONS):
@@ -145,7 +146,7 @@ def _pickled_words(path: Path) -> set[str]:
 
 def _packed(path: Path) -> bytes:
     """The pickle inside the zip that torch writes since 1.6."""
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
         with archive.open(entry) as packed:
             return packed.read(LARGEST_PICKLE)
@@ -157,9 +158,7 @@ def _tensor_names(path: Path) -> list[str]:
     if not 2 <= length <= 8 << 20:
         return []
     try:
-        with path.open("rb") as file:
-            file.seek(8)
-            header = json.loads(file.read(length))
+        header = json.loads(read_beginning(path, 8 + length)[8:])
     except (OSError, ValueError, RecursionError):
         return []
     return list(header) if isinstance(header, dict) else []
@@ -167,8 +166,7 @@ def _tensor_names(path: Path) -> list[str]:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(8)
+        return read_beginning(path, 8)
     except OSError:
         return b""
 
@@ -182,9 +180,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > 1 << 20:
-            return {}
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value = read_foreign_json(path)
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,8 @@ from .foreign import explain
 from .model_sources import Found, files_of, find_in_hub_cache, hub_name, licence, model_root, unzipped
 from .models import kind_of
 from .settings import GenerationSettings
+from .storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
+from .storage.foreign_zip import is_zip
 from .verification import verify_model
 
 __all__ = [
@@ -46,7 +46,7 @@ def import_model(source: Path, name: str | None = None) -> ModelCard:
     It is opened before and compared after. Raises `UserError` saying what is wrong, or what the source is instead.
     """
     source = Path(source).expanduser().absolute()
-    if source.is_file() and zipfile.is_zipfile(source) and source.suffix.lower() == ".zip":
+    if source.suffix.lower() == ".zip" and is_zip(source):
         with unzipped(source) as folder:
             try:
                 return _import_folder(model_root(folder), name, source.stem)
@@ -68,8 +68,7 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
     target = _free_place(name or folder)
     with stage_folder(target) as stage:
         for file, place in files_of(root):
-            (stage / place).parent.mkdir(exist_ok=True)
-            shutil.copyfile(file, stage / place)
+            _copy(file, stage / place, root)
         if weights_digest(stage) != checkpoint.digest:
             raise UserError(f"{root} changed while it was copied; try again.")
         facts = _json(stage / CARD)
@@ -83,6 +82,17 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
         }
         (stage / CARD).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return cards.read_card(target)
+
+
+def _copy(file: Path, target: Path, root: Path) -> None:
+    """Copy one file of the model in `root`. Raises `UserError` for what is no regular file inside that folder."""
+    target.parent.mkdir(exist_ok=True)
+    try:
+        copy_foreign(file, target, LARGEST_WEIGHTS, within=root)
+    except OSError as error:
+        if error.filename != str(file):
+            raise  # about the place it is copied to
+        raise UserError(f"{file} cannot be read: {error.strerror}.", str(error)) from None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -133,8 +143,7 @@ def duplicate_model(name: str, title: str | None = None) -> ModelCard:
     target = _free_place(given or f"{card.name} copy")
     with stage_folder(target) as stage:
         for file, place in files_of(card.path):
-            (stage / place).parent.mkdir(exist_ok=True)
-            shutil.copyfile(file, stage / place)
+            _copy(file, stage / place, card.path)
         recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
         facts = {**_json(stage / CARD), **recommended, "title": given or _copied_title(card.title)}
         facts.pop("recommended_at_first", None)

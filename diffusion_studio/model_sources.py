@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from . import cards
-from .cards import CARD, schedule_file, unet_folder
+from .cards import CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
 from .checkpoint import WEIGHTS, announced_shapes, weight_files
 from .errors import UserError
-from .foreign import explain
+from .foreign import PICKLES, explain
+from .storage.foreign_file import LARGEST_JSON, LARGEST_TEXT, LARGEST_WEIGHTS, read_beginning, read_foreign
+from .storage.foreign_zip import unpack
 
-MOST_ENTRIES, LARGEST_ZIP = 1000, 16 << 30
+WEIGHT_SUFFIXES = {
+    ".safetensors",
+    *PICKLES,
+}  # pickles, so that they can be named for what they are; none is opened
+LARGEST_VOCABULARY = 32 << 20  # of a text encoder
 # beside the network and its schedule
-KEPT = ("model_index.json", CARD, "samples.png", "README.md", "LICENSE")
+KEPT = ("model_index.json", CARD, SAMPLES, "README.md", "LICENSE")
 LARGEST_EXTRA = 8 << 20
+LONGEST_REVISION = 200  # bytes
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def files_of(root: Path) -> Iterator[tuple[Path, str]]:
     """Every file that belongs to a model, and its place in a folder of ours. Nothing else is copied."""
     unet = unet_folder(root)
     yield unet / "config.json", "unet/config.json"
-    weights = weight_files(unet)
+    weights = weight_files(unet, within=root)
     if len(weights) == 1:
         yield weights[0], f"unet/{WEIGHTS}"
     else:
@@ -70,7 +75,7 @@ def files_of(root: Path) -> Iterator[tuple[Path, str]]:
 def licence(root: Path) -> str:
     """As the head of a hub's README says it: "license: apache-2.0"."""
     try:
-        head = (root / "README.md").read_text(encoding="utf-8", errors="replace")[:4000]
+        head = read_beginning(root / "README.md", 4000, within=root).decode("utf-8-sig", "replace")
     except OSError:
         return ""
     match = re.search(r"^license:\s*([\w.+-]{1,60})\s*$", head, re.MULTILINE)
@@ -80,66 +85,28 @@ def licence(root: Path) -> str:
 # From a zip -----------------------------------------------------------------------------------------------------------
 
 
+def limit_in_zip(path: PurePosixPath) -> int | None:
+    """How large a file of a model may be by its name and suffix; None for what is no part of one and stays packed."""
+    if any(part.startswith((".", "__MACOSX")) for part in path.parts):
+        return None
+    suffix = path.suffix.lower()
+    if suffix in WEIGHT_SUFFIXES:
+        return LARGEST_WEIGHTS
+    if suffix in (".json", ".model"):
+        return LARGEST_VOCABULARY if path.parent.name.startswith("tokenizer") else LARGEST_JSON
+    if path.name == "merges.txt":
+        return LARGEST_VOCABULARY
+    if path.stem.upper() in ("README", "LICENSE", "LICENCE") and suffix in ("", ".md", ".txt"):
+        return LARGEST_TEXT
+    return LARGEST_SHEET if path.name == SAMPLES else None
+
+
 @contextmanager
 def unzipped(source: Path) -> Iterator[Path]:
-    """The files of a zip in a folder that is removed afterwards; nothing can be written outside it."""
+    """The files of a model in a zip, in a folder that is removed afterwards. Raises `UserError`."""
     with tempfile.TemporaryDirectory(prefix="diffusion-studio-") as place:
-        folder = Path(place)
-        try:
-            with zipfile.ZipFile(source) as archive:
-                for entry, name in _entries(source, archive, shutil.disk_usage(place).free):
-                    target = folder / name
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    with archive.open(entry) as packed, target.open("xb") as file:
-                        shutil.copyfileobj(packed, file, 1 << 20)
-        except (
-            zipfile.BadZipFile,
-            RuntimeError,
-            NotImplementedError,
-            OSError,
-            EOFError,
-            ValueError,
-        ) as error:
-            raise UserError(f"{source} can not be unpacked: it is damaged or uses a way of packing that is not supported.",
-                            details=str(error)) from None  # fmt: skip
-        except Exception as error:
-            if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-                raise UserError(f"{source} can not be unpacked: it is damaged.", details=str(error)) from None
-            raise
-        yield folder
-
-
-def _entries(source: Path, archive: zipfile.ZipFile, room: int) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """The regular files of an archive, once all of its names and sizes have been checked."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > MOST_ENTRIES:
-        raise UserError(f"{source} holds {len(entries)} files; a model has {MOST_ENTRIES} at most.")
-    total = sum(entry.file_size for entry in entries)
-    if total > min(LARGEST_ZIP, room):
-        raise UserError(f"{source} unpacks to {total / 2**30:.1f} GB, more than there is room for.")
-    seen = set()
-    for entry in entries:
-        path = PurePosixPath(entry.filename)
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if (
-            path.is_absolute()
-            or ".." in path.parts
-            or re.search(r"[\\:\0]", entry.filename)
-            or len(path.parts) > 6
-        ):
-            raise UserError(
-                f"{source} names a file outside its folder: {entry.filename[:80]!r}; it was not unpacked."
-            )
-        if kind not in (0, stat.S_IFREG):
-            raise UserError(
-                f"{source} holds a link ({entry.filename[:80]!r}); only plain files are unpacked."
-            )
-        if str(path).casefold() in seen:
-            raise UserError(f"{source} holds {entry.filename[:80]!r} twice.")
-        if entry.flag_bits & 1:
-            raise UserError(f"{source} is locked with a password; unpack it first.")
-        seen.add(str(path).casefold())
-    return ((entry, entry.filename) for entry in entries)
+        unpack(source, Path(place), limit_in_zip, shutil.disk_usage(place).free)
+        yield Path(place)
 
 
 # From the hub's cache -------------------------------------------------------------------------------------------------
@@ -173,7 +140,8 @@ def find_in_hub_cache() -> list[Found]:
 def _newest_snapshot(repository: Path) -> Path | None:
     """The one that `main` means, else the one written last."""
     try:
-        main = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+        revision = read_foreign(repository / "refs" / "main", LONGEST_REVISION, within=repository)
+        main = repository / "snapshots" / revision.decode().strip()
         if main.is_dir() and main.parent == repository / "snapshots":
             return main
     except (OSError, ValueError):
@@ -188,10 +156,10 @@ def _look(name: str, snapshot: Path) -> Found | None:
     """A model, or None for what has nothing to do with diffusion in pixels."""
     config = unet_folder(snapshot) / "config.json"
     try:
-        if cards.read_small_json(config).get("_class_name") != "UNet2DModel":
+        if cards.read_small_json(config, within=snapshot).get("_class_name") != "UNet2DModel":
             return None
         cards.read_card(snapshot)
-        announced_shapes(weight_files(unet_folder(snapshot)))
+        announced_shapes(weight_files(unet_folder(snapshot), within=snapshot))
     except UserError as error:
         return Found(name, snapshot, str(error)) if config.is_file() else None
     return Found(name, snapshot)

@@ -269,7 +269,11 @@ def device_faults(device: str) -> Iterator[None]:
 def kind_of(card: ModelCard) -> type[UNetModel]:
     """By `_class_name` of model_index.json; a bare network is a UNet2DModel."""
     index = card.path / "model_index.json"
-    name = str(read_small_json(index).get("_class_name", "")) if index.is_file() else "UNet2DModel"
+    name = (
+        str(read_small_json(index, within=card.path).get("_class_name", ""))
+        if index.is_file()
+        else "UNet2DModel"
+    )
     if name not in KINDS:
         raise UserError(f"{index} is {explain_class(name)}; what can be opened: {', '.join(KINDS)}.")
     return KINDS[name]

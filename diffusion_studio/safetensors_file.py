@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load
 from torch import Tensor
 
 from .errors import UserError
+from .storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 
 LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
 LONGEST_SIDE, MOST_SIDES = 2**31, 8
@@ -32,18 +34,29 @@ Shapes = dict[str, tuple[int, ...]]
 def read_shapes(path: Path) -> Shapes:
     """Name -> shape of every tensor in a file, from its header alone. Raises `UserError` naming the file and the fault."""
     try:
-        with path.open("rb") as file:
-            head = file.read(8)
-            length = header_length(head)
-            head += file.read(length if 2 <= length <= LARGEST_HEADER else 1)
-            return judge(path, head, path.stat().st_size)
+        with open_foreign(path, LARGEST_WEIGHTS) as file:
+            return _read_header(path, file)[0]
     except OSError as error:
-        raise UserError(f"{path} can not be read: {error.strerror}.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
+    """The shapes that a file announces, the bytes read for them, and how many the file has."""
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    length = header_length(head)
+    head += file.read(length if 2 <= length <= LARGEST_HEADER else 1)
+    return judge(path, head, size), head, size
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
     """Every tensor of a file, and the bytes they came from."""
-    blob = read_bytes(path)
+    try:
+        with open_foreign(path, LARGEST_WEIGHTS) as file:
+            _, head, size = _read_header(path, file)  # before memory is taken for what is no file of weights
+            blob = head + file.read(size - len(head))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     judge(path, blob, len(blob))
     try:
         tensors = load(blob)
@@ -53,13 +66,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
         if not torch.isfinite(tensor.float()).all():  # as float32, which is what draws
             raise UserError(f"{path}: weight {quoted(name)} is not finite; the model was saved broken.")
     return tensors, blob
-
-
-def read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} can not be read: {error.strerror}.") from None
 
 
 def header_length(head: bytes) -> int:

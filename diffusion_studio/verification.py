@@ -11,8 +11,7 @@ from .checkpoint import read_model, weight_files
 from .errors import UserError
 from .events import Status
 from .models import kind_of
-
-BLOCK = 8 << 20  # bytes hashed between two reports
+from .storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +52,12 @@ def verify(name: str) -> Iterator[Status | Hashed | Verdict]:
 
 def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
     digest, done = hashlib.sha256(), 0
-    paths = weight_files(cards.unet_folder(card.path))
+    paths = weight_files(cards.unet_folder(card.path), within=card.path)
     try:
         total = sum(path.stat().st_size for path in paths)
         for path in paths:
-            with path.open("rb") as file:
-                while block := file.read(BLOCK):
+            with open_foreign(path, LARGEST_WEIGHTS) as file:
+                for block in blocks(file, LARGEST_WEIGHTS):
                     digest.update(block)
                     done += len(block)
                     yield Hashed(done=done, total=total)

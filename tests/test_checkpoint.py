@@ -473,9 +473,9 @@ def test_missing_files_are_named(folder, weights):
     weights.unlink()
     assert "holds no weights" in refusal(folder)
     (folder / "unet" / "config.json").write_text("{" * 1_100_000)
-    assert "config.json is larger than" in refusal(folder)
+    assert "config.json cannot be read: it is larger than 1 MB" in refusal(folder)
     (folder / "unet" / "config.json").write_bytes(b"\xff\xfe{}")
-    assert "config.json can not be read as JSON" in refusal(folder)
+    assert "config.json cannot be read as JSON" in refusal(folder)
     (folder / "unet" / "config.json").unlink()
     assert "config.json is missing" in refusal(folder)
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from diffusion_studio.cards import find, installed, read_card
 from diffusion_studio.checkpoint import WEIGHTS, read_model
 from diffusion_studio.errors import UserError
 from diffusion_studio.folders import models_dir
+from diffusion_studio.storage import foreign_file
 from tests.model_folders import ARCHITECTURES, change_json, diffusers, diffusers_pipeline, save
 
 
@@ -105,9 +107,9 @@ def entry(name, kind=0):
         ([entry("/etc/evil")], "outside its folder"),
         ([entry("a/../../evil")], "outside its folder"),
         ([entry("C:evil")], "outside its folder"),
-        ([entry("link", stat.S_IFLNK)], "holds a link"),
-        ([entry("Same"), entry("same")], "twice"),
-        ([entry(f"f{k}") for k in range(1001)], "1001 files"),
+        ([entry("config.json", stat.S_IFLNK)], "holds a link"),
+        ([entry("README.md"), entry("readme.md")], "twice"),
+        ([entry(f"{k}.json") for k in range(1001)], "1001 files"),
     ],
 )
 def test_zips_that_reach_out_are_refused(tmp_path, names, said):
@@ -120,7 +122,7 @@ def test_zips_that_reach_out_are_refused(tmp_path, names, said):
 
 
 def test_a_zip_larger_than_the_room_is_refused(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr(model_sources, "LARGEST_ZIP", 1000)
+    monkeypatch.setattr(model_sources.shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
     with pytest.raises(UserError, match="more than there is room for"):
         library.import_model(zipped(folder, tmp_path / "faces.zip"))
 
@@ -365,7 +367,7 @@ def test_what_is_recommended_for_a_starter_lies_beside_it(tmp_path, no_starters)
 
 
 def test_verifying_says_how_far_it_is(folder, monkeypatch):
-    monkeypatch.setattr(verification, "BLOCK", 1000)
+    monkeypatch.setattr(foreign_file, "BLOCK", 1000)
     card = library.import_model(folder)
     *hashed, opening, verdict = verification.verify("faces")
     size = (card.path / "unet" / WEIGHTS).stat().st_size

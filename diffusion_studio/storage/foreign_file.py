@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LARGEST_JSON = 1 << 20  # bytes of a configuration
 LARGEST_TEXT = 1 << 20  # of a README or a licence
@@ -86,7 +86,7 @@ def read_foreign_json(path: Path, limit: int = LARGEST_JSON, *, within: Path | N
         raise ValueError("it is nested too deeply") from None
 
 
-def blocks(file: BinaryIO, limit: int) -> Iterator[bytes]:
+def blocks(file: IO[bytes], limit: int) -> Iterator[bytes]:
     """The rest of an open file in pieces, for hashing and copying. Raises `UnsuitableFile` once it exceeds `limit` bytes."""
     done = 0
     while block := file.read(BLOCK):

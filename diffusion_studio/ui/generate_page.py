@@ -255,7 +255,7 @@ class GeneratePage(Page):
                 "No model is installed", f"Put a model's folder into {readable(models_dir())}"
             )
         else:
-            faint = QImage(str(card.samples)) if card.samples else None
+            faint = QImage.fromData(card.sample_sheet()) if card.samples else None
             self.canvas.show_message(
                 "Your picture will form here",
                 f"{card.title} draws pictures like these. Press Generate.",

@@ -181,7 +181,7 @@ def thumbnail_of(card: ModelCard, ratio: float) -> QPixmap:
     path.addRoundedRect(0, 0, side, side, RADIUS * ratio, RADIUS * ratio)
     painter.setClipPath(path)
     painter.fillRect(0, 0, side, side, QColor(tokens().hover))
-    sheet = QImage(str(card.samples)) if card.samples else QImage()
+    sheet = QImage.fromData(card.sample_sheet())
     if not sheet.isNull():
         painter.drawImage(QRect(0, 0, side, side), sheet, first_sample(sheet, card.size))
     painter.end()

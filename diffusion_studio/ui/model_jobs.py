@@ -51,7 +51,7 @@ def list_models() -> Generator[tuple[ModelRow, ...], None, None]:
             card=card,
             default=card.name == default,
             disk=disk_size(card),
-            sheet=QImage(str(card.samples)) if card.samples else QImage(),
+            sheet=QImage.fromData(card.sample_sheet()),
         )
         for card in found
     )
