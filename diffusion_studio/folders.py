@@ -6,6 +6,7 @@ A place is made when something is first written there, by the functions of `writ
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -87,8 +88,9 @@ def kept_section(name: str) -> Mapping[str, Any]:
         facts = path.stat()
     except OSError:
         return {}
-    stamp = (str(path), facts.st_mtime_ns, facts.st_size, facts.st_ino)
-    if _kept.get("stamp") != stamp:  # asked for at every picture: read only when it has changed
+    stamp = (str(path), facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)
+    settled = time.time_ns() - facts.st_mtime_ns > 2_500_000_000  # else it may change again within one tick of the clock
+    if _kept.get("stamp") != stamp or not settled:  # asked for at every picture: read only when it has changed
         try:
             whole = read_json(path)
         except (OSError, UserError):

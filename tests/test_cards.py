@@ -178,3 +178,51 @@ def test_foreign_values_in_a_card_do_no_harm(tmp_path, key):
         card = read_card(folder)
         card.defaults()
         assert len(card.title) <= 120 and len(card.classes) <= 2 and card.options
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Files count as at rest at once, so that the cache is used."""
+    monkeypatch.setattr(cards._cards, "unsettled", -(10**18))
+    cards._cards.keep_only([])
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """The folders whose cards are read."""
+    read, found = cards.read_card, []
+    monkeypatch.setattr(
+        cards, "read_card", lambda folder, **how: found.append(folder.name) or read(folder, **how)
+    )
+    return found
+
+
+def test_cards_are_read_once_and_again_only_where_something_changed(settled, readings):
+    folders = [put(models_dir() / name, {"title": name}) for name in ("one", "two")]
+    (put(models_dir() / "torn") / "unet" / "config.json").write_text("{")
+    for _ in range(3):
+        assert [card.name for card in installed()] == ["one", "two"]
+    assert sorted(readings) == ["one", "torn", "two"]
+    readings.clear()
+    write_json(folders[0] / "card.json", {"title": "Another title"})
+    assert [card.title for card in installed()] == ["Another title", "two"] and readings == ["one"]
+    readings.clear()
+    put(models_dir() / "three")
+    assert [card.name for card in installed()] == ["one", "three", "two"] and readings == ["three"]
+    folders[1].rename(folders[1].with_name(".two"))
+    assert [card.name for card in installed()] == ["one", "three"]
+
+
+def test_what_the_user_recommends_for_a_starter_is_seen_at_once(starters, settled):
+    put(starters / "apples", {"recommended": {"steps": 5}})
+    assert installed()[0].defaults().steps == 5
+    write_json(cards.notes_file("apples"), {"recommended": {"steps": 7}})
+    assert installed()[0].defaults().steps == 7
+
+
+def test_a_card_overwritten_within_one_tick_of_the_clock_is_never_missed():
+    folder = put(models_dir() / "quick", {"title": "00"})
+    file = folder / "card.json"
+    for number in range(1, 60):
+        file.write_text(json.dumps({"title": f"{number:02}"}))  # in place, of the same size
+        assert installed()[0].title == f"{number:02}"
