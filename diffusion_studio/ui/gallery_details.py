@@ -106,7 +106,7 @@ class GalleryDetails(QFrame):
     ) -> None:
         """`tags`: those that all chosen pictures share, where there are several."""
         self.entry, self.shared_tags = entry, entry.tags if tags is None else tags
-        self._show_pixmap(pixmap)
+        self.show_pixmap(pixmap)
         self.title.setText(str(entry.facts.get("model_title") or entry.value("model") or "Unknown model"))
         when = str(entry.facts.get("time", ""))[:16].replace("T", " ")
         size = f"{entry.width}×{entry.height}" if entry.width else ""
@@ -143,7 +143,7 @@ class GalleryDetails(QFrame):
         if self.more.isChecked() and self.entry is not None and self._raw_of != self.entry.path:
             self.raw_wanted.emit(self.entry.path)
 
-    def _show_pixmap(self, pixmap: QPixmap | None) -> None:
+    def show_pixmap(self, pixmap: QPixmap | None) -> None:
         side = self.picture.height()
         if pixmap is None or pixmap.isNull():
             self.picture.clear()

@@ -1,10 +1,9 @@
-"""What a picture says of itself, in words; the model that made it, its parent and its branches."""
+"""What a picture says of itself, in words, and the model that made it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from .. import cards
 from ..errors import UserError
@@ -56,50 +55,6 @@ def model_words(name: str, entry: Entry) -> str:
         return f"{name}, which is not installed: import it on the Models page to draw with it again"
     classes = f", {len(card.classes)} classes" if card.classes else ""
     return f"{card.title}: {card.size}×{card.size}{classes}" + (f", {card.licence}" if card.licence else "")
-
-
-def relatives_of(entry: Entry, entries: Sequence[Entry]) -> list[tuple[str, Entry]]:
-    """The picture it was branched from, and those branched from it, found by their settings."""
-    found: list[tuple[str, Entry]] = []
-    past = _parent(entry)
-    own = _own(entry)
-    seeds = {settings.seed for settings in (past, own) if settings is not None}
-    for other in entries:
-        if other is entry or not other.settings or not seeds & _seeds(other):
-            continue  # the rest of the settings is compared only where a seed is shared, for that takes long
-        if past is not None and _own(other) == past:
-            found.append(("Parent", other))
-        elif own is not None and _parent(other) == own:
-            found.append((f"Branch at step {_last_step(other)}", other))
-    return found[:12]
-
-
-def _seeds(entry: Entry) -> set[Any]:
-    """Its own, and those of the walks it left."""
-    past = entry.value("history") or ()
-    values = (part.get("values", ()) if isinstance(part, dict) else part.values for part in past)
-    return {entry.value("seed"), *(dict(pairs).get("seed") for pairs in values)}
-
-
-def _own(entry: Entry) -> GenerationSettings | None:
-    if not entry.settings:
-        return None
-    settings, _ = from_dict(GenerationSettings, dict(entry.settings))
-    return settings
-
-
-def _parent(entry: Entry) -> GenerationSettings | None:
-    from ..history import parts
-
-    if not (entry.settings or {}).get("history"):
-        return None
-    settings = _own(entry)
-    return parts(settings)[-1][0] if settings is not None and settings.history else None
-
-
-def _last_step(entry: Entry) -> int:
-    settings = _own(entry)
-    return settings.history[-1].step if settings is not None and settings.history else 0
 
 
 def _says_nothing(settings: GenerationSettings, name: str) -> bool:

@@ -18,6 +18,7 @@ from ..gallery.entries import DAY, Entry, found, group_of, in_order
 from ..gallery.index import look
 from ..gallery.marks import Marks
 from ..gallery.query import parse
+from ..gallery.relatives import Relatives
 
 FIRST = 400  # pictures shown at once
 EVERY = 1.5  # seconds after which what has been read meanwhile is shown
@@ -32,6 +33,7 @@ class Found:
     folders: tuple[Path, ...]
     read: int
     changed: tuple[Path, ...] = ()  # files that are others than when they were last read
+    relatives: Relatives | None = None  # an index of them, once they have all been read
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
         if time.monotonic() - shown > EVERY:
             yield Found(dict(listed), folders, read)
             shown = time.monotonic()
-    yield Found(listed, folders, len(listed), tuple(changed))
+    yield Found(listed, folders, len(listed), tuple(changed), Relatives(listed.values()))
 
 
 def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:

@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
 
 from ..gallery.entries import SORTS, Entry
 from ..gallery.marks import Marks
+from ..gallery.relatives import Relatives
 from .gallery_actions import GalleryActions
 from .gallery_details import GalleryDetails
-from .gallery_facts import relatives_of
 from .gallery_grid import CELLS, GalleryGrid
 from .gallery_listing import Arranged, Found, arrange, list_pictures
 from .gallery_search import SearchLine
@@ -45,6 +45,7 @@ class GalleryPage(Page):
         self._studio = studio
         self.marks = Marks()
         self.entries: Mapping[Path, Entry] = {}  # newest first; replaced as a whole, for threads read it
+        self._relatives = Relatives()
         self.thumbs = GalleryThumbs(self)
         self.grid = GalleryGrid(self.thumbs, self)
         self.details = GalleryDetails(self)
@@ -126,6 +127,7 @@ class GalleryPage(Page):
             return
         if isinstance(event, Found):
             self.entries, self._read = event.entries, event.read
+            self._relatives = event.relatives or self._relatives
             self._watch(event.folders)
             self.thumbs.forget(event.changed)
             self._show()
@@ -175,20 +177,15 @@ class GalleryPage(Page):
             self.details.show_nothing(NOTHING_CHOSEN)
             return
         entry = chosen[-1] if self.grid.current is None else self.grid.entries[self.grid.current]
-        entry = entry if entry in chosen else chosen[-1]
+        entry = entry if entry.path in self.grid.chosen else chosen[-1]
         self.details.show_entry(
             entry,
             self.thumbs.get(entry.path),
-            relatives_of(entry, self._relations(entry)),
+            self._relatives.of(entry, self.entries),
             frozenset.intersection(*(other.tags for other in chosen)),
         )
         if len(chosen) > 1:
             self.details.title.setText(f"{len(chosen):,} pictures chosen")
-
-    def _relations(self, entry: Entry) -> list[Entry]:
-        """Where relatives can be: branches, and whatever this one may have come from."""
-        own = bool(entry.value("history"))
-        return [other for other in self.entries.values() if own or other.value("history")]
 
     def _move(self) -> None:
         """Pictures are kept elsewhere now."""
@@ -244,7 +241,7 @@ class GalleryPage(Page):
 
     def _on_thumb(self, path: Path) -> None:
         if self.details.entry is not None and path == self.details.entry.path:
-            self._show_details()
+            self.details.show_pixmap(self.thumbs.get(path))
 
     def _lay_out(self) -> None:
         self.wrong.hide()

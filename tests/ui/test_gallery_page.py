@@ -14,7 +14,7 @@ from diffusion_studio.folders import cache_dir, outputs_dir
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.history import branch
 from diffusion_studio.settings import GenerationSettings
-from diffusion_studio.ui.gallery_facts import relatives_of, setting_rows
+from diffusion_studio.ui.gallery_facts import setting_rows
 from diffusion_studio.ui.gallery_layout import GAP, HEADING, MARGIN, GalleryLayout
 from diffusion_studio.ui.gallery_thumbs import SIDE, thumbnail_of
 from diffusion_studio.ui.gallery_words import heading
@@ -375,11 +375,14 @@ def test_parent_and_branches_are_found():
     child = branch(parent, 12, seed=9)
     paths = [outputs.save(np.zeros((8, 8, 3), np.uint8), settings, facts={}) for settings in (parent, child)]
     from diffusion_studio.gallery import entries, index
+    from diffusion_studio.gallery.relatives import Relatives
 
     listed = {e.path: e for batch in index.look(entries.found(paths)) for e in batch}
     first, second = (listed[path] for path in paths)
-    assert relatives_of(second, [first, second]) == [("Parent", first)]
-    assert relatives_of(first, [first, second]) == [("Branch at step 12", second)]
+    relatives = Relatives(listed.values())
+    assert relatives.of(second, listed) == [("Parent", first)]
+    assert relatives.of(first, listed) == [("Branch at step 12", second)]
+    assert relatives.of(first, {first.path: first}) == []  # the branch was deleted meanwhile
     assert dict(setting_rows(second))["Branch"] == "of seed 7, left at step 12"
 
 
