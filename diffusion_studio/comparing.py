@@ -66,8 +66,11 @@ class Comparison:
         seeds: dict[str, Any] = {"seed": _drawn(settings.seed)}
         if settings.variation_strength > 0 or "variation_strength" in varied:
             seeds["variation_seed"] = _drawn(settings.variation_seed)
-        model = str(varied.get("model", [settings.model])[0])
-        self.settings = replace(settings, **seeds, model=_name(model), count=1, batch="", history=())
+        models = [str(model) for model in varied.get("model", [settings.model])]
+        self._names = {model: _name(model) for model in models}  # looked up once, not for every cell
+        self.settings = replace(
+            settings, **seeds, model=self._names[models[0]], count=1, batch="", history=()
+        )
         self.cells = {place: Cell(self._own(place)) for place in self.places()}
 
     def places(self) -> list[Place]:
@@ -88,7 +91,7 @@ class Comparison:
         if self.y is not None:
             values[self.y.setting] = self.y.values[row]
         own = replace(self.settings, **values)
-        return replace(own, model=_name(own.model))
+        return replace(own, model=self._names.get(own.model, own.model))
 
     def sheet(self) -> np.ndarray:
         """(H, W, 3) uint8: every cell under its labels."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -20,10 +22,13 @@ def order(total: int, seed: int, start: int, count: int) -> Tensor:
     rows: list[Tensor] = []
     while count:
         epoch, offset = divmod(start, total)
-        shuffled = torch.randperm(
-            total, generator=torch.Generator().manual_seed((seed * 7_919 + epoch) % 2**63)
-        )
-        part = shuffled[offset : offset + count]
+        part = _shuffled(total, seed, epoch)[offset : offset + count]
         rows.append(part)
         start, count = start + len(part), count - len(part)
     return torch.cat(rows)
+
+
+@lru_cache(maxsize=2)  # a batch may end one epoch and begin the next
+def _shuffled(total: int, seed: int, epoch: int) -> Tensor:
+    """One epoch's permutation, made once and not at each of its steps. Never written to: `order` hands out copies."""
+    return torch.randperm(total, generator=torch.Generator().manual_seed((seed * 7_919 + epoch) % 2**63))

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,9 @@ from ..folders import (
     write_atomic,
     write_json,
 )
+from ..storage.stamps import Readings, Stamp, stamp_of
 
+TICK = 20_000_000  # nanoseconds, twice the coarsest clock of a local disk's times
 KEPT = 2  # verified checkpoints that always stay
 TENSORS, STATE, MANIFEST, FACTS, LOG = (
     "state.safetensors",
@@ -181,16 +184,17 @@ def claim(run: Run) -> None:
 def save_checkpoint(run: Run, step: int, tensors: bytes, state: Mapping[str, Any]) -> Path:
     """Stage, write the manifest last, rename, verify; only then drop all older ones but the newest `KEPT` that verify."""
     target = run.path / "checkpoints" / f"{step:08d}"
-    if target.exists() and verified(target):
+    if target.exists() and still_verified(target):
         return target
     files = {TENSORS: tensors, STATE: json.dumps(dict(state)).encode()}
     manifest = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }
+    files[MANIFEST] = json.dumps(manifest).encode()
     with stage_folder(target) as stage:
-        for name, data in {**files, MANIFEST: json.dumps(manifest).encode()}.items():
+        for name, data in files.items():
             (stage / name).write_bytes(data)
-    if not verified(target):
+    if not _holds(target, files):
         raise UserError(
             f"The checkpoint {target} could not be read back as it was written; the ones before it are kept."
         )
@@ -200,12 +204,39 @@ def save_checkpoint(run: Run, step: int, tensors: bytes, state: Mapping[str, Any
 
 def prune(run: Run) -> None:
     """Remove every checkpoint older than the newest `KEPT` that verify; with fewer of them, none."""
-    good = 0
+    good: list[Path] = []
     for path in checkpoints(run):
-        if good >= KEPT:
+        if len(good) >= KEPT:
             shutil.rmtree(path, ignore_errors=True)
-        elif verified(path):
-            good += 1
+        elif still_verified(path):
+            good.append(path)
+    _verified.keep_only(good)
+
+
+# Checkpoints this process has read back whole, so that an autosave hashes what it writes and nothing else. Only the process
+# that holds the run writes there; a change of any other origin shows in the stamp, but for one in the same tick of the clock.
+_verified: Readings[bool] = Readings(unsettled=TICK)
+
+
+def still_verified(checkpoint: Path) -> bool:
+    """`verified`, without reading files again that this process has verified and nobody has touched since."""
+    return _verified.get(checkpoint, _stamp(checkpoint), lambda: verified(checkpoint))
+
+
+def _stamp(checkpoint: Path) -> Stamp:
+    return stamp_of(checkpoint / name for name in (TENSORS, STATE, MANIFEST))
+
+
+def _holds(checkpoint: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether what was written can be read back, byte for byte: as good as its hash, and without computing it again."""
+    stamp, began = _stamp(checkpoint), time.time_ns()
+    try:
+        whole = all((checkpoint / name).read_bytes() == data for name, data in files.items())
+    except OSError:
+        return False
+    if whole:
+        _verified.put(checkpoint, stamp, True, began)
+    return whole
 
 
 def checkpoints(run: Run) -> Iterator[Path]:

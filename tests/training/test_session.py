@@ -1,5 +1,6 @@
 """A run from its folder of pictures to its model: stopping, going on, saving, publishing, and what may go wrong on the way."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -321,6 +322,41 @@ def test_older_checkpoints_go_only_when_two_verified_ones_are_newer(settings):
     assert runs.newest_checkpoint(run) == (third, [])
     save(run, 4)
     assert [path.name for path in runs.checkpoints(run) if runs.verified(path)] == ["00000004", "00000003"]
+
+
+def test_an_autosave_hashes_what_it_writes_once_and_reads_no_other_checkpoint_again(settings, monkeypatch):
+    monkeypatch.setattr(runs._verified, "unsettled", -(10**18))  # files count as at rest at once
+    run = runs.create("hashed", {}, {})
+    save(run, 1)
+    real, hashed = runs.hashlib.sha256, []
+    monkeypatch.setattr(runs.hashlib, "sha256", lambda data: hashed.append(len(data)) or real(data))
+    second = save(run, 2)
+    assert len(hashed) == 2  # the tensors and the state
+    assert save(run, 2) == second and len(hashed) == 2  # stopped at the step of the autosave
+    save(run, 3)
+    assert len(hashed) == 4
+    assert [path.name for path in runs.checkpoints(run)] == ["00000003", "00000002"]
+    assert (
+        all(runs.verified(path) for path in runs.checkpoints(run)) and len(hashed) == 8
+    )  # a resume hashes all
+
+
+def test_a_checkpoint_that_cannot_be_read_back_removes_none(settings, monkeypatch):
+    run = runs.create("torn", {}, {})
+    for step in (1, 2):
+        save(run, step)
+    real = runs.stage_folder
+
+    @contextlib.contextmanager
+    def torn(target):
+        with real(target) as stage:
+            yield stage
+            (stage / "state.safetensors").write_bytes(b"tensorX" * 3)  # of the same size
+
+    monkeypatch.setattr(runs, "stage_folder", torn)
+    with pytest.raises(UserError, match="read back"):
+        save(run, 3)
+    assert [path.name for path in runs.checkpoints(run) if runs.verified(path)] == ["00000002", "00000001"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "manifest", "stray stage"])

@@ -14,7 +14,7 @@ from diffusion_studio.training.block import Block
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.gradients import Gradients
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.order import order, split
+from diffusion_studio.training.order import _shuffled, order, split
 from diffusion_studio.training.shapes import learning_rate_for
 from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network, loss_weight
 
@@ -62,6 +62,28 @@ def test_the_order_is_the_same_in_whatever_pieces_it_is_asked_for():
     whole = order(10, seed=2, start=0, count=37)
     pieces = [order(10, seed=2, start=start, count=min(4, 37 - start)) for start in range(0, 37, 4)]
     assert torch.equal(whole, torch.cat(pieces))
+
+
+def test_an_epoch_is_shuffled_once_and_its_order_is_nobodys_to_change(monkeypatch):
+    _shuffled.cache_clear()
+    real, made = torch.randperm, []
+    monkeypatch.setattr(torch, "randperm", lambda *given, **how: made.append(given) or real(*given, **how))
+    first = order(10, seed=3, start=0, count=4)
+    right = first.clone()
+    first.zero_()
+    assert torch.equal(order(10, seed=3, start=0, count=4), right)
+    for start in range(0, 20, 4):
+        order(10, seed=3, start=start, count=4)
+    assert len(made) == 2  # epochs
+
+
+def test_the_order_of_the_pictures_is_the_one_runs_were_begun_with():
+    def before(total, seed, epoch):  # as the first version drew it: a run begun then resumes bit for bit
+        return torch.randperm(total, generator=torch.Generator().manual_seed((seed * 7_919 + epoch) % 2**63))
+
+    expected = torch.cat([before(7, 5, epoch) for epoch in range(3)])
+    assert torch.equal(order(7, seed=5, start=0, count=21), expected)
+    assert torch.equal(order(7, seed=5, start=5, count=11), expected[5:16])
 
 
 def test_a_batch_follows_from_seed_and_step_alone(make):
