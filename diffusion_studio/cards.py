@@ -100,7 +100,9 @@ def installed() -> list[ModelCard]:
             if folder.name not in found:
                 seen.append(folder)
                 card = _card_of(folder, starter)
-                if card is not None:  # a broken folder must not hide the others; `models` on the command line verifies
+                if (
+                    card is not None
+                ):  # a broken folder must not hide the others; `models` on the command line verifies
                     found[folder.name] = card
     _cards.keep_only(seen)
     return sorted(found.values(), key=lambda card: (card.starter, card.title.lower()))

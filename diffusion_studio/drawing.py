@@ -63,11 +63,16 @@ class Drawing:
             free = torch.from_numpy(mask.astype(np.float32) / 255).to(model.device)
             self.denoise = KnownRegion(self.denoise, self.source, free, self.known)
 
-    def states(self, start: Start | None = None) -> Iterator[State]:
-        """Every step, the last of which holds the picture."""
+    def states(self, start: Start | None = None, *, record: bool = True) -> Iterator[State]:
+        """Every step, the last of which holds the picture.
+
+        With `record`, each holds where the noise stands (5 KB a picture), so that a walk can be resumed from it.
+        """
+        if self.known is not None:
+            self.known.record = record
         x, levels, first, memory = self._begin() if start is None else self._go_on(start)
         if levels[0][0] == 0:  # nothing to walk: the picture as it is
-            yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state())
+            yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
             return
         schedule = self.model.schedule
         options = self.model.sampler_options(self.settings)
@@ -84,7 +89,7 @@ class Drawing:
                 denoised=step.denoised,
                 memory=step.memory,
                 ahead=ahead,
-                random=self.noise.state(),
+                random=self.noise.state() if record else None,
                 known_random=self.known.before if self.known else None,
             )
 
@@ -126,14 +131,14 @@ class Drawing:
 
 
 class _KnownNoise:
-    """Noise that remembers where it stood before the last draw."""
+    """Noise that, with `record`, remembers where it stood before the last draw."""
 
     def __init__(self, noise: PictureNoise) -> None:
-        self.noise = noise
-        self.before = noise.state()
+        self.noise, self.record = noise, True
+        self.before: list[list[Tensor]] | None = None
 
     def __call__(self) -> Tensor:
-        self.before = self.noise.state()
+        self.before = self.noise.state() if self.record else None
         return self.noise()
 
 

@@ -89,8 +89,12 @@ def kept_section(name: str) -> Mapping[str, Any]:
     except OSError:
         return {}
     stamp = (str(path), facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)
-    settled = time.time_ns() - facts.st_mtime_ns > 2_500_000_000  # else it may change again within one tick of the clock
-    if _kept.get("stamp") != stamp or not settled:  # asked for at every picture: read only when it has changed
+    settled = (
+        time.time_ns() - facts.st_mtime_ns > 2_500_000_000
+    )  # else it may change again within one tick of the clock
+    if (
+        _kept.get("stamp") != stamp or not settled
+    ):  # asked for at every picture: read only when it has changed
         try:
             whole = read_json(path)
         except (OSError, UserError):

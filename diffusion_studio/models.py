@@ -97,24 +97,21 @@ class UNetModel:
     ) -> Iterator[Frame]:
         pictures = start.pictures if start is not None else tuple(range(settings.count))
 
-        def states(own: GenerationSettings, start: Start | None) -> Iterator[State]:
+        def states(own: GenerationSettings, start: Start | None, record: bool) -> Iterator[State]:
             drawing = Drawing(self, own, pictures, source=source, mask=mask, draws=draws)
-            for state in drawing.states(start):
-                if not torch.isfinite(state.denoised).all():
-                    raise UserError(BROKEN)
-                yield state
+            return drawing.states(start, record=record)
 
         for before, step in parts(settings) if start is None else [(start.settings, start.index)]:
             if start is not None and start.settings == before and start.state.index == step:
                 break  # it stands there already
-            for state in states(before, start):
+            for state in states(before, start, True):
                 yield frame_of(state)
                 if state.index >= step:
                     break
             start = Start(settings=before, state=state, index=state.index, pictures=pictures)
         if trajectory is not None:
             trajectory.begin(settings, pictures)
-        for state in states(settings, start):
+        for state in states(settings, start, trajectory is not None):
             if trajectory is not None:
                 trajectory.append(state)
             yield frame_of(state)
@@ -209,7 +206,18 @@ class UNetModel:
 
 
 def frame_of(state: State) -> Frame:
-    views = StepViews(lambda name: view_of(state, name))
+    """A step whose pictures are made, and found to be finite, when somebody first looks at them.
+
+    `UNetModel.finite` has seen every answer of the network already; one more question to the device at each step would
+    only make a graphics card wait.
+    """
+
+    def make(name: str) -> np.ndarray:
+        if not torch.isfinite(state.denoised).all():
+            raise UserError(BROKEN)
+        return view_of(state, name)
+
+    views = StepViews(make)
     return Frame(state.index, state.total, state.sigma, state.timestep, views)
 
 

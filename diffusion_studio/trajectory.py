@@ -39,7 +39,7 @@ class State:
     denoised: Any
     memory: Any  # the sampler's
     ahead: list[list[float]]  # the noise levels from here on, as legs
-    random: Any  # where the streams of noise stand
+    random: Any  # where the streams of noise stand; None where nobody recorded it, and the walk cannot be resumed here
     known_random: Any = None  # and those of a known region, before this step's draw
 
     def select(self, places: Sequence[int]) -> State:

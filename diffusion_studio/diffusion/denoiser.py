@@ -54,6 +54,7 @@ class Denoiser:
         self.clipping, self.clip_range = clipping, clip_range
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
         self.rows = rows
+        self._source: Tensor | None = None  # for each row of the network's batch, the state that stands in it
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         # sqrt(alpha_bar): back to the variance-preserving state the network was trained on
@@ -68,8 +69,11 @@ class Denoiser:
         places, count = self.rows or ((), 0)
         if len(x_t) != len(places) or len(x_t) == count:
             return self._guided(x_t, timestep, self.labels)
-        source = torch.zeros(count, dtype=torch.long)
-        source[list(places)] = torch.arange(len(x_t))
+        if self._source is None:
+            self._source = torch.zeros(count, dtype=torch.long)
+            self._source[list(places)] = torch.arange(len(x_t))
+            self._source = self._source.to(x_t.device)
+        source = self._source
         labels = None if self.labels is None else self.labels[source]
         return self._guided(x_t[source], timestep, labels)[list(places)]
 

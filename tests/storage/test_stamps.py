@@ -64,7 +64,9 @@ def test_files_that_have_just_changed_are_read_every_time(folder):
     readings = Readings()
     for number in range(3):
         stamp = stamp_of([folder], depth=2)
-        assert readings.get(folder, stamp, lambda number=number: number) == number  # the same stamp may hide a change
+        assert (
+            readings.get(folder, stamp, lambda number=number: number) == number
+        )  # the same stamp may hide a change
 
 
 def test_what_fails_is_not_remembered(folder):
