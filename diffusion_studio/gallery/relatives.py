@@ -1,4 +1,4 @@
-"""Which pictures were branched from which: found through an index by seed, so that selecting a picture passes over few of them."""
+"""Which pictures were branched from which, found through an index by seed: a selection passes over few pictures."""
 
 from __future__ import annotations
 
