@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 # A file that changed later than this before it was read may change once more without its time showing it: a clock tick is
@@ -17,13 +17,13 @@ UNSETTLED = 2_500_000_000  # nanoseconds
 class Stamp(NamedTuple):
     """How some files are now; two stamps are equal where nothing was written, replaced, added or removed between them."""
 
-    files: tuple[tuple[Hashable, ...], ...]
+    files: tuple[tuple[Any, ...], ...]
     newest: int  # the latest change among them, in nanoseconds since the epoch
 
 
 def stamp_of(paths: Iterable[Path], *, depth: int = 0) -> Stamp:
     """The files and folders named, and what is in the folders down to `depth` levels. What is missing is noted as missing."""
-    found: list[tuple[Hashable, ...]] = []
+    found: list[tuple[Any, ...]] = []
     for path in paths:
         try:
             found.append(_facts(str(path), os.stat(path)))
@@ -32,10 +32,10 @@ def stamp_of(paths: Iterable[Path], *, depth: int = 0) -> Stamp:
             continue
         if depth:
             _add_inside(str(path), depth, found)
-    return Stamp(tuple(found), max((facts[-1] for facts in found if len(facts) > 2), default=0))  # type: ignore[type-var]
+    return Stamp(tuple(found), max((facts[-1] for facts in found if len(facts) > 2), default=0))
 
 
-def _add_inside(folder: str, depth: int, found: list[tuple[Hashable, ...]]) -> None:
+def _add_inside(folder: str, depth: int, found: list[tuple[Any, ...]]) -> None:
     try:
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
@@ -49,7 +49,7 @@ def _add_inside(folder: str, depth: int, found: list[tuple[Hashable, ...]]) -> N
         found.append((folder, error.errno))
 
 
-def _facts(path: str, facts: os.stat_result) -> tuple[Hashable, ...]:
+def _facts(path: str, facts: os.stat_result) -> tuple[Any, ...]:
     # the time of the last change of any kind shows what the time of the last writing hides: `cp -p`, `touch -r`
     latest = max(facts.st_mtime_ns, facts.st_ctime_ns)
     return path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mode, facts.st_mtime_ns, latest
