@@ -255,6 +255,17 @@ class SeedField(QWidget):
         self.number.setValue(-1 if value is None else value)
         self.lock.setChecked(value is not None)
 
+    @property
+    def state(self) -> tuple[int | None, bool, bool]:
+        """Seed, whether it is locked, and whether it is to be used once as it is; for `restore`."""
+        return self.value(), self.locked, self._fresh
+
+    def restore(self, state: tuple[int | None, bool, bool]) -> None:
+        value, locked, fresh = state
+        self.number.setValue(-1 if value is None else value)
+        self.lock.setChecked(locked)
+        self._fresh = fresh
+
     def draw(self) -> None:
         """Show another random seed."""
         self.number.setValue(random.SystemRandom().randint(0, LARGEST_SEED))

@@ -66,7 +66,9 @@ class FilmCommands(QObject):
         from .walk_dialog import WalkDialog
 
         worker, model = self._steering.generation.worker, self._panel.card.name
-        self._open(WalkDialog(self._studio, worker, replace(settings, model=model), self._canvas.window()))
+        dialog = WalkDialog(self._studio, worker, replace(settings, model=model), self._canvas.window())
+        dialog.starting.connect(self._steering.make_room)
+        self._open(dialog)
 
     def _open(self, dialog: QDialog) -> None:
         if self.dialog is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from ..errors import UserError
-from ..folders import restore, trash
 from ..gallery.entries import Entry
 from . import picture_commands as commands
+from .base.trashing import Moved, removal, to_trash
+from .base.undo import Change
 from .page import action, fill_menu
 from .saved_pictures import open_picture, read_settings
 from .studio import Studio
@@ -54,7 +54,6 @@ class GalleryActions(QObject):
             "Delete", "Del", self._delete, "Move the pictures to the trash; Undo brings them back"
         )
         self._chosen: list[Entry] = []
-        self.trashed: Trashed | None = None  # what Undo would bring back
         self.follow([])
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
@@ -111,38 +110,65 @@ class GalleryActions(QObject):
         elif given.get(MISSING):
             self._studio.tell_fault(given[MISSING])
         if how == "branch" and not given.get(MISSING):
-            self._studio.again_wanted.emit(values)
-            self._studio.told.emit("Drawn again: branch from any step of its timeline.")
+            self._studio.branch_wanted.emit(values)
         else:
             self._studio.settings_wanted.emit(values)
 
     # --- mark ---
 
     def star(self, starred: bool) -> None:
-        self._try(lambda: self._page.marks.star(self._paths(), starred))
+        paths, marks = [entry.path for entry in self._chosen if entry.star != starred], self._page.marks
+        what = f"{'star' if starred else 'unstar'} of {_images(paths)}"
+        self._change(what, lambda: marks.star(paths, starred), lambda: marks.star(paths, not starred), paths)
 
     def tag(self, names: frozenset[str]) -> None:
         """Give all that are chosen the tags that were added to those they share, and take away what was removed."""
-        before, paths, marks = self._page.details.shared_tags, self._paths(), self._page.marks
+        before, marks = self._page.details.shared_tags, self._page.marks
+        gone = {name: [e.path for e in self._chosen if name in e.tags] for name in before - names}
+        new = {name: [e.path for e in self._chosen if name not in e.tags] for name in names - before}
 
-        def change() -> None:
-            marks.tag(paths, before - names, remove=True)
-            marks.tag(paths, names - before)
+        def put(*, back: bool) -> None:
+            for name, paths in gone.items():
+                marks.tag(paths, [name], remove=not back)
+            for name, paths in new.items():
+                marks.tag(paths, [name], remove=back)
 
-        self._try(change)
+        self._change(
+            f"tags of {_images(self._chosen)}",
+            lambda: put(back=False),
+            lambda: put(back=True),
+            self._paths() if gone or new else [],
+        )
+
+    def _change(
+        self, text: str, do: Callable[[], None], undo: Callable[[], None], paths: Sequence[Path]
+    ) -> None:
+        """Mark these pictures, in a way that Undo takes back."""
+        if not paths:
+            return
+        undone = Change(text, lambda: self._try(undo, paths), lambda: self._try(do, paths))
+        self._try(do, paths, lambda: self._studio.undo.push(undone))
 
     def _all_starred(self) -> bool:
         return all(entry.star for entry in self._chosen)
 
-    def _try(self, do: Callable[[], None]) -> None:
-        if len(self._chosen) > FEW:
-            self._studio.run(_do(do), lambda _: self._page.mark())
+    def _try(
+        self, do: Callable[[], None], paths: Sequence[Path], then: Callable[[], Any] = lambda: None
+    ) -> None:
+        def done(_: Any = None) -> None:
+            self._page.mark(paths)
+            then()
+
+        if len(paths) > FEW:
+            self._studio.run(_do(do), done)
             return
         try:
             do()
         except UserError as error:
             self._studio.tell_fault(str(error))
-        self._page.mark()
+            self._page.mark(paths)
+        else:
+            done()
 
     # --- look ---
 
@@ -232,30 +258,30 @@ class GalleryActions(QObject):
 
     def _delete(self) -> None:
         if self._chosen:
-            self._studio.run(_trash(self._paths()), self._tell_trashed)
+            self._studio.run(to_trash(self._paths()), self._on_trashed)
 
-    def _tell_trashed(self, event: Trashed) -> None:
-        self.trashed = event
-        self._page.forget([original for original, _ in event.moved])
-        count = len(event.moved)
-        what = "The picture is" if count == 1 else f"{count} pictures are"
-        if event.fault:
-            self._studio.tell_fault(event.fault)
-        elif count:
-            self._studio.tell_notice(
-                f"{what} in the trash.",
+    def _on_trashed(self, moved: Moved) -> None:
+        gone = [original for original, _ in moved.pairs]
+        self._page.forget(gone)
+        if not gone:
+            self._studio.tell_fault(moved.fault)
+            return
+        what = "image" if len(gone) == 1 else f"{len(gone)} images"
+        change = removal(self._studio, f"delete of {what}", moved.pairs, self._on_moved)
+        if moved.fault:
+            self._studio.undo.push(change)
+            self._studio.tell_fault(
+                f"{what[:1].upper()}{what[1:]} moved to trash. {moved.fault}",
                 action="Undo",
-                do=lambda: self._undo(event),
+                do=lambda: self._studio.undo.take_back(change),
             )
+        else:
+            self._studio.done(f"{'Image' if len(gone) == 1 else what} moved to trash.", change)
 
-    def _undo(self, event: Trashed) -> None:
-        self._studio.run(_restore(event), self._restored)
-
-    def _restored(self, event: Any) -> None:
+    def _on_moved(self) -> None:
         self._page.refresh()
-        self._page.grid.setFocus()
-        if event:
-            self._studio.tell_fault(event)
+        if self._page.isVisible():
+            self._page.grid.setFocus()
 
     # --- small things ---
 
@@ -268,12 +294,6 @@ class GalleryActions(QObject):
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Trashed:
-    moved: tuple[tuple[Path, Path], ...]  # where each was, and where it is now
-    fault: str = ""
-
-
 def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> None:
     """The files, and for programs that take no files the one picture."""
     data = QMimeData()
@@ -283,30 +303,13 @@ def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> Non
     QGuiApplication.clipboard().setMimeData(data)
 
 
+def _images(given: Sequence[Any]) -> str:
+    return "1 image" if len(given) == 1 else f"{len(given)} images"
+
+
 def _do(do: Callable[[], None]) -> Generator[None, None, None]:
     do()
     yield
-
-
-def _trash(paths: Iterable[Path]) -> Generator[Trashed, None, None]:
-    moved: list[tuple[Path, Path]] = []
-    for path in paths:
-        try:
-            moved.append((path, trash(path)))
-        except (OSError, UserError) as error:
-            yield Trashed(tuple(moved), f"{readable(path)} can not be deleted: {error}")
-            return
-    yield Trashed(tuple(moved))
-
-
-def _restore(event: Trashed) -> Generator[str, None, None]:
-    for original, trashed in event.moved:
-        try:
-            restore(trashed, original)
-        except (OSError, UserError) as error:
-            yield str(error)
-            return
-    yield ""
 
 
 def _open_both(paths: Sequence[Path]) -> Generator[Any, None, None]:

@@ -116,9 +116,10 @@ class GalleryPage(Page):
         self.thumbs.forget(paths)
         self._show()
 
-    def mark(self) -> None:
-        """Show the stars and tags of those that are chosen as they are now."""
-        changed = {entry.path: entry for entry in self.marks.mark(self.chosen())}
+    def mark(self, paths: Sequence[Path]) -> None:
+        """Show the stars and tags of these as they are now."""
+        known = [self.entries[path] for path in paths if path in self.entries]
+        changed = {entry.path: entry for entry in self.marks.mark(known)}
         self.entries = {**self.entries, **changed}
         self._show()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
@@ -15,21 +17,23 @@ from ..errors import UserError
 from ..folders import models_dir
 from ..settings import STEERING, GenerationSettings, from_dict, to_dict
 from . import picture_commands as commands
+from .base.undo import Change
 from .canvas import Canvas
 from .canvas_bar import CanvasBar
 from .canvas_commands import CanvasCommands
 from .compare_mode import CompareMode
 from .film_commands import FilmCommands
 from .generation import Generation
-from .going_on import GoingOn
+from .going_on import Before, GoingOn
 from .own_picture import OwnPicture
 from .page import Page
 from .page import action as make_action
 from .panel import GenerationPanel
+from .pending import Pending
 from .pictures import Picture
 from .recent import RecentStrip
 from .saved_pictures import SavedPictures, save_in
-from .steering import Steering
+from .steering import Plan, Steering
 from .studio import Studio
 from .texts import readable
 
@@ -54,7 +58,8 @@ class GeneratePage(Page):
         # the canvas, and room for what belongs under it
         self.below = QSplitter(Qt.Orientation.Vertical, self)
         self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
-        self.going_on = GoingOn(self.panel, self.canvas, self.steering)
+        self.going_on = GoingOn(self.panel, self.canvas, self.steering, lambda: self.own.settle())
+        self.pending = Pending(studio, self.steering, self.going_on)
         self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
         self.bar.add_tool(self.own.tools.bar.entry)
         self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
@@ -78,7 +83,7 @@ class GeneratePage(Page):
         own = self.commands
         return {
             "File": [*self.own.file_entries, own.save_as, own.reveal],
-            "Edit": [*self.own.tools.edit_entries, own.copy, own.copy_settings],
+            "Edit": [own.copy, own.copy_settings],
             "View": own.view_entries,
             "Generate": [
                 *(self.generate_action, self.stop_action, *self.steering.entries, None),
@@ -107,6 +112,9 @@ class GeneratePage(Page):
         else:
             super().keyPressEvent(event)
 
+    def save_pending(self) -> Sequence[str]:
+        return [event.reason for event in self.pending.save_now()]
+
     def close_down(self) -> None:
         self._patience.stop()
         self.steering.timeline.stop_playing()
@@ -122,14 +130,17 @@ class GeneratePage(Page):
         try:
             self.own.settle()
             if self.compare.shown:
+                self.steering.make_room()
                 self.compare.start()
                 return
             plan = self.going_on.plan()
         except UserError as error:
             self._studio.tell_fault(str(error))
             return
-        if plan is None:
-            return
+        if plan is not None:
+            self._begin(plan)
+
+    def _begin(self, plan: Plan) -> None:
         self._waits_for = "Getting ready…"
         self.steering.begin(plan)
         self.panel.button.show_progress(0)
@@ -169,6 +180,10 @@ class GeneratePage(Page):
         self.strip.add(picture.path, picture.image())
         self._studio.saved.emit(picture.path)
 
+    def _on_put_aside(self, path: Path, picture: Picture) -> None:
+        self.strip.add(path, picture.image())
+        self._studio.saved.emit(path)
+
     def _on_ended(self, words: str) -> None:
         self._patience.stop()
         self.panel.button.show_idle()
@@ -197,21 +212,97 @@ class GeneratePage(Page):
 
     # --- other pictures ---
 
-    def use(self, values: Mapping[str, Any]) -> None:
-        """Take these settings into the form; the others stay, but for those that are about another picture."""
-        alone = set(values) <= {"seed"}  # the same picture from another seed
-        past = self.panel.past if alone else None
-        shown = to_dict(replace(self.panel.value(), history=(), batch=""))
-        if not alone:
-            shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
-        settings, refused = from_dict(GenerationSettings, {**shown, **values})
+    def use(self, values: Mapping[str, Any], *, lock: bool = True) -> None:
+        """Take these settings into the form; the others stay, but for those that are about another picture.
+
+        A seed that is among them is locked, unless it comes only with its image (`lock`): then it is used once.
+        """
+        if set(values) == {"seed"}:
+            self.panel.seed.show_value(values["seed"])
+            return
+        self._settle()
+        before = self._state()
+        if self.going_on.before is not None:
+            self.going_on.cancel()
+        seed = self.panel.seed.state
+        settings, refused = self._complete(values)
         self.panel.show_value(settings)
-        if past is not None:
-            self.panel.show_past(past)
+        if "seed" not in values:
+            self.panel.seed.restore(seed)
+        elif not lock and settings.seed is not None:
+            self.panel.seed.restore((settings.seed, seed[1], True))
+        self._studio.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
         if refused:
             self._studio.told.emit(" ".join(refused))
         elif self.panel.value().batch:
             self._studio.told.emit(AGAIN.format(len(batches.rows(settings))))
+
+    def branch_from(self, values: Mapping[str, Any]) -> None:
+        """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
+        if values.get("seed") is None:
+            self._studio.tell_fault("This image does not record its seed, so it cannot be branched from.")
+            return
+        if self.working and not self.steering.asking and not self.generation.paused:
+            self._studio.told.emit("Stop the running generation first, then branch")
+            return
+        settings, _ = self._complete(values)
+        self.compare.action.setChecked(False)
+        self.going_on.cancel()
+        self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
+        self._studio.told.emit("Generating the image again for its steps. Nothing is saved.")
+
+    def open_model(self, name: str) -> None:
+        """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
+        self._settle()
+        before = self._state()
+        self.compare.action.setChecked(False)
+        self.going_on.cancel()
+        self.panel.clean()
+        self.panel.chooser.show_value(name)
+        if before is not None and (before.settings.source or before.seed[1]):
+            self._studio.done(
+                "Start picture, mask and locked seed were put aside.",
+                Change("change of model", lambda: self._go_back(before)),
+            )
+
+    def _complete(self, values: Mapping[str, Any]) -> tuple[GenerationSettings, list[str]]:
+        """These settings, with the panel's where they name none, but nothing that is about the panel's own picture."""
+        shown = to_dict(replace(self.panel.value(), history=(), batch=""))
+        shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
+        return from_dict(GenerationSettings, {**shown, **values})
+
+    def _settle(self) -> None:
+        """Keep a mask that was painted, so that what comes can be undone."""
+        with suppress(UserError):
+            self.own.settle()
+
+    def _state(self) -> Before | None:
+        try:
+            return Before(self.panel.value(), self.panel.seed.state)
+        except UserError:
+            return None
+
+    def _go_back(self, before: Before | None) -> None:
+        if before is not None:
+            self.panel.show_value(before.settings)
+            self.panel.seed.restore(before.seed)
+
+    def _on_put_aside_picture(self, left: GenerationSettings) -> None:
+        """Another model of another size was chosen."""
+        card = self.panel.card
+        what = "Start picture and mask" if left.mask else "Start picture" if left.source else "Variation"
+        steered = {name: getattr(left, name) for name in STEERING}
+        if card is not None:
+            self._studio.done(
+                f"{what} put aside: {card.title} generates {card.size}×{card.size} images.",
+                Change(
+                    f"putting aside the {what[0].lower()}{what[1:]}",
+                    lambda: self.panel.form.carry(**steered),
+                    lambda: self.panel.form.carry(
+                        **{name: getattr(GenerationSettings(), name) for name in STEERING}
+                    ),
+                ),
+            )
 
     def _use_shown(self, *names: str) -> None:
         """Take these settings of the picture on the canvas."""
@@ -237,14 +328,14 @@ class GeneratePage(Page):
         self.panel.show_value(settings)
 
     def _remember(self) -> None:
+        """A branch is over with the window: what is kept is the panel before it."""
         try:
             self.own.settle()
-            settings = replace(self.panel.value(), history=())
+            before = self.going_on.before or Before(self.panel.value(), self.panel.seed.state)
         except UserError:
             return
-        self._studio.memory.keep(
-            SECTION, settings if self.panel.seed.locked else replace(settings, seed=None)
-        )
+        settings = replace(before.settings, history=())
+        self._studio.memory.keep(SECTION, settings if before.seed[1] else replace(settings, seed=None))
 
     def _show_empty(self) -> None:
         card = self.panel.card
@@ -314,7 +405,9 @@ class GeneratePage(Page):
     def _connect(self) -> None:
         panel, generation = self.panel, self.generation
         panel.button.clicked.connect(self._on_button)
-        self.compare.settings_wanted.connect(self.use)
+        self.compare.settings_wanted.connect(lambda values: self.use(values, lock=False))
+        panel.leaving_model.connect(self._settle)
+        panel.put_aside.connect(self._on_put_aside_picture)
         self.compare.left.connect(self._show_empty)
         panel.model_changed.connect(self._on_model)
         self.generate_action.triggered.connect(self.generate)
@@ -330,6 +423,8 @@ class GeneratePage(Page):
         generation.saved.connect(self._on_saved)
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
+        self.pending.saved.connect(self._on_put_aside)
+        self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._studio.tell_fault)
         generation.runs_on.connect(self._studio.device_known)
         self._patience.timeout.connect(self._say_waiting)

@@ -169,7 +169,7 @@ class Generation(QObject):
                 self._unsaved.append(event)
             case events.Finished():
                 self.stopped_at = event.stopped_at
-                self._last_words = finished_words(self._worked(event), kept=self._saves)
+                self._last_words = finished_words(self._worked(event), kept=self._saves, total=self.step[1])
 
     def _on_preview(self, event: Preview) -> None:
         self.step, self._shown = (event.index, event.total), True
@@ -258,10 +258,11 @@ def progress_words(event: Preview, seconds: float, first: int = 0) -> str:
     return f"{words} · {rate:.1f} it/s · {time_words((event.total - event.index) / rate)} left"
 
 
-def finished_words(event: Finished, *, kept: bool) -> str:
+def finished_words(event: Finished, *, kept: bool, total: int = 0) -> str:
     if event.stopped_at is not None:
-        words = "Kept as it was" if kept else "Stopped"
-        return f"{words} at step {event.stopped_at} after {time_words(event.seconds)}"
+        words = "Saved" if kept else "Stopped"
+        of = f" of {total}" if total else ""
+        return f"{words} at step {event.stopped_at}{of} after {time_words(event.seconds)}"
     if not event.steps_per_second:
         return "Done: there was no step left to take"
     return f"Done in {time_words(event.seconds)} · {event.steps_per_second:.1f} it/s"

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from ..errors import UserError
 from ..settings import GenerationSettings
 from .canvas import Canvas
 from .panel import GenerationPanel
+from .pictures import Picture
 from .runs import Run
 from .steering import Plan, Steering
 from .ticks import Ticks
 
 USUAL = "Generate", "Draw the picture (Ctrl+Enter)"
+CHANGE = "Seed and settings are the parent’s until the branch is left. Press Branch to generate it."
+SAME = "Change any setting, then Branch. Unchanged, it repeats the parent’s image."
 FOLLOWED = ("model", "count")  # settings a branch takes from its parent
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The panel before a branch; `seed` is the state of its seed field."""
+
+    settings: GenerationSettings
+    seed: tuple[int | None, bool, bool]
 
 
 class GoingOn(QObject):
     """Shows the note on the panel, the ticks on the canvas and the name of the button, and makes the plan for it."""
 
-    def __init__(self, panel: GenerationPanel, canvas: Canvas, steering: Steering) -> None:
+    dropped = Signal(object, object)  # Run whose previews were left without a choice, tuple of Picture
+
+    def __init__(
+        self,
+        panel: GenerationPanel,
+        canvas: Canvas,
+        steering: Steering,
+        settle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`settle`: has the panel's settings name all they depend on; raises `UserError`."""
         super().__init__(steering)
+        self._settle = settle
         self._panel, self._canvas, self._steering = panel, canvas, steering
         self.ticks = Ticks(canvas)
         self._parent: Run | None = None  # in memory, to branch off or to finish
         self._step = 0
         self._places: tuple[int, ...] | None = None  # of the parent's pictures; None: all
-        self._before: GenerationSettings | None = None  # what the form showed before the branch
+        self._before: Before | None = None  # what the panel showed before the branch
+        self._unchanged: GenerationSettings | None = None  # the form of the branch as it began
         steering.branch_wanted.connect(self.branch)
         steering.chosen_from.connect(self.choose)
         steering.begun.connect(self._on_begun)
@@ -46,6 +69,7 @@ class GoingOn(QObject):
         before = self._before or self._shown()
         self._panel.show_value(replace(run.settings, history=(), until=0))
         self._panel.show_past((run.settings, step))
+        self._unchanged = self._panel.form.value()
         self._parent, self._step, self._places, self._before = run, step, places, before
         self.tell()
 
@@ -56,21 +80,39 @@ class GoingOn(QObject):
             self.ticks.ask(run.count)
         self.tell()
 
+    @property
+    def previews(self) -> tuple[Picture, ...]:
+        """The images of a batch that stopped early, while one is to choose which to finish."""
+        run = self._parent
+        return run.pictures(run.newest) if self.ticks.asking and run is not None and run.newest >= 0 else ()
+
     def cancel(self) -> bool:
         """Go back to drawing new pictures; whether there was anything to cancel."""
         if self.ticks.asking:
+            run, previews = self._parent, self.previews
             self.ticks.end()
+            if run is not None and previews:
+                self.dropped.emit(run, previews)
         elif self._panel.past is not None:
-            before, self._before = self._before, None
-            if before is not None:
-                self._panel.show_value(before)
-            else:
-                self._panel.show_past(None)
+            self._leave_branch()
         else:
             return False
         self._parent, self._places = None, None
         self.tell()
         return True
+
+    def _leave_branch(self) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            self._panel.show_value(before.settings)
+            self._panel.seed.restore(before.seed)
+        else:
+            self._panel.show_past(None)
+
+    @property
+    def before(self) -> Before | None:
+        """What the panel goes back to when the branch is left; None where none is being made."""
+        return self._before if self._panel.past is not None else None
 
     def plan(self) -> Plan | None:
         """What the button begins; None: nothing is chosen. Raises `UserError` where the form has a fault."""
@@ -105,9 +147,10 @@ class GoingOn(QObject):
                 return run
         return None
 
-    def _shown(self) -> GenerationSettings | None:
+    def _shown(self) -> Before | None:
         try:
-            return self._panel.value()
+            self._settle()
+            return Before(self._panel.value(), self._panel.seed.state)
         except UserError:
             return None
 
@@ -158,11 +201,14 @@ class GoingOn(QObject):
             title = f"Branching from step {step} of seed {parent.seed}"
             if self._places is not None:
                 title += f", {pictures_words(self._places, self._parent.count)}"
-            self._panel.note.tell(
-                title,
-                "Change sampler, noise schedule, class, guidance, eta or seed, then press Branch.",
-            )
+            self._panel.note.tell(title, SAME if self._same() else CHANGE)
         self._panel.button.name("Branch", "Go on from that step with these settings (Ctrl+Enter)")
+
+    def _same(self) -> bool:
+        try:
+            return self._panel.form.value() == self._unchanged
+        except UserError:
+            return False
 
     def _show_ticks(self) -> None:
         """Ticks lie on the pictures they are about, and on no others."""

@@ -18,6 +18,7 @@ from .window_drop import WindowDrop
 from .worker import Worker
 
 if TYPE_CHECKING:
+    from .generate_page import GeneratePage
     from .window import Entry, MainWindow
 
 
@@ -78,6 +79,10 @@ class Interior(QWidget):
     def workers(self) -> list[Worker]:
         return [worker for page in self.pages.values() for worker in page.workers]
 
+    def save_pending(self) -> list[str]:
+        """Save what waits for a decision on any page; returns why something could not be saved."""
+        return [reason for page in self.pages.values() for reason in page.save_pending()]
+
     def close_down(self) -> None:
         for page in self.pages.values():
             page.close_down()
@@ -94,7 +99,8 @@ class Interior(QWidget):
         studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
         studio.device_known.connect(self.status.device.setText)
         studio.settings_wanted.connect(self._draw_with)
-        studio.again_wanted.connect(self._draw_again)
+        studio.branch_wanted.connect(self._branch_from)
+        studio.model_chosen.connect(self._generate_with)
         studio.start_wanted.connect(lambda _: self.visit(0))
         studio.model_wanted.connect(self._show_model)
 
@@ -105,12 +111,22 @@ class Interior(QWidget):
         if values and use is not None:
             use(values)
 
-    def _draw_again(self, values: Any) -> None:
-        """The same, and draw with them."""
-        self._draw_with(values)
-        draw = getattr(self.page, "generate", None)
-        if draw is not None:
-            draw()
+    def _branch_from(self, values: Any) -> None:
+        """Go to the Generate page, and branch there from the image these settings generate."""
+        self.visit(0)
+        self._generate_page.branch_from(values)
+
+    def _generate_with(self, model: str) -> None:
+        self.visit(0)
+        self._generate_page.open_model(model)
+
+    @property
+    def _generate_page(self) -> GeneratePage:
+        from .generate_page import GeneratePage
+
+        page = self.pages[0]
+        assert isinstance(page, GeneratePage)
+        return page
 
     def _show_model(self, name: str) -> None:
         self.visit(next(k for k, entry in enumerate(self.entries) if entry.label == "Models"))

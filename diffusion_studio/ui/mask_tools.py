@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from ..settings import GenerationSettings
+from .base.undo import Change
 from .brush import Brush
 from .brush_bar import BrushBar
 from .mask_overlay import MaskOverlay
@@ -54,9 +55,21 @@ class MaskTools(QObject):
         self._canvas.installEventFilter(self)
         self._follow()
 
+    # --- undo, while the brush is in hand ---
+
     @property
-    def edit_entries(self) -> list[QAction | None]:
-        return [self.undo_action, self.redo_action, None]
+    def undo_text(self) -> str:
+        return "mask change" if self.brush.mask is not None and self.brush.mask.can_undo else ""
+
+    @property
+    def redo_text(self) -> str:
+        return "mask change" if self.brush.mask is not None and self.brush.mask.can_redo else ""
+
+    def undo(self) -> None:
+        self._undo(False)
+
+    def redo(self) -> None:
+        self._undo(True)
 
     @property
     def entries(self) -> list[QAction | None]:
@@ -131,6 +144,13 @@ class MaskTools(QObject):
         if mask is not None and not self.brush.painting:
             mask.invert() if invert else mask.clear()
             self._changed()
+            if not self.brush.active:  # else the brush undoes it
+                self._studio.undo.push(Change("clear of the mask", lambda: self._bring_back(mask)))
+
+    def _bring_back(self, mask: Mask) -> None:
+        """Undo the clearing of a mask that is still in use and still empty."""
+        if mask is self.brush.mask and mask.empty:
+            self._undo(False)
 
     def _changed(self) -> None:
         self.show_mask()
@@ -199,6 +219,13 @@ class MaskTools(QObject):
         self.invert_action.setEnabled(mask is not None and brush.active)
         self.clear_action.setEnabled(mask is not None and not mask.empty)
         self.show_action.setEnabled(mask is not None and not mask.empty)
+        self._take_undo()
+
+    def _take_undo(self) -> None:
+        """Undo and Redo of the window are about the mask while one paints."""
+        stack = self._studio.undo
+        stack.take_in_hand(self if self.brush.active and self._canvas.isVisible() else None)
+        stack.changed.emit()
 
     def _on_brush(self) -> None:
         self._follow()
@@ -209,6 +236,7 @@ class MaskTools(QObject):
         """Escape leaves the brush, unless there is something to stop. How to paint is told on this page only."""
         if self.brush.active and event.type() in (QEvent.Type.Show, QEvent.Type.Hide):
             self._tell_how(event.type() == QEvent.Type.Show)
+            self._take_undo()
         if not isinstance(event, QKeyEvent) or event.key() != Qt.Key.Key_Escape or not self.brush.active:
             return False
         if event.type() == QEvent.Type.ShortcutOverride and not self._own.steering.generation.running:
@@ -235,8 +263,8 @@ class MaskTools(QObject):
         )
         self.smaller_action = make_action(owner, "Smaller brush", "[")
         self.larger_action = make_action(owner, "Larger brush", "]")
-        self.undo_action = make_action(owner, "Undo", "Ctrl+Z", tip="Take back the last stroke")
-        self.redo_action = make_action(owner, "Redo", "Ctrl+Shift+Z", tip="Paint that stroke again")
+        self.undo_action = make_action(owner, "Undo stroke", tip="Undo the last change of the mask")
+        self.redo_action = make_action(owner, "Redo stroke", tip="Paint that stroke again")
         self.invert_action = make_action(
             owner, "Invert mask", "Ctrl+I", tip="Keep what is painted, draw the rest"
         )

@@ -31,6 +31,7 @@ class Menus(QObject):
             window, "Open pictures folder", "Ctrl+Shift+O", tip="Where every finished picture is saved"
         )
         self._outputs.triggered.connect(self._open_outputs)
+        self._make_undo()
         self._make_visits(interior)
         self._make_looks()
         self._shortcuts = action(window, "Keyboard shortcuts", "F1")
@@ -45,6 +46,7 @@ class Menus(QObject):
 
     def fill(self, page: Mapping[str, Sequence[QAction | None]]) -> None:
         """Show the window's entries and these of a page; a menu the window does not have stands before Help."""
+        first: dict[str, Entries] = {"Edit": [self.undo, self.redo, None]}
         own: dict[str, Entries] = {
             "File": [self._outputs, self._visits[-1], None, self._quit],
             "Edit": [],
@@ -55,9 +57,28 @@ class Menus(QObject):
         bar.clear()
         for name in [*list(own)[:-1], *(name for name in page if name not in own), "Help"]:
             menu = self._menus.setdefault(name, QMenu(f"&{name}", self._window))
-            fill_menu(menu, [*page.get(name, []), None, *own.get(name, [])])
+            fill_menu(menu, [*first.get(name, []), *page.get(name, []), None, *own.get(name, [])])
             if menu.actions():
                 bar.addMenu(menu)
+
+    def _make_undo(self) -> None:
+        stack = self._studio.undo
+        self.undo = action(self._window, "Undo", "Ctrl+Z", tip="Undo what was done last")
+        self.redo = action(
+            self._window, "Redo", "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
+        )
+        for entry in (self.undo, self.redo):
+            entry.setAutoRepeat(True)
+        self.undo.triggered.connect(stack.undo)
+        self.redo.triggered.connect(stack.redo)
+        stack.changed.connect(self._show_undo)
+        self._show_undo()
+
+    def _show_undo(self) -> None:
+        stack = self._studio.undo
+        for entry, word, what in ((self.undo, "Undo", stack.undo_text), (self.redo, "Redo", stack.redo_text)):
+            entry.setText(f"{word} {what}".strip())
+            entry.setEnabled(bool(what))
 
     def _make_visits(self, interior: Interior) -> None:
         self._visits = []

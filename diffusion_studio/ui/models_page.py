@@ -186,8 +186,7 @@ class ModelsPage(ModelDropPage):
             self._studio.run(jobs.keep_recommended(self.chosen.card.name, values), self._changed)
 
     def _generate(self, card: ModelCard) -> None:
-        page = self._visit("Generate")
-        page.panel.chooser.show_value(card.name)
+        self._studio.model_chosen.emit(card.name)
 
     def _tune(self, card: ModelCard) -> None:
         """The Train page, set to go on from this model; the folder is the user's to choose."""

@@ -6,6 +6,7 @@ The settings have the last word: what they name is loaded and shown, whoever put
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from PySide6.QtGui import QAction
 
 from ..errors import UserError
 from ..settings import GenerationSettings
+from .base.undo import Change
 from .mask_tools import MaskTools
 from .own_view import OwnView
 from .page import action as make_action
@@ -117,8 +119,13 @@ class OwnPicture(QObject):
         return True
 
     def remove(self) -> None:
-        """Draw from pure noise again."""
+        """Draw from pure noise again; Undo brings picture and mask back."""
         viewing = self.view.shown
+        with suppress(UserError):  # a mask that cannot be kept cannot be brought back
+            self.settle()
+        carried = self.panel.form.carried
+        kept = {name: getattr(carried, name) for name in ("source", "mask", "strength", "resamples")}
+        self.studio.undo.push(Change("removal of the start picture", lambda: self.panel.form.carry(**kept)))
         self.tools.brush.activate(False)
         self.panel.form.carry(source="", mask="", strength=USUAL_STRENGTH, resamples=1)
         if viewing:

@@ -33,6 +33,10 @@ class Page(QWidget):
     def shown_first(self) -> None:
         """Called once the window is on screen and this page is the one in it, the first time only."""
 
+    def save_pending(self) -> Sequence[str]:
+        """Called before the window closes: save what waits for a decision; returns why something could not be saved."""
+        return ()
+
     def close_down(self) -> None:
         """Called before the window goes: put settings into the studio's memory, stop timers and watchers."""
 

@@ -35,6 +35,10 @@ class GenerationPanel(QWidget):
 
     changed = Signal()
     model_changed = Signal()
+    leaving_model = Signal()  # another one was chosen by hand; the form is still that of the old one
+    put_aside = Signal(
+        object
+    )  # GenerationSettings whose start picture, mask and variation the new model leaves
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +62,7 @@ class GenerationPanel(QWidget):
         self.button = ActionButton("Generate", "Draw the picture (Ctrl+Enter)")
         self.line = Line(align=Qt.AlignmentFlag.AlignHCenter)
         self._showing = False
+        self._form_of: ModelCard | None = None  # whose options the form shows
         self._shown = self.form.value()
         self._lay_out()
         self.chooser.changed.connect(self._choose_model)
@@ -81,6 +86,12 @@ class GenerationPanel(QWidget):
             return replace(own, until=until, history=())
         parent, step = self.past
         return branch(replace(parent, model=own.model, count=own.count), step, **_changes(own), until=until)
+
+    def clean(self) -> None:
+        """No start picture, mask, variation or branch, and a random seed."""
+        self.past = None
+        self.form.carry(**{name: getattr(GenerationSettings(), name) for name in STEERING}, batch="")
+        self.seed.show_value(None)
 
     def show_past(self, past: tuple[GenerationSettings, int] | None) -> None:
         """Go on from that step of those settings, or with None from noise."""
@@ -135,18 +146,29 @@ class GenerationPanel(QWidget):
             (self.choices.keep if asking else self.button).setFocus()
 
     def _choose_model(self) -> None:
-        """Another model by the user's hand: its recommendations, but the user's own seed, count and class."""
+        """Another model by the user's hand: its recommendations, but the user's own seed, count and class.
+
+        A start picture, its mask and a variation stay where the new model generates at the same size. Else they mean
+        another image there, and are put aside.
+        """
         if not self._showing:
+            self.leaving_model.emit()
+            before, left = self._form_of, self.form.carried
             self._show_card()
-            if self.card is not None:
-                steered = {name: getattr(self.form.carried, name) for name in STEERING}
-                self.form.show_value(replace(self.card.defaults(), **steered), keep=OWN)
+            card = self.card
+            if card is not None:
+                stays = before is None or (card.size, card.channels) == (before.size, before.channels)
+                steered = {name: getattr(left, name) for name in STEERING} if stays else {}
+                self.form.show_value(replace(card.defaults(), **steered), keep=OWN)
+                if not stays and (left.source or left.variation_strength):
+                    self.put_aside.emit(left)
         self.model_changed.emit()
 
     def _show_card(self) -> None:
         card = self.card
         if card is None:
             return
+        self._form_of = card
         self.form.show_options(card.options)
         self.classes.show_choices({"": "Any", **{name: class_title(name) for name in card.classes}})
         self.curve.show_model(card.schedule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,3 +111,21 @@ def save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
     for event in events:
         save(event.picture, event.settings, facts=event.facts, folder=folder)
     yield folder
+
+
+def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:
+    """A job: save images as they were shown at a step; a `Saved` or a `NotSaved` for each."""
+    from ..events import NotSaved, Saved
+    from ..film import known_facts
+    from ..outputs import save
+
+    for index, picture in enumerate(pictures):
+        settings, pixels = picture.settings, picture.pixels
+        assert settings is not None
+        facts = known_facts(settings, (pixels.shape[1], pixels.shape[0]))
+        try:
+            path = save(pixels, settings, facts=facts)
+        except UserError as error:
+            yield NotSaved(index=index, settings=settings, picture=pixels, reason=str(error), facts=facts)
+        else:
+            yield Saved(path=path, index=index, settings=settings, picture=pixels)

@@ -38,12 +38,15 @@ class Plan:
     step: int = 0  # of the parent's
     origin: str = ""
     save: bool = True
+    rehearsal: bool = False  # it draws a saved image again, to branch from one of its steps
 
 
 class Steering(QObject):
     branch_wanted = Signal(object, int, object)  # Run, step, places of pictures or None for all
     begun = Signal()
     chosen_from = Signal(object)  # Run, stopped early so that one can choose what to finish
+    put_aside = Signal(object)  # tuple of Picture: what was stopped and not decided, to be saved as it is
+    discarded = Signal(object)  # tuple of Picture: what was given up
 
     def __init__(
         self, panel: GenerationPanel, canvas: Canvas, bar: CanvasBar, generation: Generation
@@ -85,9 +88,8 @@ class Steering(QObject):
     # --- the run ---
 
     def begin(self, plan: Plan) -> None:
-        """Start what is planned; a run that is held for a decision is given up for it."""
-        if self.generation.running:
-            self.generation.stop()
+        """Start what is planned; a run that is held is saved as it is."""
+        self.make_way()
         self.timeline.stop_playing()
         self.live, self.index, self.elsewhere, self._plan = (), None, False, plan
         self._current = self.run = Run(Trajectory(), plan.parent, plan.step, plan.origin)
@@ -98,14 +100,43 @@ class Steering(QObject):
         self.generation.start(plan.settings, trajectory=self.run.trajectory, start=plan.start, save=plan.save)
 
     def stop(self) -> None:
-        """Hold the run and ask what to do with it; the second time, or where little is lost, give it up."""
+        """Hold the run and ask what to do with it; the second time, or where little is lost, discard it."""
         generation = self.generation
-        if self._asking or not self.live or generation.expected < SHORT:
-            generation.stop()
+        if self._asking or not self.live or generation.expected < SHORT or self._rehearses:
+            self.discard()
         elif generation.running:
             self._asking = True
             generation.pause()
             self._panel.ask_to_stop(True)
+
+    def discard(self) -> None:
+        """End the run; what it had drawn is offered to whoever can bring it back."""
+        lost = self.live if self.generation.running and not self._rehearses else ()
+        self.generation.stop()
+        if lost:
+            self.discarded.emit(lost)
+
+    def make_way(self) -> None:
+        """Before something else takes its place: a held run is saved as it is shown, never dropped."""
+        pending = self.pending
+        if self.generation.running:
+            self.generation.stop()
+        if pending:
+            self.put_aside.emit(pending)
+
+    def make_room(self) -> None:
+        """Before other work on the same thread: a held run would keep it waiting without end; a running one is waited for."""
+        if self.generation.paused:
+            self.make_way()
+
+    @property
+    def pending(self) -> tuple[Picture, ...]:
+        """The images of a run that is held, paused or for a decision; they are nowhere but here."""
+        return self.live if self.generation.paused and not self._rehearses else ()
+
+    @property
+    def _rehearses(self) -> bool:
+        return self._plan is not None and self._plan.rehearsal
 
     @property
     def asking(self) -> bool:
@@ -232,7 +263,12 @@ class Steering(QObject):
         run.forget_views()
         if self.run is run:
             self._mark()
-        if not plan.save and self.generation.stopped_at is not None and run.newest >= 0:
+        if plan.rehearsal:
+            if run.newest > 0 and (run.at_end or run.newest == plan.settings.until):
+                self.index = run.nearest(run.newest // 2)
+                self._show()
+                self.branch_wanted.emit(run, self.index, None)
+        elif not plan.save and self.generation.stopped_at is not None and run.newest >= 0:
             run.early = True
             self.chosen_from.emit(run)
 
@@ -263,8 +299,7 @@ class Steering(QObject):
         place = self._place if alone or self._canvas.opened is not None else None
         index = run.newest if self.index is None else run.nearest(self.index)
         owner, places = run.owner(index, None if place is None else [place])
-        if self.generation.running:
-            self.generation.stop()
+        self.make_way()
         self.branch_wanted.emit(owner, index, None if len(places) == owner.count else tuple(places))
 
     def _show_menu(self, position: QPoint) -> None:
@@ -295,7 +330,7 @@ class Steering(QObject):
         choices = self._panel.choices
         choices.keep_wanted.connect(self.keep)
         choices.finish_wanted.connect(self.finish)
-        choices.discard_wanted.connect(generation.stop)
+        choices.discard_wanted.connect(self.discard)
 
     def _follow_canvas(self) -> None:
         """Another picture of the batch, or another layer."""

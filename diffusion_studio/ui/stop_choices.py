@@ -21,9 +21,9 @@ class StopChoices(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.keep = push_button("Keep as it is", "Save the picture as it is now, as predicted at this step")
-        self.finish = push_button("Finish", "Go on to the end")
-        self.discard = push_button("Discard", "Give it up: nothing is saved (Esc)")
+        self.keep = push_button("Save now", "Save the image as it is predicted at this step")
+        self.finish = push_button("Continue", "Finish all steps")
+        self.discard = push_button("Discard", "Discard without saving (Esc); Undo saves it after all")
         self.keep.setProperty("primary", True)
         row = QHBoxLayout(self)
         row.setContentsMargins(3, 3, 3, 3)

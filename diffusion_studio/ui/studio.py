@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from .base.undo import Change, UndoStack
 from .memory import Memory
 from .preferences import Preferences
 from .theme import Theme
@@ -21,7 +22,8 @@ class Studio(QObject):
     saved = Signal(object)  # Path of a picture
     # names and values of GenerationSettings to draw with; none: only go there
     settings_wanted = Signal(object)
-    again_wanted = Signal(object)  # the same, to be drawn at once
+    branch_wanted = Signal(object)  # the same, of a saved image to branch from
+    model_chosen = Signal(str)  # name of a model to generate with, from a clean state
     start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
     model_wanted = Signal(str)  # name of a model to be shown on the Models page
     device_known = Signal(str)  # device, precision and threads in words
@@ -33,6 +35,7 @@ class Studio(QObject):
         super().__init__(parent)
         self.theme, self.memory = theme, memory
         self.preferences: Preferences = memory.recall("window", Preferences)
+        self.undo = UndoStack(self)
         self.errands = Worker("errands", self)
         self._then: dict[int, Callable[[Any], None]] = {}
         self.errands.reported.connect(self._report)
@@ -49,6 +52,11 @@ class Studio(QObject):
     def tell_notice(self, sentence: str, *, action: str, do: Callable[[], None]) -> None:
         """An offer at the top of the window, which is no fault."""
         self.notice.emit(sentence, action, do)
+
+    def done(self, sentence: str, change: Change) -> None:
+        """Something was done that can be undone: say so, with Undo beside it."""
+        self.undo.push(change)
+        self.tell_notice(sentence, action="Undo", do=lambda: self.undo.take_back(change))
 
     def change_preferences(self, **values: Any) -> None:
         self.preferences = replace(self.preferences, **values)

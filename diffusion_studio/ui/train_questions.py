@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 LONGEST = 100_000.0  # minutes
@@ -14,6 +15,21 @@ def may_discard(parent: QWidget, title: str) -> bool:
     box.setWindowTitle("Discard")
     box.setText("Discard this training?")
     box.setInformativeText(f"“{title}” is stopped, and what it has learned is moved to the trash.")
+    box.setStandardButtons(buttons.Discard | buttons.Cancel)
+    box.setDefaultButton(buttons.Cancel)
+    answer = box.exec()
+    box.deleteLater()
+    return answer == buttons.Discard
+
+
+def may_lose(parent: QWidget, reason: str) -> bool:
+    """Whether the window may close though images could not be saved."""
+    buttons = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.setWindowTitle("Not saved")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"The stopped image could not be saved. {reason} Close and discard it?")
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()

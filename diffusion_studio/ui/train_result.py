@@ -18,7 +18,6 @@ class Result(QObject):
 
     def __init__(self, studio: Studio, parent: QWidget) -> None:
         super().__init__(parent)
-        self._page = parent
         self._studio = studio
         self.worker = Worker("publishing", self)
         self._asked: dict[int, tuple[str, bool]] = {}
@@ -43,9 +42,7 @@ class Result(QObject):
 
     def generate_with(self, name: str) -> None:
         """Go to the Generate page with this model chosen."""
-        interior: Any = self._page.window().interior  # type: ignore[attr-defined]
-        interior.visit(0)
-        interior.page.panel.chooser.show_value(name)
+        self._studio.model_chosen.emit(name)
 
     def _on_event(self, job: int, event: Any) -> None:
         from ..events import Published

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -48,6 +48,8 @@ EASILY_READ = 9999
 
 class WalkDialog(QDialog):
     """`settings`: those of the panel; `worker`: the thread that draws."""
+
+    starting = Signal()  # its work is about to wait for that thread
 
     def __init__(
         self, studio: Studio, worker: Worker, settings: GenerationSettings, parent: QWidget | None = None
@@ -127,6 +129,7 @@ class WalkDialog(QDialog):
             return
         from ..jobs import walk
 
+        self.starting.emit()
         self._pictures = []
         job = walk(self._settings, seeds, frames=frames, loop=loop, path=target, film=self.form.value())
         self._job = self._worker.submit(job)

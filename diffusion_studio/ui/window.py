@@ -147,6 +147,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Busy threads finish their step first; then the window closes by itself."""
+        if not self._closing and self.filled and not self._may_close():
+            event.ignore()
+            return
         workers = self.workers()
         busy = [worker for worker in workers if worker.busy]
         if busy:
@@ -160,6 +163,15 @@ class MainWindow(QMainWindow):
             worker.stop()
         event.accept()
         self.closed.emit()
+
+    def _may_close(self) -> bool:
+        """Whether all that waits for a decision is saved, or may be lost."""
+        reasons = self.interior.save_pending()
+        if not reasons:
+            return True
+        from .train_questions import may_lose
+
+        return may_lose(self, reasons[0])
 
     def _begin_closing(self, busy: Sequence[Worker]) -> None:
         if not self._closing:

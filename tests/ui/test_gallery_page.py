@@ -237,12 +237,27 @@ def test_several_are_tagged_together(page, qtbot):
     assert [entry.tags for entry in page.grid.entries[:2]] == [{"old"}, set()]
 
 
-def test_branch_draws_it_again_on_the_generate_page(page, qtbot, window, draw):
+def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, window, draw, paths):
+    from diffusion_studio import outputs
+
+    generate = window.interior.pages[0]
+    before = generate.panel.value()
     click(qtbot, page, 2)
     page.details.buttons["branch"].click()
     qtbot.waitUntil(lambda: bool(draw.asked))
-    assert window.page is window.interior.pages[0] and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
-    qtbot.waitUntil(lambda: not window.page.generation.running)
+    assert window.page is generate and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
+    qtbot.waitUntil(lambda: generate.panel.button.text() == "Branch")
+    assert draw.saving == [False] and len(list(outputs.newest())) == len(paths)
+    assert generate.panel.past[1] == 15 and generate.steering.timeline.track.index == 15
+    assert generate.panel.seed.value() == 3 and "repeats" in generate.panel.note.sentence.text()
+    generate.panel.form.fields["guidance"].show_value(4.0)
+    assert "repeats" not in generate.panel.note.sentence.text()
+    with qtbot.waitSignal(generate.generation.ended):
+        generate.generate()
+    assert len(list(outputs.newest())) == len(paths) + 1 and draw.starts[1].index == 15
+    generate.stop()  # leaves the branch
+    assert generate.panel.value() == before and not generate.panel.seed.locked
+    qtbot.waitUntil(lambda: not window.studio.errands.busy)
 
 
 def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
@@ -295,9 +310,60 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     assert not paths[4].exists()
     banner = window.interior.banner
     qtbot.waitUntil(banner.isVisible)
-    page.actions_._undo(page.actions_.trashed)
+    menus = window.interior.menus
+    assert menus.undo.text() == "Undo delete of 2 images"
+    menus.undo.trigger()
     qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3, 2, 1])
-    assert paths[4].exists()
+    assert paths[4].exists() and menus.redo.text() == "Redo delete of 2 images"
+    menus.redo.trigger()
+    qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
+    assert not paths[4].exists()
+    menus.undo.trigger()
+    qtbot.waitUntil(paths[4].exists)
+
+
+def test_a_half_failed_delete_offers_undo_for_what_moved(page, qtbot, paths, window, monkeypatch):
+    from diffusion_studio.ui.base import trashing
+
+    really = trashing.trash
+
+    def trash(path):
+        if path == paths[3]:
+            raise OSError("busy")
+        return really(path)
+
+    monkeypatch.setattr(trashing, "trash", trash)
+    click(qtbot, page, 0)
+    click(qtbot, page, 1, SHIFT)
+    page.actions_.delete.trigger()
+    banner = window.interior.banner
+    qtbot.waitUntil(banner.isVisible)
+    assert banner.sentence.text().startswith("Image moved to trash.") and "busy" in banner.sentence.text()
+    assert not paths[4].exists() and paths[3].exists()
+    banner.action.click()
+    qtbot.waitUntil(paths[4].exists)
+    qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3, 2, 1])
+
+
+def test_stars_and_tags_are_undone(page, qtbot, window):
+    undo = window.studio.undo
+    click(qtbot, page, 0)
+    page.actions_.star(True)
+    click(qtbot, page, 1)
+    click(qtbot, page, 0, SHIFT)
+    page.actions_.star(True)  # one of the two was starred before
+    page.details.tags.setText("new")
+    page.details.tags.editingFinished.emit()
+    assert undo.undo_text == "tags of 2 images"
+    click(qtbot, page, 3)  # undoing is about what was marked, not about what is selected now
+    undo.undo()
+    assert not any(entry.tags for entry in page.grid.entries)
+    undo.undo()
+    assert [entry.star for entry in page.grid.entries[:2]] == [True, False]
+    undo.redo()
+    assert [entry.star for entry in page.grid.entries[:2]] == [True, True]
+    undo.redo()
+    assert [entry.tags for entry in page.grid.entries[:2]] == [{"new"}, {"new"}]
 
 
 def test_new_pictures_appear_by_themselves(page, qtbot):

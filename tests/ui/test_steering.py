@@ -247,7 +247,7 @@ def test_keep_saves_the_picture_as_it_is(page, steering, draw, qtbot):
     index = held(qtbot, page)
     with qtbot.waitSignal(page.generation.ended):
         page.panel.choices.keep.click()
-    assert page.panel.line.text().startswith(f"Kept as it was at step {index}")
+    assert page.panel.line.text().startswith(f"Saved at step {index}")
     kept = outputs.read(page.canvas.pictures[1].path)
     assert kept.settings.until == index and kept.settings.seed == 8
     assert tuple(kept.pixels()[0, 0]) == formed(draw, 8, index, 500)

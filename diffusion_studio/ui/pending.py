@@ -1,0 +1,93 @@
+"""What was stopped and not decided on the Generate page: saved before anything takes its place, and discarded only with Undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from .base.trashing import addition
+from .base.undo import Change
+from .going_on import GoingOn
+from .pictures import Picture
+from .runs import Run
+from .saved_pictures import save_shown
+from .steering import Steering
+from .studio import Studio
+
+
+class Pending(QObject):
+    saved = Signal(object, object)  # Path, Picture
+    not_saved = Signal(object)  # list of events.NotSaved
+
+    def __init__(self, studio: Studio, steering: Steering, going_on: GoingOn) -> None:
+        super().__init__(steering)
+        self._studio, self._steering, self._going_on = studio, steering, going_on
+        steering.put_aside.connect(self._save)
+        steering.discarded.connect(self._on_discarded)
+        going_on.dropped.connect(self._on_dropped)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Images that are saved nowhere and wait for a decision: of a held run, or previews to select from."""
+        return self._steering.pending or self._going_on.previews
+
+    def save_now(self) -> list[Any]:
+        """Save them before the window closes; returns what could not be saved, which goes on waiting."""
+        pictures = self.pictures
+        if not pictures:
+            return []
+        lost = [event for event in save_shown(pictures) if hasattr(event, "reason")]
+        if not lost:
+            if self._steering.pending:
+                self._steering.generation.stop()
+            self._going_on.ticks.end()
+        return lost
+
+    def _save(self, pictures: tuple[Picture, ...]) -> None:
+        """Save what another run takes the place of, and say so with Undo."""
+        paths: list[Path] = []
+        lost: list[Any] = []
+
+        def on_event(event: Any) -> None:
+            if hasattr(event, "reason"):
+                lost.append(event)
+            else:
+                paths.append(event.path)
+                picture = Picture({"denoised": event.picture}, path=event.path, settings=event.settings)
+                self.saved.emit(event.path, picture)
+            if len(paths) + len(lost) < len(pictures):
+                return
+            if paths:
+                self._say_saved(paths, pictures)
+            if lost:
+                self.not_saved.emit(lost)
+
+        self._studio.run(save_shown(pictures), on_event)
+
+    def _say_saved(self, paths: list[Path], pictures: tuple[Picture, ...]) -> None:
+        one = len(paths) == 1
+        what = "image" if one else f"{len(paths)} images"
+        settings = pictures[0].settings
+        step = f" at step {settings.until} of {settings.steps}" if settings is not None else ""
+        self._studio.done(
+            f"The stopped {what} {'was' if one else 'were'} saved{step}.",
+            addition(self._studio, f"saving the stopped {what}", paths),
+        )
+
+    def _on_discarded(self, pictures: tuple[Picture, ...]) -> None:
+        what = "image" if len(pictures) == 1 else f"{len(pictures)} images"
+        change = Change(f"discard of {what}", lambda: self._save(pictures))
+        self._studio.undo.push(change)
+
+    def _on_dropped(self, run: Run, pictures: tuple[Picture, ...]) -> None:
+        """Previews were left without a choice: Undo shows them again, or saves them where their run is gone."""
+
+        def undo() -> None:
+            if run in self._steering.runs.all and not self._steering.generation.running:
+                self._steering.look_at_run(run)
+            else:
+                self._save(pictures)
+
+        self._studio.undo.push(Change(f"discard of {len(pictures)} previews", undo))

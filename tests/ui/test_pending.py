@@ -1,0 +1,142 @@
+"""Nothing that was stopped and not decided is dropped: every start, and closing, saves it first; a discard can be undone."""
+
+import pytest
+
+from diffusion_studio import outputs
+from diffusion_studio.folders import outputs_dir
+from diffusion_studio.ui.walk_dialog import WalkDialog
+from tests.ui.test_steering import ask, begin, finish, formed, held, run
+
+
+@pytest.fixture
+def page(window, draw):
+    draw.forming = True
+    return window.page
+
+
+def saved():
+    return list(outputs.newest())
+
+
+def stopped(qtbot, page, draw, **values):
+    """A run that is held for a decision; returns its step."""
+    begin(qtbot, page, draw, **values)
+    page.stop()
+    step = held(qtbot, page)
+    assert page.steering.asking
+    return step
+
+
+def rest(qtbot, window):
+    qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
+
+
+def settle(qtbot, window, page):
+    """Stop what runs, and wait for what is being written."""
+    page.generation.stop()
+    rest(qtbot, window)
+
+
+@pytest.mark.parametrize("how", ["key", "branch", "compare", "walk", "use"])
+def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qtbot, monkeypatch, how):
+    step = stopped(qtbot, page, draw, count=2)
+    if how == "key":
+        page.generate_action.trigger()
+    elif how == "branch":
+        page.steering.branch_action.trigger()
+    elif how == "compare":
+        page.compare.action.setChecked(True)
+        page.compare.view.start = lambda settings: None
+        page.generate()
+    elif how == "walk":
+        monkeypatch.setattr(WalkDialog, "open", lambda dialog: dialog.starting.emit())
+        page.films.walk_action.trigger()
+        page.films.dialog.deleteLater()
+    else:
+        page.use({"steps": 400, "seed": 3})
+        page.generate()
+    qtbot.waitUntil(lambda: len(saved()) == 2)
+    settle(qtbot, window, page)
+    records = {outputs.read(path).settings.seed: outputs.read(path) for path in saved()}
+    assert set(records) == {7, 8} and records[7].settings.until == step
+    assert tuple(records[8].pixels()[0, 0]) == formed(draw, 8, step, 500)
+    assert window.interior.banner.isVisible() and "were saved" in window.interior.banner.sentence.text()
+    assert not page.steering.asking and not page.panel.choices.isVisible()
+    window.interior.banner.action.click()  # Undo
+    qtbot.waitUntil(lambda: not saved())
+    window.studio.undo.redo()
+    qtbot.waitUntil(lambda: len(saved()) == 2)
+
+
+def test_a_visit_to_another_page_leaves_the_question_open(window, page, draw, qtbot):
+    stopped(qtbot, page, draw)
+    window.interior.visit(2)
+    window.interior.visit(0)
+    assert page.steering.asking and page.panel.choices.isVisible() and page.generation.running
+    settle(qtbot, window, page)
+
+
+def test_closing_saves_what_waits_for_a_decision(window, page, draw, qtbot):
+    step = stopped(qtbot, page, draw)
+    with qtbot.waitSignal(window.closed, timeout=5_000):
+        window.close()
+    (path,) = saved()
+    assert outputs.read(path).settings.until == step
+
+
+def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbot):
+    run(qtbot, page, count=4, until=6)
+    assert page.going_on.ticks.asking and not saved()
+    rest(qtbot, window)
+    window.close()
+    assert sorted(outputs.read(path).settings.seed for path in saved()) == [7, 8, 9, 10]
+    assert {outputs.read(path).settings.until for path in saved()} == {6}
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_what_cannot_be_saved_keeps_the_window_open_unless_it_may_be_lost(
+    window, page, draw, qtbot, monkeypatch, agreed
+):
+    stopped(qtbot, page, draw)
+    asked = []
+    monkeypatch.setattr(
+        "diffusion_studio.ui.train_questions.may_lose", lambda _, reason: asked.append(reason) or agreed
+    )
+    outputs_dir().parent.mkdir(parents=True, exist_ok=True)
+    if outputs_dir().exists():
+        outputs_dir().rmdir()
+    outputs_dir().write_text("not a folder")
+    window.close()
+    assert len(asked) == 1
+    if agreed:
+        qtbot.waitUntil(lambda: not window.isVisible())
+    else:
+        assert window.isVisible() and page.steering.asking and page.generation.running
+        settle(qtbot, window, page)
+
+
+def test_a_discard_can_be_undone(window, page, draw, qtbot):
+    step = stopped(qtbot, page, draw)
+    page.panel.choices.discard.click()
+    assert not page.generation.running and not saved()
+    undo = window.interior.menus.undo
+    assert undo.isEnabled() and undo.text() == "Undo discard of image"
+    undo.trigger()
+    qtbot.waitUntil(lambda: len(saved()) == 1)
+    rest(qtbot, window)
+    assert outputs.read(saved()[0]).settings.until == step
+
+
+def test_previews_left_by_esc_come_back_with_undo(window, page, draw, qtbot):
+    run(qtbot, page, count=4, until=6)
+    page.stop()
+    assert not page.going_on.ticks.asking
+    window.studio.undo.undo()
+    assert page.going_on.ticks.asking and len(page.canvas.pictures) == 4
+    page.stop()
+    for seed in (20, 30, 40):  # until the run itself is gone from memory
+        ask(page, seed=seed)
+        finish(qtbot, page)
+    window.studio.undo.undo()
+    qtbot.waitUntil(lambda: len(saved()) == 7)
+    rest(qtbot, window)
