@@ -45,7 +45,7 @@ class Record:
         """(height, width, 3) uint8, upright, the first frame, over white where it is transparent."""
         import numpy as np
 
-        from .training.images import Refused, open_picture
+        from .pictures.decoding import Refused, open_picture
 
         try:
             return np.array(open_picture(self.path).image)
@@ -57,7 +57,7 @@ def read(path: Path) -> Record:
     """What a picture is and says of how it was made; pixels are not kept. Raises `UserError` for what is no picture."""
     from PIL import Image, UnidentifiedImageError
 
-    from .training.images import FORMATS
+    from .pictures.file_kinds import FORMATS
 
     path = Path(path)
     _check_file(path)
@@ -100,7 +100,7 @@ def find_model(record: Record) -> cards.ModelCard:
 
 
 def _check_file(path: Path) -> None:
-    from .training.images import MOST_BYTES
+    from .storage.foreign_file import LARGEST_PICTURE as MOST_BYTES
 
     try:
         facts = path.stat()
@@ -114,13 +114,13 @@ def _check_file(path: Path) -> None:
 
 
 def _too_large(path: Path) -> str:
-    from .training.images import MOST_PIXELS
+    from .pictures.decoding import MOST_PIXELS
 
     return f"{path} unpacks to more than {MOST_PIXELS // 10**6} million pixels, which are too many."
 
 
 def _record(path: Path, image: Image) -> Record:
-    from .training.images import MOST_PIXELS
+    from .pictures.decoding import MOST_PIXELS
 
     width, height, format = image.width, image.height, str(image.format)
     if width * height > MOST_PIXELS:

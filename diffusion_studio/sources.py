@@ -63,7 +63,7 @@ def fit(picture: np.ndarray, size: int) -> np.ndarray:
     """(size, size, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
     from PIL import Image
 
-    from .training.images import fit as see
+    from .pictures.fitting import fit as see
 
     return see(Image.fromarray(picture), size).transpose(1, 2, 0)
 
@@ -101,12 +101,12 @@ def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
 def _opened(path: Path) -> Image:
     if path.is_dir():
         raise UserError(f"{path} is a folder, and no picture.")
-    from .training.images import Refused, open_picture
+    from .pictures.decoding import Refused, open_picture
 
     try:
         return open_picture(path).image
     except Refused as reason:
-        raise UserError(f"{path} can not be opened: {reason}.") from None
+        raise UserError(f"{path} cannot be opened: {reason}.") from None
 
 
 def _image(pixels: np.ndarray) -> Image:

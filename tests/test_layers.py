@@ -10,12 +10,11 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "diffusion_studio"
 # From the bottom up; a package counts as one. A new module takes its place here.
 ORDER = """
-__init__ errors storage awake loading diffusion writing folders display platform_check options batches history training_settings
-film_settings saving_settings settings heeding picture_facts metadata embedding own_memory trajectory drawing events hardware
-foreign cards model_words
-read_me safetensors_file checkpoint onnx_network models model_sources exports verification sample_sheets library training
-sources records outputs gallery film_formats film walking axes comparison_sheet comparing jobs doctor commands cli ui
-__main__
+__init__ errors storage pictures awake loading diffusion writing folders display platform_check options batches
+history training_settings film_settings saving_settings settings heeding picture_facts metadata embedding own_memory
+trajectory drawing events hardware foreign cards model_words read_me safetensors_file checkpoint onnx_network models
+model_sources exports verification sample_sheets library training sources records outputs gallery film_formats film
+walking axes comparison_sheet comparing jobs doctor commands cli ui __main__
 """.split()
 APART = {("ui", "cli")}  # neither is below the other
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -12,8 +12,10 @@ from typing import Any
 
 from ..errors import UserError
 from ..events import Checked, Checking, Status
+from ..pictures.decoding import BACKGROUND, Refused, open_picture
+from ..pictures.folder_listing import find_pictures, printable
 from .duplicates import Lookalikes
-from .images import BACKGROUND, OTHER, Refused, find_pictures, open_picture, printable
+from .images import OTHER
 
 TELL_EVERY = 0.25  # seconds
 FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest

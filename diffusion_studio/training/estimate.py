@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from torch import Tensor
 
 from ..diffusion.unet import UNet
 from ..diffusion.unet_config import UNetConfig
-from ..errors import UserError
 from ..events import Estimated, Status
 from ..hardware import DTYPES, choose_device, choose_precision
+from ..pictures.folder_listing import find_pictures, picture_folder
 from ..settings import TrainingSettings
-from .images import OTHER, Pictures, find_pictures
+from .images import OTHER, Pictures
 from .origin import begin
 from .trainer import Trainer
 
@@ -67,9 +66,7 @@ def estimate(settings: TrainingSettings) -> Iterator[Any]:
 
 
 def count_pictures(settings: TrainingSettings) -> tuple[int, tuple[str, ...]]:
-    folder = Path(settings.folder).expanduser()
-    if not settings.folder or not folder.is_dir():
-        raise UserError(f"The folder {settings.folder or '(none chosen)'} is not there.")
+    folder = picture_folder(settings.folder)
     found = [label for _, label in find_pictures(folder)]
     names = tuple(sorted({label or OTHER for label in found}))
     return len(found), names if settings.classes and len(names) > 1 else ()

@@ -17,8 +17,10 @@ from PIL import Image
 
 from ..errors import UserError
 from ..events import Checking, Status
+from ..pictures.decoding import Refused, open_picture
+from ..pictures.fitting import fit
+from ..pictures.folder_listing import find_pictures, picture_folder, printable
 from ..settings import TrainingSettings
-from .images import Refused, find_pictures, fit, open_picture, printable
 
 SIDE = 32  # of the small copies, at most
 AT_ONCE = 256  # training pictures in one product: what stays in the cache
@@ -168,9 +170,7 @@ class Gallery:
 
     def read(self) -> Iterator[Checking]:
         """Look at every picture as the network sees it. Raises `UserError` where there is none."""
-        if not self.folder.is_dir():
-            raise UserError(f"The folder {printable(self.folder)} is not there.")
-        found = [path for path, _ in find_pictures(self.folder)]
+        found = [path for path, _ in find_pictures(picture_folder(self.folder))]
         side = min(self.size, SIDE)
         small = np.empty((len(found), side, side, 3), np.uint8)
         paths: list[Path] = []
@@ -238,7 +238,7 @@ def _same(path: Path, other: Path) -> bool:
 
 def as_seen(path: Path, size: int, *, pad: bool = False) -> np.ndarray:
     """A file as the network sees it, (size, size, 3) uint8. Raises `Refused`."""
-    return fit(open_picture(path).image, size, pad=pad).transpose(1, 2, 0)
+    return fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0)
 
 
 def shrink(picture: np.ndarray) -> np.ndarray:

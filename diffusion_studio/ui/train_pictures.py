@@ -26,7 +26,9 @@ def load_grid(
     folder: Path, size: int, *, pad: bool, flip: bool
 ) -> Generator[Listed | Thumbnail | Fitted | None, None, None]:
     """Up to `MOST` pictures spread evenly over the folder, cropped and resized; with `flip` every second one mirrored."""
-    from ..training.images import Refused, find_pictures, fit, open_picture
+    from ..pictures.decoding import Refused, open_picture
+    from ..pictures.fitting import fit
+    from ..pictures.folder_listing import find_pictures
 
     found: list[Path] = []
     for path, _ in find_pictures(folder):
@@ -38,7 +40,7 @@ def load_grid(
     begun, good = False, []
     for index, path in enumerate(chosen):
         try:
-            pixels = fit(open_picture(path).image, size, pad=pad).transpose(1, 2, 0)
+            pixels = fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0)
         except Refused:
             continue
         good.append(path)
@@ -51,9 +53,10 @@ def load_grid(
 
 def load_one(path: Path, size: int, *, pad: bool) -> Generator[Fitted, None, None]:
     """The picture the user points at."""
-    from ..training.images import Refused, fit, open_picture
+    from ..pictures.decoding import Refused, open_picture
+    from ..pictures.fitting import fit
 
     try:
-        yield Fitted(path, fit(open_picture(path).image, size, pad=pad).transpose(1, 2, 0))
+        yield Fitted(path, fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0))
     except Refused:
         return

@@ -11,17 +11,11 @@ import pytest
 from PIL import Image
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.pictures.decoding import Opened, Refused, open_picture
+from diffusion_studio.pictures.fitting import fit
+from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.training import check as health
-from diffusion_studio.training.images import (
-    Opened,
-    Pictures,
-    Refused,
-    find_pictures,
-    fit,
-    load_pictures,
-    open_picture,
-    printable,
-)
+from diffusion_studio.training.images import Pictures, load_pictures
 
 RAMP = np.stack(np.broadcast_arrays(np.arange(16) * 16, np.arange(16)[:, None] * 16, 128), axis=-1).astype(
     np.uint8
