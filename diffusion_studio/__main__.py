@@ -11,7 +11,7 @@ def console(argv: Sequence[str] | None = None) -> int:
     """Carry out a verb; without one open the window, or where there is no display do the main job without it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
-        from .display import has_display
+        from diffusion_studio.machine.display import has_display
 
         if has_display():
             return gui()
@@ -22,14 +22,14 @@ def console(argv: Sequence[str] | None = None) -> int:
             flush=True,
         )
         arguments = ["generate", "--count", "4", "--sheet"]
-    from .cli import main
+    from diffusion_studio.cli.main import main
 
     return main(arguments)
 
 
 def gui() -> int:
     """Open the window; where Qt would abort, say instead what is missing and how to get it."""
-    from .display import has_display, missing_for_window, missing_libraries
+    from diffusion_studio.machine.display import has_display, missing_for_window, missing_libraries
 
     if not os.environ.get("QT_QPA_PLATFORM") and not has_display():
         print(
@@ -40,14 +40,14 @@ def gui() -> int:
     missing = missing_for_window()
     if not missing:
         try:
-            from .ui.app import main
+            from diffusion_studio.ui.window.app import main
         except ImportError:  # Qt's own libraries lack one of the system's
             missing = missing_libraries("screen")
             if not missing:
                 raise
         else:
             return main()
-    from .platform_check import remedy
+    from diffusion_studio.machine.qt_check import remedy
 
     print(remedy(missing), file=sys.stderr)
     return 1

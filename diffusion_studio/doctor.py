@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from . import __version__, folders
+from diffusion_studio import __version__
+from diffusion_studio.storage import places
 
 PACKAGES = ("torch", "PySide6-Essentials", "pillow", "numpy", "safetensors", "platformdirs")
 
@@ -41,13 +42,13 @@ def report() -> list[tuple[str, str]]:
 
 
 PLACES: dict[str, Callable[[], object]] = {
-    "settings": folders.config_dir,
-    "data": folders.data_dir,
-    "models": folders.models_dir,
-    "runs": folders.runs_dir,
-    "pictures": folders.outputs_dir,
-    "cache": folders.cache_dir,
-    "logs": folders.log_dir,
+    "settings": places.config_dir,
+    "data": places.data_dir,
+    "models": places.models_dir,
+    "runs": places.runs_dir,
+    "pictures": places.outputs_dir,
+    "cache": places.cache_dir,
+    "logs": places.log_dir,
 }
 
 
@@ -59,7 +60,7 @@ def _told(tell: Callable[[], str]) -> str:
 
 
 def _processor() -> str:
-    from .hardware import cpu_name
+    from diffusion_studio.machine.devices import cpu_name
 
     return f"{cpu_name()}, {os.cpu_count()} cores"
 
@@ -72,7 +73,7 @@ def _memory() -> str:
 
 
 def _threads() -> str:
-    from .hardware import describe_threads
+    from diffusion_studio.machine.devices import describe_threads
 
     return describe_threads()
 
@@ -82,7 +83,7 @@ def _devices() -> dict[str, str]:
     try:
         import torch
 
-        from .hardware import available_devices
+        from diffusion_studio.machine.devices import available_devices
 
         found = {"cpu": "the processor"}
         for name in available_devices():
@@ -100,14 +101,14 @@ def _devices() -> dict[str, str]:
 
 def _precision(device: str) -> str:
     """Which number formats run, in milliseconds, and which one “auto” takes."""
-    from .hardware import choose_precision, measure_precision
+    from diffusion_studio.machine.devices import choose_precision, measure_precision
 
     speeds = ", ".join(f"{name} {time:.2f} ms" for name, time in measure_precision(device).items())
     return f"{speeds}; auto takes {choose_precision('auto', device)}"
 
 
 def _models() -> str:
-    from .cards import installed
+    from diffusion_studio.models.cards import installed
 
     cards = installed()
     starters = sum(card.starter for card in cards)
@@ -115,8 +116,8 @@ def _models() -> str:
 
 
 def _qt() -> str:
-    from .display import has_display
-    from .platform_check import check
+    from diffusion_studio.machine.display import has_display
+    from diffusion_studio.machine.qt_check import check
 
     display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     if has_display():

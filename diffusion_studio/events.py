@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .settings import GenerationSettings, to_dict
-from .trajectory import StepViews
+from diffusion_studio.generation.trajectory import StepViews
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import to_dict
 
 KEEP = "keep"  # sent to a generation in answer to any of its previews: stop here, and save the predicted clean pictures
 SAVE = "save"  # sent to a training in answer to any of its events: a checkpoint, please, as soon as the step is done

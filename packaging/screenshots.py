@@ -23,7 +23,7 @@ def main() -> None:
         os.environ.update(DIFFUSION_STUDIO_HOME=str(home / "Diffusion Studio"), HOME=folder)
         os.environ.update(QT_QPA_PLATFORM="offscreen", QT_SCALE_FACTOR="2")
         sys.path.insert(0, str(ROOT))
-        from diffusion_studio.ui import app
+        from diffusion_studio.ui.window import app
 
         application, window = app.build([])
         window.resize(*SIZE)

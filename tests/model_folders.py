@@ -5,10 +5,10 @@ import math
 
 import torch
 
-from diffusion_studio.checkpoint import write_model
 from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.models.folder import write_model
 
 TINY = {
     "sample_size": 8,

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from diffusion_studio import __version__, doctor, folders
+from diffusion_studio import __version__, doctor
+from diffusion_studio.storage import places
 
 
 @pytest.mark.slow
@@ -17,18 +18,18 @@ def test_the_report_tells_what_a_bug_report_needs():
     assert "cores" in rows["Processor"]
     assert "GB" in rows["Memory"]
     assert "float32" in rows["Precision on cpu"]
-    assert rows["Folder of pictures"] == str(folders.outputs_dir())
+    assert rows["Folder of pictures"] == str(places.outputs_dir())
     assert "installed" in rows["Models"]
     assert rows["Qt"]
 
 
 def test_a_broken_torch_is_a_line_and_no_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it raises ImportError
-    monkeypatch.setitem(sys.modules, "diffusion_studio.hardware", None)
+    monkeypatch.setitem(sys.modules, "diffusion_studio.machine.devices", None)
     rows = dict(doctor.report())
     assert "does not work here" in rows["Device none"]
     assert "not to be found out" in rows["Processor"]
-    assert rows["Folder of cache"] == str(folders.cache_dir())
+    assert rows["Folder of cache"] == str(places.cache_dir())
 
 
 def test_the_text_is_aligned(monkeypatch):

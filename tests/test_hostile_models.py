@@ -6,9 +6,10 @@ import zipfile
 
 import pytest
 
-from diffusion_studio import cards, cli, foreign, library, model_sources
+from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.folders import models_dir
+from diffusion_studio.models import cards, import_sources, library, recognise
+from diffusion_studio.storage.places import models_dir
 from tests.model_folders import save
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, devices and links as POSIX has them")
@@ -77,7 +78,7 @@ def test_an_installed_model_hangs_no_command(model, capsys, name, kind):
     card = library.import_model(model)
     put(card.path, name, kind)
     for verb in (["models", "list"], ["models", "verify", "faces"]):
-        cli.main(verb)
+        main.main(verb)
     assert "Traceback" not in capsys.readouterr().err
     for known in cards.installed():
         known.sample_sheet()
@@ -87,7 +88,7 @@ def test_an_installed_model_hangs_no_command(model, capsys, name, kind):
 def test_a_file_named_instead_of_a_folder_is_explained_at_once(tmp_path, kind):
     for name in ("a.ckpt", "a.safetensors", "a.zip", "a"):
         put(tmp_path, name, kind)
-        assert foreign.explain(tmp_path / name)
+        assert recognise.explain(tmp_path / name)
         with pytest.raises(UserError):
             library.import_model(tmp_path / name)
 
@@ -114,12 +115,12 @@ def test_a_snapshot_of_the_hub_is_imported_through_its_links(tmp_path, model):
         place.parent.mkdir(parents=True, exist_ok=True)
         file.rename(repository / "blobs" / str(number))
         place.symlink_to(os.path.relpath(repository / "blobs" / str(number), place.parent))
-    (found,) = model_sources.find_in_hub_cache()
+    (found,) = import_sources.find_in_hub_cache()
     assert (found.name, found.reason) == ("me/faces", "")
     assert library.import_model(found.path).licence == "mit"
     (repository / "refs").mkdir()
     os.mkfifo(repository / "refs" / "main")
-    assert [model.name for model in model_sources.find_in_hub_cache()] == ["me/faces"]
+    assert [model.name for model in import_sources.find_in_hub_cache()] == ["me/faces"]
 
 
 def test_a_bomb_beside_the_weights_of_a_zip_is_refused(tmp_path, model):

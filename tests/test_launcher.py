@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_studio import __main__ as start
-from diffusion_studio import display, platform_check
+from diffusion_studio.machine import display, qt_check
 
 ROOT = Path(__file__).parents[1]
 TOOLS = "cat chmod cp cut dirname env grep head id mkdir mv readlink rm sed sh sleep tail tr uname".split()
@@ -31,13 +31,13 @@ case "$*" in
     "-m pip install"*)
         [ ! -e "$FAKE/slow-pip" ] || { touch "$FAKE/pip-began"; while [ -e "$FAKE/slow-pip" ]; do sleep 0.05; done; }
         [ ! -e "$FAKE/pip-fails" ] || { cat "$FAKE/pip-fails"; exit 1; } ;;
-    "-m diffusion_studio.platform_check"*) exit "$(cat "$FAKE/qt-status" 2>/dev/null || echo 0)" ;;
+    "-m diffusion_studio.machine.qt_check"*) exit "$(cat "$FAKE/qt-status" 2>/dev/null || echo 0)" ;;
     "-m pytest"*) echo "platform $QT_QPA_PLATFORM in $PWD" ;;
     "-m diffusion_studio"*) printf 'with: %s\\n' "$@"; exit "$(cat "$FAKE/app-status" 2>/dev/null || echo 0)" ;;
 esac
 """
 MAKE, PIP, APP = "-m venv --clear", "-m pip install", "-m diffusion_studio"
-CHECK = "-m diffusion_studio.platform_check --install"
+CHECK = "-m diffusion_studio.machine.qt_check --install"
 
 
 class Machine:
@@ -345,8 +345,8 @@ def calls(monkeypatch):
     cli, app = types.ModuleType("cli"), types.ModuleType("app")
     cli.main = lambda argv: made.append(argv) or 5
     app.main = lambda: made.append("window") or 6
-    monkeypatch.setitem(sys.modules, "diffusion_studio.cli", cli)
-    monkeypatch.setitem(sys.modules, "diffusion_studio.ui.app", app)
+    monkeypatch.setitem(sys.modules, "diffusion_studio.cli.main", cli)
+    monkeypatch.setitem(sys.modules, "diffusion_studio.ui.window.app", app)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
@@ -384,7 +384,7 @@ def test_instead_of_qts_abort_there_is_a_sentence(calls, monkeypatch, capsys):
     monkeypatch.setenv("DISPLAY", ":7")
     monkeypatch.setattr(display, "_answers", lambda: True)
     monkeypatch.setattr(display, "_absent", lambda libraries: [name for name in libraries if "icccm" in name])
-    monkeypatch.setattr(platform_check.shutil, "which", lambda name: name if name == "apt-get" else None)
+    monkeypatch.setattr(qt_check.shutil, "which", lambda name: name if name == "apt-get" else None)
     assert start.gui() == 1
     assert "apt-get install libxcb-icccm4" in capsys.readouterr().err
     assert calls == []
@@ -406,12 +406,12 @@ def test_a_display_where_nobody_answers_is_none(monkeypatch):
 
 
 def test_qt_really_starts_offscreen():
-    verdict = platform_check.check("offscreen")
+    verdict = qt_check.check("offscreen")
     assert (verdict.fine, verdict.missing) == (True, ())
 
 
 def test_what_is_missing_is_named_with_the_line_that_mends_it(monkeypatch):
-    monkeypatch.setitem(platform_check.TRY, "headless", "raise SystemExit(1)")
+    monkeypatch.setitem(qt_check.TRY, "headless", "raise SystemExit(1)")
     monkeypatch.setattr(
         display,
         "_absent",
@@ -423,10 +423,8 @@ def test_what_is_missing_is_named_with_the_line_that_mends_it(monkeypatch):
         ("dnf", "dnf install 'libEGL.so.1()(64bit)' 'libxcb.so.1()(64bit)'"),
         ("", "libEGL.so.1, libxcb.so.1"),
     ):
-        monkeypatch.setattr(
-            platform_check.shutil, "which", lambda name, tool=tool: name if name == tool else None
-        )
-        verdict = platform_check.check("headless")
+        monkeypatch.setattr(qt_check.shutil, "which", lambda name, tool=tool: name if name == tool else None)
+        verdict = qt_check.check("headless")
         assert not verdict.fine
         assert verdict.packages == ["libegl1", "libxcb1"]
         assert line in verdict.sentence
@@ -434,11 +432,10 @@ def test_what_is_missing_is_named_with_the_line_that_mends_it(monkeypatch):
 
 def test_an_abort_with_all_libraries_there_tells_qts_own_reason(monkeypatch):
     fail = "import os, sys; print('could not connect to display :987', file=sys.stderr, flush=True); os._exit(134)"
-    monkeypatch.setitem(platform_check.TRY, "screen", fail)
+    monkeypatch.setitem(qt_check.TRY, "screen", fail)
     monkeypatch.setattr(display, "_absent", lambda libraries: [])
     assert (
-        platform_check.check("screen").sentence
-        == "Qt cannot open a window here: could not connect to display :987"
+        qt_check.check("screen").sentence == "Qt cannot open a window here: could not connect to display :987"
     )
 
 
@@ -453,13 +450,13 @@ def test_missing_libraries_are_installed_only_where_nobody_need_be_asked(monkeyp
 
     def check(kind):
         tried.append(kind)
-        return platform_check.Verdict(len(tried) > 1, "missing", ("libEGL.so.1",))
+        return qt_check.Verdict(len(tried) > 1, "missing", ("libEGL.so.1",))
 
-    monkeypatch.setattr(platform_check.shutil, "which", lambda name: name)
-    monkeypatch.setattr(platform_check.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(platform_check.subprocess, "run", run)
-    monkeypatch.setattr(platform_check, "check", check)
-    assert platform_check.main(["--install", "offscreen"]) == (0 if may else 1)
+    monkeypatch.setattr(qt_check.shutil, "which", lambda name: name)
+    monkeypatch.setattr(qt_check.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(qt_check.subprocess, "run", run)
+    monkeypatch.setattr(qt_check, "check", check)
+    assert qt_check.main(["--install", "offscreen"]) == (0 if may else 1)
     installs = [command for command in asked if "install" in command]
     assert [command[:2] + command[-1:] for command in installs] == (
         [["sudo", "-n", "libegl1"]] if may else []

@@ -80,7 +80,7 @@ def test_light_modules_import_no_torch(module):
 
 
 def test_the_window_can_be_shown_before_torch_is_loaded():
-    assert "torch" not in loaded_after("import diffusion_studio.ui.app")
+    assert "torch" not in loaded_after("import diffusion_studio.ui.window.app")
 
 
 def test_everything_below_the_window_works_without_qt():

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .names import CLIPPINGS
-from .schedules import NoiseSchedule
+from diffusion_studio.diffusion.names import CLIPPINGS
+from diffusion_studio.diffusion.schedules import NoiseSchedule
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # (x_t, timestep (N,), labels) -> prediction
 

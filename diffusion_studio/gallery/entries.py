@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..folders import outputs_dir
+from diffusion_studio.storage.places import outputs_dir
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..folders import cache_dir
-from ..options import to_dict
-from .entries import Entry
+from diffusion_studio.errors import UserError
+from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.settings.options import to_dict
+from diffusion_studio.storage.places import cache_dir
 
 VERSION = 3
 BATCH = 200  # entries at a time
@@ -66,7 +66,7 @@ def _filled(entry: Entry, said: str, stamp: str) -> Entry:
 
 
 def _read(path: Path) -> str:
-    from ..outputs import read
+    from diffusion_studio.pictures.reading import read
 
     try:
         record = read(path)

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..folders import data_dir, read_json, write_json
-from .entries import Entry, key_base, key_of
+from diffusion_studio.errors import UserError
+from diffusion_studio.gallery.entries import Entry, key_base, key_of
+from diffusion_studio.storage.atomic import read_json, write_json
+from diffusion_studio.storage.places import data_dir
 
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
 HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings stand there too

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..history import parts
-from ..options import from_dict
-from ..settings import GenerationSettings
-from .entries import Entry
+from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.settings.branches import parts
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import from_dict
 
 MOST = 12  # relatives that are shown
 QUICK = ("steps", "sampler", "spacing")  # compared as they are in the file before the settings are built

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-from .decoding import BACKGROUND
+from diffusion_studio.pictures.decoding import BACKGROUND
 
 REDUCING_GAP = 4.0  # a picture is first reduced by whole factors to no less than this many times the size
 

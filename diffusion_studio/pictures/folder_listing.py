@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
-from ..storage.foreign_file import read_beginning
-from .file_kinds import FORMATS, HEAD, SIDECARS, SUFFIXES, kind_by_name, kind_of
+from diffusion_studio.errors import UserError
+from diffusion_studio.pictures.file_kinds import FORMATS, HEAD, SIDECARS, SUFFIXES, kind_by_name, kind_of
+from diffusion_studio.storage.foreign_file import read_beginning
 
 PICTURE, OTHER_KIND, HIDDEN, REPEATED, CLOSED, IN_A_LOOP = (
     "picture",

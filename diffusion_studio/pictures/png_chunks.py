@@ -12,8 +12,8 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from .contents import Contents, Refused
-from .exif_orientation import orientation_in
+from diffusion_studio.pictures.contents import Contents, Refused
+from diffusion_studio.pictures.exif_orientation import orientation_in
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_PROFILE = 16 << 20  # bytes unpacked; profiles of printers have one or two

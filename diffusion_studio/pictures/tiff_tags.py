@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .contents import Refused
+from diffusion_studio.pictures.contents import Refused
 
 SIZES = {
     1: 1,

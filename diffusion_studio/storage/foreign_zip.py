@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ..errors import UserError
-from .foreign_file import blocks, open_foreign, size_in_words
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.foreign_file import blocks, open_foreign, size_in_words
 
 LARGEST_ZIP = 64 << 30  # bytes of the archive itself
 LARGEST_DIRECTORY = 16 << 20  # bytes of its list of files, which is read whole: about 200,000 files

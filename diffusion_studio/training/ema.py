@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .block import Block
+from diffusion_studio.training.flat_weights import Block
 
 
 class Ema:

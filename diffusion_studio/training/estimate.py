@@ -14,15 +14,15 @@ import psutil
 import torch
 from torch import Tensor
 
-from ..diffusion.unet import UNet
-from ..diffusion.unet_config import UNetConfig
-from ..events import Estimated, Status
-from ..hardware import DTYPES, choose_device, choose_precision
-from ..pictures.folder_listing import find_pictures, picture_folder
-from ..settings import TrainingSettings
-from .images import OTHER, Pictures
-from .origin import begin
-from .trainer import Trainer
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.events import Estimated, Status
+from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
+from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training.dataset import OTHER, Pictures
+from diffusion_studio.training.provenance import begin
+from diffusion_studio.training.trainer import Trainer
 
 LARGEST_BATCH = {"cpu": 32, "mps": 32, "cuda": 128}
 SHARE = 0.5  # of the free memory that an automatic batch may fill

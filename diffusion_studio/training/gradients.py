@@ -15,10 +15,10 @@ from threading import Barrier
 import torch
 from torch import Tensor
 
-from ..diffusion.unet import UNet
-from ..errors import UserError
-from . import pages
-from .block import Block
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.errors import UserError
+from diffusion_studio.machine import malloc
+from diffusion_studio.training.flat_weights import Block
 
 MOST_SHARDS = 4  # more Python threads than this wait for one another
 PIXELS_A_SHARD = 4096  # smaller ones cost more to hand around than they save
@@ -41,7 +41,7 @@ class Gradients:
         self.copy = block if dtype == torch.float32 else Block(self.working)
         self.dtype, self.parts = dtype, 1
         self.whole = block.whole.grad = block.zeros()
-        pages.keep()
+        malloc.keep()
         threads = torch.get_num_threads() if device.type == "cpu" else 1
         self.shards = max(1, min(threads, MOST_SHARDS, pixels // PIXELS_A_SHARD))
         self.pieces = [block.zeros() for _ in range(self.shards)]  # each shard's own gradient
@@ -92,7 +92,7 @@ class Gradients:
     def close(self) -> None:
         if self.workers is not None:
             self.workers.shutdown(wait=True, cancel_futures=True)
-        pages.give_back()
+        malloc.give_back()
 
 
 def _cut(rows: range, parts: int) -> list[range]:

@@ -15,12 +15,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
-from ..events import Checking, Status
-from ..pictures.decoding import Refused, open_picture
-from ..pictures.fitting import fit
-from ..pictures.folder_listing import find_pictures, picture_folder, printable
-from ..settings import TrainingSettings
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Checking, Status
+from diffusion_studio.pictures.contents import Refused
+from diffusion_studio.pictures.decoding import open_picture
+from diffusion_studio.pictures.fitting import fit
+from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder, printable
+from diffusion_studio.settings.training import TrainingSettings
 
 SIDE = 32  # of the small copies, at most
 AT_ONCE = 256  # training pictures in one product: what stays in the cache

@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_tensors
 
-from ..cards import CARD, read_small_json
-from ..checkpoint import write_model
-from ..diffusion.unet import UNet
-from ..errors import UserError
-from ..events import Published, Status
-from ..folders import models_dir
-from ..settings import TrainingSettings, from_dict, to_dict
-from . import runs
-from .origin import Origin
-from .samples import draw, sheet
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Published, Status
+from diffusion_studio.models.cards import CARD, read_small_json
+from diffusion_studio.models.folder import write_model
+from diffusion_studio.settings.options import from_dict, to_dict
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.storage.places import models_dir
+from diffusion_studio.training import runs
+from diffusion_studio.training.provenance import Origin
+from diffusion_studio.training.sample_pictures import draw, sheet
 
 SAMPLES = 32
 

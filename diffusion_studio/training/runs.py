@@ -22,18 +22,16 @@ from typing import Any
 
 import psutil
 
-from ..errors import UserError
-from ..folders import (
-    models_dir,
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.atomic import (
     read_json,
-    runs_dir,
     stage_folder,
     sweep_temporaries,
-    trash,
     write_atomic,
     write_json,
 )
-from ..storage.stamps import Readings, Stamp, stamp_of
+from diffusion_studio.storage.places import models_dir, runs_dir, trash
+from diffusion_studio.storage.stamps import Readings, Stamp, stamp_of
 
 TICK = 20_000_000  # nanoseconds, twice the coarsest clock of a local disk's times
 KEPT = 2  # verified checkpoints that always stay

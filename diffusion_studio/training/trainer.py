@@ -14,19 +14,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..diffusion.schedules import SCHEDULES, NoiseSchedule
-from ..diffusion.unet import UNet
-from ..diffusion.unet_config import UNetConfig
-from ..errors import UserError
-from ..hardware import DTYPES
-from ..settings import TrainingSettings
-from .block import Block
-from .ema import Ema
-from .gradients import Gradients, is_out_of_memory
-from .images import Pictures
-from .order import order, split
-from .shapes import learning_rate_for, shape_for
-from .team import ALONE, Team
+from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.errors import UserError
+from diffusion_studio.machine.devices import DTYPES
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.data_order import order, split
+from diffusion_studio.training.dataset import Pictures
+from diffusion_studio.training.distributed import ALONE, Team
+from diffusion_studio.training.ema import Ema
+from diffusion_studio.training.flat_weights import Block
+from diffusion_studio.training.gradients import Gradients, is_out_of_memory
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
 # float16 only: what the loss is multiplied by, and how long before it is doubled

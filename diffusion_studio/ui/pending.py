@@ -7,14 +7,14 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from .base.trashing import addition
-from .base.undo import Change
-from .going_on import GoingOn
-from .pictures import Picture
-from .runs import Run
-from .saved_pictures import save_shown
-from .steering import Steering
-from .studio import Studio
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.trashing import addition
+from diffusion_studio.ui.base.undo import Change
+from diffusion_studio.ui.generate.generations import Run
+from diffusion_studio.ui.generate.next_run import GoingOn
+from diffusion_studio.ui.generate.steering import Steering
+from diffusion_studio.ui.pictures.picture import Picture
+from diffusion_studio.ui.pictures.saved import save_shown
 
 
 class Pending(QObject):

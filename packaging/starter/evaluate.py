@@ -22,9 +22,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio import cards
-from diffusion_studio.models import open_model
-from diffusion_studio.training.images import Pictures, load_pictures
+from diffusion_studio.generation.model import open_model
+from diffusion_studio.models import cards
+from diffusion_studio.training.dataset import Pictures, load_pictures
 
 BATCH = 50
 

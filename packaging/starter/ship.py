@@ -19,9 +19,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio import cards
-from diffusion_studio.checkpoint import read_model, write_model
-from diffusion_studio.models import open_model
+from diffusion_studio.generation.model import open_model
+from diffusion_studio.models import cards
+from diffusion_studio.models.folder import read_model, write_model
 
 COLUMNS, ROWS = 8, 4
 

@@ -41,10 +41,10 @@ def main() -> None:
 def compare(name: str, home: Path, steps: int) -> bool:
     import torch
 
-    from diffusion_studio import library
-    from diffusion_studio.models import close_models
+    from diffusion_studio.generation.model import close_models
+    from diffusion_studio.models import export, library
     from tests.model_folders import FULL_WIDTH, diffusers, diffusers_pipeline
-    from tests.test_exchange import drawn_by_diffusers, drawn_here
+    from tests.models.test_exchange import drawn_by_diffusers, drawn_here
 
     begun = time.perf_counter()
     pipeline = diffusers_pipeline(FULL_WIDTH[name], seed=3)
@@ -54,7 +54,7 @@ def compare(name: str, home: Path, steps: int) -> bool:
     ours = drawn_here(library.import_model(home / "theirs", "mine"), steps)
     close_models()
     difference = np.abs(ours[-1] - theirs[-1].round()).max()
-    given = library.export_model("mine", home / "given")
+    given = export.export_model("mine", home / "given")
     after = diffusers().DDPMPipeline.from_pretrained(given, low_cpu_mem_usage=False).unet.state_dict()
     whole = before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
     parameters = sum(tensor.numel() for tensor in before.values())

@@ -23,7 +23,7 @@ import torch
 from peers import diffusers_network, lucidrains_network, reference_network
 from torch import Tensor
 
-from diffusion_studio.diffusion.engine import FastNetwork, Plain, build
+from diffusion_studio.diffusion.packed.engine import FastNetwork, Plain, build
 
 FIRST = "diffusers float32"
 Way = Callable[[Tensor, Tensor], Tensor]

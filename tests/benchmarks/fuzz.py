@@ -80,9 +80,9 @@ def report(kind: str, done: subprocess.CompletedProcess[str]) -> bool:
 
 
 def models(folder: Path, count: int, seed: int) -> Iterator[Callable[[], None]]:
-    from diffusion_studio.cards import read_card
-    from diffusion_studio.checkpoint import read_model
-    from diffusion_studio.model_words import architecture, training
+    from diffusion_studio.models.cards import read_card
+    from diffusion_studio.models.folder import read_model
+    from diffusion_studio.models.wording import architecture, training
     from tests.model_folders import save
     from tests.mutations import mutated_models
 
@@ -103,9 +103,10 @@ def pictures(folder: Path, count: int, seed: int) -> Iterator[Callable[[], None]
     """Read with all they say, decoded, and as the thumbnails of the gallery are."""
     import numpy as np
 
-    from diffusion_studio import outputs
-    from diffusion_studio.settings import GenerationSettings
-    from diffusion_studio.ui.thumbnails import read_thumbnail
+    from diffusion_studio.pictures import reading
+    from diffusion_studio.pictures import writing as outputs
+    from diffusion_studio.settings.generation import GenerationSettings
+    from diffusion_studio.ui.pictures.thumbnails import read_thumbnail
     from tests.mutations import mutate_picture
 
     path, dice = folder / "x.png", random.Random(seed)
@@ -117,7 +118,7 @@ def pictures(folder: Path, count: int, seed: int) -> Iterator[Callable[[], None]
 
     def attempt() -> None:
         read_thumbnail(path, 256)
-        outputs.read(path).pixels()
+        reading.read(path).pixels()
 
     for _ in range(count):
         path.write_bytes(mutate_picture(whole, dice))
@@ -126,9 +127,9 @@ def pictures(folder: Path, count: int, seed: int) -> Iterator[Callable[[], None]
 
 def blocks(folder: Path, count: int, seed: int) -> Iterator[Callable[[], None]]:
     """Our own block, and the line of parameters that all programs read."""
-    from diffusion_studio import metadata
     from diffusion_studio.errors import UserError
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.pictures import metadata
+    from diffusion_studio.settings.generation import GenerationSettings
     from tests.mutations import mutate_block, mutate_text
 
     dice, settings = random.Random(seed), GenerationSettings(model="faces", seed=7, class_label="hat")

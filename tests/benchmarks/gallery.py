@@ -54,8 +54,8 @@ def fill(folder: Path, count: int, days: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from diffusion_studio import embedding
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.pictures import embedding
+    from diffusion_studio.settings.generation import GenerationSettings
 
     pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
     for number in range(count):
@@ -96,7 +96,7 @@ class Ticks:
 def measure(count: int) -> None:
     from PySide6.QtCore import QTimer
 
-    from diffusion_studio.ui.app import build
+    from diffusion_studio.ui.window.app import build
 
     application, window = build([])
     window.resize(1280, 800)

@@ -49,8 +49,8 @@ class Trial:
     def __init__(self, place: Path, options: argparse.Namespace) -> None:
         import torch  # here, before the forks, so that none of them loads it again
 
-        import diffusion_studio.training.session  # noqa: F401
-        from diffusion_studio.settings import TrainingSettings
+        import diffusion_studio.training.run_training  # noqa: F401
+        from diffusion_studio.settings.training import TrainingSettings
 
         torch.set_num_threads(1)
         self.options, self.random = options, random.Random(options.seed)
@@ -121,14 +121,14 @@ class Trial:
     def reference(self) -> tuple[dict[int, str], tuple[float, float]]:
         """The hash of every checkpoint of an uninterrupted run, its seconds to the first save, and from there to the last."""
         from diffusion_studio.events import CheckpointSaved
-        from diffusion_studio.training import session
+        from diffusion_studio.training import run_training
 
         reading, writing = os.pipe()
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
             found, times = {}, []
-            for event in session.train(self.settings):
+            for event in run_training.train(self.settings):
                 if isinstance(event, CheckpointSaved):
                     found[event.step] = digest_of(event.path)
                     times.append(time.monotonic())
@@ -141,7 +141,7 @@ class Trial:
         return {int(step): digest for step, digest in found.items()}, times
 
     def start(self, name: str) -> int:
-        from diffusion_studio.folders import runs_dir
+        from diffusion_studio.storage.places import runs_dir
 
         child = os.fork()
         if child:
@@ -150,10 +150,10 @@ class Trial:
         try:
             from dataclasses import replace
 
-            from diffusion_studio.training import session
+            from diffusion_studio.training import run_training
 
             known = (runs_dir() / name / "run.json").exists()
-            job = session.train(replace(self.settings, name=name), resume=name if known else None)
+            job = run_training.train(replace(self.settings, name=name), resume=name if known else None)
             for _ in job:
                 pass
             code = 0
@@ -162,7 +162,7 @@ class Trial:
 
     def run_and_kill(self, name: str, inside: bool, times: tuple[float, float]) -> tuple[bool, bool]:
         """(whether it was killed and had not ended by itself, whether a save was cut short)."""
-        from diffusion_studio.folders import runs_dir
+        from diffusion_studio.storage.places import runs_dir
 
         checkpoints = runs_dir() / name / "checkpoints"
         child = self.start(name)
@@ -179,7 +179,7 @@ class Trial:
         return False, False
 
     def newest(self, name: str) -> tuple[int, str]:
-        from diffusion_studio.folders import runs_dir
+        from diffusion_studio.storage.places import runs_dir
         from diffusion_studio.training import runs
 
         if not (runs_dir() / name / "run.json").exists():

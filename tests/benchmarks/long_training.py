@@ -57,8 +57,8 @@ def follow(options: argparse.Namespace, place: Path) -> list[tuple[int, float, f
     import psutil
 
     from diffusion_studio.events import Loss
-    from diffusion_studio.settings import TrainingSettings
-    from diffusion_studio.training import session, sitting
+    from diffusion_studio.settings.training import TrainingSettings
+    from diffusion_studio.training import loop, run_training
 
     settings = TrainingSettings(
         folder=str(pictures(place / "pictures", options.size)),
@@ -70,10 +70,10 @@ def follow(options: argparse.Namespace, place: Path) -> list[tuple[int, float, f
         sample_every=options.sample_every,
         seed=1,
     )
-    sitting.REPORT_EVERY = 0.0  # a report after every step: more of what might leak, and a time for each step
+    loop.REPORT_EVERY = 0.0  # a report after every step: more of what might leak, and a time for each step
     process, found, times = psutil.Process(), [], []
     before = time.process_time()
-    for event in session.train(settings):
+    for event in run_training.train(settings):
         now = time.process_time()
         if not isinstance(event, Loss):
             before = now

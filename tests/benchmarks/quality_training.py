@@ -32,9 +32,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parents[2] / "packaging" / "starter"))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio.training import pages
+from diffusion_studio.machine import malloc
 
-pages.keep()  # before torch starts a thread; both sides have the good of it
+malloc.keep()  # before torch starts a thread; both sides have the good of it
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -77,7 +77,7 @@ def main() -> None:
 
 class Ours:
     def __init__(self, options: argparse.Namespace) -> None:
-        from diffusion_studio.settings import TrainingSettings
+        from diffusion_studio.settings.training import TrainingSettings
 
         self.settings = TrainingSettings(
             folder=str(options.learn),
@@ -93,8 +93,8 @@ class Ours:
         self.steps, self.spent = 0, 0.0
 
     def begin(self) -> Iterator[Any]:
-        from diffusion_studio import jobs
         from diffusion_studio.events import TrainingStarted
+        from diffusion_studio.jobs import api as jobs
 
         job = jobs.train(self.settings)
         for event in job:  # reads the pictures, which the peer does as it goes
@@ -103,8 +103,8 @@ class Ours:
         return job
 
     def parameters(self) -> int:
+        from diffusion_studio.training.architectures import shape_for
         from diffusion_studio.training.estimate import count_parameters
-        from diffusion_studio.training.shapes import shape_for
 
         return count_parameters(shape_for(self.settings.size, self.settings.model_size))
 
@@ -123,8 +123,8 @@ class Ours:
     def draw(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
         from dataclasses import replace
 
-        from diffusion_studio import cards
-        from diffusion_studio.models import open_model
+        from diffusion_studio.generation.model import open_model
+        from diffusion_studio.models import cards
 
         for _ in self.job:  # the rest, which is no training: the last save, and the model
             pass
@@ -315,7 +315,7 @@ def compare(ours: Ours, peer: Peer, options: argparse.Namespace) -> dict[str, An
 
 
 def keep_sheet(drawn: np.ndarray, path: Path) -> None:
-    from diffusion_studio.training.samples import sheet
+    from diffusion_studio.training.sample_pictures import sheet
 
     path.parent.mkdir(parents=True, exist_ok=True)
     page = Image.fromarray(sheet(drawn[:64].transpose(0, 2, 3, 1)))

@@ -82,10 +82,10 @@ def all_runs(folder: Path, steps: int) -> dict[str, Run]:
 
 
 def our_run(folder: Path, steps: int, precision: str) -> Run:
-    from diffusion_studio.cards import read_card
-    from diffusion_studio.checkpoint import read_model
-    from diffusion_studio.models import kind_of
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.generation.model import kind_of
+    from diffusion_studio.models.cards import read_card
+    from diffusion_studio.models.folder import read_model
+    from diffusion_studio.settings.generation import GenerationSettings
 
     card = read_card(folder)
     model = kind_of(card)(card, read_model(folder), "cpu", precision)

@@ -31,7 +31,8 @@ def main() -> None:
 
 def measure(switches: int) -> list[float]:
     """MB of this process after each switch."""
-    from diffusion_studio import cards, library, models
+    from diffusion_studio.generation import model as models
+    from diffusion_studio.models import cards, library
 
     first = cards.find("")
     pair = [first, library.duplicate_model(first.name)]

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def print_scrubbing(options: argparse.Namespace) -> None:
-    from diffusion_studio.ui import app
+    from diffusion_studio.ui.window import app
 
     application, window = app.build([])
     window.fill()
@@ -84,9 +84,9 @@ def synthetic_run(options: argparse.Namespace):
     """Steps from noise to smooth pictures, as a sampler leaves them."""
     import torch
 
-    from diffusion_studio.settings import GenerationSettings
-    from diffusion_studio.trajectory import State, Trajectory
-    from diffusion_studio.ui.runs import Run
+    from diffusion_studio.generation.trajectory import State, Trajectory
+    from diffusion_studio.settings.generation import GenerationSettings
+    from diffusion_studio.ui.generate.generations import Run
 
     shape = (options.pictures, 3, options.side, options.side)
     clean, noise = torch.rand(shape[0], 3, 8, 8) * 2 - 1, torch.randn(shape)
@@ -167,8 +167,8 @@ def scrub_by_clock(application, window, steps: int) -> tuple[int, int]:
 
 def print_recording(options: argparse.Namespace) -> None:
     """Pairs of generations that take their steps in turns, so that what else the machine does hits both alike."""
-    from diffusion_studio import cards
-    from diffusion_studio.trajectory import Trajectory
+    from diffusion_studio.generation.trajectory import Trajectory
+    from diffusion_studio.models import cards
 
     card = cards.find(options.model)
     settings = replace(card.defaults(), model=card.name, steps=options.steps, seed=7)
@@ -193,8 +193,8 @@ def print_memory(options: argparse.Namespace) -> None:
     """How far the process grows in a long run of 16 pictures, against what is kept of it."""
     import psutil
 
-    from diffusion_studio import cards
-    from diffusion_studio.trajectory import Trajectory
+    from diffusion_studio.generation.trajectory import Trajectory
+    from diffusion_studio.models import cards
 
     card, process = cards.find(options.model), psutil.Process()
     settings = replace(card.defaults(), model=card.name, steps=options.long, seed=7, count=16)
@@ -213,7 +213,7 @@ def print_memory(options: argparse.Namespace) -> None:
 
 def steps_of(settings, trajectory):
     from diffusion_studio.events import Preview
-    from diffusion_studio.jobs import generate
+    from diffusion_studio.jobs.api import generate
 
     return (
         event for event in generate(settings, save=False, trajectory=trajectory) if isinstance(event, Preview)

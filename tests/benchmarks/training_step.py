@@ -24,16 +24,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from diffusion_studio.training import pages
+from diffusion_studio.machine import malloc
 
-pages.keep()  # before torch starts a thread; all sides have the good of it
+malloc.keep()  # before torch starts a thread; all sides have the good of it
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from diffusion_studio.settings import TrainingSettings  # noqa: E402
-from diffusion_studio.training.images import Pictures  # noqa: E402
-from diffusion_studio.training.shapes import shape_for  # noqa: E402
+from diffusion_studio.settings.training import TrainingSettings  # noqa: E402
+from diffusion_studio.training.architectures import shape_for  # noqa: E402
+from diffusion_studio.training.dataset import Pictures  # noqa: E402
 from diffusion_studio.training.trainer import Trainer, fresh_network  # noqa: E402
 from tests.benchmarks.peers import lucidrains_network  # noqa: E402
 

@@ -159,7 +159,7 @@ def print_generation(environment: dict[str, str], options: argparse.Namespace) -
 
 def generate_in_window(options: argparse.Namespace) -> None:
     """One fresh process: click as soon as the button is there, then more runs, with and without previews in turn."""
-    from diffusion_studio.ui import app
+    from diffusion_studio.ui.window import app
 
     application, window = app.build([])
     window.show()
@@ -243,7 +243,7 @@ class Measurement:
 
     def quiet(self) -> float:
         """The same click with none but the first and the last picture shown; seconds of its steps."""
-        from diffusion_studio.ui import worker
+        from diffusion_studio.ui.base import worker
 
         every, worker.PREVIEW_EVERY = worker.PREVIEW_EVERY, math.inf
         try:
@@ -254,8 +254,8 @@ class Measurement:
 
     def silent(self) -> float:
         """The same run with nothing shown and nothing recorded, as without a window; seconds of its steps."""
-        from diffusion_studio import jobs
         from diffusion_studio.events import Preview
+        from diffusion_studio.jobs import api as jobs
 
         job = (event for event in jobs.generate(self.page.panel.value()) if not isinstance(event, Preview))
         self.page.generation.worker.submit(job)

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_studio import cli, outputs
+from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.folders import outputs_dir
-from diffusion_studio.gallery import entries, give, index, query
+from diffusion_studio.gallery import entries, export, index, search
 from diffusion_studio.gallery.entries import Entry, in_order
 from diffusion_studio.gallery.marks import Marks, marks_file
-from diffusion_studio.history import branch
-from diffusion_studio.settings import GenerationSettings
+from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.settings.branches import branch
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.storage.places import outputs_dir
 
 
 def grey(level=0, side=8):
@@ -41,7 +42,7 @@ def three():
 
 
 def find(text):
-    test, marks = query.parse(text), Marks()
+    test, marks = search.parse(text), Marks()
     batches = index.look(entries.found(outputs.newest()))
     return sorted(e.value("seed") for batch in batches for e in marks.mark(batch) if test(e))
 
@@ -79,7 +80,7 @@ def test_a_search_finds_what_every_term_says(three, text, seeds):
 @pytest.mark.parametrize("text", ["colour:red", "steps:many", "sampler>=heun", "is:odd"])
 def test_a_search_that_means_nothing_is_a_sentence(text):
     with pytest.raises(UserError):
-        query.parse(text)
+        search.parse(text)
 
 
 @pytest.mark.parametrize("text", ['"', "::", ":", "- -", "steps>=", '"a', "★", "a" * 5000, "\x00", "(*"])
@@ -177,12 +178,12 @@ def test_names_of_any_bytes_are_listed_marked_and_given(three, tmp_path, capsys)
     three[0].rename(odd)
     Marks().tag([odd], ["cat"])
     assert find("tag:cat") == [1]
-    list(give.as_files([odd], tmp_path / "out"))
-    list(give.as_zip([odd], tmp_path / "out.zip"))
+    list(export.as_files([odd], tmp_path / "out"))
+    list(export.as_zip([odd], tmp_path / "out.zip"))
     assert len(list((tmp_path / "out").iterdir())) == 1
     assert (
-        cli.main(["gallery", "search", "tag:cat"]) == 0
-        and cli.main(["gallery", "search", "tag:cat", "--json"]) == 0
+        main.main(["gallery", "search", "tag:cat"]) == 0
+        and main.main(["gallery", "search", "tag:cat", "--json"]) == 0
     )
 
 
@@ -230,12 +231,12 @@ def test_orders_and_groups():
 
 def test_pictures_are_given_as_files_without_overwriting(three, tmp_path):
     for _ in range(2):
-        events = list(give.as_files(three, tmp_path / "out"))
+        events = list(export.as_files(three, tmp_path / "out"))
     assert len(list((tmp_path / "out").iterdir())) == 6 and events[-1].done == 3
 
 
 def test_pictures_are_given_as_a_zip(three, tmp_path):
-    list(give.as_zip([*three, three[0]], tmp_path / "p.zip"))
+    list(export.as_zip([*three, three[0]], tmp_path / "p.zip"))
     with zipfile.ZipFile(tmp_path / "p.zip") as archive:
         assert len(set(archive.namelist())) == 4 and archive.testzip() is None
         assert archive.read(archive.namelist()[0]) == three[0].read_bytes()
@@ -245,7 +246,7 @@ def test_pictures_of_all_sizes_are_given_as_a_sheet(tmp_path):
     outputs_dir().mkdir(parents=True)
     for side in (8, 16, 700):
         Image.new("RGB", (side, side // 2), (side % 256, 0, 0)).save(outputs_dir() / f"{side}.png")
-    list(give.as_sheet(outputs.newest(), tmp_path / "sheet.png"))
+    list(export.as_sheet(outputs.newest(), tmp_path / "sheet.png"))
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 512 + 32, 2 * 512 + 32)
 
@@ -253,14 +254,14 @@ def test_pictures_of_all_sizes_are_given_as_a_sheet(tmp_path):
 def test_a_zip_that_can_not_be_written_leaves_nothing(three, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises((UserError, OSError)):
-        list(give.as_zip(three, tmp_path / "file" / "p.zip"))
+        list(export.as_zip(three, tmp_path / "file" / "p.zip"))
 
 
 # The command line ----------------------------------------------------------------------------------------------------
 
 
 def run(capsys, words):
-    status = cli.main(words.split())
+    status = main.main(words.split())
     said = capsys.readouterr()
     return status, said.out.splitlines(), said.err
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.gallery.relatives import Relatives
-from diffusion_studio.history import branch
-from diffusion_studio.settings import GenerationSettings, to_dict
+from diffusion_studio.settings.branches import branch
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import to_dict
 
 
 def entry(name, settings):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_studio.settings import TrainingSettings
+from diffusion_studio.settings.training import TrainingSettings
 
 
 @pytest.fixture(autouse=True)

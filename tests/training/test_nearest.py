@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_studio import cli
+from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.settings import TrainingSettings, to_dict
+from diffusion_studio.settings.options import to_dict
+from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import nearest as module
 from diffusion_studio.training import runs
 from diffusion_studio.training.nearest import Gallery, Likeness, nearest, shrink
@@ -153,7 +154,7 @@ def test_the_words_go_with_the_distance(tmp_path, distance, words):
 def test_the_command_names_the_nearest_picture_of_a_folder(folder, tmp_path, capsys):
     sample = tmp_path / "sample.png"
     Image.fromarray(drawn(12, side=8)[5][:, ::-1]).save(sample)
-    assert cli.main(["nearest", str(sample), str(folder), "--size", "8"]) == 0
+    assert main.main(["nearest", str(sample), str(folder), "--size", "8"]) == 0
     shown = capsys.readouterr().out
     assert "05.png (mirrored)" in shown and "0.000; half of the training pictures" in shown
     assert "pixel for pixel" in shown.splitlines()[-1]
@@ -164,7 +165,7 @@ def test_the_command_takes_a_run_and_tells_json(folder, tmp_path, capsys):
     runs.create("mine", to_dict(settings), {})
     sample = tmp_path / "sample.png"
     Image.fromarray(drawn(12, side=8)[5][:, ::-1]).save(sample)
-    assert cli.main(["nearest", str(sample), "mine", "--json"]) == 0
+    assert main.main(["nearest", str(sample), "mine", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["distance"] > 0.1 and not found["mirrored"]  # this run does not mirror
     assert 0 <= found["share_nearer"] <= 1 and found["median"] > 0.1 and found["verdict"]
@@ -181,5 +182,5 @@ def test_the_command_takes_a_run_and_tells_json(folder, tmp_path, capsys):
 )
 def test_what_the_command_can_not_do_is_said(folder, capsys, words, status, sentence):
     line = words.format(folder=folder, good=folder / "01.png", bad=folder / "bad.png")
-    assert cli.main(["nearest", *line.split()]) == status
+    assert main.main(["nearest", *line.split()]) == status
     assert sentence in capsys.readouterr().err

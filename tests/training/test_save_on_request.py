@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from diffusion_studio import jobs
 from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Published, Samples, Status
-from diffusion_studio.training import runs, sitting, validation
+from diffusion_studio.jobs import api as jobs
+from diffusion_studio.training import loop, runs, validation
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_training_saves_when_it_is_asked(settings, monkeypatch, asked):
-    monkeypatch.setattr(sitting, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     settings = replace(settings, steps=12, autosave=3600.0, autosave_steps=0, sample_every=0.0)
     with closing(jobs.train(settings)) as job:
         while not isinstance(next(job), Loss):
@@ -27,8 +27,8 @@ def test_a_training_saves_when_it_is_asked(settings, monkeypatch, asked):
 @pytest.mark.parametrize("words", ["Measuring the loss", "Drawing samples"])
 def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words):
     """Somebody who pauses in the midst of a validation does not wait for its end."""
-    monkeypatch.setattr(sitting, "REPORT_EVERY", 0.0)
-    monkeypatch.setattr(sitting, "SAMPLE_COUNT", 2)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAMPLE_COUNT", 2)
     monkeypatch.setattr(validation, "PIECE", 64)  # one picture of 8x8 at a time
     settings = replace(settings, steps=2, autosave=3600.0, sample_every=1e-9, validation=0.5)
     plain = {event.step: event for event in jobs.train(settings) if isinstance(event, CheckpointSaved)}
@@ -51,7 +51,7 @@ def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words
 
 
 def test_a_checkpoint_asked_for_in_the_last_look_is_made_and_the_run_ends(settings, monkeypatch):
-    monkeypatch.setattr(sitting, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     settings = replace(settings, steps=1, autosave=3600.0, validation=0.5)
     told = []
     with closing(jobs.train(settings)) as job:

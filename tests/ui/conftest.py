@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from diffusion_studio.trajectory import StepFacts, Trajectory
+from diffusion_studio.generation.trajectory import StepFacts, Trajectory
 from tests.shown import shown_views
 
 CLASSES = ("beard", "glasses", "long_hair")
@@ -71,7 +71,7 @@ def install_model(home, name, **card):
 @pytest.fixture
 def models(own_folders, monkeypatch, tmp_path):
     """Two models of the user's own and no starter: one with classes, one without."""
-    from diffusion_studio import cards
+    from diffusion_studio.models import cards
 
     monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
     monkeypatch.setattr(cards, "STARTER", "faces")
@@ -87,9 +87,11 @@ def models(own_folders, monkeypatch, tmp_path):
 @pytest.fixture
 def draw(monkeypatch):
     """Stands in for the model: `jobs.generate` yields events as the real one does, as `draw`'s fields say."""
-    from diffusion_studio import events, jobs, outputs
+    from diffusion_studio import events
     from diffusion_studio.errors import UserError
-    from diffusion_studio.history import single
+    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.pictures import writing as outputs
+    from diffusion_studio.settings.branches import single
 
     control = SimpleNamespace(
         asked=[],
@@ -102,7 +104,7 @@ def draw(monkeypatch):
         starts=[],
         saving=[],
     )
-    monkeypatch.setattr("diffusion_studio.ui.steering.Trajectory", Steps)
+    monkeypatch.setattr("diffusion_studio.ui.generate.steering.Trajectory", Steps)
 
     def picture(seed):
         return np.random.default_rng(seed).integers(0, 256, (control.size, control.size, 3), dtype=np.uint8)
@@ -175,9 +177,9 @@ def draw(monkeypatch):
 @pytest.fixture
 def make_window(qtbot, qapp, models, draw):
     """Makes windows that are closed again when the test ends, whatever runs in them."""
-    from diffusion_studio.ui.memory import Memory
-    from diffusion_studio.ui.theme import Theme
-    from diffusion_studio.ui.window import MainWindow
+    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.look.theme import Theme
+    from diffusion_studio.ui.window.window import MainWindow
 
     def finish(window):
         """Let its threads come to rest, so that it closes at once: pytest-qt deletes what it has closed."""

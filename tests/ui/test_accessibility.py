@@ -31,7 +31,7 @@ def visible_label(window, widget):
 @pytest.fixture
 def shown(window, qtbot):
     """The window with everything in it that can be shown."""
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
     page.panel.show_value(GenerationSettings(model="faces", steps=2, sampler="ddim", seed=1, count=2))

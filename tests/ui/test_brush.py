@@ -7,12 +7,12 @@ from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from diffusion_studio.ui.brush import Brush
-from diffusion_studio.ui.canvas import Canvas
-from diffusion_studio.ui.mask import Mask, footprint, outlines
-from diffusion_studio.ui.mask_overlay import MaskOverlay
-from diffusion_studio.ui.pictures import Picture
-from diffusion_studio.ui.theme import tokens
+from diffusion_studio.ui.generate.start.brush import Brush
+from diffusion_studio.ui.generate.start.mask import Mask, footprint, outlines
+from diffusion_studio.ui.generate.start.mask_overlay import MaskOverlay
+from diffusion_studio.ui.look.theme import tokens
+from diffusion_studio.ui.pictures.canvas import Canvas
+from diffusion_studio.ui.pictures.picture import Picture
 
 SIZE = 8
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from diffusion_studio import outputs
-from diffusion_studio.folders import outputs_dir
-from diffusion_studio.ui.walk_dialog import WalkDialog
-from tests.ui.test_steering import ask, begin, finish, formed, held, run
+from diffusion_studio.pictures import reading
+from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.storage.places import outputs_dir
+from diffusion_studio.ui.films.walk_dialog import WalkDialog
+from tests.ui.generate.test_steering import ask, begin, finish, formed, held, run
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
         page.generate()
     qtbot.waitUntil(lambda: len(saved()) == 2)
     settle(qtbot, window, page)
-    records = {outputs.read(path).settings.seed: outputs.read(path) for path in saved()}
+    records = {reading.read(path).settings.seed: reading.read(path) for path in saved()}
     assert set(records) == {7, 8} and records[7].settings.until == step
     assert tuple(records[8].pixels()[0, 0]) == formed(draw, 8, step, 500)
     assert window.interior.banner.isVisible() and "were saved" in window.interior.banner.sentence.text()
@@ -81,7 +82,7 @@ def test_closing_saves_what_waits_for_a_decision(window, page, draw, qtbot):
     with qtbot.waitSignal(window.closed, timeout=5_000):
         window.close()
     (path,) = saved()
-    assert outputs.read(path).settings.until == step
+    assert reading.read(path).settings.until == step
 
 
 def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbot):
@@ -89,8 +90,8 @@ def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbo
     assert page.going_on.ticks.asking and not saved()
     rest(qtbot, window)
     window.close()
-    assert sorted(outputs.read(path).settings.seed for path in saved()) == [7, 8, 9, 10]
-    assert {outputs.read(path).settings.until for path in saved()} == {6}
+    assert sorted(reading.read(path).settings.seed for path in saved()) == [7, 8, 9, 10]
+    assert {reading.read(path).settings.until for path in saved()} == {6}
 
 
 @pytest.mark.parametrize("agreed", [False, True])
@@ -100,7 +101,7 @@ def test_what_cannot_be_saved_keeps_the_window_open_unless_it_may_be_lost(
     stopped(qtbot, page, draw)
     asked = []
     monkeypatch.setattr(
-        "diffusion_studio.ui.train_questions.may_lose", lambda _, reason: asked.append(reason) or agreed
+        "diffusion_studio.ui.train.questions.may_lose", lambda _, reason: asked.append(reason) or agreed
     )
     outputs_dir().parent.mkdir(parents=True, exist_ok=True)
     if outputs_dir().exists():
@@ -124,7 +125,7 @@ def test_a_discard_can_be_undone(window, page, draw, qtbot):
     undo.trigger()
     qtbot.waitUntil(lambda: len(saved()) == 1)
     rest(qtbot, window)
-    assert outputs.read(saved()[0]).settings.until == step
+    assert reading.read(saved()[0]).settings.until == step
 
 
 def test_previews_left_by_esc_come_back_with_undo(window, page, draw, qtbot):

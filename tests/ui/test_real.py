@@ -9,11 +9,11 @@ SIZE = 8
 
 @pytest.fixture
 def tiny_model(own_folders, monkeypatch, tmp_path):
-    from diffusion_studio import cards
-    from diffusion_studio.checkpoint import write_model
     from diffusion_studio.diffusion.schedules import SCHEDULES
     from diffusion_studio.diffusion.unet import UNet
     from diffusion_studio.diffusion.unet_config import UNetConfig
+    from diffusion_studio.models import cards
+    from diffusion_studio.models.folder import write_model
 
     monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
     config = UNetConfig(
@@ -32,9 +32,9 @@ def tiny_model(own_folders, monkeypatch, tmp_path):
 
 @pytest.fixture
 def window(tiny_model, qtbot, qapp):
-    from diffusion_studio.ui.memory import Memory
-    from diffusion_studio.ui.theme import Theme
-    from diffusion_studio.ui.window import MainWindow
+    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.look.theme import Theme
+    from diffusion_studio.ui.window.window import MainWindow
 
     def finish(window):
         for worker in window.workers():
@@ -50,9 +50,9 @@ def window(tiny_model, qtbot, qapp):
 
 
 def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtbot):
-    from diffusion_studio import jobs
     from diffusion_studio.events import Preview
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
     qtbot.waitUntil(lambda: "float" in window.interior.status.device.text(), timeout=60_000)
@@ -70,7 +70,7 @@ def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtb
 
 
 def test_stop_takes_effect_within_a_step(window, qtbot):
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
     page.panel.show_value(GenerationSettings(model="tiny", steps=1000, precision="float32"))
@@ -84,9 +84,10 @@ def test_stop_takes_effect_within_a_step(window, qtbot):
 
 
 def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
-    from diffusion_studio import jobs, outputs
     from diffusion_studio.events import Preview
-    from diffusion_studio.settings import GenerationSettings
+    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.pictures import reading
+    from diffusion_studio.settings.generation import GenerationSettings
 
     page, steering = window.page, window.page.steering
     asked = GenerationSettings(
@@ -113,7 +114,7 @@ def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
     branched = finish(page.generate)
     assert not np.array_equal(branched[0], parent[0])
     path = page.canvas.pictures[1].path
-    alone = [e for e in jobs.generate(outputs.read(path).settings, save=False) if isinstance(e, Preview)][-1]
+    alone = [e for e in jobs.generate(reading.read(path).settings, save=False) if isinstance(e, Preview)][-1]
     assert np.array_equal(alone.denoised[0], branched[1])  # from its file alone, without the trajectory
     steering.timeline.step_wanted.emit(5)
     assert all(map(np.array_equal, [picture.pixels for picture in page.canvas.pictures], seen))
@@ -136,5 +137,5 @@ def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
     steering.single_step()
     qtbot.waitUntil(lambda: page.generation.step[0] == at + 1, timeout=60_000)
     kept = finish(page.generation.keep)[0]
-    record = outputs.read(page.canvas.pictures[0].path)
+    record = reading.read(page.canvas.pictures[0].path)
     assert record.settings.until == at + 1 and np.array_equal(record.pixels(), kept)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import UserError
-from ...folders import restore, trash
-from ..texts import readable
-from .undo import Change
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.places import restore, trash
+from diffusion_studio.ui.base.undo import Change
+from diffusion_studio.ui.look.texts import readable
 
 if TYPE_CHECKING:
-    from ..studio import Studio
+    from diffusion_studio.ui.base.context import Studio
 
 
 @dataclass(frozen=True, slots=True)

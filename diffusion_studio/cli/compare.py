@@ -1,0 +1,100 @@
+"""`compare`: draw one seed with several values of one or two settings, as one labelled sheet."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
+from diffusion_studio.cli.options import add_options, given
+from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.progress import Report
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.generation import GenerationSettings
+
+AXES = """An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
+A model is an installed one, or run:NAME@STEP for a checkpoint of a training. """
+
+
+def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    from diffusion_studio.settings.axes import parse_axis, words
+
+    def axis(text: str) -> Any:
+        try:
+            return parse_axis(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    parser.epilog = AXES + DEFAULTS
+    known = ", ".join(words())
+    parser.add_argument(
+        "--x", type=axis, required=True, metavar="AXIS", help=f"what differs from left to right: {known}"
+    )
+    parser.add_argument("--y", type=axis, metavar="AXIS", help="what differs from top to bottom")
+    add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
+    add_own_picture(parser)
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+    )
+    parser.add_argument("--cells", action="store_true", help="also save every picture by itself")
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+    )
+    return run
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> int:
+    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs.compare import Comparison
+
+    wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    comparison = Comparison(settings_for(wanted, arguments.like), arguments.x, arguments.y)
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    report = SheetReport(arguments.json, comparison)
+    job = jobs.compare(comparison, folder=arguments.out, cells=arguments.cells)
+    try:
+        with closing(job):
+            for event in job:
+                stop.gently = comparison.done > 0  # from now on there is something to keep
+                report.show(event)
+                if stop.asked and not report.sheet_saved:
+                    break
+        if stop.asked and not report.sheet_saved:
+            report.saved(comparison.save(arguments.out))
+    finally:
+        report.close()
+    for reason in report.lost[:1]:
+        are = "picture is" if len(report.lost) == 1 else "pictures are"
+        tell(f"{len(report.lost)} {are} missing of {len(comparison.cells)}: {reason}")
+    return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
+
+
+class SheetReport(Report):
+    def __init__(self, as_json: bool, comparison: Any) -> None:
+        super().__init__(as_json)
+        self.comparison, self.sheet_saved = comparison, False
+
+    def on(self, event: Any) -> None:
+        from diffusion_studio import events
+
+        match event:
+            case events.Warned():
+                tell(event.text)
+            case events.CompareStarted():
+                tell(f"Seed {event.settings.seed}")
+                self.begin(event.columns * event.rows, self.comparison.shared(), "picture")
+            case events.CellDone():
+                self.bar.update(1)
+            case events.CellFailed():
+                self.lost.append(event.reason)
+            case events.Saved():
+                self.saved(event.path)
+            case events.SheetSaved():
+                self.sheet_saved = True
+                self.saved(event.path)

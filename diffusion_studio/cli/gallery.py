@@ -1,0 +1,138 @@
+"""`gallery`: list and search the pictures of the outputs folder, star and tag them, give them away."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.cli.output import plain, say, say_json, tell
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+
+Run = Callable[[argparse.Namespace, Stop], int]
+SEARCH = """A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
+setting (model:avatars sampler:heun class:hat seed:7 day:2026-11); KEY>=NUMBER, also > < <= !=; tag:cat, star, is:branch;
+! before a term turns it round."""
+
+
+def gallery(parser: argparse.ArgumentParser) -> Run:
+    parser.epilog = SEARCH
+    parser.set_defaults(run=run_list, search=[], limit=None, out=None, json=False)
+    actions = parser.add_subparsers(metavar="[ACTION]", title="actions", prog=parser.prog)
+
+    def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(
+            name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=SEARCH, allow_abbrev=False
+        )
+        action.add_argument("search", metavar="TERM", nargs="*", default=[], help="what to look for")
+        action.add_argument(
+            "--out", type=Path, metavar="FOLDER", help="look there (default: the outputs folder)"
+        )
+        action.add_argument("--limit", type=int, metavar="N", help="at most so many, newest first")
+        action.add_argument("--json", action="store_true", help="print one picture a line as JSON")
+        action.set_defaults(run=run)
+        return action
+
+    add("list", run_list, "list the pictures, newest first (what “gallery” alone does)")
+    add("search", run_list, "list the pictures a search finds")
+    give = add("export", run_export, "copy what a search finds to a folder, a zip or one sheet")
+    give.add_argument(
+        "--to", type=Path, required=True, metavar="TARGET", help="a folder, or a file ending in .zip or .png"
+    )
+    for name, help in (
+        ("star", "star what a search finds"),
+        ("unstar", "take the star from what a search finds"),
+    ):
+        add(name, run_star, help).set_defaults(starred=name == "star")
+    for name, help in (("tag", "tag what a search finds"), ("untag", "take a tag from what a search finds")):
+        action = add(name, run_tag, help)
+        action.add_argument("--name", required=True, metavar="TAG", help="the tag")
+        action.set_defaults(remove=name == "untag")
+    return lambda arguments, stop: arguments.run(arguments, stop)
+
+
+def run_list(arguments: argparse.Namespace, stop: Stop) -> int:
+    count = 0
+    for entry in search(arguments):
+        count += 1
+        if arguments.json:
+            say_json(as_json(entry))
+        else:
+            say(str(entry.path))
+    if not count:
+        tell("No picture was found.")
+    return 0
+
+
+def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
+    from diffusion_studio.gallery import export as give
+
+    paths = [entry.path for entry in search(arguments)]
+    if not paths:
+        raise UserError("No picture was found, so there is nothing to give away.")
+    kind = arguments.to.suffix.lower()
+    ways = {".zip": give.as_zip, ".png": give.as_sheet}
+    for event in ways.get(kind, give.as_files)(paths, arguments.to):
+        path = event.path
+    say(str(path))
+    tell(f"{len(paths)} {'picture' if len(paths) == 1 else 'pictures'} in {plain(path)}")
+    return 0
+
+
+def run_star(arguments: argparse.Namespace, stop: Stop) -> int:
+    return _mark(arguments, lambda marks, paths: marks.star(paths, arguments.starred))
+
+
+def run_tag(arguments: argparse.Namespace, stop: Stop) -> int:
+    return _mark(arguments, lambda marks, paths: marks.tag(paths, [arguments.name], remove=arguments.remove))
+
+
+def _mark(arguments: argparse.Namespace, do: Callable[[Any, list[Path]], None]) -> int:
+    from diffusion_studio.gallery.marks import Marks
+
+    if not arguments.search and arguments.limit is None:
+        raise UserError("Say which pictures: give a search, or --limit for the newest.")
+    paths = [entry.path for entry in search(arguments)]
+    do(Marks(), paths)
+    tell(f"{len(paths)} {'picture' if len(paths) == 1 else 'pictures'} marked")
+    return 0
+
+
+def search(arguments: argparse.Namespace) -> Iterator[Any]:
+    from diffusion_studio.gallery import entries, index
+    from diffusion_studio.gallery import search as query
+    from diffusion_studio.gallery.marks import Marks
+    from diffusion_studio.pictures.writing import newest
+
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UserError(f"--limit must be 1 or more, not {arguments.limit}.")
+    if arguments.out is not None and not arguments.out.is_dir():
+        raise UserError(f"{arguments.out} is not a folder.")
+    wanted, marks = query.parse(" ".join(map(_quoted, arguments.search))), Marks()
+    paths = newest(arguments.out)
+    if arguments.out is None:
+        marks.follow(paths)
+    batches = index.look(entries.found(paths))
+    every = (entry for batch in batches for entry in marks.mark(batch) if wanted(entry))
+    return islice(every, arguments.limit)
+
+
+def _quoted(word: str) -> str:
+    """A word of the shell with blanks in it is one term."""
+    return f'"{word}"' if " " in word and '"' not in word and ":" not in word else word
+
+
+def as_json(entry: Any) -> dict[str, Any]:
+    return {
+        "path": str(entry.path),
+        "day": entry.day,
+        "width": entry.width,
+        "height": entry.height,
+        "star": entry.star,
+        "tags": sorted(entry.tags),
+        "settings": entry.settings,
+        "facts": entry.facts,
+    }

@@ -1,0 +1,216 @@
+"""`generate`: draw pictures with a model, save them, and print where they are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.cli.options import add_options, given
+from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.progress import Report
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.effects import unheeded
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.saving import SavingSettings
+
+DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them. --like takes
+every setting from a picture instead. What is said here goes before both."""
+
+
+def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    parser.epilog = DEFAULTS
+    add_options(parser, GenerationSettings, leave_out=("source", "mask"))
+    add_own_picture(parser)
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+    )
+    parser.add_argument("--sheet", action="store_true", help="also save all the pictures as one")
+    add_saving(parser)
+    add_film(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+    )
+    return run
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> int:
+    from diffusion_studio import events
+    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.pictures import writing as outputs
+
+    said = given(arguments, GenerationSettings)
+    settings = settings_for({**said, **own_picture(arguments)}, arguments.like)
+    for words in filter(None, (unheeded(name, [settings]) for name in said)):
+        tell(words)
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    outputs.sweep(arguments.out)
+    film: dict[str, Any] = {}
+    filmed = given(arguments, FilmSettings)
+    if arguments.film is not None:
+        from diffusion_studio.generation.trajectory import Trajectory
+        from diffusion_studio.jobs.film import check_picture, check_target
+
+        check_target(arguments.film)
+        check_picture(FilmSettings(**filmed), settings.count)
+        film["trajectory"] = Trajectory()
+    elif filmed:
+        raise UserError("Say where the film goes: --film FILE.")
+    report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
+    how = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
+    saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **how)} if how else {}
+    job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
+    try:
+        with closing(job):
+            for event in job:
+                if isinstance(event, events.Preview) and event.index >= (settings.until or event.total):
+                    stop.gently = True  # what is drawn is saved, whatever is pressed meanwhile
+                report.show(event)
+        if film and not stop.asked:
+            stop.gently = False  # a film can be given up
+            for event in jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
+                report.show(event)
+    finally:
+        report.close()
+    if report.lost:
+        tell(report.loss())
+    if report.lost or (arguments.sheet and not report.sheet_saved):
+        return 1
+    return 130 if stop.asked else 0
+
+
+def add_film(parser: argparse.ArgumentParser) -> None:
+    """--film FILE and how it is made."""
+    group = parser.add_argument_group("film")
+    group.add_argument(
+        "--film",
+        type=Path,
+        metavar="FILE",
+        help="also write the steps as a film: .png (APNG), .webp, .gif or .mp4",
+    )
+    add_options(group, FilmSettings)
+
+
+def add_saving(parser: argparse.ArgumentParser) -> None:
+    """--format, --quality, --metadata and --name-pattern."""
+    group = parser.add_argument_group(
+        "saving", "What is not said here is as the window's Settings page has it."
+    )
+    add_options(group, SavingSettings, leave_out=("folder",))
+
+
+def add_own_picture(parser: argparse.ArgumentParser) -> None:
+    """--init, --mask and --feather; the pictures are kept under their hash, by which the settings name them."""
+    group = parser.add_argument_group("your own picture")
+    group.add_argument(
+        "--init",
+        dest="init_picture",
+        type=Path,
+        metavar="PICTURE",
+        help="start from this picture, see --strength",
+    )
+    group.add_argument(
+        "--mask",
+        dest="mask_picture",
+        type=Path,
+        metavar="PICTURE",
+        help="draw anew only where this picture is white; needs --init",
+    )
+    group.add_argument(
+        "--feather",
+        type=float,
+        metavar="X",
+        default=0.0,
+        help="soften the edge of the mask by so many of its pixels (default: 0)",
+    )
+
+
+def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
+    from diffusion_studio.pictures import start_pictures
+
+    if not 0 <= arguments.feather <= 100:
+        raise UserError(f"--feather must be between 0 and 100, not {arguments.feather:g}.")
+    told: dict[str, Any] = {}
+    if arguments.init_picture is not None:
+        told["source"] = start_pictures.keep(arguments.init_picture)
+    if arguments.mask_picture is not None:
+        told["mask"] = start_pictures.keep_mask(arguments.mask_picture, arguments.feather)
+        # what is drawn anew forgets, unless said
+        told.setdefault("strength", getattr(arguments, "strength", 1.0))
+    return told
+
+
+def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSettings:
+    """The general defaults, over them the model's own, over them a picture's settings, over them what was said."""
+    from diffusion_studio.models import cards
+    from diffusion_studio.pictures import reading
+
+    told: dict[str, Any] = {}
+    if like is not None:
+        record = reading.read(like)
+        if record.settings is None:
+            raise UserError(f"{like} does not say how it was made, so it cannot be followed with --like.")
+        for reason in record.refused:
+            tell(f"Left out of {like}: {reason}")
+        told = dict(record.given)
+        if "model" not in wanted:
+            told["model"] = reading.find_model(record).name
+    if any(told.get(name) != value for name, value in wanted.items()):
+        told.pop("batch", None)  # another picture: it had no place in that batch
+    card = cards.find(wanted.get("model", told.get("model", "")))
+    return replace(card.defaults(), **{**told, **wanted, "model": card.name})
+
+
+def check_folder(folder: Path) -> None:
+    """Say before the work, and not after it, that a folder can take no pictures."""
+    whole = folder.absolute()
+    place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
+    if not place.is_dir():
+        raise UserError(f"{place} is not a folder, so nothing can be saved there.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.")
+
+
+class DrawingReport(Report):
+    def __init__(self, as_json: bool, *, seed_is_new: bool) -> None:
+        super().__init__(as_json)
+        self.seed_is_new = seed_is_new
+        self.seed: int | None = None
+        self.count, self.until, self.sheet_saved = 0, 0, False
+
+    def on(self, event: Any) -> None:
+        from diffusion_studio import events
+
+        match event:
+            case events.Started(settings=settings):
+                self.count, self.until, self.seed = settings.count, settings.until, settings.seed
+                self.begin(self.until or event.total, event.model_title, "it")
+            case events.Preview():
+                self.tell_seed()
+                self.move_to(event.index, self.until or event.total)  # a part of a branch's past has its own
+            case events.Saved() | events.SheetSaved() | events.FilmSaved():
+                self.sheet_saved = self.sheet_saved or isinstance(event, events.SheetSaved)
+                self.saved(event.path)
+            case events.Warned() if (
+                not self.lost
+            ):  # where pictures found no room, their sheet found none either
+                tell(event.text)
+
+    def tell_seed(self) -> None:
+        """Once the drawing has really begun."""
+        if self.seed_is_new:
+            self.seed_is_new = False
+            tell(f"Seed {self.seed}")
+
+    def loss(self) -> str:
+        if self.count == 1:
+            return f"The picture was not saved: {self.lost[0]}"
+        return f"{len(self.lost)} of {self.count} pictures were not saved: {self.lost[0]}"

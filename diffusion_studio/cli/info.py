@@ -1,0 +1,222 @@
+"""`info`, `models` and `doctor`: what made a picture, what a model is, what is installed, and how this machine is set up."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.cli.output import plain, say, say_json, say_rows, tell
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+from diffusion_studio.models.wording import architecture, disk_size, megabytes
+from diffusion_studio.settings.generation import STEERING, GenerationSettings
+from diffusion_studio.settings.options import options, readers, to_dict
+
+Run = Callable[[argparse.Namespace, Stop], int]
+
+
+def info(parser: argparse.ArgumentParser) -> Run:
+    parser.add_argument(
+        "subject", metavar="PICTURE|MODEL", help="a picture's file, a model's name, or its folder"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return run_info
+
+
+def run_info(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import cards
+    from diffusion_studio.pictures import reading
+
+    subject, path = arguments.subject, Path(arguments.subject)
+    if path.is_file():
+        _show_picture(_read(path, reading.read), arguments.json)
+        return 0
+    names = {text.casefold() for card in cards.installed() for text in (card.name, card.title)}
+    if subject and subject.casefold() in names:
+        card = cards.find(subject)
+    elif subject and path.is_dir():
+        card = cards.read_card(path.resolve())
+    else:
+        known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
+        raise UserError(
+            f"“{subject[:80]}” is neither a file nor a model that is installed; installed are: {known}."
+        )
+    if arguments.json:
+        say_json(_model(card))
+    else:
+        say_rows(_model_rows(card))
+    return 0
+
+
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
+    """A picture, or what else this file is."""
+    from diffusion_studio.models.recognise import PICKLES, explain
+
+    if path.suffix.lower() in {*PICKLES, ".safetensors"}:
+        raise UserError(explain(path))
+    return read(path)
+
+
+def _show_picture(record: Any, as_json: bool) -> None:
+    if as_json:
+        say_json({
+            "path": str(record.path),
+            "format": record.format,
+            "width": record.width,
+            "height": record.height,
+            "settings": _plain(record) if record.settings else None,
+            "facts": record.facts,
+            "refused": record.refused,
+            "parameters": record.parameters,
+        })  # fmt: skip
+        return
+    say_rows(_picture_rows(record))
+    if record.settings is None and not record.parameters:
+        tell("It does not say how it was made.")
+
+
+def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
+    yield "Picture", record.path
+    yield "Format", f"{record.format}, {record.width}×{record.height}"
+    idle = GenerationSettings()
+    for name, value in record.given.items():
+        if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
+            yield _setting_row(name, value)
+    for part in record.settings.history if record.settings else ():
+        walked = [": ".join(map(str, _setting_row(name, value))) for name, value in part.values]
+        yield (
+            "Branch",
+            f"of a walk left at step {part.step}" + (f", with {', '.join(walked)}" if walked else ""),
+        )
+    for name, value in record.facts.items():
+        shown = (
+            ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
+        )
+        yield name.replace("_", " ").capitalize(), shown
+    if not record.ours:
+        yield "Parameters", record.parameters
+    for reason in record.refused:
+        yield "Left out", reason
+
+
+def _setting_row(name: str, value: Any) -> tuple[str, object]:
+    facts = options(GenerationSettings)[name]
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return facts.label, facts.choices.get(value, value) if facts.choices else shown
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    whole = to_dict(record.settings)
+    return {name: whole[name] for name in record.given}
+
+
+def _model(card: Any) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "path": str(card.path),
+        "size": card.size,
+        "channels": card.channels,
+        "classes": list(card.classes),
+        "parameters": card.parameters or None,
+        "prediction": card.prediction,
+        "schedule": dict(card.schedule),
+        "recommended": dict(card.recommended),
+        "description": card.description,
+        "licence": card.licence,
+        "trained": dict(card.trained),
+        "starter": card.starter,
+    }
+
+
+def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
+    yield "Model", card.title
+    yield "Name", card.name
+    yield "Description", card.description
+    yield "Draws", f"{card.size}×{card.size} pixels, {'grey' if card.channels == 1 else 'colour'}"
+    yield "Classes", ", ".join(card.classes)
+    yield "Architecture", architecture(card)
+    yield "Parameters", _parameters(card)
+    yield "On disk", megabytes(disk_size(card))
+    yield "Prediction", card.prediction
+    yield (
+        "Trained with",
+        ", ".join(
+            f"{card.schedule[key]} {word}".strip()
+            for key, word in {"beta_schedule": "noise schedule", "num_train_timesteps": "timesteps"}.items()
+            if key in card.schedule
+        ),
+    )
+    yield "Recommended", ", ".join(f"{key} {value}" for key, value in card.recommended.items())
+    simple = {key: value for key, value in card.trained.items() if isinstance(value, str | int | float)}
+    yield "Trained", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in simple.items())
+    yield "Licence", card.licence
+    yield "Folder", card.path
+
+
+def _parameters(card: Any) -> str | None:
+    return f"{card.parameters / 1e6:.1f} million" if card.parameters else None
+
+
+def models(parser: argparse.ArgumentParser) -> Run:
+    parser.add_argument("--json", action="store_true", help="print one model a line as JSON")
+    return run_models
+
+
+def run_models(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import cards
+
+    found = cards.installed()
+    default = cards.find("").name if found else ""
+    if arguments.json:
+        for card in found:
+            say_json({**_model(card), "default": card.name == default})
+    else:
+        _say_table([
+            [
+                plain(card.name) + (" (default)" if card.name == default else ""),
+                plain(card.title),
+                f"{card.size}×{card.size}",
+                f"{len(card.classes)} classes" if card.classes else "no classes",
+                _parameters(card) or "",
+            ]
+            for card in found
+        ])  # fmt: skip
+    for reason in _broken({card.name for card in found}):
+        tell(reason)
+    if not found:
+        raise UserError("No model is installed; “train FOLDER --name NAME” makes one.")
+    return 0
+
+
+def _broken(known: set[str]) -> Iterator[str]:
+    """Why other folders among the user's models are not listed."""
+    from diffusion_studio.models import cards
+    from diffusion_studio.storage import places
+
+    place = places.models_dir()
+    for folder in sorted(place.iterdir()) if place.is_dir() else ():
+        if folder.is_dir() and not folder.name.startswith(".") and folder.name not in known:
+            try:
+                cards.read_card(folder)
+            except UserError as error:
+                yield f"Not listed: {error}"
+
+
+def _say_table(rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def doctor(_: argparse.ArgumentParser) -> Run:
+    return run_doctor
+
+
+def run_doctor(_: argparse.Namespace, __: Stop) -> int:
+    from diffusion_studio import doctor
+
+    say(doctor.text())
+    return 0

@@ -1,0 +1,163 @@
+"""The command line: finds the verb, and turns whatever ends it into an exit status and at most one sentence.
+
+0: done; 1: a fault the user can mend; 2: wrong usage; 130: stopped by Ctrl-C, with what was done kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from diffusion_studio import __version__
+from diffusion_studio.cli import output
+from diffusion_studio.cli.check import check
+from diffusion_studio.cli.compare import compare
+from diffusion_studio.cli.gallery import gallery
+from diffusion_studio.cli.generate import generate
+from diffusion_studio.cli.info import doctor, info
+from diffusion_studio.cli.models import models
+from diffusion_studio.cli.nearest import nearest
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.cli.train import runs, train
+from diffusion_studio.cli.walk import walk
+from diffusion_studio.errors import UserError
+
+Run = Callable[[argparse.Namespace, Stop], int]
+
+PROGRAM = "diffusion-studio"
+VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
+    "generate": (generate, "draw pictures with a model"),
+    "compare": (compare, "draw one seed with several values of one or two settings, side by side"),
+    "walk": (walk, "draw the pictures on the way from seed to seed, as a film"),
+    "info": (info, "what made a picture, or what a model is"),
+    "models": (models, "list, import, export, verify and delete models"),
+    "gallery": (gallery, "list, search, star, tag and export the pictures you made"),
+    "train": (train, "train a model on a folder of pictures"),
+    "runs": (runs, "list the training runs"),
+    "check": (check, "look through a folder of pictures before training on it"),
+    "nearest": (nearest, "find the training picture that a drawn one is most like"),
+    "doctor": (doctor, "what a bug report needs: versions, devices, folders"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line and return its exit status; never raises for what is the user's to mend."""
+    output.prepare()
+    stop = Stop()
+    try:
+        with stop:
+            status = _run(list(sys.argv[1:] if argv is None else argv), stop)
+    except KeyboardInterrupt:
+        status = 130
+    except UserError as error:
+        output.tell(error)
+        status = 130 if stop.asked else 1
+    except Exception as error:
+        status = 130 if stop.asked else 1  # a library interrupted in its midst may raise anything
+        if not stop.asked:
+            output.tell(_explain(error))
+    unwritten = output.finish()
+    if unwritten and not status:
+        output.tell(unwritten)
+        status = 1
+    return status
+
+
+def _run(words: list[str], stop: Stop) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        output.say(overview())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        output.say(f"{PROGRAM} {__version__}")
+        return 0
+    name, *rest = words
+    if name not in VERBS:
+        output.tell(f"{PROGRAM}: {_unknown(name)}")
+        return 2
+    try:
+        parser, run = parser_of(name)
+        arguments, unknown = parser.parse_known_args(rest)
+        if unknown:
+            parser.error(_too_much(unknown[0], parser))
+        return run(arguments, stop)
+    except SystemExit as end:  # how argparse ends --help and wrong usage
+        return end.code if isinstance(end.code, int) else 1
+
+
+def parser_of(verb: str) -> tuple[argparse.ArgumentParser, Run]:
+    add, summary = VERBS[verb]
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {verb}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    run = add(parser)
+    parser.usage = _usage(parser)
+    return parser, run
+
+
+def _usage(parser: argparse.ArgumentParser) -> str:
+    """Short: argparse would name every option at every fault."""
+    places = [str(action.metavar) for action in parser._actions if not action.option_strings]
+    return " ".join(["%(prog)s", *places, "[options]"])
+
+
+def overview() -> str:
+    width = max(map(len, VERBS))
+    return "\n".join([
+        f"usage: {PROGRAM} COMMAND [options]",
+        f"       {PROGRAM}   (opens the window)",
+        "",
+        "Train diffusion models on your own pictures, and watch new ones form out of noise.",
+        "",
+        *(f"  {name:<{width}}  {summary}" for name, (_, summary) in VERBS.items()),
+        "",
+        "COMMAND --help tells what each one takes; --version says which version this is.",
+    ])  # fmt: skip
+
+
+def _unknown(word: str) -> str:
+    if word.startswith("-"):
+        return f"“{word}” must come after a command; there are: {', '.join(VERBS)}"
+    return f"“{word}” is not a command{_meant(word, list(VERBS)) or '; there are: ' + ', '.join(VERBS)}"
+
+
+def _too_much(word: str, parser: argparse.ArgumentParser) -> str:
+    known = [option for action in parser._actions for option in action.option_strings]
+    said = "is not an option" if word.startswith("-") else "is more than it takes"
+    return f"“{word}” {said}{_meant(word.partition('=')[0], known)}"
+
+
+def _meant(word: str, known: list[str]) -> str:
+    """By the names alone: the dashes that all options share would make every option look like every other."""
+    names = {name.lstrip("-"): name for name in reversed(known)}
+    close = difflib.get_close_matches(word.lstrip("-"), list(names), n=1)
+    return f"; did you mean “{names[close[0]]}”?" if close else ""
+
+
+def _explain(error: Exception) -> str:
+    """One sentence for what should not have happened; the rest is written to a log."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "There is not enough memory for this. Try a smaller --count, --batch or --size, or another --device."
+    what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": .")
+    log = _write_log(error)
+    more = f"the details are in {log}" if log else "the details could not be written down"
+    return f"Something went wrong that should not have ({what}); {more}."
+
+
+def _write_log(error: Exception) -> Path | None:
+    from diffusion_studio.storage.atomic import write_atomic
+    from diffusion_studio.storage.places import log_dir
+
+    with suppress(UserError, OSError):
+        path = log_dir() / f"fault-{datetime.now():%Y-%m-%d-%H%M%S}-{os.getpid()}.log"
+        words = " ".join(map(repr, sys.argv[1:]))
+        text = f"{PROGRAM} {__version__} {words}\n\n{''.join(traceback.format_exception(error))}"
+        write_atomic(path, text.encode("utf-8", "backslashreplace"))
+        return path
+    return None

@@ -1,0 +1,157 @@
+"""`models`: list what is installed, and look into it, bring in, give away, check, delete, choose the default."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from diffusion_studio.cli.info import run_info, run_models
+from diffusion_studio.cli.output import plain, say, tell
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+
+Run = Callable[[argparse.Namespace, Stop], int]
+
+
+def models(parser: argparse.ArgumentParser) -> Run:
+    parser.add_argument("--json", action="store_true", help="print one model a line as JSON")
+    parser.set_defaults(run=run_models)
+    actions = parser.add_subparsers(metavar="[ACTION]", title="actions", prog=f"{parser.prog}")
+
+    def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(
+            name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
+        )
+        action.set_defaults(run=run)
+        return action
+
+    for name, run, help in (
+        ("list", run_models, "list the installed models (what “models” alone does)"),
+        ("info", run_info, "what a model is"),
+    ):
+        action = add(name, run, help)
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        if name == "info":
+            action.add_argument("subject", metavar="MODEL", help="an installed model, or a folder")
+    bring = add("import", run_import, "copy a diffusers folder or a zip of one among the models")
+    bring.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="a folder or a zip; without it, what the hub's cache holds is listed",
+    )
+    bring.add_argument("--name", help="what to call it")
+    give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
+    give.add_argument("model", metavar="MODEL")
+    give.add_argument(
+        "target", metavar="TARGET", help="the folder or zip to write, which must not be there yet"
+    )
+    give.add_argument(
+        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="number format"
+    )
+    give.add_argument("--zip", action="store_true", help="write a zip")
+    give.add_argument(
+        "--onnx",
+        action="store_true",
+        help="write a folder with the network as ONNX, its noise schedule and a README (needs the extra “onnx”)",
+    )
+    title = add(
+        "rename", run_rename, "give a model another title; its name, which pictures know it by, stays"
+    )
+    title.add_argument("model", metavar="MODEL")
+    title.add_argument("title", metavar="TITLE")
+    copy = add("duplicate", run_duplicate, "make a second, independent copy of a model")
+    copy.add_argument("model", metavar="MODEL")
+    copy.add_argument("--title", help="what to call the copy")
+    add("delete", run_delete, "move a model to the trash").add_argument("model", metavar="MODEL")
+    check = add("verify", run_verify, "read models from end to end: hashes, finite weights, loadable")
+    check.add_argument("model", metavar="MODEL", nargs="?", help="without it, all of them")
+    choose = add(
+        "default", run_default, "choose the model that is used where none is named, or say which it is"
+    )
+    choose.add_argument("model", metavar="MODEL", nargs="?")
+    return lambda arguments, stop: int(arguments.run(arguments, stop))
+
+
+def run_import(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import import_sources, library
+
+    if arguments.source is None:
+        found = import_sources.find_in_hub_cache()
+        for model in found:
+            say(
+                f"{plain(model.name)}  {plain(str(model.path))}"
+                if not model.reason
+                else f"{plain(model.name)}  no: {model.reason}"
+            )
+        if not found:
+            raise UserError("Nothing in the hub's cache can be imported; name a folder or a zip.")
+        return 0
+    card = library.import_model(Path(arguments.source), arguments.name)
+    say(card.name)
+    return 0
+
+
+def run_export(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import export
+
+    as_zip = arguments.zip or arguments.target.lower().endswith(".zip")
+    layout = "onnx" if arguments.onnx else "diffusers"
+    target = Path(arguments.target)
+    say(str(export.export_model(arguments.model, target, dtype=arguments.dtype, zip=as_zip, layout=layout)))
+    return 0
+
+
+def run_rename(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import library
+
+    say(plain(library.rename_model(arguments.model, arguments.title).title))
+    return 0
+
+
+def run_duplicate(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import library
+
+    say(plain(library.duplicate_model(arguments.model, arguments.title).name))
+    return 0
+
+
+def run_delete(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import cards, library
+
+    path = cards.find(arguments.model).path
+    trashed = library.delete_model(arguments.model)
+    tell(f"To have it back: mv {shlex.quote(str(trashed))} {shlex.quote(str(path))}")
+    return 0
+
+
+def run_verify(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import cards
+    from diffusion_studio.models import verify as models_verify
+
+    names = [arguments.model] if arguments.model else [card.name for card in cards.installed()]
+    faults = [fault for name in names for fault in _verify(name, models_verify.verify_model)]
+    if faults:
+        raise UserError(" ".join(faults))
+    return 0
+
+
+def _verify(name: str, verify: Callable[[str], list[str]]) -> list[str]:
+    faults = verify(name)
+    if not faults:
+        say(f"{plain(name)}: sound")
+    return faults
+
+
+def run_default(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models import cards
+
+    if not arguments.model:
+        say(plain(cards.find("").name))
+        return 0
+    from diffusion_studio.models import library
+
+    say(plain(library.set_default(arguments.model).name))
+    return 0

@@ -1,0 +1,174 @@
+"""`train` and `runs`: train a model on a folder of pictures, go on where it stopped, and list what was begun."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from diffusion_studio.cli.options import add_options, flag, given
+from diffusion_studio.cli.output import on_terminal, plain, progress_bar, say, say_json, say_rows, tell
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.machine.sleep import keep_awake
+from diffusion_studio.settings.options import options
+from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
+
+BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+
+def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help="the pictures to learn from; sub-folders become classes",
+    )
+    add_options(parser, TrainingSettings, leave_out={"folder"})
+    parser.add_argument(
+        "--resume",
+        metavar="NAME",
+        help=f"go on with a training run, of those that `runs` lists; it keeps its settings, but for {CAN_CHANGE}: "
+        "what of these is given counts from now on",
+    )
+    parser.add_argument("--json", action="store_true", help="print one event a line as JSON")
+
+    def run(arguments: argparse.Namespace, stop: Stop) -> int:
+        wanted = given(arguments, TrainingSettings)
+        if arguments.resume is None:
+            if not wanted.get("folder") or not wanted.get("name"):
+                parser.error("a FOLDER of pictures and a --name are needed (or --resume NAME)")
+        else:
+            fixed = fixed_by_run(wanted)
+            if fixed:
+                parser.error(f"a run that goes on keeps its {', '.join(fixed)}; it takes {CAN_CHANGE}")
+        return follow(wanted, arguments.resume, arguments.json, stop)
+
+    return run
+
+
+def fixed_by_run(wanted: dict[str, Any]) -> list[str]:
+    """What was asked for and cannot change once a run has begun."""
+    return ["FOLDER" if name == "folder" else _flag(name) for name in wanted if name not in CHANGEABLE]
+
+
+def _flag(name: str) -> str:
+    return flag(name, options(TrainingSettings)[name])
+
+
+CAN_CHANGE = ", ".join(map(_flag, CHANGEABLE))
+
+
+def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop) -> int:
+    from diffusion_studio import events
+    from diffusion_studio.jobs import api as jobs
+
+    report = Report(as_json)
+    job = jobs.train(TrainingSettings(**wanted), resume=resume, given=wanted if resume else None)
+    try:
+        with keep_awake("Training a model"), closing(job):  # type: ignore[type-var]
+            for event in job:
+                stop.gently = stop.gently or isinstance(event, events.TrainingStarted)
+                report.show(event)
+                if stop.asked and not report.published:
+                    report.tell("Stopping: finishing the step and saving…")
+                    break
+    finally:
+        report.close()
+    if not stop.asked or report.published:
+        return 0
+    tell(f"The run is saved; “--resume {report.run}” goes on with it.")
+    return 130
+
+
+class Report:
+    """Shows the events: the finished model's folder or JSON on standard output, the rest on standard error."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.run, self.published = "", False
+        self.bar: Any = None
+
+    def show(self, event: Any) -> None:
+        from diffusion_studio import events
+
+        if self.as_json:
+            say_json(events.as_json(event))
+        match event:
+            case events.Status() if on_terminal():
+                self.tell(event.text)
+            case events.Warned():
+                self.tell(event.text)
+            case events.TrainingStarted():
+                self.begin(event)
+            case events.Loss():
+                self.progress(event)
+            case events.Published():
+                self.published = True
+                self.close()
+                tell(f"“{event.name}” is ready: generate --model {event.name}")
+                if not self.as_json:
+                    say(str(event.path))
+
+    def begin(self, event: Any) -> None:
+        self.run = event.run.name
+        from_step = f", going on from step {event.first_step}" if event.first_step else ""
+        tell(
+            f"Training “{event.title}”: {event.pictures} pictures, {event.parameters / 1e6:.1f} million parameters, "
+            f"{event.device}, {event.precision}{from_step}. Ctrl-C saves and ends it."
+        )
+        self.bar = progress_bar(total=1.0, desc=plain(event.title), bar_format=BAR)
+
+    def progress(self, event: Any) -> None:
+        known = event.pictures_per_second > 0  # not where a sitting begins with a look
+        loss = f", loss {event.loss:.4f}" if math.isfinite(event.loss) else ""
+        speed = f", {event.pictures_per_second:.0f} pictures/s" if known else ""
+        words = f"step {event.step}{loss}{speed}, {duration(event.time_left)} left"
+        self.bar.set_postfix_str(words, refresh=False)
+        self.bar.update(max(0.0, event.fraction - self.bar.n))
+        if event.validation is not None:
+            self.tell(f"{words}, validation {event.validation:.4f}")
+
+    def tell(self, text: str) -> None:
+        """Above the bar, not through it."""
+        if self.bar is not None and not self.bar.disable:
+            self.bar.clear()
+            tell(text)
+            self.bar.refresh()
+        else:
+            tell(text)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def runs(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    parser.add_argument("--json", action="store_true", help="print one run a line as JSON")
+    return list_runs
+
+
+def list_runs(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.training import runs
+
+    found = runs.list_runs()
+    if arguments.json:
+        for run in found:
+            say_json({"name": run.name, "state": run.state, "step": run.step, "path": str(run.path)})
+        return 0
+    if not found:
+        tell("No training run was begun yet; “train FOLDER --name NAME” begins one.")
+    say_rows((run.name, f"{run.state}, step {run.step}, {run.path}") for run in found)
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """h:mm:ss, without the hours where there are none."""
+    try:
+        minutes, rest = divmod(round(seconds), 60)
+    except (OverflowError, ValueError):
+        return "?"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

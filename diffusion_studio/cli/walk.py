@@ -1,0 +1,96 @@
+"""`walk`: draw the pictures on the way from seed to seed, as a film."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
+from diffusion_studio.cli.options import add_options, given
+from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.progress import Report
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import GenerationSettings
+
+WALK = ("seed", "count", "variation_seed", "variation_strength")  # what the seeds decide
+FILMED = ("view", "picture", "seconds", "easing")  # every picture of a walk is shown for one moment
+
+
+def walk(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    parser.epilog = DEFAULTS
+    parser.add_argument(
+        "--seeds", type=_seeds, required=True, metavar="N,N,…", help="the seeds to go along, two or more"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=24, metavar="N", help="pictures from one seed to the next (default: 24)"
+    )
+    parser.add_argument("--loop", action="store_true", help="go back to the first seed at the end")
+    parser.add_argument(
+        "--film", type=Path, metavar="FILE", help="the film to write: .png (APNG), .webp, .gif or .mp4"
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also save every picture, there")
+    add_options(parser.add_argument_group("film"), FilmSettings, leave_out=FILMED)
+    add_options(parser, GenerationSettings, leave_out=("source", "mask", *WALK))
+    add_own_picture(parser)
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+    )
+    return run
+
+
+def run(arguments: argparse.Namespace, stop: Stop) -> int:
+    from dataclasses import replace
+
+    from diffusion_studio.errors import UserError
+    from diffusion_studio.jobs import api as jobs
+
+    if arguments.film is None and arguments.out is None:
+        raise UserError("Say where the walk goes: --film FILE, --out FOLDER or both.")
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    told = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    settings = replace(settings_for(told, arguments.like), history=(), variation_strength=0.0)
+    report = WalkReport(arguments.json)
+    job = jobs.walk(
+        settings,
+        arguments.seeds,
+        frames=arguments.frames,
+        loop=arguments.loop,
+        path=arguments.film,
+        film=FilmSettings(**given(arguments, FilmSettings)),
+        folder=arguments.out,
+    )
+    try:
+        with closing(job):
+            for event in job:
+                report.show(event)
+    finally:
+        report.close()
+    if report.lost:
+        tell(f"{len(report.lost)} pictures were not saved: {report.lost[0]}")
+    return 1 if report.lost else 130 if stop.asked else 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no list of seeds, such as 1,2,3") from None
+
+
+class WalkReport(Report):
+    def on(self, event: Any) -> None:
+        from diffusion_studio import events
+
+        match event:
+            case events.WalkStarted():
+                self.begin(event.total, event.model_title, "picture")
+            case events.WalkDrawn():
+                self.bar.update(1)
+            case events.Saved() | events.FilmSaved():
+                self.saved(event.path)

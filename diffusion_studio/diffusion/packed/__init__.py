@@ -1,0 +1,1 @@
+"""The fast path of a processor: the network with its weights prepacked for oneDNN."""

@@ -1,0 +1,201 @@
+"""The fastest way this machine has to run a trained network, chosen for each shape by timing and then kept.
+
+On a CPU the network packed for oneDNN (`engine_network`) competes with the plain module; elsewhere two layouts of the latter do.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffusion_studio.diffusion.packed.network import Engine
+from diffusion_studio.diffusion.unet import LONGEST_EXPLICIT_ATTENTION, TimestepEmbedding, UNet
+
+Forward = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+Remember = Callable[..., Any]  # (key) -> what is kept under it, or None; (key, value) keeps the value
+
+SEVERAL = 4  # pictures: packed for so many, a network is as fast for 2 or 16, and up to 30% faster than packed for one
+BUDGET = 0.15  # seconds, about, to choose the way of a new shape
+ADVANTAGE = 0.85  # of the first way over the others, whose gain must be more than noise
+HOPELESS = 1.3  # times slower than another, a way is not looked at any more
+# How far the packed network may be off; a wrong operation is off by far more.
+TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
+
+
+def build(
+    network: UNet, *, dtype: torch.dtype, device: torch.device | str, remember: Remember | None = None
+) -> FastNetwork:
+    """The network, whose weights must not change afterwards, as a function to sample with.
+
+    `remember` keeps what the timing chose beyond the process: the same seed then gives the same bits every time.
+    """
+    device = torch.device(device)
+    if network.training:
+        network = copy.deepcopy(network).eval()
+    engine = packed(network, dtype) if device.type == "cpu" else None
+    ways: dict[str, Callable[[], Forward]] = {}
+    if engine is not None:
+        both = Packed(network, engine)
+        ways["packed"] = lambda: both
+        ways["packed, written-out attention"] = lambda: partial(both, explicit=LONGEST_EXPLICIT_ATTENTION)
+    ways["plain"] = partial(Plain, network, dtype, device, torch.contiguous_format)
+    if device.type != "mps":
+        ways["plain, channels last"] = partial(Plain, network, dtype, device, torch.channels_last)
+    architecture = hashlib.sha256(repr(network.config).encode()).hexdigest()[:12]
+    return FastNetwork(ways, f"{architecture} {dtype} on {device.type}", remember)
+
+
+class FastNetwork:
+    """network(x (N, C, H, W), timestep (N,) or scalar, labels (N,) or None) -> prediction; x and prediction float32.
+
+    Called from several threads it runs one at a time. Raises what the network raises for a wrong shape or label.
+    """
+
+    def __init__(
+        self, ways: Mapping[str, Callable[[], Forward]], name: str, remember: Remember | None = None
+    ) -> None:
+        self.ways, self.name, self.remember = ways, name, remember
+        self.chosen: dict[tuple[int, ...], str] = {}
+        self.made: dict[str, Forward] = {}
+        self.lock = threading.Lock()
+
+    def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
+        timestep = timestep.float().expand(len(x)).contiguous()
+        with self.lock:
+            shape = tuple(x.shape)
+            if shape not in self.chosen:
+                self.chosen[shape] = self.recall(shape) or self.choose(x, timestep, labels)
+            return self.way(self.chosen[shape])(x, timestep, labels)
+
+    def way(self, name: str) -> Forward:
+        if name not in self.made:
+            self.made[name] = self.ways[name]()
+        return self.made[name]
+
+    def recall(self, shape: tuple[int, ...]) -> str | None:
+        known = self.remember(self.key(shape)) if self.remember else None
+        return known if known in self.ways else None
+
+    def choose(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> str:
+        def run(name: str, count: int) -> None:
+            self.way(name)(x[:count], timestep[:count], None if labels is None else labels[:count])
+            if x.is_cuda:
+                torch.cuda.synchronize()
+
+        name = choose(list(self.ways), run, len(x))
+        self.made = {kept: way for kept, way in self.made.items() if kept in {name, *self.chosen.values()}}
+        if self.remember:
+            self.remember(self.key(tuple(x.shape)), name)
+        return name
+
+    def key(self, shape: tuple[int, ...]) -> str:
+        sizes = "x".join(map(str, shape))
+        return f"way {self.name} {sizes} {torch.get_num_threads()} threads torch {torch.__version__}"
+
+
+def choose(names: list[str], run: Callable[[str, int], None], count: int, budget: float = BUDGET) -> str:
+    """The fastest name by run(name, pictures), on ever larger parts of a batch of `count` until only one is near the best."""
+    first, deadline = names[0], time.perf_counter() + budget
+    part = min(2, count)  # one picture tells little of several
+    while True:
+        seconds = measure({name: partial(run, name, part) for name in names}, deadline)
+        best = min(seconds, key=lambda name: seconds[name] * (ADVANTAGE if name == first else 1))
+        names = [name for name in seconds if seconds[name] <= HOPELESS * min(seconds.values())]
+        if len(names) < 2 or part == count or time.perf_counter() > deadline:
+            return best
+        part = min(2 * part, count)
+
+
+def measure(calls: Mapping[str, Callable[[], Any]], deadline: float) -> dict[str, float]:
+    """Seconds of each call, the best of up to three in turns; those not begun with before the deadline are missing."""
+    seconds: dict[str, float] = {}
+    for name, call in calls.items():
+        if seconds and time.perf_counter() > deadline:
+            break
+        first = _time(call)  # slow, since oneDNN makes its kernels now
+        late = time.perf_counter() > deadline or first > 5 * min(seconds.values(), default=first)
+        seconds[name] = first if late else _time(call)
+    for _ in range(2):
+        near = [name for name in seconds if seconds[name] <= HOPELESS * min(seconds.values())]
+        if len(near) > 1 and time.perf_counter() < deadline:
+            seconds |= {name: min(seconds[name], _time(calls[name])) for name in near}
+    return seconds
+
+
+def _time(call: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+class Packed:
+    """The network packed for one picture, and for several once they are asked for: oneDNN likes another order for them."""
+
+    def __init__(self, network: UNet, one: Engine) -> None:
+        self.network, self.one = network, one
+        self.several: Engine | None = None
+
+    def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None, explicit: int = 0) -> Tensor:
+        if len(x) == 1:
+            return self.one(x, timestep, labels, explicit)
+        self.several = self.several or packed(self.network, self.one.dtype, SEVERAL) or self.one
+        return self.several(x, timestep, labels, explicit)
+
+
+def packed(network: UNet, dtype: torch.dtype, count: int = 1) -> Engine | None:
+    """The network packed for oneDNN, or None where this torch, CPU or architecture does not give the right answer with it."""
+    if dtype not in TOLERANCES or not torch.backends.mkldnn.is_available():
+        return None
+    try:
+        engine = Engine(network, dtype, count)
+        return engine if difference(engine, network) < TOLERANCES[dtype] else None
+    except Exception:  # operations private to torch may vanish or change: then the plain module is there
+        return None
+
+
+def difference(engine: Forward, network: UNet) -> float:
+    """Largest relative distance of the engine's answers from the network's, for one picture and for two unlike ones."""
+    config, random = network.config, torch.Generator().manual_seed(0)
+    side = 2 * config.smallest_factor
+    x = torch.randn(2, config.in_channels, side, side, generator=random)
+    timestep = torch.tensor([1.0, (config.num_train_timesteps or 1000) / 2])
+    labels = None
+    if isinstance(network.class_embedding, torch.nn.Embedding):
+        labels = torch.arange(2) % network.class_embedding.num_embeddings
+    elif isinstance(network.class_embedding, TimestepEmbedding):
+        labels = timestep
+    elif network.class_embedding is not None:
+        labels = torch.randn(2, network.time_embedding.linear_2.out_features, generator=random)
+    largest = 0.0
+    plain = Plain(network, torch.float32, torch.device("cpu"), torch.contiguous_format)
+    for count in (1, 2):
+        batch = x[:count], timestep[:count], None if labels is None else labels[:count]
+        right, answer = plain(*batch), engine(*batch)
+        largest = max(largest, float((answer - right).norm() / right.norm().clamp(min=1e-9)))
+    return largest
+
+
+class Plain:
+    """The module as it stands, copied in a dtype and a memory layout."""
+
+    def __init__(
+        self, network: UNet, dtype: torch.dtype, device: torch.device, memory_format: torch.memory_format
+    ) -> None:
+        weight = network.conv_in.weight
+        self.network, self.dtype, self.memory_format = network, dtype, memory_format
+        if (weight.dtype, weight.device, memory_format) != (dtype, device, torch.contiguous_format):
+            self.network = copy.deepcopy(network).to(device, dtype)
+            self.network.to(memory_format=memory_format)  # type: ignore[call-overload]
+
+    def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
+        with torch.inference_mode():
+            prediction = self.network(x.to(self.dtype, memory_format=self.memory_format), timestep, labels)
+        return prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)

@@ -1,0 +1,97 @@
+"""Pictures given away: as files, as one sheet, as a zip. Each is a generator of `Given`, one for every picture done."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.atomic import open_atomic, write_atomic
+
+LARGEST_SHEET = 16_000  # pixels a side
+LARGEST_CELL = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    done: int
+    total: int
+    path: Path  # what was written, or is being written
+
+
+def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Given]:
+    """Copies in a folder, under their names; a name that is taken gets a number, nothing is overwritten."""
+    for done, path in enumerate(paths, 1):
+        target, number = folder / path.name, 1
+        data = _bytes(path)
+        while True:
+            try:
+                write_atomic(target, data, exclusive=True)
+                break
+            except FileExistsError:
+                number += 1
+                target = folder / f"{path.stem}-{number}{path.suffix}"
+        yield Given(done=done, total=len(paths), path=folder)
+
+
+def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
+    """One zip, with a folder for each day; not packed again, for pictures are packed already."""
+    used: set[str] = set()
+    with open_atomic(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for done, path in enumerate(paths, 1):
+            name = f"{path.parent.name}/{path.name}".encode("utf-8", "replace").decode()
+            unique, number = name, 1
+            while unique in used:
+                number += 1
+                unique = f"{Path(name).with_suffix('')}-{number}{path.suffix}"
+            used.add(unique)
+            archive.writestr(unique, _bytes(path))
+            yield Given(done=done, total=len(paths), path=target)
+
+
+def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
+    """All of them as one picture, each in a cell of the largest one's size."""
+    import numpy as np
+
+    from diffusion_studio.pictures.reading import read
+    from diffusion_studio.pictures.writing import export, sheet
+
+    pictures = []
+    for done, path in enumerate(paths, 1):
+        pictures.append(read(path).pixels())
+        yield Given(done=done, total=len(paths), path=target)
+    side = min(max(max(picture.shape[:2]) for picture in pictures), LARGEST_CELL)
+    columns = int(np.ceil(np.sqrt(len(pictures))))
+    if columns * (side + max(1, side // 16)) > LARGEST_SHEET:
+        raise UserError(
+            f"A sheet of {len(pictures)} pictures would be larger than {LARGEST_SHEET} pixels; choose fewer."
+        )
+    export(sheet([_in_cell(picture, side) for picture in pictures]), target)
+
+
+def _in_cell(picture, side: int):  # type: ignore[no-untyped-def]
+    """In the middle of a white square; small pixels are enlarged by whole numbers, large pictures made smaller."""
+    import numpy as np
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    factor = side // max(height, width)
+    if factor >= 1:
+        picture = picture.repeat(factor, 0).repeat(factor, 1)
+    else:
+        image = Image.fromarray(picture)
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        picture = np.asarray(image)
+    cell = np.full((side, side, 3), 255, np.uint8)
+    top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2
+    cell[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return cell
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} can not be read: {error.strerror}.") from None

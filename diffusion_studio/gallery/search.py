@@ -1,0 +1,119 @@
+"""The search language: `model:avatars steps>=20 seed:7 -sampler:heun star tag:cat words`, every term of which must hold."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import options, value_types
+
+Test = Callable[[Entry], bool]
+
+TERM = re.compile(r'([-!]?)(?:([A-Za-z_-]+)\s*(>=|<=|!=|[:=<>])\s*)?("[^"]*"|[^\s"]+)')
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+ALIASES = {"class": "class_label", "schedule": "spacing", "noise": "spacing", "init": "source"}
+OWN = ("model", "tag", "day", "width", "height", "name", "is")
+IS = {"starred", "branch", "variation", "inpainted", "stopped"}
+EXAMPLE = "model:avatars steps>=20 seed:7 sampler:heun star tag:cat"
+
+
+def parse(text: str) -> Test:
+    """What a picture must be like. Raises `UserError` for a key nobody knows or a number that is none."""
+    tests = [_term(*match.groups()) for match in TERM.finditer(text.strip()) if match[0].strip()]
+    return lambda entry: all(test(entry) for test in tests)
+
+
+def keys() -> list[str]:
+    """Everything that can stand before a colon."""
+    names = [name for name in options(GenerationSettings) if name not in ("class_label", "model")]
+    return [*OWN, "class", *names]
+
+
+def _term(minus: str, key: str | None, sign: str | None, value: str) -> Test:
+    word = value.strip('"').casefold()
+    test = _words(word) if key is None else _keyed(key.casefold().replace("-", "_"), sign or ":", word)
+    if sign == "!=":
+        minus = "" if minus else "!"
+    return (lambda entry: not test(entry)) if minus else test
+
+
+def _words(word: str) -> Test:
+    if word in ("star", "starred", "★"):
+        return lambda entry: entry.star
+    return lambda entry: word in _all_text(entry)
+
+
+def _keyed(key: str, sign: str, word: str) -> Test:
+    key = ALIASES.get(key, key)
+    if key == "tag":
+        return lambda entry: any(word in tag.casefold() for tag in entry.tags)
+    if key == "day":
+        return lambda entry: COMPARE[sign](entry.day, word) if sign in COMPARE else entry.day.startswith(word)
+    if key == "name":
+        return lambda entry: word in entry.path.name.casefold()
+    if key == "model":
+        return lambda entry: word in entry.model.casefold()
+    if key == "is":
+        return _is(word)
+    if key in ("width", "height"):
+        return _number(key, sign, word, lambda entry: getattr(entry, key) or None)
+    kinds = value_types(GenerationSettings)
+    if key not in kinds:
+        close = difflib.get_close_matches(key, keys(), n=1)
+        meant = f"; did you mean “{close[0]}:”?" if close else f"; for example: {EXAMPLE}"
+        raise UserError(f"Pictures can not be searched by “{key[:40]}”{meant}")
+    if kinds[key][0] in (int, float):
+        return _number(key, sign, word, lambda entry: entry.value(key))
+    if sign in COMPARE:
+        raise UserError(f"“{key}” is text; it can be compared with : only.")
+    return lambda entry: _text_holds(entry, key, word)
+
+
+def _text_holds(entry: Entry, key: str, word: str) -> bool:
+    value = str(entry.value(key) or "").casefold()
+    choices = options(GenerationSettings)[key].choices or {}
+    label = str(choices.get(value, "")).casefold()
+    return word == value if value == "" else word in value or word in label
+
+
+def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) -> Test:
+    try:
+        wanted = float(word)
+    except ValueError:
+        raise UserError(f"“{key}” is a number, so it can not be “{word[:40]}”.") from None
+    compare = COMPARE.get(sign, operator.eq)
+
+    def test(entry: Entry) -> bool:
+        value = value_of(entry)
+        return isinstance(value, int | float) and compare(float(value), wanted)
+
+    return test
+
+
+def _is(word: str) -> Test:
+    if word not in IS:
+        raise UserError(f"“is:” knows {', '.join(sorted(IS))}, and not “{word[:40]}”.")
+    tests: dict[str, Test] = {
+        "starred": lambda entry: entry.star,
+        "branch": lambda entry: bool(entry.value("history")),
+        "variation": lambda entry: bool(entry.value("variation_strength")),
+        "inpainted": lambda entry: bool(entry.value("mask")),
+        "stopped": lambda entry: bool(entry.value("until")),
+    }
+    return tests[word]
+
+
+def _all_text(entry: Entry) -> str:
+    parts = [entry.path.name, entry.model, str(entry.value("class_label") or ""), *entry.tags]
+    return " ".join(parts).casefold()

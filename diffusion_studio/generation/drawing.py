@@ -1,0 +1,156 @@
+"""One walk of a model for one request: from the first noise, from a picture of one's own, or on from a step of another walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
+from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
+from diffusion_studio.diffusion.samplers import SAMPLERS
+from diffusion_studio.diffusion.schedules import SPACINGS, NoiseSchedule
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.trajectory import Start, State
+from diffusion_studio.settings.branches import single
+from diffusion_studio.settings.generation import GenerationSettings
+
+SAME_LEVELS = ("steps", "spacing", "source", "strength", "mask", "resamples")
+SAME_NOISE = ("seed", "variation_seed", "variation_strength")
+
+
+class Model(Protocol):
+    """What a drawing asks of the model."""
+
+    shape: tuple[int, int, int]
+    device: str
+
+    @property
+    def schedule(self) -> NoiseSchedule: ...
+    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Any: ...
+    def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]: ...
+
+
+class Drawing:
+    """`source`: (H, W, 3) uint8 of the model's size; `mask`: (H, W) uint8, 255 where the source is drawn anew.
+
+    `pictures` are places in the batch the settings describe, `draws` the noise of each, where not the settings' own.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: GenerationSettings,
+        pictures: Sequence[int],
+        *,
+        source: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        draws: Sequence[Draw] | None = None,
+    ) -> None:
+        if mask is not None and source is None:
+            raise UserError("A mask says where a start picture is drawn anew; choose a start picture too.")
+        self.model, self.settings = model, settings
+        draws = draws or [draw_of(settings, index) for index in pictures]
+        self.noise = PictureNoise(draws, model.shape, model.device)
+        self.source = None if source is None else to_tensor(source, model.shape[0]).to(model.device)
+        self.denoise = model.denoiser(settings, pictures)
+        self.known: _KnownNoise | None = None
+        if mask is not None:
+            self.known = _KnownNoise(PictureNoise(draws, model.shape, model.device, stream=KNOWN))
+            free = torch.from_numpy(mask.astype(np.float32) / 255).to(model.device)
+            self.denoise = KnownRegion(self.denoise, self.source, free, self.known)
+
+    def states(self, start: Start | None = None, *, record: bool = True) -> Iterator[State]:
+        """Every step, the last of which holds the picture.
+
+        With `record`, each holds where the noise stands (5 KB a picture), so that a walk can be resumed from it.
+        """
+        if self.known is not None:
+            self.known.record = record
+        x, levels, first, memory = self._begin() if start is None else self._go_on(start)
+        if levels[0][0] == 0:  # nothing to walk: the picture as it is
+            yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
+            return
+        schedule = self.model.schedule
+        options = self.model.sampler_options(self.settings)
+        sampler = SAMPLERS[self.settings.sampler]
+        for step, ahead in walk(
+            sampler, self.denoise, x, levels, self.noise, first=first, memory=memory, **options
+        ):
+            yield State(
+                index=step.index,
+                total=step.total,
+                sigma=step.sigma,
+                timestep=schedule.timestep(step.sigma) if step.sigma else 0.0,
+                x=step.x,
+                denoised=step.denoised,
+                memory=step.memory,
+                ahead=ahead,
+                random=self.noise.state() if record else None,
+                known_random=self.known.before if self.known else None,
+            )
+
+    def _begin(self) -> tuple[Tensor, Legs, int, Any]:
+        levels, strength = self._levels(), self.settings.strength
+        noise = self.noise()
+        if self.source is None or strength == 1:
+            # the network's first state has variance 1, whatever sigma
+            x = noise * (1 + levels[0] ** 2) ** 0.5
+            return x, self._legs(levels), 0, None
+        if strength == 0:
+            return self.source.expand_as(noise), [[0.0]], 0, None
+        sigma = self.model.schedule.sigma_at(strength * (len(self.model.schedule) - 1))
+        return self.source + sigma * noise, self._legs(remaining(levels, sigma)), 0, None
+
+    def _go_on(self, start: Start) -> tuple[Tensor, Legs, int, Any]:
+        """What has not changed goes on as it would have; a new sampler begins without memory.
+
+        A new seed keeps the predicted picture and puts fresh noise on it, so that it tells with every sampler.
+        """
+        state, before = start.state.to(self.model.device), start.settings
+        if state.sigma == 0:
+            return state.x, [[0.0]], state.index, None
+        same = all(getattr(before, name) == getattr(self.settings, name) for name in SAME_LEVELS)
+        levels = state.ahead if same else self._legs(remaining(self._levels(), state.sigma))
+        if any(getattr(before, name) != getattr(self.settings, name) for name in SAME_NOISE):
+            return state.denoised + state.sigma * self.noise(), levels, state.index, None
+        self.noise.restore(state.random)
+        if self.known is not None and state.known_random is not None:
+            self.known.noise.restore(state.known_random)
+        kept = (before.sampler, before.churn) == (self.settings.sampler, self.settings.churn)
+        return state.x, levels, state.index, state.memory if kept else None
+
+    def _levels(self) -> list[float]:
+        return SPACINGS[self.settings.spacing](self.model.schedule, self.settings.steps)
+
+    def _legs(self, levels: list[float]) -> Legs:
+        return legs(levels, self.settings.resamples if self.known is not None else 1)
+
+
+class _KnownNoise:
+    """Noise that, with `record`, remembers where it stood before the last draw."""
+
+    def __init__(self, noise: PictureNoise) -> None:
+        self.noise, self.record = noise, True
+        self.before: list[list[Tensor]] | None = None
+
+    def __call__(self) -> Tensor:
+        self.before = self.noise.state() if self.record else None
+        return self.noise()
+
+
+def draw_of(settings: GenerationSettings, index: int) -> Draw:
+    """The noise of picture `index` of a batch."""
+    own = single(settings, index)
+    return Draw(own.seed or 0, own.variation_seed, own.variation_strength)
+
+
+def to_tensor(picture: np.ndarray, channels: int) -> Tensor:
+    """(H, W, 3) uint8 -> (channels, H, W) in [-1, 1]; a grey model sees luminance (ITU-R BT.601)."""
+    values = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+    if channels == 1:
+        return (values * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
+    return values

@@ -1,0 +1,254 @@
+"""The steps of a generation kept to be looked at, taken up again and filmed: bounded in memory, evenly thinned when long.
+
+One thread appends while others read. Torch is imported only where tensors are at hand, so that a window can make one early.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.machine.mapped_tensors import Kept, change_tensors
+from diffusion_studio.settings.generation import GenerationSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BUDGET = 200_000_000  # bytes
+LOUDER = 2  # the difference to the final picture is shown this much stronger
+VIEWS = {
+    "denoised": "Predicted picture",
+    "noisy": "Noisy state",
+    "noise": "Predicted noise",
+    "difference": "Difference to the end",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything a walk needs to go on from one step as if it had never stopped. Tensors are (N, C, H, W)."""
+
+    index: int
+    total: int
+    sigma: float
+    timestep: float
+    x: Any
+    denoised: Any
+    memory: Any  # the sampler's
+    ahead: list[list[float]]  # the noise levels from here on, as legs
+    random: Any  # where the streams of noise stand; None where nobody recorded it, and the walk cannot be resumed here
+    known_random: Any = None  # and those of a known region, before this step's draw
+
+    def select(self, places: Sequence[int]) -> State:
+        """The same for some pictures of the batch."""
+        chosen = list(places)
+        return replace(
+            self,
+            x=self.x[chosen],
+            denoised=self.denoised[chosen],
+            memory=change_tensors(self.memory, lambda tensor: tensor[chosen]),
+            random=[self.random[place] for place in chosen],
+            known_random=None
+            if self.known_random is None
+            else [self.known_random[place] for place in chosen],
+        )
+
+    def to(self, device: str) -> State:
+        return replace(
+            self,
+            x=self.x.to(device),
+            denoised=self.denoised.to(device),
+            memory=change_tensors(self.memory, lambda tensor: tensor.to(device)),
+        )
+
+
+HEAVY = ("x", "denoised", "memory", "random", "known_random")  # what of a State holds tensors
+
+
+class KeptState:
+    """A State on the CPU, in memory of its own."""
+
+    __slots__ = ("_heavy", "_rest")
+
+    def __init__(self, state: State) -> None:
+        self._heavy = Kept(tuple(getattr(state, name) for name in HEAVY))
+        nothing: dict[str, Any] = dict.fromkeys(HEAVY)
+        self._rest = replace(state, **nothing)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._heavy.size
+
+    def state(self) -> State:
+        heavy: dict[str, Any] = dict(zip(HEAVY, self._heavy.value(), strict=True))
+        return replace(self._rest, **heavy)
+
+
+class StepFacts(NamedTuple):
+    """What is known of every step, kept or not."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    sigma: float
+    timestep: float
+    snr: float  # signal to noise, 1 / sigma²; infinite at the end
+    change: np.ndarray | None  # (N,) RMS change of x̂0 since the step before, in levels of 0 to 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a walk is taken up again: at step `index` of a walk with `settings`, reached from `state` at or before it."""
+
+    settings: GenerationSettings
+    state: State
+    index: int
+    pictures: tuple[int, ...]  # places in the batch the settings describe
+
+
+class Trajectory:
+    """The steps of one generation."""
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self.budget = budget
+        self.settings = GenerationSettings()  # as carried out, once begun
+        self.pictures: tuple[int, ...] = ()
+        self.first, self.total = 0, 0
+        self.stride = 1  # every how many steps one is kept
+        self._lock = threading.Lock()
+        self._states: dict[int, KeptState] = {}
+        self._facts: list[StepFacts] = []
+        self._denoised: Any = None  # of the newest step
+
+    # --- the job's side ---
+
+    def begin(self, settings: GenerationSettings, pictures: tuple[int, ...]) -> None:
+        self.settings, self.pictures = settings, pictures
+
+    def append(self, state: State) -> None:
+        """Keep a step; the first, the newest and every `stride`-th stay."""
+        state = state.to("cpu")
+        kept = KeptState(state)
+        with self._lock:
+            newest = self._facts[-1].index if self._facts else None
+            if newest is None:
+                self.first = state.index
+                change = None
+            else:
+                change = _change(self._denoised, state.denoised)
+                if not self._stays(newest):
+                    del self._states[newest]
+            self.total = state.total
+            self._states[state.index], self._denoised = kept, state.denoised
+            snr = state.sigma**-2 if state.sigma else float("inf")
+            self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
+            self._thin(state.index, kept.size)
+
+    def _stays(self, index: int) -> bool:
+        return (index - self.first) % self.stride == 0
+
+    def _thin(self, newest: int, size: int) -> None:
+        while len(self._states) * size > self.budget and len(self._states) > 3:
+            self.stride *= 2
+            for index in [i for i in self._states if not self._stays(i) and i != newest]:
+                del self._states[index]
+
+    # --- the reader's side ---
+
+    def __len__(self) -> int:
+        """How many steps there were, kept or not."""
+        return len(self._facts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the steps that are kept."""
+        with self._lock:
+            return sum(kept.size for kept in self._states.values())
+
+    def facts(self) -> list[StepFacts]:
+        with self._lock:
+            return list(self._facts)
+
+    def kept(self) -> tuple[int, ...]:
+        """The steps whose pictures can be shown."""
+        with self._lock:
+            return tuple(sorted(self._states))
+
+    def state(self, index: int) -> State:
+        """The kept step nearest to `index`."""
+        with self._lock:
+            if not self._states:
+                raise UserError("No step of this generation has been kept yet.")
+            return self._states[min(self._states, key=lambda kept: abs(kept - index))].state()
+
+    def at(self, index: int, pictures: Sequence[int] | None = None) -> Start:
+        """Where to go on from step `index`, with some of the pictures (by place) or all of them."""
+        places = tuple(range(len(self.pictures))) if pictures is None else tuple(pictures)
+        with self._lock:
+            before = [kept for kept in self._states if kept <= index]
+            if not before or index > self._facts[-1].index:
+                raise UserError(f"Step {index} of this generation can not be gone on from.")
+            state = self._states[max(before)].state()
+        if places != tuple(range(len(self.pictures))):
+            state = state.select(places)
+        return Start(
+            settings=self.settings,
+            state=state,
+            index=index,
+            pictures=tuple(self.pictures[place] for place in places),
+        )
+
+    def view(self, index: int, view: str = "denoised") -> np.ndarray:
+        """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`."""
+        state = self.state(index)
+        end = self.state(max(self.total, state.index)) if view == "difference" else None
+        return view_of(state, view, end)
+
+
+class StepViews:
+    """The pictures of one step in several views, each made when it is first looked at: most never are."""
+
+    def __init__(
+        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._make, self._made = make, dict(ready or {})
+
+    def view(self, name: str) -> np.ndarray:
+        """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
+        if name not in VIEWS:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+
+def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
+    """(N, H, W, 3) uint8: one of `VIEWS` of a step; the difference needs the `end` of the walk.
+
+    Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
+    """
+    if view == "noisy":
+        return to_uint8(state.x * (1 + state.sigma**2) ** -0.5)
+    if view == "noise":
+        noise = (state.x - state.denoised) / state.sigma if state.sigma else state.x * 0
+        return to_uint8(noise / 3)
+    if view == "difference" and end is not None:
+        return to_uint8((state.denoised - end.denoised).abs() * LOUDER - 1)
+    if view != "denoised":
+        raise ValueError(f"{view} is none of {', '.join(VIEWS)}")
+    return to_uint8(state.denoised)
+
+
+def to_uint8(pictures: Any) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded as everyone rounds; grey models become grey RGB."""
+    import torch
+
+    levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+
+
+def _change(before: Any, now: Any) -> np.ndarray:
+    moved = (now - before).flatten(1).float()
+    return (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()

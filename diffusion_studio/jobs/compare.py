@@ -1,0 +1,275 @@
+"""Pictures of one seed side by side: a cell for each pair of values of one or two settings, drawn one after the other."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import (
+    CellDone,
+    CellFailed,
+    CellPreview,
+    CellStarted,
+    CompareStarted,
+    Finished,
+    NotSaved,
+    Saved,
+    SheetSaved,
+    Status,
+    Warned,
+)
+from diffusion_studio.jobs.film import known_facts
+from diffusion_studio.machine.torch_libraries import load_libraries
+from diffusion_studio.models import cards
+from diffusion_studio.pictures import start_pictures
+from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.labelled_sheet import lay_out
+from diffusion_studio.settings.axes import MOST_CELLS, Axis, value_label
+from diffusion_studio.settings.effects import unheeded
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import LARGEST_SEED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from diffusion_studio.generation.model import ImageModel
+
+Place = tuple[int, int]  # column, row
+
+
+@dataclass(slots=True)
+class Cell:
+    """What became of one pair of values: a picture, or why there is none."""
+
+    settings: GenerationSettings
+    picture: np.ndarray | None = None  # (H, W, 3) uint8
+    reason: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Comparison:
+    """The cells of a sheet, filled while it is drawn; what is done can be saved at any time."""
+
+    def __init__(self, settings: GenerationSettings, x: Axis, y: Axis | None = None) -> None:
+        if y is not None and x.setting == y.setting:
+            raise UserError(f"{x.label} can be compared along one side only.")
+        self.x, self.y = x, y
+        self.columns, self.rows = len(x.values), len(y.values) if y is not None else 1
+        if self.columns * self.rows > MOST_CELLS:
+            raise UserError(
+                f"{self.columns} times {self.rows} pictures are {self.columns * self.rows}; {MOST_CELLS} are the most."
+            )
+        varied = {axis.setting: axis.values for axis in self.axes}
+        seeds: dict[str, Any] = {"seed": _drawn(settings.seed)}
+        if settings.variation_strength > 0 or "variation_strength" in varied:
+            seeds["variation_seed"] = _drawn(settings.variation_seed)
+        models = [str(model) for model in varied.get("model", [settings.model])]
+        self._names = {model: _name(model) for model in models}  # looked up once, not for every cell
+        self.settings = replace(
+            settings, **seeds, model=self._names[models[0]], count=1, batch="", history=()
+        )
+        self.cells = {place: Cell(self._own(place)) for place in self.places()}
+
+    def places(self) -> list[Place]:
+        """Row by row."""
+        return [(column, row) for row in range(self.rows) for column in range(self.columns)]
+
+    @property
+    def axes(self) -> list[Axis]:
+        return [self.x] if self.y is None else [self.x, self.y]
+
+    @property
+    def done(self) -> int:
+        return sum(cell.picture is not None for cell in self.cells.values())
+
+    def _own(self, place: Place) -> GenerationSettings:
+        column, row = place
+        values: dict[str, Any] = {self.x.setting: self.x.values[column]}
+        if self.y is not None:
+            values[self.y.setting] = self.y.values[row]
+        own = replace(self.settings, **values)
+        return replace(own, model=self._names.get(own.model, own.model))
+
+    def sheet(self) -> np.ndarray:
+        """(H, W, 3) uint8: every cell under its labels."""
+        cells = [(self.cells[place].picture, self.cells[place].reason) for place in self.places()]
+        return lay_out(cells, self.x, self.y, self.shared())
+
+    def shared(self) -> str:
+        """What all cells have in common, in a line."""
+        own, varied = self.settings, {axis.setting for axis in self.axes}
+        words = {
+            "model": _title(own.model),
+            "seed": f"seed {own.seed}",
+            "steps": f"{own.steps} steps",
+            "sampler": value_label("sampler", own.sampler),
+            "spacing": value_label("spacing", own.spacing),
+            "class_label": value_label("class_label", own.class_label) if own.class_label else "",
+            "guidance": f"guidance {own.guidance:g}" if own.guidance != 1 else "",
+        }
+        return " · ".join(text for name, text in words.items() if text and name not in varied)
+
+    def facts(self) -> dict[str, Any]:
+        """What the sheet's metadata says besides the settings all cells share."""
+        return {"sheet": True, "compare": [axis.to_dict() for axis in self.axes]}
+
+    def save(self, folder: Path | None = None) -> Path:
+        """Write what is done so far as one picture with everything inside that draws it again."""
+        page = self.sheet()
+        facts = {**known_facts(self.settings, (page.shape[1], page.shape[0])), **self.facts()}
+        return outputs.save_page(page, self.settings, facts=facts, folder=folder, kind="compare")
+
+    def save_cell(self, place: Place, folder: Path | None = None) -> Path:
+        cell = self.cells[place]
+        if cell.picture is None:
+            raise UserError("This picture has not been drawn.")
+        return outputs.save(cell.picture, cell.settings, facts=cell.facts, folder=folder)
+
+    # --- in which order ---
+
+    def walks(self) -> list[list[Place]]:
+        """Cells that one walk draws, for they differ only in the step they stop at; one model after the other."""
+        found: dict[GenerationSettings, list[Place]] = {}
+        for place in self.places():
+            found.setdefault(replace(self.cells[place].settings, until=0), []).append(place)
+        models = list(dict.fromkeys(shared.model for shared in found))
+        return [found[shared] for shared in sorted(found, key=lambda shared: models.index(shared.model))]
+
+
+def compare(
+    comparison: Comparison, *, folder: Path | None = None, save: bool = True, cells: bool = False
+) -> Iterator[Any]:
+    """A job: draw every cell; what goes wrong in one is told and stops no other. Closing it leaves what is done.
+
+    Ends with `SheetSaved` where it saves, and `Finished`; with `cells` each picture is saved by itself as it is done.
+    """
+    for axis in comparison.axes:
+        words = unheeded(axis.setting, (cell.settings for cell in comparison.cells.values()))
+        if words:  # said before all its pictures come out alike
+            yield Warned(text=words)
+    yield Status(text="Getting ready…")
+    load_libraries()
+    yield CompareStarted(
+        settings=comparison.settings,
+        axes=tuple(axis.to_dict() for axis in comparison.axes),
+        columns=comparison.columns,
+        rows=comparison.rows,
+    )
+    begun, steps = time.perf_counter(), 0
+    model: ImageModel | None = None
+    opened = ("", "", "")
+    for places in comparison.walks():
+        settings = comparison.cells[places[0]].settings
+        try:
+            if model is None or opened != _key(settings):
+                model = None  # before the next one is loaded
+                yield Status(text=f"Loading {settings.model or 'the model'}…")
+                model, opened = _open(settings), _key(settings)
+            for event in _walk(comparison, model, places):
+                yield event
+                if isinstance(event, CellDone):
+                    steps += event.steps
+                    if cells:
+                        yield _save_cell(comparison, event, folder)
+        except UserError as error:
+            yield from _fail(comparison, places, str(error))
+            model = None  # a fault of the device lets the model go
+    if save and comparison.done:
+        try:
+            yield SheetSaved(path=comparison.save(folder))
+        except UserError as error:
+            yield Warned(text=f"The sheet was not saved: {error}")
+    seconds = time.perf_counter() - begun
+    yield Finished(seconds=seconds, steps_per_second=steps / max(seconds, 1e-9))
+
+
+def _drawn(seed: int | None) -> int:
+    return secrets.randbelow(LARGEST_SEED + 1) if seed is None else seed
+
+
+def _name(model: str) -> str:
+    """The name of an installed model or of a checkpoint; what cannot be found is told when it is to be opened."""
+    if not model.startswith("run:"):
+        with suppress(UserError):
+            return cards.find(model).name
+    return model
+
+
+def _title(model: str) -> str:
+    with suppress(UserError):
+        return cards.find(model).title
+    return value_label("model", model)
+
+
+def _key(settings: GenerationSettings) -> tuple[str, str, str]:
+    return settings.model, settings.device, settings.precision
+
+
+def _open(settings: GenerationSettings) -> ImageModel:
+    from diffusion_studio.generation.model import close_models, open_model
+
+    how = {"device": settings.device, "precision": settings.precision}
+    if settings.model.startswith("run:"):
+        from diffusion_studio.training.checkpoint_model import open_checkpoint
+
+        close_models()
+        return open_checkpoint(settings.model, **how)
+    return open_model(cards.find(settings.model), **how)
+
+
+def _walk(comparison: Comparison, model: ImageModel, places: list[Place]) -> Iterator[Any]:
+    """One walk, from which each cell takes the picture of its step; the walk ends with the last of them."""
+    waiting = sorted(places, key=lambda place: comparison.cells[place].settings.until or 10**9)
+    last = comparison.cells[waiting[-1]].settings
+    begun, reached = time.perf_counter(), -1
+    yield _started(comparison, waiting[0])
+    for frame in model.frames(last, **start_pictures.named_by(last, model.shape[-1])):
+        column, row = waiting[0]
+        seconds = time.perf_counter() - begun
+        yield CellPreview(**frame._asdict(), seconds=seconds, column=column, row=row)
+        while waiting and 0 < comparison.cells[waiting[0]].settings.until <= frame.index < frame.total:
+            steps, reached = frame.index - max(reached, 0), frame.index
+            yield _finish(comparison, model, waiting.pop(0), frame.denoised[0], seconds, steps)
+            if waiting:
+                yield _started(comparison, waiting[0])
+        if not waiting:
+            return
+    while waiting:
+        steps, reached = frame.index - max(reached, 0), frame.index
+        yield _finish(comparison, model, waiting.pop(0), frame.denoised[0], seconds, steps)
+
+
+def _started(comparison: Comparison, place: Place) -> CellStarted:
+    return CellStarted(column=place[0], row=place[1], settings=comparison.cells[place].settings)
+
+
+def _finish(
+    comparison: Comparison, model: ImageModel, place: Place, picture: np.ndarray, seconds: float, steps: int
+) -> CellDone:
+    cell = comparison.cells[place]
+    cell.picture, cell.facts = picture.copy(), model.facts(cell.settings, 0)
+    told: dict[str, Any] = {"settings": cell.settings, "picture": cell.picture}
+    return CellDone(column=place[0], row=place[1], seconds=seconds, steps=steps, **told)
+
+
+def _fail(comparison: Comparison, places: list[Place], reason: str) -> Iterator[CellFailed]:
+    for column, row in places:
+        cell = comparison.cells[column, row]
+        if cell.picture is None:
+            cell.reason = reason
+            yield CellFailed(column=column, row=row, settings=cell.settings, reason=reason)
+
+
+def _save_cell(comparison: Comparison, event: CellDone, folder: Path | None) -> Saved | NotSaved:
+    index = event.row * comparison.columns + event.column
+    told: dict[str, Any] = {"index": index, "settings": event.settings, "picture": event.picture}
+    try:
+        return Saved(**told, path=comparison.save_cell((event.column, event.row), folder))
+    except UserError as error:
+        return NotSaved(**told, reason=str(error))

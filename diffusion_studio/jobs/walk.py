@@ -1,0 +1,168 @@
+"""A walk from seed to seed: all noise is turned step by step from one seed's towards the next one's, and drawn each time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Finished, NotSaved, Preview, Saved, Status, WalkDrawn, WalkStarted
+from diffusion_studio.jobs.film import check_target, of_pictures, save
+from diffusion_studio.machine.torch_libraries import load_libraries
+from diffusion_studio.models import cards
+from diffusion_studio.pictures import start_pictures
+from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import LARGEST_SEED, to_dict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from diffusion_studio.generation.model import ImageModel
+
+BATCH = 8  # pictures drawn at a time: nearly as fast a picture as more, and something to see soon
+MOST_FRAMES = 1000  # from one seed to the next
+MOST_SEEDS = 500
+MOST_BYTES = 512 << 20  # of all pictures together, which are held until the film is written
+
+
+def walk(
+    settings: GenerationSettings,
+    seeds: Sequence[int],
+    *,
+    frames: int = 24,
+    loop: bool = False,
+    path: Path | None = None,
+    film: FilmSettings | None = None,
+    folder: Path | None = None,
+) -> Iterator[Any]:
+    """A job: `frames` pictures from each seed to the next, with `loop` back to the first; at a seed, its own picture.
+
+    Previews come while a handful is drawn, `WalkDrawn` for each picture, `Saved` where there is a `folder`, and at the end
+    the film at `path`, where there is one, with `FilmSaved`.
+    """
+    check(seeds, frames)
+    if path is not None:
+        check_target(path)
+    card = cards.find(settings.model)
+    plans = plan(replace(settings, model=card.name), seeds, frames, loop, card.classes)
+    if len(plans) * card.size**2 * 3 > MOST_BYTES:
+        most = MOST_BYTES // (card.size**2 * 3)
+        raise UserError(f"A walk of {card.title} can have at most {most} pictures, not {len(plans)}.")
+    yield Status(text=f"Loading {card.title}…")
+    load_libraries()
+    from diffusion_studio.generation.model import open_model
+
+    model = open_model(card, device=settings.device, precision=settings.precision)
+    yield WalkStarted(
+        settings=plans[0],
+        seeds=tuple(seeds),
+        total=len(plans),
+        model_title=card.title,
+        device=model.device,
+        precision=model.precision,
+    )
+    pictures: list[np.ndarray] = []
+    for event in draw(model, plans):
+        yield event
+        if isinstance(event, WalkDrawn):
+            pictures.append(event.picture)
+            if folder is not None:
+                yield _save(event, model, folder)
+        elif isinstance(event, Finished):
+            ended = event
+    if path is not None:
+        shown = film or FilmSettings()
+        facts = {
+            "walk": {"seeds": list(seeds), "frames": frames, "loop": loop},
+            "film": to_dict(shown),
+            **model.facts(plans[0], 0),
+        }
+        yield from save(of_pictures(pictures, shown), path, plans[0], facts)
+    yield ended
+
+
+def check(seeds: Sequence[int], frames: int) -> None:
+    if not 2 <= len(seeds) <= MOST_SEEDS:
+        raise UserError(f"A walk goes along 2 to {MOST_SEEDS} seeds, not {len(seeds)}.")
+    wrong = next((seed for seed in seeds if type(seed) is not int or not 0 <= seed <= LARGEST_SEED), None)
+    if wrong is not None:
+        raise UserError(f"A seed must be a whole number from 0 to {LARGEST_SEED}, not {str(wrong)[:40]}.")
+    if not 1 <= frames <= MOST_FRAMES:
+        raise UserError(f"There can be 1 to {MOST_FRAMES} pictures from one seed to the next, not {frames}.")
+
+
+def plan(
+    settings: GenerationSettings,
+    seeds: Sequence[int],
+    frames: int,
+    loop: bool,
+    classes: Sequence[str] = (),
+) -> list[GenerationSettings]:
+    """The settings of every picture of the walk; each draws it again alone.
+
+    Where no class is asked for, a seed chooses one: on the way, the nearer seed does.
+    """
+    if settings.history:
+        raise UserError(
+            "A walk goes from one first noise to another; it can not go on from a step of a branch."
+        )
+
+    def picture(seed: int, towards: int | None, strength: float) -> GenerationSettings:
+        nearer = seed if towards is None or strength < 0.5 else towards
+        return replace(
+            settings,
+            seed=seed,
+            variation_seed=towards if strength else None,
+            variation_strength=strength,
+            class_label=settings.class_label or (classes[nearer % len(classes)] if classes else ""),
+            count=1,
+            batch="",
+        )
+
+    ends = [*seeds[1:], seeds[0]] if loop else seeds[1:]
+    way = [
+        picture(seed, towards, k / frames)
+        for seed, towards in zip(seeds, ends, strict=False)
+        for k in range(frames)
+    ]
+    return way if loop else [*way, picture(seeds[-1], None, 0.0)]
+
+
+def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any]:
+    """Previews and `WalkDrawn` for pictures whose settings differ in their noise and their class alone."""
+    from diffusion_studio.generation.drawing import draw_of
+
+    begun, done, walked = time.perf_counter(), 0, 0
+    for _, alike in groupby(plans, key=lambda own: own.class_label):
+        together = list(alike)
+        for start in range(0, len(together), BATCH):
+            batch = together[start : start + BATCH]
+            shared = replace(batch[0], count=len(batch))
+            own_picture = start_pictures.named_by(shared, model.shape[-1])
+            draws = [draw_of(own, 0) for own in batch]
+            for frame in model.frames(shared, draws=draws, **own_picture):
+                yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
+            walked += frame.index
+            for place, (own, picture) in enumerate(zip(batch, frame.denoised, strict=True)):
+                own = replace(own, batch=batch_rows.alone(shared, place))  # to draw the same bits alone
+                yield WalkDrawn(index=done, total=len(plans), settings=own, picture=picture.copy())
+                done += 1
+    seconds = time.perf_counter() - begun
+    yield Finished(seconds=seconds, steps_per_second=walked / max(seconds, 1e-9))
+
+
+def _save(event: WalkDrawn, model: ImageModel, folder: Path) -> Saved | NotSaved:
+    told: dict[str, Any] = {"index": event.index, "settings": event.settings, "picture": event.picture}
+    facts = model.facts(event.settings, 0)
+    try:
+        path = outputs.save(event.picture, event.settings, facts=facts, folder=folder)
+    except UserError as error:
+        return NotSaved(**told, reason=str(error), facts=facts)
+    return Saved(**told, path=path)

@@ -1,0 +1,1 @@
+"""This computer: devices, memory, displays and the libraries it has to load."""

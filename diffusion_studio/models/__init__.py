@@ -1,0 +1,1 @@
+"""Models as folders: described, recognised, imported, exported and verified. No network is run here."""

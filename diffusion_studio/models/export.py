@@ -1,0 +1,128 @@
+"""Giving a model away: as a diffusers folder, as ONNX, or a zip of either, each with a README whose lines of Python work."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Status
+from diffusion_studio.machine.devices import DTYPES
+from diffusion_studio.models import cards, export_readme
+from diffusion_studio.models.cards import CARD, ModelCard
+from diffusion_studio.models.folder import Checkpoint, read_model, scheduler_config, write_model
+from diffusion_studio.storage.atomic import stage_folder, write_atomic
+
+LAYOUTS = {"diffusers": "Folder for diffusers", "onnx": "ONNX"}
+ONNX_FILE, SCHEDULE_FILE = "model.onnx", "schedule.json"
+KEPT = 12  # digits of alpha-bar: more than float32 has
+
+
+def export_model(
+    name: str, target: Path, *, dtype: str = "float32", zip: bool = False, layout: str = "diffusers"
+) -> Path:
+    """Write an installed model as a folder, or a zip of one; returns where it is. Never over something that is there."""
+    path = Path(target)
+    for event in exporting(name, target, dtype=dtype, zip=zip, layout=layout):
+        path = event if isinstance(event, Path) else path
+    return path
+
+
+def exporting(
+    name: str, target: Path, *, dtype: str = "float32", zip: bool = False, layout: str = "diffusers"
+) -> Iterator[Status | Path]:
+    """A job: says what it does, and at the end where the folder or zip is. Raises `UserError`."""
+    card = cards.find(name)
+    if dtype not in DTYPES:
+        raise UserError(f"A model can be written as {', '.join(DTYPES)}, not as “{dtype[:40]}”.")
+    if layout not in LAYOUTS:
+        raise UserError(f"A model can be written for {' or '.join(LAYOUTS)}, not for “{layout[:40]}”.")
+    target = place_of(target, zip=zip, layout=layout)
+    if os.path.lexists(target):
+        raise UserError(f"{target} is there already; choose another name.")
+    write = _write_onnx if layout == "onnx" else _write_diffusers
+    yield Status(text=f"Reading {card.title}…")
+    checkpoint = read_model(card.path)
+    yield Status(text="Writing the network as ONNX…" if layout == "onnx" else "Writing the weights…")
+    if not zip:
+        write(target, card, checkpoint, dtype)
+    else:
+        with tempfile.TemporaryDirectory(prefix="diffusion-studio-") as place:
+            folder = Path(place) / target.stem
+            write(folder, card, checkpoint, dtype)
+            yield Status(text="Packing…")
+            write_atomic(target, lambda file: _zip(folder, file), exclusive=True)
+    yield target
+
+
+def place_of(target: Path, *, zip: bool = False, layout: str = "diffusers") -> Path:
+    """Where the export will be: an ONNX network has files beside it, so a name that ends so means their folder."""
+    target = Path(target).expanduser().absolute()
+    if layout == "onnx" and target.suffix.lower() == ".onnx":
+        target = target.with_suffix("")
+    return target.with_name(target.name + ".zip") if zip and target.suffix.lower() != ".zip" else target
+
+
+def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: str) -> None:
+    write_model(
+        folder,
+        checkpoint.network,
+        checkpoint.schedule,
+        prediction=card.prediction,
+        card=_facts(card),
+        dtype=DTYPES[dtype],
+        samples=card.sample_sheet() or None,
+        texts={"README.md": export_readme.for_diffusers(card, folder.name)},
+    )
+
+
+def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: str) -> None:
+    from diffusion_studio.models import onnx
+
+    onnx.check_possible(checkpoint.network, dtype)
+    schedule = checkpoint.schedule
+    with stage_folder(folder) as stage:
+        difference = onnx.write_onnx(checkpoint.network, stage / ONNX_FILE, dtype)
+        numbers = {
+            "prediction_type": card.prediction,
+            "clip_sample_range": schedule.config.get("clip_sample_range", 1.0),
+            "alpha_bar": [float(f"{share:.{KEPT}g}") for share in schedule.alpha_bar],
+        }
+        for name, value in {
+            SCHEDULE_FILE: numbers,
+            "scheduler_config.json": scheduler_config(schedule, card.prediction),
+            CARD: _facts(card),
+        }.items():
+            text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+            (stage / name).write_text(text, encoding="utf-8")
+        text = export_readme.for_onnx(
+            card,
+            folder.name,
+            timesteps=len(schedule),
+            opset=onnx.OPSET,
+            checked=onnx.describe_check(difference),
+        )
+        (stage / "README.md").write_text(text, encoding="utf-8")
+        samples = card.sample_sheet()
+        if samples:
+            (stage / "samples.png").write_bytes(samples)
+
+
+def _facts(card: ModelCard) -> dict[str, Any]:
+    """The card that travels along, with what the user recommends of a starter."""
+    own = cards.read_small_json(card.path / CARD, within=card.path) if (card.path / CARD).is_file() else {}
+    recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
+    own.pop("recommended_at_first", None)
+    return {"title": card.title, "parameters": card.parameters, **own, **recommended}
+
+
+def _zip(folder: Path, file: Any) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights hardly get smaller
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent).as_posix())

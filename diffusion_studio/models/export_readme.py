@@ -1,0 +1,81 @@
+"""The README beside an exported model: what it is, and a few lines of Python that draw with it. Nothing heavy."""
+
+from __future__ import annotations
+
+from diffusion_studio.models.cards import ModelCard
+
+PIPELINE = """from diffusers import DDPMPipeline
+pipeline = DDPMPipeline.from_pretrained({folder!r})
+pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
+
+WITH_CLASSES = """import functools, torch
+from diffusers import DDPMPipeline
+pipeline = DDPMPipeline.from_pretrained({folder!r})
+pipeline.unet.forward = functools.partial(pipeline.unet.forward, class_labels=torch.tensor([0]))
+pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
+
+# DDIM of Song et al. 2021 (eq. 12) with clipping, as the application itself draws.
+ONNX = """import json, pathlib, numpy as np, onnxruntime
+from PIL import Image
+network = onnxruntime.InferenceSession({file!r})
+schedule = json.loads(pathlib.Path({schedule!r}).read_text())
+alpha_bar = np.append(schedule["alpha_bar"], 1.0)  # one more, for the finished picture
+x = np.random.default_rng(7).standard_normal((1, {channels}, {size}, {size})).astype(np.float32)
+steps = [*np.linspace({timesteps}, 0, {steps}, endpoint=False).round().astype(int) - 1, -1]
+for t, following in zip(steps, steps[1:]):
+    answer = network.run(None, {{"sample": x, "timestep": np.array([t], np.float32){labels}}})[0]
+    signal, noise = alpha_bar[t] ** 0.5, (1 - alpha_bar[t]) ** 0.5
+    clean = np.clip({clean}, {low}, {high})
+    left = (x - signal * clean) / noise
+    x = (alpha_bar[following] ** 0.5 * clean + (1 - alpha_bar[following]) ** 0.5 * left).astype(np.float32)
+pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+Image.fromarray(pixels{grey}).save("picture.png")"""
+
+CLEAN = {  # what the network's answer means
+    "epsilon": "(x - noise * answer) / signal",
+    "v_prediction": "signal * x - noise * answer",
+    "sample": "answer",
+}
+
+
+def for_diffusers(card: ModelCard, folder: str) -> str:
+    """Three lines for `DDPMPipeline`, which knows of no classes: where the network asks for one, a line more says which."""
+    code = WITH_CLASSES if card.class_count else PIPELINE
+    code = code.format(folder=folder, steps=max(card.defaults().steps, 50))
+    return _page(card, code)
+
+
+def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:
+    reach = float(card.schedule.get("clip_sample_range", 1.0) or 1.0)
+    classed = bool(card.class_count)
+    code = ONNX.format(
+        file=f"{folder}/model.onnx",
+        schedule=f"{folder}/schedule.json",
+        steps=50,
+        timesteps=timesteps,
+        channels=card.channels,
+        size=card.size,
+        labels=', "class_labels": np.array([0])' if classed else "",
+        clean=CLEAN[card.prediction],
+        low=f"{-reach:g}",
+        high=f"{reach:g}",
+        grey="[:, :, 0]" if card.channels == 1 else "",
+    )
+    inputs = f"`sample` (N, {card.channels}, {card.size}, {card.size}) and `timestep` (N), both float32"
+    inputs += ", and `class_labels` (N), int64" if classed else ""
+    about = (
+        f"`model.onnx` is the network alone, opset {opset}, for any number of pictures N at once. It takes {inputs}, and "
+        f"returns `out_sample`, float32. {checked}\n\n`schedule.json` has alpha-bar for each timestep; "
+        "`scheduler_config.json` says the same in the words of diffusers."
+    )
+    return _page(card, code, about)
+
+
+def _page(card: ModelCard, code: str, about: str = "") -> str:
+    parts = [f"# {card.title}", card.description, f"```python\n{code}\n```", about]
+    if card.class_count:
+        named = ", ".join(f"{row} {label}" for row, label in enumerate(card.classes))
+        parts.append(f"Classes by number: {named}.")
+    if card.licence:
+        parts.append(f"Licence: {card.licence}")
+    return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,0 +1,278 @@
+"""Read and write a model as a diffusers folder: JSON and safetensors, never a pickle.
+
+A folder from a stranger is judged before anything is allocated: a strict configuration, the network counted on the
+`meta` device, its weights compared with what the files' headers announce and with the memory there is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from diffusion_studio import __version__
+from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.errors import UserError
+from diffusion_studio.models.cards import (
+    CARD,
+    read_config,
+    read_schedule_config,
+    read_small_json,
+    schedule_file,
+    unet_folder,
+)
+from diffusion_studio.models.weights_file import Shapes, quoted, read_shapes, read_tensors
+from diffusion_studio.storage.atomic import stage_folder
+from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+OTHER_NAMES = (  # by content, whatever the suffix: a pickle among them is refused when it is looked into
+    "diffusion_pytorch_model.fp16.safetensors",
+    "model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "pytorch_model.bin",
+)
+OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+SCHEDULER_KEYS = (
+    "beta_start beta_end beta_schedule num_train_timesteps variance_type clip_sample clip_sample_range thresholding "
+    "timestep_spacing steps_offset rescale_betas_zero_snr trained_betas dynamic_thresholding_ratio sample_max_value"
+).split()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as read: the network on the CPU in float32, its schedule, and the hash of its weights."""
+
+    network: UNet
+    schedule: NoiseSchedule
+    digest: str  # sha256 of the weights' bytes
+
+
+def read_model(folder: Path) -> Checkpoint:
+    """Open a whole pipeline folder or a bare `unet/`. Raises `UserError` saying what is wrong and with which file."""
+    unet = unet_folder(folder)
+    config = read_config(unet / "config.json", within=folder)
+    schedule = read_schedule(folder, config)
+    paths = weight_files(unet, within=folder)
+    with torch.device("meta"):  # counts, allocates nothing
+        network = UNet(config)
+    check_shapes(network, announced_shapes(paths), unet)
+    digest = hashlib.sha256()
+    tensors: dict[str, Tensor] = {}
+    for path in paths:
+        part, blob = read_tensors(path)
+        digest.update(blob)
+        tensors.update({present_name(name): tensor.float() for name, tensor in part.items()})
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:  # the file was exchanged while it was read
+        raise UserError(f"{unet} changed while it was read; try again.", details=str(error)) from None
+    return Checkpoint(network.eval().requires_grad_(False), schedule, digest.hexdigest())
+
+
+def weights_digest(folder: Path) -> str:
+    """The hash `read_model` gives a model's weights, without opening it."""
+    digest = hashlib.sha256()
+    for path in weight_files(unet_folder(folder), within=folder):
+        try:
+            with open_foreign(path, LARGEST_WEIGHTS) as file:
+                for block in blocks(file, LARGEST_WEIGHTS):
+                    digest.update(block)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    return digest.hexdigest()
+
+
+def read_schedule(folder: Path, config: UNetConfig) -> NoiseSchedule:
+    """scheduler_config.json, or DDPM's linear schedule where a bare network has none."""
+    path = schedule_file(folder)
+    values = read_schedule_config(folder)
+    try:
+        schedule = NoiseSchedule.from_config(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError(f"{path}: {error}") from None
+    known = config.num_train_timesteps or 1000
+    if config.time_embedding_type == "learned" and known < len(schedule):
+        raise UserError(f"{path} has {len(schedule)} timesteps, but the network knows only {known}.")
+    return schedule
+
+
+def weight_files(unet: Path, *, within: Path | None = None) -> list[Path]:
+    """The file of weights, or the shards its index names: each a plain name inside the folder.
+
+    `within`: the model's folder, where it is not `unet` itself; a file that is a link out of it is a `UserError`.
+    """
+    paths = _weight_files(unet)
+    for path in paths:
+        if leads_outside(path, within or unet):
+            raise UserError(f"{path} is a link that leads out of {within or unet}, which is not followed.")
+    return paths
+
+
+def _weight_files(unet: Path) -> list[Path]:
+    if os.path.lexists(unet / WEIGHTS):
+        return [unet / WEIGHTS]
+    index = unet / (WEIGHTS + ".index.json")
+    if index.is_file():
+        return _shards(index)
+    for name in OTHER_NAMES:
+        if (unet / name).is_file():
+            return [unet / name]
+    raise UserError(f"{unet} holds no weights ({WEIGHTS}).")
+
+
+def _shards(index: Path) -> list[Path]:
+    names = read_small_json(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise UserError(f"{index} names no shards (weight_map).")
+    shards = [index.parent / name for name in sorted(set(names.values()))]
+    for shard, name in zip(shards, sorted(set(names.values())), strict=True):
+        if Path(name).name != name or "\\" in name or not shard.is_file() or not _inside(shard, index.parent):
+            raise UserError(f"{index} names a shard that is not in its folder: {quoted(name)}.")
+    return shards
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Whether `path` really lies in `folder`, or in the blobs of the hub cache that `folder` is a snapshot of."""
+    real, root = path.resolve(), folder.resolve()
+    snapshots = next((place for place in root.parents if place.name == "snapshots"), None)
+    return root in real.parents or (snapshots is not None and snapshots.parent / "blobs" in real.parents)
+
+
+def announced_shapes(paths: list[Path]) -> Shapes:
+    """What the headers of all files promise, by the names of today."""
+    shapes: Shapes = {}
+    for path in paths:
+        for name, shape in read_shapes(path).items():
+            if present_name(name) in shapes:
+                raise UserError(f"{path}: tensor {quoted(name)} stands twice in this model.")
+            shapes[present_name(name)] = shape
+    return shapes
+
+
+def present_name(name: str) -> str:
+    """Attention by the names diffusers gave it until 0.18: query, key, value, proj_attn."""
+    parts = name.split(".")
+    if "attentions" in parts and len(parts) > 1 and parts[-2] in OLD_ATTENTION:
+        parts[-2] = OLD_ATTENTION[parts[-2]]
+    return ".".join(parts)
+
+
+def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
+    """Exactly the keys and shapes the configuration asks for, and no more than fits into memory."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
+    if wrong:
+        lines = [
+            f"{quoted(name)} is {_shape(given.get(name))}, not {_shape(wanted.get(name))}"
+            for name in wrong[:3]
+        ]
+        raise UserError(f"{where}: {len(wrong)} weights do not fit the configuration: {'; '.join(lines)}.")
+    need = 2 * sum(math.prod(shape) for shape in wanted.values()) * 4  # once as read, once as float32
+    free = psutil.virtual_memory().available
+    if need > free:
+        raise UserError(
+            f"{where} needs {need / 2**30:.1f} GB of memory to open; {free / 2**30:.1f} GB are free."
+        )
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else "×".join(map(str, shape)) or "one number"
+
+
+def write_model(
+    folder: Path,
+    network: UNet,
+    schedule: NoiseSchedule,
+    *,
+    prediction: str,
+    card: Mapping[str, Any],
+    dtype: torch.dtype = torch.float32,
+    samples: bytes | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Write a folder that `DDPMPipeline.from_pretrained` opens, whole or not at all.
+
+    `samples`: a PNG sheet; `texts`: further files by name, such as README.md. Replaces a folder of that name.
+    """
+    state = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()
+    }
+    broken = next((name for name, tensor in state.items() if not torch.isfinite(tensor).all()), None)
+    if broken is not None:
+        raise UserError(f"{folder} was not written: weight {broken} is not finite as {str(dtype)[6:]}.")
+    weights = save_tensors(state, metadata=_model_spec(card, network, prediction))
+    files = {
+        "model_index.json": _model_index(),
+        "unet/config.json": network.config.to_dict(),
+        "scheduler/scheduler_config.json": scheduler_config(schedule, prediction),
+        CARD: {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()},
+    }
+    with stage_folder(folder) as stage:
+        (stage / "unet").mkdir()
+        (stage / "scheduler").mkdir()
+        for name, value in files.items():
+            text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+            (stage / name).write_text(text, encoding="utf-8")
+        for name, text in (texts or {}).items():
+            (stage / name).write_text(text, encoding="utf-8")
+        (stage / "unet" / WEIGHTS).write_bytes(weights)
+        if samples:
+            (stage / "samples.png").write_bytes(samples)
+
+
+def scheduler_config(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]:
+    """The schedule's own words, and ours where it has none."""
+    own = {key: value for key, value in schedule.config.items() if key in SCHEDULER_KEYS}
+    ours = {
+        "clip_sample": True,
+        "clip_sample_range": 1.0,
+        "timestep_spacing": "trailing",
+        "variance_type": "fixed_small",
+    }
+    return {
+        "_class_name": "DDPMScheduler",
+        "_diffusers_version": "0.42.0",
+        **ours,
+        **own,
+        "prediction_type": prediction,
+    }
+
+
+def _model_index() -> dict[str, Any]:
+    return {
+        "_class_name": "DDPMPipeline",
+        "_diffusers_version": "0.42.0",
+        "scheduler": ["diffusers", "DDPMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+    }
+
+
+def _model_spec(card: Mapping[str, Any], network: UNet, prediction: str) -> dict[str, str]:
+    """ModelSpec 1.0 keys, as other tools read them."""
+    size = network.config.sample_size
+    facts = {
+        "sai_model_spec": "1.0.0",
+        "architecture": "ddpm-unet2d",
+        "implementation": "diffusers",
+        "title": card.get("title", ""),
+        "description": card.get("description", ""),
+        "license": card.get("licence", ""),
+        "date": card.get("created", ""),
+        "resolution": f"{size}x{size}",
+        "prediction_type": {"v_prediction": "v"}.get(prediction, prediction),
+    }
+    spec = {f"modelspec.{key}": str(value) for key, value in facts.items() if value}
+    return {"format": "pt", "diffusion_studio.version": __version__, **spec}

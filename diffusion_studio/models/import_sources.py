@@ -1,0 +1,179 @@
+"""Where models come from: folders of several layouts, zips, the local cache of the Hugging Face hub. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
+from diffusion_studio.models.cards import CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
+from diffusion_studio.models.folder import WEIGHTS, announced_shapes, weight_files
+from diffusion_studio.models.recognise import PICKLES, explain
+from diffusion_studio.storage.foreign_file import (
+    LARGEST_JSON,
+    LARGEST_TEXT,
+    LARGEST_WEIGHTS,
+    read_beginning,
+    read_foreign,
+)
+from diffusion_studio.storage.foreign_zip import unpack
+
+WEIGHT_SUFFIXES = {
+    ".safetensors",
+    *PICKLES,
+}  # pickles, so that they can be named for what they are; none is opened
+LARGEST_VOCABULARY = 32 << 20  # of a text encoder
+# beside the network and its schedule
+KEPT = ("model_index.json", CARD, SAMPLES, "README.md", "LICENSE")
+LARGEST_EXTRA = 8 << 20
+LONGEST_REVISION = 200  # bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model in the local cache of the Hugging Face hub; `reason` says why one can not be imported."""
+
+    name: str  # organisation/model
+    path: Path
+    reason: str = ""
+
+
+def model_root(folder: Path) -> Path:
+    """The model in a folder: itself, the pipeline its `unet` belongs to, or the only folder in it."""
+    if folder.name == "unet" and (folder.parent / "model_index.json").is_file():
+        return folder.parent
+    for _ in range(3):
+        if (folder / "config.json").is_file() or (folder / "unet" / "config.json").is_file():
+            return folder
+        if (folder / "model_index.json").is_file() or not folder.is_dir():
+            break
+        inside = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
+        if len(inside) != 1 or not inside[0].is_dir():
+            break
+        folder = inside[0]
+    raise UserError(explain(folder))
+
+
+def files_of(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every file that belongs to a model, and its place in a folder of ours. Nothing else is copied."""
+    unet = unet_folder(root)
+    yield unet / "config.json", "unet/config.json"
+    weights = weight_files(unet, within=root)
+    if len(weights) == 1:
+        yield weights[0], f"unet/{WEIGHTS}"
+    else:
+        yield unet / (WEIGHTS + ".index.json"), f"unet/{WEIGHTS}.index.json"
+        yield from ((path, f"unet/{path.name}") for path in weights)
+    if schedule_file(root).is_file():
+        yield schedule_file(root), "scheduler/scheduler_config.json"
+    for name in KEPT:
+        if (root / name).is_file() and (root / name).stat().st_size <= LARGEST_EXTRA:
+            yield root / name, name
+
+
+def licence(root: Path) -> str:
+    """As the head of a hub's README says it: "license: apache-2.0"."""
+    try:
+        head = read_beginning(root / "README.md", 4000, within=root).decode("utf-8-sig", "replace")
+    except OSError:
+        return ""
+    match = re.search(r"^license:\s*([\w.+-]{1,60})\s*$", head, re.MULTILINE)
+    return match[1] if match and head.startswith("---") else ""
+
+
+# From a zip -----------------------------------------------------------------------------------------------------------
+
+
+def limit_in_zip(path: PurePosixPath) -> int | None:
+    """How large a file of a model may be by its name and suffix; None for what is no part of one and stays packed."""
+    if any(part.startswith((".", "__MACOSX")) for part in path.parts):
+        return None
+    suffix = path.suffix.lower()
+    if suffix in WEIGHT_SUFFIXES:
+        return LARGEST_WEIGHTS
+    if suffix in (".json", ".model"):
+        return LARGEST_VOCABULARY if path.parent.name.startswith("tokenizer") else LARGEST_JSON
+    if path.name == "merges.txt":
+        return LARGEST_VOCABULARY
+    if path.stem.upper() in ("README", "LICENSE", "LICENCE") and suffix in ("", ".md", ".txt"):
+        return LARGEST_TEXT
+    return LARGEST_SHEET if path.name == SAMPLES else None
+
+
+@contextmanager
+def unzipped(source: Path) -> Iterator[Path]:
+    """The files of a model in a zip, in a folder that is removed afterwards. Raises `UserError`."""
+    with tempfile.TemporaryDirectory(prefix="diffusion-studio-") as place:
+        unpack(source, Path(place), limit_in_zip, shutil.disk_usage(place).free)
+        yield Path(place)
+
+
+# From the hub's cache -------------------------------------------------------------------------------------------------
+
+
+def hub_cache() -> Path:
+    """Where the tools of the Hugging Face hub keep what they downloaded."""
+    if os.environ.get("HF_HUB_CACHE"):
+        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
+    home = os.environ.get("HF_HOME")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return (Path(home) if home else Path(cache) / "huggingface").expanduser() / "hub"
+
+
+def find_in_hub_cache() -> list[Found]:
+    """Models that draw pixels in the local cache, the importable ones first; nothing is downloaded."""
+    found = []
+    try:
+        repositories = sorted(hub_cache().glob("models--*"))
+    except OSError:
+        return []
+    for repository in repositories:
+        snapshot = _newest_snapshot(repository)
+        if snapshot is not None:
+            found.append(_look(repository.name.removeprefix("models--").replace("--", "/"), snapshot))
+    return sorted(
+        (model for model in found if model is not None), key=lambda model: (bool(model.reason), model.name)
+    )
+
+
+def _newest_snapshot(repository: Path) -> Path | None:
+    """The one that `main` means, else the one written last."""
+    try:
+        revision = read_foreign(repository / "refs" / "main", LONGEST_REVISION, within=repository)
+        main = repository / "snapshots" / revision.decode().strip()
+        if main.is_dir() and main.parent == repository / "snapshots":
+            return main
+    except (OSError, ValueError):
+        pass
+    try:
+        return max((repository / "snapshots").iterdir(), key=lambda entry: entry.stat().st_mtime)
+    except (OSError, ValueError):
+        return None
+
+
+def _look(name: str, snapshot: Path) -> Found | None:
+    """A model, or None for what has nothing to do with diffusion in pixels."""
+    config = unet_folder(snapshot) / "config.json"
+    try:
+        if cards.read_small_json(config, within=snapshot).get("_class_name") != "UNet2DModel":
+            return None
+        cards.read_card(snapshot)
+        announced_shapes(weight_files(unet_folder(snapshot), within=snapshot))
+    except UserError as error:
+        return Found(name, snapshot, str(error)) if config.is_file() else None
+    return Found(name, snapshot)
+
+
+def hub_name(path: Path) -> str:
+    """ "organisation/model" for a snapshot in the hub's cache, "" for any other folder."""
+    for place in path.parents:
+        if place.name.startswith("models--"):
+            return place.name.removeprefix("models--").replace("--", "/")
+    return ""

@@ -1,0 +1,193 @@
+"""The installed models as a collection: bring one in, give one away, rename, copy, check, delete with a way back.
+
+Nothing is downloaded and nothing is unpickled; what comes in is opened once, from end to end, before it counts as installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.model import kind_of
+from diffusion_studio.models import cards
+from diffusion_studio.models.cards import CARD, ModelCard
+from diffusion_studio.models.folder import read_model, weights_digest
+from diffusion_studio.models.import_sources import (
+    files_of,
+    hub_name,
+    licence,
+    model_root,
+    unzipped,
+)
+from diffusion_studio.models.recognise import explain
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.storage.atomic import stage_folder, write_json
+from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
+from diffusion_studio.storage.foreign_zip import is_zip
+from diffusion_studio.storage.places import models_dir, trash
+
+
+def import_model(source: Path, name: str | None = None) -> ModelCard:
+    """Copy a diffusers folder (a pipeline or a network alone) or a zip of one among the installed models.
+
+    It is opened before and compared after. Raises `UserError` saying what is wrong, or what the source is instead.
+    """
+    source = Path(source).expanduser().absolute()
+    if source.suffix.lower() == ".zip" and is_zip(source):
+        with unzipped(source) as folder:
+            try:
+                return _import_folder(model_root(folder), name, source.stem)
+            except UserError as error:
+                raise UserError(str(error).replace(str(folder), str(source)), error.details) from None
+    if not source.is_dir():
+        raise UserError(explain(source))
+    root = model_root(source)
+    own = root.parent.name if root.name == "unet" else root.name  # every network alone is called so
+    return _import_folder(root, name, (hub_name(root) or own).split("/")[-1])
+
+
+def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
+    """`name` is what the user calls it; otherwise it keeps its title, and takes the name of its `folder`."""
+    card = cards.read_card(root)
+    kind_of(card)
+    checkpoint = read_model(root)
+    parameters = sum(weight.numel() for weight in checkpoint.network.parameters())
+    target = _free_place(name or folder)
+    with stage_folder(target) as stage:
+        for file, place in files_of(root):
+            _copy(file, stage / place, root)
+        if weights_digest(stage) != checkpoint.digest:
+            raise UserError(f"{root} changed while it was copied; try again.")
+        facts = _json(stage / CARD)
+        written = {
+            "card_version": 1,
+            "licence": licence(root),
+            **facts,
+            "title": str(name or facts.get("title") or target.name)[:120],
+            "parameters": parameters,
+            "weights_sha256": checkpoint.digest,
+        }
+        (stage / CARD).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return cards.read_card(target)
+
+
+def _copy(file: Path, target: Path, root: Path) -> None:
+    """Copy one file of the model in `root`. Raises `UserError` for what is no regular file inside that folder."""
+    target.parent.mkdir(exist_ok=True)
+    try:
+        copy_foreign(file, target, LARGEST_WEIGHTS, within=root)
+    except OSError as error:
+        if error.filename != str(file):
+            raise  # about the place it is copied to
+        raise UserError(f"{file} cannot be read: {error.strerror}.", str(error)) from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return cards.read_small_json(path) if path.is_file() else {}
+
+
+def _free_place(name: str) -> Path:
+    """A folder among the models that nobody has, named as nearly so as file systems allow."""
+    plain = re.sub(r"[^\w.+ -]+", "-", name).strip(" .-")[:80] or "model"
+    taken = {card.name.casefold() for card in cards.installed()}
+    for number in range(1, 10_000):
+        place = models_dir() / (plain if number == 1 else f"{plain}-{number}")
+        if place.name.casefold() not in taken and not os.path.lexists(place):
+            return place
+    raise UserError(f"There are too many models called “{plain}” in {models_dir()}.")
+
+
+# In place -------------------------------------------------------------------------------------------------------------
+
+
+def delete_model(name: str) -> Path:
+    """Move an installed model to the trash; `folders.restore(returned, card.path)` brings it back."""
+    return trash(_own(name, "deleted").path)
+
+
+def rename_model(name: str, title: str) -> ModelCard:
+    """Give a model another title. Its folder, by which pictures know it, keeps its name."""
+    card = _own(name, "renamed")
+    write_json(card.path / CARD, {**_json(card.path / CARD), "title": _free_title(title, card.name)})
+    return cards.read_card(card.path)
+
+
+def _free_title(title: str, name: str = "") -> str:
+    """A title in one line that no model but the one called `name` goes by."""
+    title = " ".join(title.split())[:120]
+    if not title:
+        raise UserError("A model needs a name of at least one letter.")
+    for other in cards.installed():
+        if other.name != name and title.casefold() in (other.title.casefold(), other.name.casefold()):
+            raise UserError(f"Another model is called “{title}”; choose another name.")
+    return title
+
+
+def duplicate_model(name: str, title: str | None = None) -> ModelCard:
+    """A second, independent copy of a model; a starter's copy belongs to the user."""
+    card = cards.find(name)
+    given = None if title is None else _free_title(title)
+    target = _free_place(given or f"{card.name} copy")
+    with stage_folder(target) as stage:
+        for file, place in files_of(card.path):
+            _copy(file, stage / place, card.path)
+        recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
+        facts = {**_json(stage / CARD), **recommended, "title": given or _copied_title(card.title)}
+        facts.pop("recommended_at_first", None)
+        (stage / CARD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return cards.read_card(target)
+
+
+def _copied_title(title: str) -> str:
+    """“Faces copy”, “Faces copy 2” and so on: one nobody has."""
+    for number in range(1, 10_000):
+        own = f"{title[:100]} copy" + (f" {number}" if number > 1 else "")
+        try:
+            return _free_title(own)
+        except UserError:
+            continue
+    raise UserError(f"There are too many copies of “{title}”.")
+
+
+def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
+    """Keep the settings to start from with a model; None goes back to what it came with.
+
+    They are part of an own model's card, and go with it where it is exported. A starter's folder is not written to:
+    what is recommended for it lies beside, in `cards.notes_file`. Raises `UserError` naming the first value that is wrong.
+    """
+    card = cards.find(name)
+    if values is not None:
+        settings = GenerationSettings(**{key: values[key] for key in values if key in cards.RECOMMENDED})
+        values = {key: getattr(settings, key) for key in values if key in cards.RECOMMENDED}
+    if card.starter:
+        notes = cards.notes_file(card.name)
+        if values is None:
+            notes.unlink(missing_ok=True)
+        else:
+            write_json(notes, {"recommended": values})
+    else:
+        facts = _json(card.path / CARD)
+        came_with = facts.setdefault("recommended_at_first", facts.get("recommended", {}))
+        write_json(card.path / CARD, {**facts, "recommended": came_with if values is None else values})
+    return cards.read_card(card.path, starter=card.starter)
+
+
+def set_default(name: str) -> ModelCard:
+    """The model that is used where none is named."""
+    card = cards.find(name)
+    write_json(cards.default_file(), {"model": card.name})
+    return card
+
+
+def _own(name: str, done: str) -> ModelCard:
+    card = cards.find(name) if name else None
+    if card is None:
+        raise UserError(f"Say which model is to be {done}.")
+    if card.starter:
+        raise UserError(f"{card.title} comes with the application and can not be {done}; a copy of it can.")
+    return card

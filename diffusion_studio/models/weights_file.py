@@ -1,0 +1,159 @@
+"""safetensors files, known by their content and judged by our own limits before any weight is read; read, never mapped.
+
+So a file that changes or vanishes later does no harm, and a hostile header costs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
+
+LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
+LONGEST_SIDE, MOST_SIDES = 2**31, 8
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+CONVERT = (
+    "Where you trust it, convert it with diffusers: "
+    "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW) writes safetensors."
+)
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def read_shapes(path: Path) -> Shapes:
+    """Name -> shape of every tensor in a file, from its header alone. Raises `UserError` naming the file and the fault."""
+    try:
+        with open_foreign(path, LARGEST_WEIGHTS) as file:
+            return _read_header(path, file)[0]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
+    """The shapes that a file announces, the bytes read for them, and how many the file has."""
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    length = header_length(head)
+    head += file.read(length if 2 <= length <= LARGEST_HEADER else 1)
+    return judge(path, head, size), head, size
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
+    """Every tensor of a file, and the bytes they came from."""
+    try:
+        with open_foreign(path, LARGEST_WEIGHTS) as file:
+            _, head, size = _read_header(path, file)  # before memory is taken for what is no file of weights
+            blob = head + file.read(size - len(head))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    judge(path, blob, len(blob))
+    try:
+        tensors = load(blob)
+    except Exception as error:  # the library's own exceptions are several and change
+        raise UserError(f"{path} is damaged.", details=str(error)) from None
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor.float()).all():  # as float32, which is what draws
+            raise UserError(f"{path}: weight {quoted(name)} is not finite; the model was saved broken.")
+    return tensors, blob
+
+
+def header_length(head: bytes) -> int:
+    return int(struct.unpack("<Q", head[:8])[0]) if len(head) >= 8 else 0
+
+
+def looks_pickled(head: bytes) -> bool:
+    """A zip, as torch writes since 1.6, or a bare pickle of protocol 2 to 5, as it wrote before."""
+    return head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
+
+
+def judge(path: Path, head: bytes, size: int) -> Shapes:
+    """The shapes that the first bytes of a file of `size` bytes announce; the first limit broken is a `UserError`."""
+    length = header_length(head)
+    fits = 2 <= length <= min(LARGEST_HEADER, size - 8)
+    if (
+        not fits or head[8:9] != b"{"
+    ):  # a header's length may begin with the bytes of a pickle, so this comes first
+        if looks_pickled(head):
+            raise UserError(
+                f"{path} is a pickle, which can run code when opened, whatever its name says. {CONVERT}"
+            )
+        if length > LARGEST_HEADER and head[8:9] == b"{":
+            raise UserError(f"{path} has a header of more than {LARGEST_HEADER >> 20} MB.")
+        raise UserError(f"{path} is not a safetensors file, or was cut off (its header does not fit).")
+    header = _table(path, head[8 : 8 + length])
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise UserError(f"{path} is damaged: its metadata is not a table of texts.")
+    if sum(len(key) + len(value) for key, value in metadata.items()) > LARGEST_METADATA:
+        raise UserError(f"{path} carries more than {LARGEST_METADATA >> 20} MB of metadata.")
+    if not 1 <= len(header) <= MOST_TENSORS:
+        raise UserError(f"{path} holds {len(header)} tensors; 1 to {MOST_TENSORS} are allowed.")
+    places = [_place(path, name, facts) for name, facts in header.items()]
+    _check_places(path, places, size - 8 - length)
+    return {name: tuple(facts["shape"]) for name, facts in header.items()}
+
+
+def _table(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: its header is not proper JSON ({str(error)[:80]}).") from None
+    if not isinstance(header, dict):
+        raise UserError(f"{path} is damaged: its header is not a table of tensors.")
+    return header
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("the same key stands twice")
+    return dict(pairs)
+
+
+def _place(path: Path, name: str, facts: Any) -> tuple[int, int]:
+    """Where one tensor's bytes begin and end."""
+    if not isinstance(facts, Mapping) or set(facts) != {"dtype", "shape", "data_offsets"}:
+        raise UserError(f"{path} is damaged: tensor {quoted(name)} is not described properly.")
+    kind, shape, offsets = facts["dtype"], facts["shape"], facts["data_offsets"]
+    if not (isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2):
+        raise UserError(f"{path} is damaged: tensor {quoted(name)} is not described properly.")
+    if not isinstance(kind, str) or kind not in BYTES:
+        raise UserError(
+            f"{path}: tensor {quoted(name)} is {str(kind)[:20]}; only floating-point weights "
+            f"({', '.join(BYTES)}) can be opened."
+        )
+    whole = all(type(number) is int for number in (*shape, *offsets))
+    if not whole or len(shape) > MOST_SIDES or not all(0 <= side < LONGEST_SIDE for side in shape):
+        raise UserError(f"{path} is damaged: tensor {quoted(name)} has an impossible shape.")
+    start, end = offsets
+    if end - start != math.prod(shape) * BYTES[kind]:
+        raise UserError(f"{path} is damaged: tensor {quoted(name)} does not have the bytes its shape needs.")
+    return start, end
+
+
+def _check_places(path: Path, places: list[tuple[int, int]], size: int) -> None:
+    """Every tensor's bytes follow the last one's, without hole or overlap, to the end of the file."""
+    expected = 0
+    for start, end in sorted(places):
+        if start != expected:
+            raise UserError(f"{path} is damaged: its tensors overlap or leave a hole.")
+        expected = end
+    if expected != size:
+        raise UserError(
+            f"{path} was cut off or has something appended: {size} bytes of weights where {expected} belong."
+        )
+
+
+def quoted(name: str) -> str:
+    """A foreign name as it may be shown: short, and nothing in it that a terminal would obey."""
+    return repr(name if len(name) <= 80 else name[:79] + "…")

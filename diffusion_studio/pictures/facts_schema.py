@@ -1,0 +1,95 @@
+"""The schema of what a picture's metadata says besides the settings: each fact by its name, with the test a value must pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import LARGEST_SEED, from_dict, options
+
+LONGEST = 500  # characters of one text, entries of one list
+
+
+def _whole(low: int, high: int = 2**53) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST
+
+
+def _hash(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{6,64}", value) is not None
+
+
+def _time(value: Any) -> bool:
+    try:
+        return _text(value) and bool(datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _batch(value: Any) -> bool:
+    known = {"seed": _whole(0), "count": _whole(1, 64), "index": _whole(0, 63)}
+    return isinstance(value, dict) and all(key in known and known[key](entry) for key, entry in value.items())
+
+
+def _film(value: Any) -> bool:
+    return isinstance(value, dict) and not from_dict(FilmSettings, value)[1]
+
+
+def _walk(value: Any) -> bool:
+    """The seeds a film walks along, with so many frames from one to the next."""
+    if not isinstance(value, dict) or set(value) != {"seeds", "frames", "loop"}:
+        return False
+    seeds, seed = value["seeds"], _whole(0, LARGEST_SEED)
+    named = isinstance(seeds, list) and 2 <= len(seeds) <= LONGEST and all(seed(entry) for entry in seeds)
+    return named and _whole(1, 65_535)(value["frames"]) and isinstance(value["loop"], bool)
+
+
+def _compare(value: Any) -> bool:
+    """The one or two axes of a sheet: which setting, and its values from left to right or from top to bottom."""
+    return isinstance(value, list) and len(value) in (1, 2) and all(map(_axis, value))
+
+
+def _axis(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {"setting", "values"}:
+        return False
+    name, values = value["setting"], value["values"]
+    known = isinstance(name, str) and name in options(GenerationSettings) and isinstance(values, list)
+    if not known or (name == "model" and not all(map(is_name, values))):
+        return False
+    short = all(isinstance(entry, str | int | float) and len(str(entry)) <= LONGEST for entry in values)
+    if not short or not 1 <= len(values) <= LONGEST:
+        return False
+    return not any(from_dict(GenerationSettings, {name: entry})[1] for entry in values)
+
+
+FACTS: dict[str, Callable[[Any], bool]] = {
+    "model_title": _text,
+    "model_hash": _hash,
+    "class": _text,
+    "width": _whole(1, 65535),
+    "height": _whole(1, 65535),
+    "batch": _batch,
+    "sheet": lambda value: isinstance(value, bool),
+    "film": _film,
+    "walk": _walk,
+    "compare": _compare,
+    "time": _time,
+    "device": _text,
+    "precision": _text,
+    "threads": _whole(1, 65535),
+    "torch": _text,
+    "app_version": _text,
+}
+
+
+def is_name(value: Any) -> bool:
+    """Whether this can be the name of an installed model: never a path."""
+    plain = isinstance(value, str) and len(value) <= LONGEST and not value.startswith(".")
+    return plain and not set(value) & {"/", "\\", "\0", "\n", "\r"}

@@ -1,0 +1,164 @@
+"""Pictures' files read back: what they are, what they say of how they were made, and which installed model made them."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
+from diffusion_studio.pictures import embedding, metadata
+from diffusion_studio.settings.generation import GenerationSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A picture's file as read. `given` are the settings it really names; `settings` has defaults for the rest."""
+
+    path: Path
+    width: int
+    height: int
+    format: str
+    settings: GenerationSettings | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # model_title, model_hash, time, batch, …
+    refused: list[str] = field(default_factory=list)  # what the file says and was not taken, a sentence each
+    parameters: str | None = None  # the line of parameters as it stands there, whoever wrote it: plain text
+    block: str | None = None  # our own JSON as it stands there: plain text
+    ours: bool = False  # the settings are from our own JSON, which names all of them
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    def pixels(self) -> np.ndarray:
+        """(height, width, 3) uint8, upright, the first frame, over white where it is transparent."""
+        import numpy as np
+
+        from diffusion_studio.pictures.contents import Refused
+        from diffusion_studio.pictures.decoding import open_picture
+
+        try:
+            return np.array(open_picture(self.path).image)
+        except Refused as reason:
+            raise UserError(f"{self.path} cannot be opened: {reason}.") from None
+
+
+def read(path: Path) -> Record:
+    """What a picture is and says of how it was made; pixels are not kept. Raises `UserError` for what is no picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    from diffusion_studio.pictures.file_kinds import FORMATS
+
+    path = Path(path)
+    _check_file(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what the picture holds; the limits here are our own
+            with Image.open(path, formats=FORMATS) as image:
+                return _record(path, image)
+    except UserError:
+        raise
+    except UnidentifiedImageError:
+        raise UserError(f"{path} is not a picture that can be read ({', '.join(FORMATS)}).") from None
+    except Image.DecompressionBombError:
+        raise UserError(_too_large(path)) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or 'it is damaged'}.", str(error)) from None
+    except Exception as error:  # decoders raise anything on damaged files
+        raise UserError(
+            f"{path} is damaged and cannot be read.", f"{type(error).__name__}: {error}"
+        ) from None
+
+
+def find_model(record: Record) -> cards.ModelCard:
+    """The installed model that drew a picture, by its name or the hash of its weights, never by a path."""
+    names = [str(record.given.get("model", "")), str(record.facts.get("model_title", ""))]
+    digest = str(record.facts.get("model_hash", ""))
+    for name in filter(None, names):
+        with suppress(UserError):
+            return cards.find(name)
+    card = cards.find_by_hash(digest) if digest else None
+    if card is not None:
+        return card
+    called = next(filter(None, [*names, digest]), "")
+    if not called:
+        raise UserError(f"{record.path} does not say which model drew it.")
+    known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
+    raise UserError(
+        f"The model “{called[:80]}” that drew {record.path} is not installed; installed are: {known}."
+    )
+
+
+def _check_file(path: Path) -> None:
+    from diffusion_studio.storage.foreign_file import LARGEST_PICTURE as MOST_BYTES
+
+    try:
+        facts = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        raise UserError(f"{path} cannot be read: {reason}.", str(error)) from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise UserError(f"{path} is not a file.")
+    if facts.st_size > MOST_BYTES:
+        raise UserError(f"{path} is larger than {MOST_BYTES >> 20} MB, which no picture here is.")
+
+
+def _too_large(path: Path) -> str:
+    from diffusion_studio.pictures.decoding import MOST_PIXELS
+
+    return f"{path} unpacks to more than {MOST_PIXELS // 10**6} million pixels, which are too many."
+
+
+def _record(path: Path, image: Image) -> Record:
+    from diffusion_studio.pictures.decoding import MOST_PIXELS
+
+    width, height, format = image.width, image.height, str(image.format)
+    if width * height > MOST_PIXELS:
+        raise UserError(_too_large(path))
+    own = line = None
+    refused = []
+    try:
+        if (format != "PNG" or "exif" in image.info) and image.getexif().get(0x0112) in TURNED:
+            width, height = height, width
+        own, line = embedding.texts(image)
+    except Exception as error:  # hostile EXIF and text raise anything
+        refused.append(f"Its metadata is damaged ({type(error).__name__}).")
+    found, ours = _understand(own, line)
+    return Record(
+        path=path,
+        width=width,
+        height=height,
+        format=format,
+        settings=GenerationSettings(**found.given) if found.given else None,
+        given=found.given,
+        facts=found.facts,
+        refused=refused + found.refused,
+        parameters=line if line is None or len(line) <= metadata.MOST_BYTES else None,
+        block=own if own is None or len(own) <= metadata.MOST_BYTES else None,
+        ours=ours,
+    )
+
+
+def _understand(own: str | None, line: str | None) -> tuple[metadata.Found, bool]:
+    """Our own JSON where it can be used, else the line of parameters; and whether it was our own."""
+    refused: list[str] = []
+    for text, parse in ((own, metadata.parse_block), (line, metadata.parse_line)):
+        if text is not None:
+            found = parse(text)
+            if isinstance(found, metadata.Found):
+                found.refuse(*refused)
+                return found, text is own
+            refused.append(found)
+    return metadata.Found(refused=refused), False

@@ -1,0 +1,148 @@
+"""Pictures to start from and their masks, kept under the hash of their pixels, so that settings can name them for ever.
+
+What is kept is the picture as it is seen: upright, the first frame, over white. A model sees it cropped and resized by `fit`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.atomic import write_atomic
+from diffusion_studio.storage.places import data_dir
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from diffusion_studio.settings.generation import GenerationSettings
+
+LARGEST = 1024  # pixels a side; no model here draws as large, and copies should stay small
+
+
+def folder() -> Path:
+    return data_dir() / "sources"
+
+
+def keep(picture: Path | np.ndarray) -> str:
+    """Keep a copy of a picture, a file or (H, W, 3) uint8; returns its digest. Raises `UserError` for what is no picture."""
+    return _keep(_small(_opened(picture) if isinstance(picture, Path) else _image(picture)))
+
+
+def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
+    """Keep a mask, a file or (H, W) uint8, white where a picture is drawn anew; `feather`: softness of its edge in its pixels."""
+    from PIL import ImageFilter
+
+    image = _small((_opened(picture) if isinstance(picture, Path) else _image(picture)).convert("L"))
+    if feather > 0:
+        image = image.filter(ImageFilter.GaussianBlur(feather))
+    return _keep(image)
+
+
+def load(digest: str) -> np.ndarray:
+    """(H, W, 3) uint8 of a kept picture."""
+    import numpy as np
+
+    return np.array(_load(digest, "The picture these settings start from").convert("RGB"))
+
+
+def load_mask(digest: str) -> np.ndarray:
+    """(H, W) uint8 of a kept mask."""
+    import numpy as np
+
+    return np.array(_load(digest, "The mask of these settings").convert("L"))
+
+
+def has(digest: str) -> bool:
+    return _place(digest).is_file()
+
+
+def fit(picture: np.ndarray, size: int) -> np.ndarray:
+    """(size, size, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
+    from PIL import Image
+
+    from diffusion_studio.pictures.fitting import fit as see
+
+    return see(Image.fromarray(picture), size).transpose(1, 2, 0)
+
+
+def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """(size, size), as `fit` does with the picture it belongs to."""
+    import numpy as np
+
+    return fit(np.repeat(mask[..., None], 3, axis=2), size)[..., 0]
+
+
+def named_by(settings: GenerationSettings, size: int) -> dict[str, np.ndarray | None]:
+    """The `source` and `mask` that settings name, for a model of this size; None where they name none."""
+    source = load(settings.source) if settings.source else None
+    mask = load_mask(settings.mask) if settings.mask else None
+    if source is not None and mask is not None:
+        _check_together(source, mask)
+    return {
+        "source": None if source is None else fit(source, size),
+        "mask": None if mask is None else fit_mask(mask, size),
+    }
+
+
+def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
+    """A mask covers the picture as it is, or the square that a model sees of it."""
+    (height, width), (tall, wide) = source.shape[:2], mask.shape
+    whole = abs(wide * height - tall * width) <= max(width, height) + max(wide, tall)  # rounded to pixels
+    if not whole and wide != tall:
+        raise UserError(
+            f"The mask is {wide}×{tall} and the start picture {width}×{height}: a mask must have the proportions of its "
+            "picture, or be square, as a model sees it."
+        )
+
+
+def _opened(path: Path) -> Image:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, and no picture.")
+    from diffusion_studio.pictures.contents import Refused
+    from diffusion_studio.pictures.decoding import open_picture
+
+    try:
+        return open_picture(path).image
+    except Refused as reason:
+        raise UserError(f"{path} cannot be opened: {reason}.") from None
+
+
+def _image(pixels: np.ndarray) -> Image:
+    import numpy as np
+    from PIL import Image
+
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
+        raise ValueError(f"a picture must be (H, W, 3) or (H, W) uint8, not {pixels.shape} {pixels.dtype}")
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _small(image: Image) -> Image:
+    from PIL import Image
+
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return image
+
+
+def _keep(image: Image) -> str:
+    digest = hashlib.sha256(
+        f"{image.mode} {image.width} {image.height} ".encode() + image.tobytes()
+    ).hexdigest()
+    if not has(digest):
+        png = io.BytesIO()
+        image.save(png, "PNG")
+        write_atomic(_place(digest), png.getvalue())
+    return digest
+
+
+def _load(digest: str, what: str) -> Image:
+    if not has(digest):
+        raise UserError(f"{what} is not among those kept here; open it again.", f"sha256 {digest}")
+    return _opened(_place(digest))
+
+
+def _place(digest: str) -> Path:
+    return folder() / f"{digest}.png"

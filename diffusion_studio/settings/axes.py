@@ -1,0 +1,162 @@
+"""What pictures are compared along: a setting and the values it takes, from left to right or from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import options, show_number, value_types
+
+AXES = (
+    "sampler",
+    "spacing",
+    "steps",
+    "guidance",
+    "class_label",
+    "seed",
+    "model",
+    "until",
+    "eta",
+    "churn",
+    "clipping",
+    "strength",
+    "resamples",
+    "variation_strength",
+)
+MOST_CELLS = 400
+RANGE = re.compile(r"(?P<first>[^:]+?)\.\.(?P<last>[^:]+?)(?::(?P<step>.+))?")
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A field of `GenerationSettings`, one of `AXES`, and its values, each allowed and there only once."""
+
+    setting: str
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        if self.setting not in AXES:
+            raise UserError(f"{self.setting[:60]!r} can not be compared; what can: {', '.join(words())}.")
+        object.__setattr__(self, "values", tuple(_checked(self.setting, value) for value in self.values))
+        if not 1 <= len(self.values) <= MOST_CELLS:
+            raise UserError(f"{self.label}: there can be 1 to {MOST_CELLS} values, not {len(self.values)}.")
+        twice = next((value for value in self.values if self.values.count(value) > 1), None)
+        if twice is not None:
+            raise UserError(f"{self.label}: {value_text(twice)} is there twice.")
+
+    @property
+    def label(self) -> str:
+        return options(GenerationSettings)[self.setting].label
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"setting": self.setting, "values": list(self.values)}
+
+
+def words() -> list[str]:
+    """What the settings that can be compared are called on the command line."""
+    return [_word(name) for name in AXES]
+
+
+def parse_axis(text: str) -> Axis:
+    """“sampler=ddim,heun”, “steps=10,20,50”, “guidance=1..4:0.5”. Raises `UserError` for what makes no axis."""
+    name, equals, listed = text.partition("=")
+    setting = _setting(name.strip())
+    if not equals or not listed.strip():
+        raise UserError(f"{_word(setting)} needs values, as in {_word(setting)}={_example(setting)}.")
+    return Axis(setting, parse_values(setting, listed))
+
+
+def parse_values(setting: str, text: str) -> tuple[Value, ...]:
+    """Values separated by commas; numbers may also be a range, first..last or first..last:step."""
+    kind, _ = value_types(GenerationSettings)[setting]
+    found: list[Value] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ends = RANGE.fullmatch(part) if kind in (int, float) else None
+        found.extend(_range(setting, kind, ends) if ends else [_read(setting, kind, part)])
+    return tuple(found)
+
+
+def _range(setting: str, kind: type, ends: re.Match[str]) -> list[Value]:
+    first, last = _read(setting, kind, ends["first"]), _read(setting, kind, ends["last"])
+    step = _read(setting, kind, ends["step"] or "1")
+    assert not isinstance(first, str) and not isinstance(last, str) and not isinstance(step, str)
+    if step <= 0 or last < first:
+        raise UserError(f"“{ends[0][:60]}” is no range; write first..last or first..last:step.")
+    count = math.floor((last - first) / step + 1e-9) + 1
+    if count > MOST_CELLS:
+        raise UserError(f"“{ends[0][:60]}” has {count} values; {MOST_CELLS} are the most.")
+    return [_tidy(first + k * step) for k in range(count)]
+
+
+def _tidy(number: int | float) -> int | float:
+    """Without the tail that adding tenths leaves."""
+    return round(number, 10) if isinstance(number, float) else number
+
+
+def _read(setting: str, kind: type, text: str) -> Value:
+    text = text.strip()
+    if kind is str:
+        return text
+    try:
+        number: int | float = kind(text)
+    except ValueError:
+        whole = "a whole number" if kind is int else "a number"
+        raise UserError(
+            f"{options(GenerationSettings)[setting].label} must be {whole}, not “{text[:60]}”."
+        ) from None
+    if not math.isfinite(number):
+        _checked(setting, number)  # says what is allowed
+    return number
+
+
+def _checked(setting: str, value: Any) -> Value:
+    if value is None:
+        raise UserError(f"{options(GenerationSettings)[setting].label} needs a value to be compared.")
+    kept: Value = getattr(GenerationSettings(**{setting: value}), setting)
+    return kept
+
+
+def _setting(name: str) -> str:
+    wanted = name.casefold().replace("_", "-")
+    for setting in AXES:
+        label = options(GenerationSettings)[setting].label.casefold().replace(" ", "-")
+        if wanted.replace(" ", "-") in (_word(setting), setting.replace("_", "-"), label):
+            return setting
+    raise UserError(f"“{name[:60]}” can not be compared; what can: {', '.join(words())}.")
+
+
+def _word(setting: str) -> str:
+    return (options(GenerationSettings)[setting].flag or setting).replace("_", "-")
+
+
+def _example(setting: str) -> str:
+    facts = options(GenerationSettings)[setting]
+    if facts.choices is not None:
+        return ",".join(list(facts.choices)[:2])
+    return {"model": "NAME,run:NAME@STEP", "class_label": "NAME,NAME", "steps": "10,20,50"}.get(
+        setting, "0,1"
+    )
+
+
+def value_text(value: Value) -> str:
+    return value if isinstance(value, str) else show_number(value)
+
+
+def value_label(setting: str, value: Value) -> str:
+    """What a column or a row is headed with."""
+    choices = options(GenerationSettings)[setting].choices
+    if choices is not None:
+        return choices[str(value)]
+    if setting == "class_label":
+        name = str(value).replace("_", " ").strip()
+        return name[:1].upper() + name[1:] or "Any"
+    if setting == "until":
+        return f"step {value}" if value else "to the end"
+    if setting == "model":
+        return str(value).removeprefix("run:").replace("@", " at step ") if value else "default"
+    return value_text(value)

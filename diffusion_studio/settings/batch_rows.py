@@ -1,0 +1,53 @@
+"""The batch a picture was drawn in: which row of the network's work was whose.
+
+A processor adds in another order when it works on another number of pictures, and in the last rows of a batch otherwise than in
+the first. So the bits of a picture depend on the size of its batch and on its place there, though not on the other pictures.
+Settings keep both as text: the pictures row by row, as their places in the batch the settings describe, with “-” for one that
+is not among them. Empty: `count` rows in order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from diffusion_studio.errors import UserError
+
+LARGEST = 64  # rows
+OTHER = "-"
+ROWS = re.compile(rf"((-|\d{{1,2}})(,(-|\d{{1,2}})){{0,{LARGEST - 1}}})?")
+
+
+def read_batch(value: Any) -> str:
+    """The text as it is. Raises `UserError` for what is none."""
+    if not isinstance(value, str) or not ROWS.fullmatch(value):
+        raise UserError(
+            f"A batch must be at most {LARGEST} places of pictures, or “{OTHER}”, with commas between."
+        )
+    return value
+
+
+def rows(settings: Any) -> list[str]:
+    """The picture in each row, as text."""
+    return settings.batch.split(",") if settings.batch else [str(place) for place in range(settings.count)]
+
+
+def of_pictures(pictures: Sequence[int]) -> str:
+    """Of these pictures, in this order."""
+    return ",".join(map(str, pictures))
+
+
+def alone(settings: Any, index: int) -> str:
+    """What becomes of a batch when its picture `index` is the only one the settings describe."""
+    own = ["0" if row == str(index) else OTHER for row in rows(settings)]
+    return "" if own == ["0"] else ",".join(own)
+
+
+def places(settings: Any, pictures: Sequence[int]) -> tuple[list[int], int]:
+    """The rows of these pictures and the number of all rows; those of a batch of their own where one is in no row."""
+    whole = rows(settings)
+    wanted = [str(picture) for picture in pictures]
+    if not set(wanted) <= set(whole):
+        return list(range(len(wanted))), len(wanted)
+    return [whole.index(row) for row in wanted], len(whole)

@@ -1,0 +1,143 @@
+"""Options of settings classes: what a form, a parser, metadata and a check need to know of one, and the one check of them all.
+
+A settings class is a frozen dataclass whose fields come from `option()`; a field from `carried()` has no row of its own
+anywhere and travels along.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from diffusion_studio.errors import UserError
+
+DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"}
+PRECISIONS = {"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+LARGEST_SEED = 2**32 - 1  # fits every generator in use elsewhere, and a spin box of doubles
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Everything a form, a parser and a check need to know of one setting."""
+
+    label: str
+    help: str
+    min: float | None = None
+    max: float | None = None
+    choices: Mapping[str, str] | None = None  # value -> what the user reads
+    more: bool = False  # belongs under "More" in the window
+    flag: str | None = None  # command-line name where it differs from the field's
+
+
+def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:
+    return field(default=default, metadata={"option": Option(label, help, **facts)})
+
+
+def carried(default: Any, read: Callable[[Any], Any]) -> Any:
+    """A field that is no option: `read` makes its value of what was given or stood in a file, or raises `UserError`."""
+    return field(default=default, metadata={"read": read})
+
+
+@cache
+def options(kind: type) -> dict[str, Option]:
+    """The options of a settings class by field name, in order."""
+    return {f.name: f.metadata["option"] for f in dataclasses.fields(kind) if "option" in f.metadata}
+
+
+@cache
+def readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+    """What reads each carried field."""
+    return {f.name: f.metadata["read"] for f in dataclasses.fields(kind) if "read" in f.metadata}
+
+
+@cache
+def value_types(kind: type) -> dict[str, tuple[type, bool]]:
+    """Field name -> (plain type, whether None is allowed)."""
+    result = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        if name not in options(kind):
+            continue
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        plain = next(part for part in parts if part is not type(None))
+        result[name] = (plain, type(None) in parts)
+    return result
+
+
+def check(settings: Any) -> None:
+    """Raise `UserError` naming the first option whose type, range or choice is wrong; ints given for floats are converted."""
+    owner: type = type(settings)
+    for name, read in readers(owner).items():
+        object.__setattr__(settings, name, read(getattr(settings, name)))
+    for name, (kind, optional) in value_types(owner).items():
+        value, facts = getattr(settings, name), options(owner)[name]
+        if value is None and optional:
+            continue
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            with suppress(OverflowError):  # a whole number no float can hold is refused below
+                value = float(value)
+                object.__setattr__(settings, name, value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise UserError(f"{facts.label} must be {_kind_name(kind)}, not {_short(repr(value))}.")
+        if facts.choices is not None and value not in facts.choices:
+            raise UserError(
+                f"{facts.label} “{_short(value)}” is not known; choose one of: {', '.join(facts.choices)}."
+            )
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_range(facts, value)
+
+
+def _check_range(facts: Option, value: float) -> None:
+    low, high = facts.min, facts.max
+    finite = isinstance(value, int) or math.isfinite(value)  # a whole number may be too large to ask that of
+    if not finite or (low is not None and value < low) or (high is not None and value > high):
+        raise UserError(
+            f"{facts.label} must be between {show_number(low)} and {show_number(high)}, not {show_number(value)}."
+        )
+
+
+def show_number(value: float | None) -> str:
+    """Whole numbers with all their digits, as long as that can be read."""
+    return _short(value) if isinstance(value, int) or value is None else f"{value:g}"
+
+
+def _kind_name(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "text", bool: "yes or no"}[kind]
+
+
+def _short(text: object, length: int = 60) -> str:
+    string = str(text)
+    return string if len(string) <= length else string[: length - 1] + "…"
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    return dataclasses.asdict(settings)
+
+
+def from_dict(kind: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Settings from foreign data: each bad or unknown value falls back by itself; the second result says which, and why."""
+    known, refused = options(kind), []
+    good: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known and name not in readers(kind):
+            refused.append(f"“{_short(name)}” is not a setting.")
+            continue
+        try:
+            kind(**{name: value})
+        except UserError as error:
+            refused.append(str(error))
+        else:
+            good[name] = value
+    return kind(**good), refused
+
+
+def changed(settings: Any) -> dict[str, Any]:
+    """Only what differs from the defaults: what preferences and command lines need to say."""
+    defaults = type(settings)()
+    return {k: v for k, v in to_dict(settings).items() if v != getattr(defaults, k)}

@@ -1,0 +1,106 @@
+"""How finished pictures are written: format, what they say of themselves, their names, and where; shared by window and
+command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.options import check, option
+
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "webp-lossless": "WebP, lossless"}
+ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "webp-lossless": ".webp"}
+TOKENS = {
+    "date": "the day, as 2026-11-23",
+    "time": "the time, as 143005",
+    "seed": "the seed",
+    "model": "the model's name",
+    "sampler": "the sampler",
+    "steps": "how many steps",
+    "index": "the picture's place in its batch, from 1",
+}
+LONGEST_PATTERN, LONGEST_NAME = 120, 150  # characters; bytes, which leaves room for an ending and a number
+UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # what one of the systems allows in no name
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices, to Windows
+PART = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavingSettings:
+    format: str = option(
+        "png",
+        choices=FORMATS,
+        label="Format",
+        help="of finished pictures; PNG and lossless WebP keep every pixel as it was drawn",
+    )
+    quality: int = option(
+        90,
+        min=1,
+        max=100,
+        label="Quality",
+        help="of JPEG and WebP: high is large and exact, low is small and blurred",
+    )
+    metadata: bool = option(
+        True,
+        label="Settings inside",
+        help="whether what made a picture is written into it; without, a file holds nothing but pixels",
+    )
+    pattern: str = option(
+        "{time}-{seed}",
+        label="Names",
+        flag="name-pattern",
+        help=f"of finished pictures, made of text and {', '.join(f'{{{name}}}' for name in TOKENS)}",
+    )
+    folder: str = option(
+        "", label="Folder", help="where finished pictures are kept; empty: in the Pictures folder"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_pattern(self.pattern)
+        if self.folder and (not Path(self.folder).is_absolute() or "\0" in self.folder):
+            raise UserError(f"The folder of the pictures must be a whole path, not “{self.folder[:60]}”.")
+
+    @property
+    def ending(self) -> str:
+        return ENDINGS[self.format]
+
+
+def check_pattern(pattern: str) -> None:
+    if not pattern.strip() or len(pattern) > LONGEST_PATTERN:
+        raise UserError(f"A pattern for names must have 1 to {LONGEST_PATTERN} characters.")
+    unknown = [name for name in PART.findall(pattern) if name not in TOKENS]
+    if unknown:
+        raise UserError(f"Names can not hold “{{{unknown[0][:40]}}}”; there are: {', '.join(TOKENS)}.")
+    rest = PART.sub("", pattern)
+    if "{" in rest or "}" in rest:
+        raise UserError("A brace in a pattern for names is not closed, as in {seed}.")
+    found = UNSAFE.search(rest)
+    if found:
+        shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
+        raise UserError(f"Names can not hold “{shown}”, which some systems do not allow.")
+    if pattern.startswith("."):
+        raise UserError("Names can not begin with a dot: such files are hidden.")
+
+
+def file_name(pattern: str, settings: Any, facts: Mapping[str, Any], moment: datetime) -> str:
+    """The name a pattern gives a picture, without ending; fit for every system, whatever its model is called."""
+    batch = facts.get("batch")
+    place = batch.get("index", 0) if isinstance(batch, Mapping) else 0
+    values = {
+        "date": f"{moment:%Y-%m-%d}",
+        "time": f"{moment:%H%M%S}",
+        "seed": "random" if settings.seed is None else settings.seed,
+        "model": settings.model or facts.get("model_title") or "model",
+        "sampler": settings.sampler,
+        "steps": settings.steps,
+        "index": place + 1 if isinstance(place, int) else 1,
+    }
+    name = PART.sub(lambda match: UNSAFE.sub("-", str(values.get(match[1], ""))), pattern)
+    name = name.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore").strip(" .") or "picture"
+    return f"_{name}" if RESERVED.match(name) else name

@@ -1,0 +1,116 @@
+"""Where everything lives: the platform's own places, or all under `DIFFUSION_STUDIO_HOME`.
+
+A place is made when something is first written there, by the functions of `writing` that are offered here too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.atomic import (
+    move,
+    read_json,
+    shorten,
+)
+
+APP = "diffusion-studio"
+
+
+def config_dir() -> Path:
+    return _place("config") or platformdirs.user_config_path(APP, appauthor=False)
+
+
+def data_dir() -> Path:
+    return _place("data") or platformdirs.user_data_path(APP, appauthor=False)
+
+
+def models_dir() -> Path:
+    """The user's own models; the starter models are `resource("models")`."""
+    return _place("models") or data_dir() / "models"
+
+
+def runs_dir() -> Path:
+    """Training runs with their checkpoints."""
+    return _place("runs") or data_dir() / "runs"
+
+
+def outputs_dir() -> Path:
+    """The pictures: this folder is the gallery. The user may have chosen another than the usual one."""
+    chosen = kept_section("outputs").get("folder")
+    if isinstance(chosen, str) and chosen and "\0" not in chosen and Path(chosen).is_absolute():
+        return Path(chosen)
+    return usual_outputs_dir()
+
+
+def usual_outputs_dir() -> Path:
+    """In the platform's Pictures folder."""
+    return _place("outputs") or platformdirs.user_pictures_path() / "Diffusion Studio"
+
+
+def kept_section(name: str) -> Mapping[str, Any]:
+    """What settings.json, where the window keeps what it is told, says under this name: unchecked, nothing where it is broken."""
+    path = config_dir() / "settings.json"
+    try:
+        facts = path.stat()
+    except OSError:
+        return {}
+    stamp = (str(path), facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)
+    settled = (
+        time.time_ns() - facts.st_mtime_ns > 2_500_000_000
+    )  # else it may change again within one tick of the clock
+    if (
+        _kept.get("stamp") != stamp or not settled
+    ):  # asked for at every picture: read only when it has changed
+        try:
+            whole = read_json(path)
+        except (OSError, UserError):
+            whole = {}
+        _kept.update(stamp=stamp, whole=whole if isinstance(whole, dict) else {})
+    section = _kept["whole"].get(name)
+    return section if isinstance(section, dict) else {}
+
+
+_kept: dict[str, Any] = {}
+
+
+def cache_dir() -> Path:
+    """What can be made again, and may be deleted at any time."""
+    return _place("cache") or platformdirs.user_cache_path(APP, appauthor=False)
+
+
+def log_dir() -> Path:
+    return _place("logs") or platformdirs.user_log_path(APP, appauthor=False)
+
+
+def _place(name: str) -> Path | None:
+    home = os.environ.get("DIFFUSION_STUDIO_HOME")
+    return Path(home).expanduser().absolute() / name if home else None
+
+
+def resource(name: str) -> Path:
+    """A file or folder of `resources/`: in the package where a wheel put it, else beside the package in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "resources"
+    return (installed if installed.is_dir() else package.parent / "resources") / name
+
+
+def trash(path: Path) -> Path:
+    """Move a file or folder to the trash; returns where it is now, for `restore`."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    trashed = data_dir() / "trash" / f"{stamp}-{shorten(path.name, 200)}"
+    move(path, trashed)
+    return trashed
+
+
+def restore(trashed: Path, original: Path) -> Path:
+    """Move what was trashed back to where it was; what has come to be there since is not overwritten: `UserError`."""
+    move(trashed, original)
+    return original

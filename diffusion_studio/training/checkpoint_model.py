@@ -1,0 +1,67 @@
+"""A checkpoint of a training run as a model that draws, without publishing it: “run:NAME” and “run:NAME@STEP”."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.model import UNetModel, device_faults
+from diffusion_studio.machine import devices
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.folder import Checkpoint, scheduler_config
+from diffusion_studio.settings.options import from_dict
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training import runs
+from diffusion_studio.training.publish import read_average
+
+NAME = re.compile(r"run:(?P<run>[^@]+)(?:@(?P<step>\d{1,9}))?")
+
+
+def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto") -> UNetModel:
+    """The averaged weights of a run at a step, or of its newest whole checkpoint. Raises `UserError` where there is none."""
+    named = NAME.fullmatch(name)
+    if named is None:
+        raise UserError(
+            f"“{name[:80]}” names no checkpoint; write run:NAME for the newest, or run:NAME@STEP."
+        )
+    run = runs.find(named["run"])
+    checkpoint = _checkpoint(run, named["step"])
+    chosen = devices.choose_device(device)
+    network, origin = read_average(run, checkpoint)
+    settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
+    schedule = NoiseSchedule.from_config(scheduler_config(origin.schedule, settings.prediction))
+    card = ModelCard(
+        name=f"run:{run.name}@{int(checkpoint.name)}",
+        path=checkpoint,
+        title=f"{settings.name or run.name} at step {int(checkpoint.name)}",
+        size=network.config.sample_size or settings.size,
+        channels=network.config.in_channels,
+        classes=origin.classes,
+        class_count=network.config.num_class_embeds or 0,
+        null_class=len(origin.classes) if origin.classes else None,
+        parameters=sum(weight.numel() for weight in network.parameters()),
+        prediction=settings.prediction,
+        schedule=schedule.config,
+        network=network.config,
+    )
+    with device_faults(chosen):
+        known = Checkpoint(network, schedule, digest="")
+        return UNetModel(card, known, chosen, devices.choose_precision(precision, chosen))
+
+
+def _checkpoint(run: runs.Run, step: str | None) -> Path:
+    if step is None:
+        newest, _ = runs.newest_checkpoint(run)
+        if newest is None:
+            raise UserError(f"The run “{run.name}” has no whole checkpoint yet.")
+        return newest
+    there = list(runs.checkpoints(run))
+    for path in there:
+        if int(path.name) == int(step):
+            if not runs.verified(path):
+                raise UserError(f"The checkpoint of “{run.name}” at step {step} is damaged.")
+            return path
+    steps = ", ".join(str(int(path.name)) for path in there) or "none"
+    raise UserError(f"The run “{run.name}” has no checkpoint at step {step}; it has: {steps}.")

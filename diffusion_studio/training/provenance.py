@@ -1,0 +1,152 @@
+"""What a run began from and what it learns from: the network's shape, the schedule, the classes, the pictures' fingerprint.
+
+Written into the run once, so that a later version, or a folder that has changed, is noticed instead of being trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
+from diffusion_studio.models.folder import read_model
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.dataset import Pictures
+from diffusion_studio.training.trainer import fresh_network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    config: UNetConfig
+    scheduler: Mapping[str, Any]  # as in scheduler_config.json
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    pictures: int
+    digest: str  # of pictures and labels: the same data, the same digest
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        return NoiseSchedule.from_config(self.scheduler)
+
+    @staticmethod
+    def of(config: UNetConfig, schedule: NoiseSchedule, pictures: Pictures) -> Origin:
+        counts = tuple(int((pictures.labels == index).sum()) for index in range(len(pictures.classes)))
+        return Origin(
+            config=config,
+            scheduler=dict(schedule.config),
+            classes=pictures.classes,
+            class_counts=counts,
+            pictures=len(pictures),
+            digest=fingerprint(pictures),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "config": self.config.to_dict(),
+            "scheduler": dict(self.scheduler),
+            "classes": list(self.classes),
+            "class_counts": list(self.class_counts),
+            "pictures": self.pictures,
+            "digest": self.digest,
+        }
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Origin:
+        """Raises `UserError` where the run's file does not say."""
+        try:
+            return Origin(
+                config=UNetConfig.from_dict(values["config"]),
+                scheduler=dict(values["scheduler"]),
+                classes=tuple(str(name) for name in values["classes"]),
+                class_counts=tuple(int(count) for count in values["class_counts"]),
+                pictures=int(values["pictures"]),
+                digest=str(values["digest"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                "The run's file run.json is damaged: it does not say what was being trained.", str(error)
+            ) from None
+
+
+def fingerprint(pictures: Pictures) -> str:
+    digest = hashlib.sha256(repr((pictures.images.shape, pictures.classes)).encode("utf-8", "surrogatepass"))
+    digest.update(pictures.labels.tobytes())
+    for image in pictures.images:
+        digest.update(image)
+    return digest.hexdigest()
+
+
+def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSettings, UNet, Origin]:
+    """What a new run trains: a fresh network, or the one of `settings.start_from`, whose schedule and prediction then hold."""
+    if not settings.start_from:
+        config = shape_for(settings.size, settings.model_size, len(pictures.classes))
+        network = fresh_network(config, settings.seed or 0)
+        schedule = SCHEDULES[settings.schedule](settings.timesteps)
+        return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
+    card = cards.find(settings.start_from)
+    if card.size != settings.size:
+        raise UserError(f"{card.title} draws {card.size}×{card.size}: to go on from it, train at that size.")
+    model = read_model(card.path)
+    if model.network.config.in_channels != 3 or model.network.config.out_channels != 3:
+        raise UserError(
+            f"{card.title} does not draw pictures in three colours, so it can not be trained further here."
+        )
+    prediction = str(model.schedule.config.get("prediction_type", "epsilon"))
+    network = with_classes(model.network, card.size, card.classes, card.null_class, pictures.classes)
+    settings = replace(settings, prediction=prediction, start_from=card.name)
+    return _with_rate(settings, network), network, Origin.of(network.config, model.schedule, pictures)
+
+
+def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
+    """The learning rate where none was asked for."""
+    weights = sum(weight.numel() for weight in network.parameters())
+    rate = settings.learning_rate or learning_rate_for(weights, new=not settings.start_from)
+    return replace(settings, learning_rate=rate)
+
+
+def with_classes(
+    network: UNet, size: int, old: tuple[str, ...], null: int | None, new: tuple[str, ...]
+) -> UNet:
+    """The same network with a table for the classes `new` (and "any class"), which at first answers as before.
+
+    A class both know keeps its row, a new one begins as "any class"; without classes that row goes into the time embedding.
+    Dropout is left out: every step must follow from the seed and its number alone.
+    """
+    if network.config.class_embed_type is not None:
+        raise UserError("A model whose classes are numbers on a scale can not be trained further here.")
+    tensors = dict(network.state_dict())
+    table = tensors.pop("class_embedding.weight", None)
+    bias = tensors["time_embedding.linear_2.bias"]
+    if table is None:
+        table, old = torch.zeros(1, len(bias)), ()
+        anything = table[0]
+    else:
+        anything = table[null] if null is not None and null < len(table) else table.mean(dim=0)
+    config = replace(
+        network.config, dropout=0.0, num_class_embeds=len(new) + 1 if new else None, sample_size=size
+    )
+    if new:
+        rows: list[Tensor] = [
+            table[old.index(name)] if name in old and old.index(name) < len(table) else anything
+            for name in new
+        ]
+        tensors["class_embedding.weight"] = torch.stack([*rows, anything])
+    else:
+        tensors["time_embedding.linear_2.bias"] = bias + anything
+    with torch.device("meta"):
+        changed = UNet(config)
+    changed.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+    for module in changed.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return changed

@@ -1,0 +1,54 @@
+"""Pictures drawn while a model trains: from one fixed noise, so that two sheets differ by the training alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.samplers import dpmpp_2m
+from diffusion_studio.diffusion.schedules import NoiseSchedule, trailing
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.generation.trajectory import to_uint8
+
+STEPS = 12
+
+
+@torch.no_grad()
+def draw(
+    network: UNet, schedule: NoiseSchedule, prediction: str, *, count: int, classes: int = 0
+) -> Iterator[np.ndarray | None]:
+    """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k."""
+    weight = network.conv_in.weight
+    size = network.config.sample_size or 32
+    shape = (network.config.in_channels, size, size)
+    noise = torch.stack(
+        [torch.randn(shape, generator=torch.Generator().manual_seed(k)) for k in range(count)]
+    )
+    labels = torch.arange(count, device=weight.device) % classes if classes else None
+    sigmas = trailing(schedule, STEPS)
+
+    def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
+        return network(x.to(weight.dtype), timestep, rows).float()
+
+    denoise = Denoiser(answer, schedule, prediction=prediction, labels=labels)
+    start = noise.to(weight.device) * (1 + sigmas[0] ** 2) ** 0.5
+    x = start
+    for step in dpmpp_2m(denoise, start, sigmas, lambda: torch.randn_like(start)):
+        x = step.x
+        yield None
+    yield to_uint8(x)
+
+
+def sheet(pictures: np.ndarray, columns: int = 8) -> np.ndarray:
+    """(N, H, W, 3) as one (rows·H, columns·W, 3) picture, white where cells stay empty."""
+    count, height, width, _ = pictures.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    page = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * height, index % columns * width
+        page[top : top + height, left : left + width] = picture
+    return page

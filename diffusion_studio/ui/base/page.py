@@ -1,0 +1,71 @@
+"""What the window asks of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from diffusion_studio.ui.base.worker import Worker
+
+Entries = Sequence[QAction | QMenu | None]
+
+
+class Page(QWidget):
+    """One place of the rail. A page brings its menu entries, and its threads for the window to end."""
+
+    workers: Sequence[Worker] = ()
+
+    @property
+    def working(self) -> bool:
+        """Whether something the user asked for is running."""
+        return False
+
+    def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
+        """Entries by menu ("File", "Edit", "View" or one of the page's own); None is a line between them."""
+        return {}
+
+    def controls(self) -> list[QWidget]:
+        """The controls in the order of the Tab key; none: as they were made."""
+        return []
+
+    def shown_first(self) -> None:
+        """Called once the window is on screen and this page is the one in it, the first time only."""
+
+    def save_pending(self) -> Sequence[str]:
+        """Called before the window closes: save what waits for a decision; returns why something could not be saved."""
+        return ()
+
+    def close_down(self) -> None:
+        """Called before the window goes: put settings into the studio's memory, stop timers and watchers."""
+
+
+def action(
+    owner: QWidget, text: str, shortcut: str = "", *, tip: str = "", checkable: bool = False
+) -> QAction:
+    """An entry of a menu; `tip` explains it in the status bar."""
+    result = QAction(text, owner)
+    if shortcut:
+        result.setShortcuts([QKeySequence(part) for part in shortcut.split(" or ")])
+    result.setStatusTip(tip)
+    result.setCheckable(checkable)
+    result.setAutoRepeat(False)
+    return result
+
+
+def fill_menu(menu: QMenu, entries: Entries) -> None:
+    """None is a line; lines at the ends, or two in a row, are left out."""
+    menu.clear()
+    line = False
+    for entry in entries:
+        if entry is None:
+            line = bool(menu.actions())
+            continue
+        if line:
+            menu.addSeparator()
+            line = False
+        if isinstance(entry, QMenu):
+            menu.addMenu(entry)
+        else:
+            menu.addAction(entry)

@@ -1,0 +1,265 @@
+"""One side of a comparison: which setting differs, and its values, each kind with the control that suits it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QPushButton,
+    QStackedWidget,
+    QStyle,
+    QStyleOptionButton,
+    QStylePainter,
+    QWidget,
+    QWidgetAction,
+)
+
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.settings.axes import AXES, Axis, Value, parse_values, value_text
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import LARGEST_SEED, Option, options
+from diffusion_studio.ui.look.icons import IconButton
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import first_upper
+from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
+from diffusion_studio.ui.widgets.fields import ChoiceField
+
+NOTHING = ""  # no axis
+NUMBERS = {
+    "steps": "10, 20, 50",
+    "guidance": "1, 2, 4",
+    "eta": "0, 0.5, 1",
+    "churn": "0, 10, 40",
+    "strength": "0.2, 0.4, 0.6, 0.8",
+    "resamples": "1, 5, 10",
+    "variation_strength": "0, 0.25, 0.5, 0.75, 1",
+}
+CHOSEN = {"sampler": ("dpmpp_2m", "ddim", "heun"), "spacing": ("trailing", "karras", "quadratic")}
+AT_FIRST = 4  # values that are ticked, where none are more usual than others
+HINT = "Numbers with commas between them; 10..50:10 stands for 10, 20, 30, 40, 50"
+
+
+class AxisEditor(QWidget):
+    changed = Signal()
+
+    def __init__(self, name: str, *, optional: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name, self._optional = name, optional
+        self._choices: dict[str, dict[str, str]] = {}  # of class and model
+        self._at_first: dict[str, str] = dict(NUMBERS)
+        self._texts: dict[str, str] = {}  # what was typed, by setting
+        self._ticked: dict[str, tuple[str, ...]] = dict(CHOSEN)
+        self.setting = ChoiceField(Option("", "", choices={}))
+        self.setting.setAccessibleName(f"{name}: setting")
+        self.setting.setToolTip(f"What differs {name.lower()}")
+        self.setting.setMinimumWidth(150)
+        self.setting.setMaximumWidth(240)
+        self.checks = CheckList(f"{name}: values")
+        self.numbers = QLineEdit()
+        self.numbers.setAccessibleName(f"{name}: values")
+        self.numbers.setToolTip(HINT)
+        self.dice = IconButton("dice", "Random seeds", "as many others, drawn at random", self)
+        self._values = QStackedWidget()
+        label = plain_label(name, "quiet")
+        label.setFixedWidth(48)
+        label.setBuddy(self.setting)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE_S)
+        row.addWidget(label)
+        row.addWidget(self.setting, 2)
+        typed = QWidget()
+        inner = QHBoxLayout(typed)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(SPACE_XS)
+        inner.addWidget(self.numbers, 1)
+        inner.addWidget(self.dice)
+        for part in (self.checks, typed, QWidget()):
+            self._values.addWidget(part)
+        self._values.setFixedHeight(32)
+        row.addWidget(self._values, 5)
+        self.setting.changed.connect(self._follow)
+        self.checks.changed.connect(self._tick)
+        self.numbers.textEdited.connect(self._type)
+        self.dice.clicked.connect(self._draw_seeds)
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return [self.setting, self.checks, self.numbers, self.dice]
+
+    def axis(self) -> Axis | None:
+        """As it stands now. Raises `UserError` where the values are not allowed."""
+        setting = self.setting.value()
+        if setting == NOTHING:
+            return None
+        values: Sequence[Value] = (
+            self.checks.value()
+            if self._is_choice(setting)
+            else parse_values(setting, self.numbers.text().replace(";", ","))
+        )
+        return Axis(setting, tuple(values))
+
+    def show_axis(self, axis: Axis | None) -> None:
+        if axis is None:
+            self.setting.show_value(NOTHING)
+            return
+        if self._is_choice(axis.setting):
+            self._ticked[axis.setting] = tuple(map(str, axis.values))
+        else:
+            self._texts[axis.setting] = ", ".join(map(value_text, axis.values))
+        self.setting.show_value(axis.setting)
+        self._follow()
+
+    def offer(
+        self,
+        card: ModelCard | None,
+        settings: GenerationSettings,
+        models: Mapping[str, str],
+        checkpoints: Mapping[str, str],
+    ) -> None:
+        """Offer what can differ with this model and these settings, and begin each with values near theirs."""
+        self._choices = {
+            "class_label": {name: _title(name) for name in card.classes} if card else {},
+            "model": {**models, **checkpoints},
+        }
+        seed = settings.seed or 0
+        self._at_first["seed"] = ", ".join(str((seed + k) % (LARGEST_SEED + 1)) for k in range(AT_FIRST))
+        steps = settings.steps
+        self._at_first["until"] = ", ".join(str(max(round(steps * k / 4), 1)) for k in (1, 2, 3)) + ", 0"
+        self._ticked.setdefault("class_label", tuple(self._choices["class_label"])[:AT_FIRST])
+        self._ticked.setdefault("model", tuple(self._choices["model"])[:AT_FIRST])
+        known = options(GenerationSettings)
+        offered = {name: known[name].label for name in AXES if self._can_differ(name, card, settings)}
+        self.setting.show_choices({**({NOTHING: "Nothing"} if self._optional else {}), **offered})
+        self._follow()
+
+    def _can_differ(self, name: str, card: ModelCard | None, settings: GenerationSettings) -> bool:
+        if name == "model":
+            return len(self._choices["model"]) > 1
+        if name in ("strength", "resamples"):
+            return bool(settings.source) and (name == "strength" or bool(settings.mask))
+        if name == "variation_strength":
+            return settings.variation_seed is not None
+        return card is None or name in card.options
+
+    def _is_choice(self, setting: str) -> bool:
+        return setting in self._choices or options(GenerationSettings)[setting].choices is not None
+
+    def _follow(self) -> None:
+        setting = self.setting.value()
+        self.dice.setVisible(setting == "seed")
+        if setting == NOTHING:
+            self._values.setCurrentIndex(2)
+        elif self._is_choice(setting):
+            choices = self._choices.get(setting) or options(GenerationSettings)[setting].choices or {}
+            self.checks.show_choices(choices, self._ticked.get(setting, tuple(choices)[:AT_FIRST]))
+            self._values.setCurrentIndex(0)
+        else:
+            self.numbers.setText(self._texts.get(setting, self._at_first.get(setting, "0, 1")))
+            explanation = first_upper(options(GenerationSettings)[setting].help)
+            self.numbers.setToolTip(f"{explanation}\n{HINT}")
+            self._values.setCurrentIndex(1)
+        self.changed.emit()
+
+    def _tick(self) -> None:
+        self._ticked[self.setting.value()] = self.checks.value()
+        self.changed.emit()
+
+    def _type(self, text: str) -> None:
+        self._texts[self.setting.value()] = text
+        self.changed.emit()
+
+    def _draw_seeds(self) -> None:
+        count = max(len(list(filter(str.strip, self.numbers.text().split(",")))), AT_FIRST)
+        drawn = [str(random.SystemRandom().randint(0, LARGEST_SEED)) for _ in range(count)]
+        self.numbers.setText(", ".join(drawn))
+        self._type(self.numbers.text())
+
+
+class CheckList(QPushButton):
+    """Says which of several are ticked, and opens the list to tick others."""
+
+    changed = Signal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = ""
+        self.setObjectName("checkList")
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Fixed)
+        self.list = QListWidget()
+        self.list.setObjectName("checks")
+        self.list.setAccessibleName(name)
+        self.list.itemChanged.connect(self._tell)
+        self.list.itemActivated.connect(_toggle)
+        menu = QMenu(self)
+        holder = QWidgetAction(menu)
+        holder.setDefaultWidget(self.list)
+        menu.addAction(holder)
+        menu.aboutToShow.connect(self.list.setFocus)
+        self.setMenu(menu)
+
+    def show_choices(self, choices: Mapping[str, str], ticked: Sequence[str]) -> None:
+        blocked = self.list.blockSignals(True)
+        self.list.clear()
+        for value, text in choices.items():
+            item = QListWidgetItem(text, self.list)
+            item.setData(Qt.ItemDataRole.UserRole, value)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked if value in ticked else Qt.CheckState.Unchecked)
+        self.list.setFixedSize(max(self.list.sizeHintForColumn(0) + 40, 220), min(28 * len(choices) + 8, 320))
+        self.list.blockSignals(blocked)
+        self._say()
+
+    def value(self) -> tuple[str, ...]:
+        """The ticked ones, in the order of the list."""
+        items = [self.list.item(row) for row in range(self.list.count())]
+        return tuple(
+            item.data(Qt.ItemDataRole.UserRole)
+            for item in items
+            if item.checkState() == Qt.CheckState.Checked
+        )
+
+    def _tell(self) -> None:
+        self._say()
+        self.changed.emit()
+
+    def _say(self) -> None:
+        items = [self.list.item(row) for row in range(self.list.count())]
+        names = [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
+        text = ", ".join(names) or "Choose…"
+        self._text = text
+        self.setToolTip(text)
+        self.setAccessibleDescription(text)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The text from the left, and as much of it as there is room for."""
+        option, painter = QStyleOptionButton(), QStylePainter(self)
+        self.initStyleOption(option)
+        option.text = ""
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
+        area = self.rect().adjusted(SPACE_S + 1, 0, -28, 0)
+        shown = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, area.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.end()
+
+
+def _toggle(item: QListWidgetItem) -> None:
+    ticked = item.checkState() == Qt.CheckState.Checked
+    item.setCheckState(Qt.CheckState.Unchecked if ticked else Qt.CheckState.Checked)
+
+
+def _title(name: str) -> str:
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:60]

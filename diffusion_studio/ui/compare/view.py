@@ -1,0 +1,313 @@
+"""Comparing in the place of the canvas: what differs across and down, the sheet as it fills, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.page import fill_menu
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.compare.head import CompareHead
+from diffusion_studio.ui.compare.layout import Place
+from diffusion_studio.ui.compare.painting import DONE
+from diffusion_studio.ui.compare.sheet import CompareSheet
+from diffusion_studio.ui.generate.running import time_words
+from diffusion_studio.ui.look.buttons import ground_button
+from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS
+from diffusion_studio.ui.pictures import commands
+from diffusion_studio.ui.pictures.pair import PairView
+from diffusion_studio.ui.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from diffusion_studio.jobs.compare import Comparison
+
+LOADED = tuple(f.name for f in fields(GenerationSettings) if f.name != "count")  # into the panel, from a cell
+
+
+FOOT = 50  # height of the row of buttons
+
+
+class CompareView(QWidget):
+    progressed = Signal(float, str)  # share done, words
+    ended = Signal(str)  # in words
+    settings_wanted = Signal(object)  # names and values of GenerationSettings
+    shown_alone = Signal(object)  # Picture, to be shown on the canvas
+    closed = Signal()
+
+    def __init__(self, studio: Studio, worker: Worker, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio, self._worker = studio, worker
+        self._job: int | None = None
+        self._comparison: Comparison | None = None
+        self._begun_cells = 0
+        self.head = CompareHead()
+        self.sheet = CompareSheet()
+        self.pair: PairView | None = None
+        self.stack = QStackedWidget()
+        self.save_sheet = ground_button(
+            "Save sheet…", "Write the sheet as one picture, with all settings inside"
+        )
+        self.save_cells = ground_button("Save pictures…", "Write every picture by itself, with its settings")
+        self.two = ground_button(
+            "Compare two", "Show the two chosen pictures against each other; Ctrl+click chooses a second one"
+        )
+        self.fit = ground_button("Fit", "Show everything, as large as there is room (F)")
+        self._lay_out()
+        self._connect()
+        self._follow_selection()
+        self.sheet.show_message(
+            "A sheet of one seed will form here",
+            "Choose above what differs across and down, then press Compare.",
+        )
+
+    @property
+    def running(self) -> bool:
+        return self._job is not None
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return [*self.head.controls, self.sheet, self.two, self.save_sheet, self.save_cells, self.fit]
+
+    # --- the comparison ---
+
+    def start(self, settings: GenerationSettings) -> None:
+        """Draw the sheet, unless one is being drawn; raises `UserError` where it can not be."""
+        if self.running:
+            return
+        from diffusion_studio.jobs.api import compare
+        from diffusion_studio.jobs.compare import Comparison
+
+        comparison = Comparison(settings, *self.head.axes())
+        self._comparison, self._begun_cells = comparison, 0
+        self._show_sheet()
+        own = {place: cell.settings for place, cell in comparison.cells.items()}
+        self.sheet.begin(comparison.x, comparison.y, own, _side(comparison.settings.model))
+        self._job = self._worker.submit(compare(comparison, save=False))
+        self.progressed.emit(0.0, "Getting ready…")
+        self._follow_selection()
+
+    def stop(self) -> None:
+        """Give up what is being drawn; what is done stays."""
+        if self._job is not None:
+            job, self._job = self._job, None
+            self._worker.cancel(job)
+            self.sheet.show_stopped()
+            self._end(f"Stopped: {self._done_words()}")
+
+    def _on_event(self, job: int, event: Any) -> None:
+        if job != self._job:
+            return
+        from diffusion_studio import events
+
+        match event:
+            case events.CellPreview():
+                picture = Picture({"denoised": event.denoised[0], "noisy": event.noisy[0]})
+                share = event.index / max(event.total, 1)
+                self.sheet.show_forming((event.column, event.row), picture, share)
+                self._tell(share)
+            case events.CellDone():
+                picture = Picture({"denoised": event.picture}, settings=event.settings)
+                self.sheet.show_done((event.column, event.row), picture)
+                self._follow_selection()
+                self._tell(0.0)
+            case events.CellFailed():
+                self.sheet.show_failed((event.column, event.row), event.reason)
+                self._tell(0.0)
+            case events.Status(text=text):
+                self.progressed.emit(self._share(0.0), text)
+            case events.Warned(text=text):
+                self._studio.told.emit(text)
+            case events.Finished(seconds=seconds):
+                self._last_words = f"{self._done_words()} in {time_words(seconds)}"
+
+    def _on_finished(self, job: int) -> None:
+        if job == self._job:
+            self._job = None
+            self._end(getattr(self, "_last_words", self._done_words()))
+
+    def _on_failed(self, job: int, sentence: str, details: str) -> None:
+        if job == self._job:  # the banner is told by whoever owns the worker
+            self._job = None
+            self.sheet.show_stopped()
+            self._end("")
+
+    def _end(self, words: str) -> None:
+        self._follow_selection()
+        self.ended.emit(words)
+
+    def _share(self, of_cell: float) -> float:
+        count = max(len(self.sheet.cells), 1)
+        over = sum(cell.state >= DONE for cell in self.sheet.cells.values())
+        return (over + of_cell) / count
+
+    def _tell(self, of_cell: float) -> None:
+        over = sum(cell.state >= DONE for cell in self.sheet.cells.values())
+        count = len(self.sheet.cells)
+        self.progressed.emit(self._share(of_cell), f"picture {min(over + 1, count)} of {count}")
+
+    def _done_words(self) -> str:
+        done = self._comparison.done if self._comparison else 0
+        return f"{done} of {len(self.sheet.cells)} pictures"
+
+    # --- what can be done with it ---
+
+    def _choose(self, column: int, row: int) -> None:
+        """Take the settings of a cell into the panel."""
+        cell = self.sheet.cells[column, row]
+        values = {name: getattr(cell.settings, name) for name in LOADED}
+        if cell.settings.model.startswith("run:"):
+            del values["model"]
+        self.settings_wanted.emit(values)
+        self._studio.told.emit(f"In the panel now: {cell.title}")
+
+    def show_pair(self) -> None:
+        """The two chosen pictures against each other."""
+        pictures = self._chosen_pictures()
+        if len(pictures) != 2:
+            return
+        left, right = pictures
+        names = [self.sheet.cells[place].title for place in self.sheet.selected]
+        if self.pair is None:
+            self.pair = PairView(left, right, names=names, closable=True)
+            self.pair.closed.connect(self._show_sheet)
+            self.stack.addWidget(self.pair)
+        self.pair.show_pictures(left, right, names)
+        self.stack.setCurrentWidget(self.pair)
+        self._foot.hide()
+        self.pair.setFocus()
+
+    def leave(self) -> bool:
+        """Go one back: from two pictures to the sheet; whether there was anything to leave."""
+        if self.pair is not None and self.stack.currentWidget() is self.pair:
+            self._show_sheet()
+            return True
+        return False
+
+    def _show_sheet(self) -> None:
+        self.stack.setCurrentWidget(self.sheet)
+        self._foot.show()
+        self.sheet.setFocus()
+
+    def _chosen_pictures(self) -> list[Picture]:
+        cells = [self.sheet.cells[place] for place in self.sheet.selected if place in self.sheet.cells]
+        return [cell.picture for cell in cells if cell.picture is not None and cell.state == DONE]
+
+    def _save_sheet(self) -> None:
+        comparison = self._comparison
+        if comparison is None or not comparison.done:
+            return
+        own = comparison.settings
+        name = f"{own.model}-{own.seed}-compare.png"
+        commands.save_as(self._studio, self, comparison.sheet(), name, own, comparison.facts())
+
+    def _save_cells(self) -> None:
+        comparison = self._comparison
+        folder = commands.ask_folder(self) if comparison is not None and comparison.done else None
+        if comparison is not None and folder is not None:
+            self._studio.run(
+                _save_in(comparison, folder),
+                lambda path: self._studio.told.emit(f"Saved to {readable(path)}"),
+            )
+
+    def _show_menu(self, column: int, row: int, position: QPoint) -> None:
+        cell = self.sheet.cells[column, row]
+        menu = QMenu(self)
+        use = make_action(menu, "Use these settings")
+        use.triggered.connect(lambda: self._choose(column, row))
+        show = make_action(menu, "Show on the canvas")
+        show.triggered.connect(lambda: self._show_alone((column, row)))
+        copy = make_action(menu, "Copy")
+        copy.triggered.connect(lambda: self._copy((column, row)))
+        two = make_action(menu, "Compare the two chosen")
+        two.triggered.connect(self.show_pair)
+        for entry in (show, copy):
+            entry.setEnabled(cell.state == DONE)
+        two.setEnabled(len(self._chosen_pictures()) == 2)
+        fill_menu(menu, [use, show, copy, None, two])
+        menu.exec(position)
+        menu.deleteLater()
+
+    def _show_alone(self, place: Place) -> None:
+        picture = self.sheet.cells[place].picture
+        if picture is not None:
+            self.shown_alone.emit(picture)
+
+    def _copy(self, place: Place) -> None:
+        picture = self.sheet.cells[place].picture
+        if picture is not None:
+            commands.copy_picture(picture.pixels)
+            self._studio.told.emit("Picture copied")
+
+    # --- following ---
+
+    def _follow_selection(self) -> None:
+        done = self._comparison is not None and self._comparison.done > 0
+        for button in (self.save_sheet, self.save_cells):
+            button.setVisible(done)
+        self.fit.setVisible(bool(self.sheet.cells))
+        self.two.setVisible(len(self._chosen_pictures()) == 2)
+        self._group.setVisible(bool(self.sheet.cells))
+
+    def _connect(self) -> None:
+        worker = self._worker
+        worker.reported.connect(self._on_event)
+        worker.job_finished.connect(self._on_finished)
+        worker.job_failed.connect(self._on_failed)
+        self.head.closed.connect(self.closed)
+        self.sheet.chosen.connect(self._choose)
+        self.sheet.selection_changed.connect(self._follow_selection)
+        self.sheet.menu_wanted.connect(self._show_menu)
+        self.two.clicked.connect(self.show_pair)
+        self.save_sheet.clicked.connect(self._save_sheet)
+        self.save_cells.clicked.connect(self._save_cells)
+        self.fit.clicked.connect(self.sheet.fit)
+
+    def _lay_out(self) -> None:
+        self._foot = QFrame()
+        self._foot.setObjectName("compareFoot")
+        group = self._group = QFrame()
+        group.setObjectName("onGround")
+        inner = QHBoxLayout(group)
+        inner.setContentsMargins(SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1, SPACE_XS - 1)
+        inner.setSpacing(2)
+        for button in (self.two, self.save_sheet, self.save_cells, self.fit):
+            inner.addWidget(button)
+        self._foot.setFixedHeight(FOOT)
+        row = QHBoxLayout(self._foot)
+        row.setContentsMargins(SPACE_M, 0, SPACE_M, SPACE_M)
+        row.addStretch(1)
+        row.addWidget(group)
+        row.addStretch(1)
+        self.stack.addWidget(self.sheet)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.head)
+        column.addWidget(self.stack, 1)
+        column.addWidget(self._foot)
+
+
+def _side(model: str) -> int:
+    try:
+        return cards.find(model).size
+    except UserError:
+        return 32
+
+
+def _save_in(comparison: Comparison, folder: Path) -> Generator[Path, None, None]:
+    """A job: write every picture by itself."""
+    for place in comparison.places():
+        if comparison.cells[place].picture is not None:
+            comparison.save_cell(place, folder)
+    yield folder

@@ -1,0 +1,61 @@
+"""Where a film goes: its format, the question for its name, and how far the writing is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from diffusion_studio.pictures.film_formats import WRITERS, has_mp4
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.options import Option, options
+from diffusion_studio.ui.widgets.fields import ChoiceField, IntField, name_field
+
+FORMATS = {
+    ".png": "APNG, exact",
+    ".webp": "WebP, exact",
+    ".gif": "GIF, 256 colours",
+    ".mp4": "MP4, smallest",
+}
+EXPLAINED = Option(
+    "Format",
+    "what kind of file it becomes: APNG and WebP play in browsers, GIF nearly everywhere",
+    choices=FORMATS,
+)
+
+
+def format_field() -> ChoiceField:
+    """The formats that can be written here."""
+    field = ChoiceField(EXPLAINED)
+    if not has_mp4():
+        shown = {ending: text for ending, text in FORMATS.items() if ending != ".mp4"}
+        field.show_choices(shown)
+    name_field(field, EXPLAINED)
+    if not has_mp4():
+        field.setToolTip(f"{field.toolTip()} MP4 needs the package “av”: pip install av")
+    return field
+
+
+def scale_field() -> IntField:
+    """How much pictures are enlarged; 0 chooses."""
+    field = IntField(options(FilmSettings)["scale"])
+    field.setSpecialValueText("Automatic")
+    return field
+
+
+def ask_target(parent: QWidget, title: str, suggested: str, ending: str) -> Path | None:
+    """The name the user gives the film; an ending no format has is completed."""
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    name, _ = QFileDialog.getSaveFileName(
+        parent, title, str(Path(place) / f"{suggested}{ending}"), f"Film (*{ending});;All files (*)"
+    )
+    if not name:
+        return None
+    target = Path(name)
+    return target if target.suffix.lower() in WRITERS else target.with_name(target.name + ending)
+
+
+def size_words(size: int) -> str:
+    """“1.2 MB”."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} KB"

@@ -1,0 +1,106 @@
+"""Jobs that list the gallery's pictures, read what they say, and put those that are wanted in order.
+
+All of it is done off the window's thread: with 20,000 pictures each would hold the window up for longer than a hand feels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.gallery.entries import DAY, Entry, found, group_of, in_order
+from diffusion_studio.gallery.index import look
+from diffusion_studio.gallery.marks import Marks
+from diffusion_studio.gallery.relatives import Relatives
+from diffusion_studio.gallery.search import parse
+from diffusion_studio.storage.places import outputs_dir
+
+FIRST = 400  # pictures shown at once
+EVERY = 1.5  # seconds after which what has been read meanwhile is shown
+WATCHED = 8  # days; new pictures come to the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The pictures there are, newest first; `read` of them say all they have to say."""
+
+    entries: Mapping[Path, Entry]
+    folders: tuple[Path, ...]
+    read: int
+    changed: tuple[Path, ...] = ()  # files that are others than when they were last read
+    relatives: Relatives | None = None  # an index of them, once they have all been read
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Those that a search asks for, in order: the runs are headings with how many pictures stand under each."""
+
+    entries: list[Entry] = field(default_factory=list)
+    places: Mapping[Path, int] = field(default_factory=dict)
+    runs: list[tuple[str, int]] = field(default_factory=list)
+    sort: str = "newest"
+    wrong: str = ""  # why the search could not be understood
+
+
+def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
+    """The first page at once, then all of them, then what they say."""
+    from diffusion_studio.pictures.writing import newest
+
+    with suppress(OSError):
+        outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched
+    folders = tuple(folder for folder in (outputs_dir(), *_days()) if folder.is_dir())
+    marks = Marks()
+    if not known:
+        first = marks.mark(found(newest(limit=FIRST)))
+        yield Found({entry.path: entry for entry in first}, folders, 0)
+    paths = newest()
+    marks.follow(paths)
+    fresh = iter(found(path for path in paths if path not in known))
+    entries = (known[path] if path in known else next(fresh) for path in paths)
+    listed = {entry.path: entry for entry in marks.mark(entries)}
+    del (
+        paths
+    )  # as many objects as pictures: the fewer there are, the shorter Python stops to look for garbage
+    yield Found(listed, folders, 0)
+    read, shown, changed = 0, time.monotonic(), list[Path]()
+    for batch in look(list(listed.values())):
+        listed.update((entry.path, entry) for entry in batch)
+        changed += [entry.path for entry in batch if _is_another(known.get(entry.path), entry)]
+        read += len(batch)
+        if time.monotonic() - shown > EVERY:
+            yield Found(dict(listed), folders, read)
+            shown = time.monotonic()
+    yield Found(listed, folders, len(listed), tuple(changed), Relatives(listed.values()))
+
+
+def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:
+    """A search that can not be understood shows everything, and says why."""
+    try:
+        wanted, wrong = parse(search), ""
+    except UserError as error:
+        wanted, wrong = parse(""), str(error)
+    shown = in_order(filter(wanted, entries.values()), sort)
+    places = {entry.path: place for place, entry in enumerate(shown)}
+    yield Arranged(shown, places, list(runs(shown, sort)), sort, wrong)
+
+
+def runs(entries: list[Entry], sort: str) -> Iterator[tuple[str, int]]:
+    for name, run in groupby(group_of(entry, sort) for entry in entries):
+        yield name, sum(1 for _ in run)
+
+
+def _is_another(before: Entry | None, now: Entry) -> bool:
+    return before is not None and before.stamp not in ("", now.stamp)
+
+
+def _days() -> list[Path]:
+    try:
+        days = (path for path in outputs_dir().iterdir() if DAY.fullmatch(path.name))
+        return sorted(days, reverse=True)[:WATCHED]
+    except OSError:
+        return []

@@ -1,0 +1,447 @@
+"""The Generate page: settings, canvas and latest pictures, and the generation that runs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAction, QImage, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
+from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.generation import STEERING, GenerationSettings
+from diffusion_studio.settings.options import from_dict, to_dict
+from diffusion_studio.storage.places import models_dir
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.page import Page
+from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.undo import Change
+from diffusion_studio.ui.compare.mode import CompareMode
+from diffusion_studio.ui.films.commands import FilmCommands
+from diffusion_studio.ui.generate.next_run import Before, GoingOn
+from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.recent import RecentStrip
+from diffusion_studio.ui.generate.running import Generation
+from diffusion_studio.ui.generate.start.own_picture import OwnPicture
+from diffusion_studio.ui.generate.steering import Plan, Steering
+from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.pending import Pending
+from diffusion_studio.ui.pictures import commands
+from diffusion_studio.ui.pictures.canvas import Canvas
+from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
+from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
+from diffusion_studio.ui.pictures.picture import Picture
+from diffusion_studio.ui.pictures.saved import SavedPictures, save_in
+
+PATIENCE = 200  # milliseconds without a first picture before the canvas says what it waits for
+SECTION = "generation"
+AGAIN = "Drawn in its place in a batch of {}, for the same pixels; change a setting to draw it alone"
+EVERY = tuple(f.name for f in fields(GenerationSettings))
+
+
+class GeneratePage(Page):
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.panel = GenerationPanel(self)
+        self.canvas = Canvas(self)
+        self.bar = CanvasBar(self.canvas)
+        self.commands = CanvasCommands(studio, self.canvas)
+        self.strip = RecentStrip(self)
+        self.saved = SavedPictures(studio, self)
+        self.generation = Generation(self)
+        self.workers = (self.generation.worker, self.strip.worker)
+        # the canvas, and room for what belongs under it
+        self.below = QSplitter(Qt.Orientation.Vertical, self)
+        self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
+        self.going_on = GoingOn(self.panel, self.canvas, self.steering, lambda: self.own.settle())
+        self.pending = Pending(studio, self.steering, self.going_on)
+        self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
+        self.bar.add_tool(self.own.tools.bar.entry)
+        self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
+        self.compare = CompareMode(studio, self.panel, self.steering, self.going_on, self.middle, self.strip)
+        self.films = FilmCommands(studio, self.panel, self.canvas, self.steering)
+        self._waits_for = ""
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
+        self._lay_out()
+        self._make_actions()
+        self._connect()
+        self._show_models()
+        self._recall()
+
+    # --- what the window asks ---
+
+    @property
+    def working(self) -> bool:
+        return self.generation.running or self.compare.running
+
+    def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
+        own = self.commands
+        return {
+            "File": [*self.own.file_entries, own.save_as, own.reveal],
+            "Edit": [own.copy, own.copy_settings],
+            "View": own.view_entries,
+            "Generate": [
+                *(self.generate_action, self.stop_action, *self.steering.entries, None),
+                *(self.compare.action, *self.films.entries, None),
+                *(self.lock_action, self.dice_action, None, *own.page_entries),
+            ],
+            "Mask": self.own.tools.entries,
+        }
+
+    def controls(self) -> list[QWidget]:
+        below = self.steering.timeline.controls
+        panel, tools = self.own.controls(self.panel.tab_order()), self.own.tools.bar.controls
+        return [*panel, self.canvas, *tools, *self.bar.controls, *below, self.strip.view]
+
+    def shown_first(self) -> None:
+        self.panel.button.setFocus()
+        self.panel.curve.wake()
+        self._show_empty()
+        self.strip.refresh()
+        self._warm_up()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """What the canvas makes nothing of goes through the steps."""
+        if self.canvas.hasFocus() and not self.compare.shown:
+            self.steering.timeline.track.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
+
+    def save_pending(self) -> Sequence[str]:
+        return [event.reason for event in self.pending.save_now()]
+
+    def close_down(self) -> None:
+        self._patience.stop()
+        self.steering.timeline.stop_playing()
+        self.strip.close_down()
+        self._remember()
+
+    # --- the generation ---
+
+    def generate(self) -> None:
+        """Start with the settings as they stand now; while one is running, nothing."""
+        if self.panel.card is None or (self.generation.running and not self.steering.asking):
+            return
+        try:
+            self.own.settle()
+            if self.compare.shown:
+                self.steering.make_room()
+                self.compare.start()
+                return
+            plan = self.going_on.plan()
+        except UserError as error:
+            self._studio.tell_fault(str(error))
+            return
+        if plan is not None:
+            self._begin(plan)
+
+    def _begin(self, plan: Plan) -> None:
+        self._waits_for = "Getting ready…"
+        self.steering.begin(plan)
+        self.panel.button.show_progress(0)
+        self.panel.line.setText("")
+        self._patience.start()
+
+    def stop(self) -> None:
+        """Stop what runs, and ask what to do with it where that is worth asking; else leave what Generate goes on from."""
+        if self.generation.running:
+            self.steering.stop()
+        elif self.compare.shown:
+            self.compare.stop()
+        else:
+            self.going_on.cancel()
+
+    def _on_button(self) -> None:
+        self.stop() if self.working else self.generate()
+
+    def _on_progress(self, index: int, total: int, words: str) -> None:
+        self.panel.button.show_progress(index / max(total, 1))
+        self.panel.line.setText(words)
+        self.panel.curve.show_progress(index)
+
+    def _on_waiting(self, words: str) -> None:
+        self._waits_for = words
+        if not self.steering.live and not self._patience.isActive():
+            self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        if self.generation.running and not self.steering.live and not self.steering.elsewhere:
+            self.canvas.show_message(
+                self._waits_for, "The first picture after a start takes a few seconds longer."
+            )
+
+    def _on_saved(self, index: int, picture: Picture) -> None:
+        assert picture.path is not None
+        self.strip.add(picture.path, picture.image())
+        self._studio.saved.emit(picture.path)
+
+    def _on_put_aside(self, path: Path, picture: Picture) -> None:
+        self.strip.add(path, picture.image())
+        self._studio.saved.emit(path)
+
+    def _on_ended(self, words: str) -> None:
+        self._patience.stop()
+        self.panel.button.show_idle()
+        self.panel.line.setText(words)
+        self.panel.curve.show_progress(None)
+        if not self.steering.live and not self.canvas.pictures:
+            self._show_empty()
+        self._remember()
+        self._studio.save_memory()
+
+    def _on_not_saved(self, events: list[Any]) -> None:
+        count = "A picture" if len(events) == 1 else f"{len(events)} pictures"
+        self._studio.tell_fault(
+            f"{count} could not be saved. {events[0].reason}",
+            "\n".join(event.reason for event in events),
+            action="Save elsewhere…",
+            do=lambda: self._save_elsewhere(events),
+        )
+
+    def _save_elsewhere(self, events: list[Any]) -> None:
+        folder = commands.ask_folder(self)
+        if folder is not None:
+            self._studio.run(
+                save_in(folder, events), lambda path: self._studio.told.emit(f"Saved to {readable(path)}")
+            )
+
+    # --- other pictures ---
+
+    def use(self, values: Mapping[str, Any], *, lock: bool = True) -> None:
+        """Take these settings into the form; the others stay, but for those that are about another picture.
+
+        A seed that is among them is locked, unless it comes only with its image (`lock`): then it is used once.
+        """
+        if set(values) == {"seed"}:
+            self.panel.seed.show_value(values["seed"])
+            return
+        self._settle()
+        before = self._state()
+        if self.going_on.before is not None:
+            self.going_on.cancel()
+        seed = self.panel.seed.state
+        settings, refused = self._complete(values)
+        self.panel.show_value(settings)
+        if "seed" not in values:
+            self.panel.seed.restore(seed)
+        elif not lock and settings.seed is not None:
+            self.panel.seed.restore((settings.seed, seed[1], True))
+        self._studio.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
+        if refused:
+            self._studio.told.emit(" ".join(refused))
+        elif self.panel.value().batch:
+            self._studio.told.emit(AGAIN.format(len(batch_rows.rows(settings))))
+
+    def branch_from(self, values: Mapping[str, Any]) -> None:
+        """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
+        if values.get("seed") is None:
+            self._studio.tell_fault("This image does not record its seed, so it cannot be branched from.")
+            return
+        if self.working and not self.steering.asking and not self.generation.paused:
+            self._studio.told.emit("Stop the running generation first, then branch")
+            return
+        settings, _ = self._complete(values)
+        self.compare.action.setChecked(False)
+        self.going_on.cancel()
+        self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
+        self._studio.told.emit("Generating the image again for its steps. Nothing is saved.")
+
+    def open_model(self, name: str) -> None:
+        """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
+        self._settle()
+        before = self._state()
+        self.compare.action.setChecked(False)
+        self.going_on.cancel()
+        self.panel.clean()
+        self.panel.chooser.show_value(name)
+        if before is not None and (before.settings.source or before.seed[1]):
+            self._studio.done(
+                "Start picture, mask and locked seed were put aside.",
+                Change("change of model", lambda: self._go_back(before)),
+            )
+
+    def _complete(self, values: Mapping[str, Any]) -> tuple[GenerationSettings, list[str]]:
+        """These settings, with the panel's where they name none, but nothing that is about the panel's own picture."""
+        shown = to_dict(replace(self.panel.value(), history=(), batch=""))
+        shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
+        return from_dict(GenerationSettings, {**shown, **values})
+
+    def _settle(self) -> None:
+        """Keep a mask that was painted, so that what comes can be undone."""
+        with suppress(UserError):
+            self.own.settle()
+
+    def _state(self) -> Before | None:
+        try:
+            return Before(self.panel.value(), self.panel.seed.state)
+        except UserError:
+            return None
+
+    def _go_back(self, before: Before | None) -> None:
+        if before is not None:
+            self.panel.show_value(before.settings)
+            self.panel.seed.restore(before.seed)
+
+    def _on_put_aside_picture(self, left: GenerationSettings) -> None:
+        """Another model of another size was chosen."""
+        card = self.panel.card
+        what = "Start picture and mask" if left.mask else "Start picture" if left.source else "Variation"
+        steered = {name: getattr(left, name) for name in STEERING}
+        if card is not None:
+            self._studio.done(
+                f"{what} put aside: {card.title} generates {card.size}×{card.size} images.",
+                Change(
+                    f"putting aside the {what[0].lower()}{what[1:]}",
+                    lambda: self.panel.form.carry(**steered),
+                    lambda: self.panel.form.carry(
+                        **{name: getattr(GenerationSettings(), name) for name in STEERING}
+                    ),
+                ),
+            )
+
+    def _use_shown(self, *names: str) -> None:
+        """Take these settings of the picture on the canvas."""
+        subject = self.commands.subject
+        if subject is not None and subject.settings is not None:
+            self.use({name: getattr(subject.settings, name) for name in names})
+
+    def _show_opened(self, picture: Picture) -> None:
+        self.steering.show_elsewhere(picture)
+        if picture.path is not None:
+            self._studio.told.emit(readable(picture.path))
+
+    # --- models and memory ---
+
+    def _show_models(self) -> None:
+        self.panel.show_cards(cards.installed())
+        self.going_on.tell()
+
+    def _recall(self) -> None:
+        settings = self._studio.memory.recall(SECTION, GenerationSettings)
+        if self.panel.card is not None and settings == GenerationSettings():
+            settings = cards.find("").defaults()  # a first start
+        self.panel.show_value(settings)
+
+    def _remember(self) -> None:
+        """A branch is over with the window: what is kept is the panel before it."""
+        try:
+            self.own.settle()
+            before = self.going_on.before or Before(self.panel.value(), self.panel.seed.state)
+        except UserError:
+            return
+        settings = replace(before.settings, history=())
+        self._studio.memory.keep(SECTION, settings if before.seed[1] else replace(settings, seed=None))
+
+    def _show_empty(self) -> None:
+        card = self.panel.card
+        if self.generation.running or self.canvas.pictures:
+            return
+        if card is None:
+            self.canvas.show_message(
+                "No model is installed", f"Put a model's folder into {readable(models_dir())}"
+            )
+        else:
+            faint = QImage.fromData(card.sample_sheet()) if card.samples else None
+            self.canvas.show_message(
+                "Your picture will form here",
+                f"{card.title} draws pictures like these. Press Generate.",
+                faint,
+            )
+
+    def _leave_own(self) -> None:
+        """The start picture is gone from the canvas."""
+        if self.steering.run is not None:
+            self.steering.follow()
+        else:
+            self.canvas.show_pictures(())
+            self.steering.timeline.clear()
+            self._show_empty()
+
+    def _on_model(self) -> None:
+        if self.isVisible():
+            self._show_empty()
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        if self.panel.card is not None:
+            self.generation.warm_up(self.panel.value())
+
+    # --- building ---
+
+    def _lay_out(self) -> None:
+        self.below.addWidget(self.canvas)
+        self.below.addWidget(self.steering.timeline)
+        self.below.setChildrenCollapsible(False)
+        self.below.setStretchFactor(0, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.panel)
+        self.middle.addWidget(self.below)
+        row.addWidget(self.middle, 1)
+        row.addWidget(self.strip)
+
+    def _make_actions(self) -> None:
+        self.generate_action = make_action(
+            self, "Generate", "Ctrl+Return or Ctrl+Enter", tip="Draw the picture"
+        )
+        self.stop_action = make_action(self, "Stop", "Esc", tip="Stop after the current step; again: discard")
+        self.lock_action = make_action(self, "Lock seed", "Ctrl+L", tip="Keep the seed", checkable=True)
+        self.dice_action = make_action(self, "New seed", "Ctrl+D", tip="Draw another random seed")
+        self.settings_action = make_action(
+            self, "Use these settings", "Ctrl+U", tip="Draw with what drew this picture"
+        )
+        self.seed_action = make_action(self, "Use seed", "Ctrl+Shift+U", tip="Keep the seed of this picture")
+        self.settings_action.setEnabled(False)
+        self.seed_action.setEnabled(False)
+        self.commands.page_entries = [self.settings_action, self.seed_action]
+        self.commands.own_entries = [self.own.start_action]
+
+    def _connect(self) -> None:
+        panel, generation = self.panel, self.generation
+        panel.button.clicked.connect(self._on_button)
+        self.compare.settings_wanted.connect(lambda values: self.use(values, lock=False))
+        panel.leaving_model.connect(self._settle)
+        panel.put_aside.connect(self._on_put_aside_picture)
+        self.compare.left.connect(self._show_empty)
+        panel.model_changed.connect(self._on_model)
+        self.generate_action.triggered.connect(self.generate)
+        self.stop_action.triggered.connect(self.stop)
+        self.lock_action.toggled.connect(panel.seed.lock.setChecked)
+        panel.seed.lock.toggled.connect(self.lock_action.setChecked)
+        self.dice_action.triggered.connect(panel.seed.draw)
+        self.settings_action.triggered.connect(lambda: self._use_shown(*EVERY))
+        self.seed_action.triggered.connect(lambda: self._use_shown("seed"))
+        generation.waiting.connect(self._on_waiting)
+        generation.previewed.connect(lambda _: self._patience.stop())
+        generation.progressed.connect(self._on_progress)
+        generation.saved.connect(self._on_saved)
+        generation.not_saved.connect(self._on_not_saved)
+        generation.ended.connect(self._on_ended)
+        self.pending.saved.connect(self._on_put_aside)
+        self.pending.not_saved.connect(self._on_not_saved)
+        generation.failed.connect(self._studio.tell_fault)
+        generation.runs_on.connect(self._studio.device_known)
+        self._patience.timeout.connect(self._say_waiting)
+        self.bar.live_wanted.connect(self._say_waiting)
+        self.strip.picture_chosen.connect(self.saved.show)
+        self.strip.menu_wanted.connect(self.saved.show_menu)
+        self.saved.opened.connect(self._show_opened)
+        self.saved.settings_wanted.connect(self.use)
+        self.saved.start_wanted.connect(self.own.open)
+        self._studio.start_wanted.connect(self.own.open)
+        self.own.left.connect(self._leave_own)
+        self._studio.models_changed.connect(self._show_models)
+        self._studio.outputs_moved.connect(self.strip.refresh)
+        self._studio.preferences_changed.connect(self._follow_preferences)
+        self._follow_preferences()
+
+    def _follow_preferences(self) -> None:
+        self.canvas.set_crisp(self._studio.preferences.scaling == "crisp")

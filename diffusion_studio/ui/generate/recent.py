@@ -1,0 +1,197 @@
+"""The strip of the latest pictures, newest first: what is in the outputs folder, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QFileSystemWatcher,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.storage.places import outputs_dir
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, SPACE_XS, STRIP_WIDTH, tokens
+from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails, load_thumbnails
+
+SIDE = 64  # 32-pixel pictures at twice their size
+CELL = SIDE + SPACE_S
+LIMIT = 200
+SETTLE = 250  # milliseconds the folder must be quiet before it is listed again
+
+
+class RecentStrip(QFrame):
+    picture_chosen = Signal(object)  # Path
+    menu_wanted = Signal(object, object)  # Path, global position
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("strip")
+        self.model = Thumbnails(self)
+        self.worker = Worker("thumbnails", self)
+        self._job: int | None = None
+        self._watcher = QFileSystemWatcher(self)
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self._heading = plain_label("Recent", "small")
+        self._empty = plain_label("Finished pictures\nwait here.", "small")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.view = thumbnail_view(self, "Recent", "The latest pictures, newest first")
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.setDragEnabled(True)
+        self.view.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
+        self.view.setModel(self.model)
+        self._heading.setBuddy(self.view)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_S, SPACE_M, 0, 0)
+        column.setSpacing(SPACE_S)
+        for part, stretch in ((self._heading, 0), (self._empty, 0), (self.view, 1)):
+            column.addWidget(part, stretch)
+        self._heading.setContentsMargins(SPACE_XS, 0, 0, 0)
+        self.setFixedWidth(STRIP_WIDTH)
+        self._connect()
+
+    def refresh(self) -> None:
+        """List the outputs folder anew and make the thumbnails that are missing, off the window's thread."""
+        if self._job is not None:
+            self.worker.cancel(self._job)
+        self._job = self.worker.submit(_list(LIMIT, first=not self._watcher.directories()))
+
+    def add(self, path: Path, image: QImage) -> None:
+        """A picture that was saved just now."""
+        self.model.add_first(path, image)
+        self.model.keep(LIMIT)
+        self._watch([path])
+        self._show_empty()
+
+    def close_down(self) -> None:
+        self._watcher.blockSignals(True)
+        self._settle.stop()
+        watched = [*self._watcher.directories(), *self._watcher.files()]
+        if watched:
+            self._watcher.removePaths(watched)
+
+    def _connect(self) -> None:
+        self.worker.reported.connect(self._on_event)
+        self._watcher.directoryChanged.connect(lambda _: self._settle.start())
+        self._settle.timeout.connect(self.refresh)
+        self.view.clicked.connect(self._choose)
+        self.view.activated.connect(self._choose)
+        self.view.customContextMenuRequested.connect(self._want_menu)
+
+    def _on_event(self, job: int, event: Any) -> None:
+        if isinstance(event, Thumbnail):
+            self.model.show_thumbnail(event)
+        elif isinstance(event, Listed) and job == self._job:
+            self.model.show_paths(event.paths)
+            self._watch(list(event.paths))
+            self._show_empty()
+            self._job = self.worker.submit(load_thumbnails(self.model.missing()))
+
+    def _watch(self, paths: list[Path]) -> None:
+        """Watch the outputs folder and the folders of days the newest pictures lie in."""
+        folders = {outputs_dir(), *(path.parent for path in paths[:20])}
+        new = {str(folder) for folder in folders if folder.is_dir()} - set(self._watcher.directories())
+        if new:
+            self._watcher.addPaths(sorted(new))
+
+    def _show_empty(self) -> None:
+        self._empty.setVisible(not self.model.paths)
+
+    def _choose(self, index: QModelIndex) -> None:
+        self.picture_chosen.emit(index.data(PATH))
+
+    def _want_menu(self, position: QPoint) -> None:
+        index = self.view.indexAt(position)
+        if index.isValid():
+            self.menu_wanted.emit(index.data(PATH), self.view.viewport().mapToGlobal(position))
+
+
+def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
+    from contextlib import suppress
+
+    from diffusion_studio.pictures.writing import newest, sweep
+
+    with suppress(OSError):
+        outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched
+    if first:
+        sweep()
+    yield Listed(tuple(newest(limit=limit)))
+
+
+def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
+    """A scrolling grid of thumbnails, of which one can be chosen."""
+    view = QListView(parent)
+    view.setAccessibleName(name)
+    view.setToolTip(explanation)
+    view.setViewMode(QListView.ViewMode.IconMode)
+    view.setMovement(QListView.Movement.Static)
+    view.setResizeMode(QListView.ResizeMode.Adjust)
+    view.setUniformItemSizes(True)
+    view.setGridSize(QSize(CELL, CELL))
+    view.setItemDelegate(ThumbnailDelegate(view))
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    return view
+
+
+class ThumbnailDelegate(QStyledItemDelegate):
+    """A thumbnail in the middle of its cell, small pixel pictures enlarged by whole numbers."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(CELL, CELL)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        rect: QRect = option.rect
+        state = option.state
+        t, pixmap = tokens(), index.data(Qt.ItemDataRole.DecorationRole)
+        place = QRect(0, 0, SIDE, SIDE)
+        place.moveCenter(rect.center())
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if state & QStyle.StateFlag.State_Selected:
+            painter.setBrush(QColor(t.accent))
+            painter.drawRoundedRect(place.adjusted(-3, -3, 3, 3), RADIUS, RADIUS)
+        elif state & QStyle.StateFlag.State_MouseOver:
+            painter.setBrush(QColor(t.border))
+            painter.drawRoundedRect(place.adjusted(-2, -2, 2, 2), RADIUS, RADIUS)
+        if isinstance(pixmap, QPixmap) and not pixmap.isNull():
+            paint_fitted(painter, place, pixmap)
+        else:
+            painter.setBrush(QColor(t.hover))
+            painter.drawRoundedRect(place, RADIUS, RADIUS)
+        painter.restore()
+
+
+def paint_fitted(painter: QPainter, place: QRect, pixmap: QPixmap) -> None:
+    """As large as fits, in the middle; pixels stay squares where the picture is enlarged."""
+    size = pixmap.size().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    target = QRect(0, 0, size.width(), size.height())
+    target.moveCenter(place.center())
+    enlarged = size.width() >= pixmap.width()
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
+    painter.drawPixmap(target, pixmap)

@@ -1,0 +1,1 @@
+"""The start picture, its mask and variations."""

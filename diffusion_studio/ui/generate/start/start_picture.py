@@ -1,0 +1,156 @@
+"""The picture a generation starts from, as the model sees it: made fit, drowned in noise to a strength, kept outside its mask.
+
+Also the jobs that keep one, load one and draw the noise it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from diffusion_studio.ui.generate.start.mask import Mask
+from diffusion_studio.ui.widgets.schedule_curve import noised
+
+if TYPE_CHECKING:
+    from diffusion_studio.diffusion.schedules import NoiseSchedule
+
+GREY = np.array([0.299, 0.587, 0.114])  # as a grey model is given colours (ITU-R BT.601)
+
+
+class Kept(NamedTuple):
+    """A picture that is kept under its hash, and the mask that was asked for with it."""
+
+    digest: str
+    pixels: np.ndarray  # (H, W, 3) uint8
+    mask: np.ndarray | None = None  # (H, W) uint8
+
+
+class Draw(NamedTuple):
+    """What decides the noise of a picture."""
+
+    seed: int
+    towards: int | None
+    strength: float
+    shape: tuple[int, int, int]  # channels, height, width
+
+
+@dataclass
+class Levels:
+    """Of a model: its training schedule, where it is one we know."""
+
+    schedule: NoiseSchedule | None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Levels:
+        from diffusion_studio.diffusion.schedules import NoiseSchedule
+
+        try:
+            return cls(NoiseSchedule.from_config(config))
+        except (ValueError, KeyError, TypeError):
+            return cls(None)  # opening the model says what is wrong with it
+
+    @property
+    def alpha_bar(self) -> np.ndarray:
+        """(T,) what is left of the picture's variance at each timestep."""
+        return np.linspace(1, 0, 1000) if self.schedule is None else self.schedule.alpha_bar
+
+    def left(self, strength: float) -> float:
+        """How much of the picture's variance is left at a strength: all at 0, none at 1."""
+        if strength in (0, 1) or self.schedule is None:
+            return 1.0 - strength
+        return 1 / (1 + self.schedule.sigma_at(strength * (len(self.schedule) - 1)) ** 2)
+
+    def words(self, strength: float) -> str:
+        last = len(self.alpha_bar) - 1
+        words = f"t = {strength * last:.0f} of {last}: "
+        if strength == 0:
+            return words + "the picture stays as it is"
+        if strength == 1:
+            return words + "pure noise, nothing of the picture is left"
+        left = self.left(strength)
+        return words + f"{left:.0%} picture, {1 - left:.0%} noise"
+
+
+class StartPicture:
+    """`pixels` (H, W, 3) uint8 as kept, `fitted` (S, S, 3) as a model of S×S pixels sees them, `mask` at those pixels."""
+
+    def __init__(self, digest: str, pixels: np.ndarray, name: str) -> None:
+        self.digest, self.pixels, self.name = digest, pixels, name
+        self.fitted = pixels
+        self.mask = Mask(pixels.shape[0])
+        self.noise: np.ndarray | None = None  # (S, S, channels)
+        self.channels = 3
+
+    def fit(self, size: int, channels: int) -> None:
+        """See it as a model of this size does; the mask goes along."""
+        from diffusion_studio.pictures.start_pictures import fit
+
+        if self.fitted.shape[:2] != (size, size):
+            self.fitted = fit(self.pixels, size)
+            self.noise = None
+        if self.mask.size != size:
+            self.mask = self.mask.resized(size)
+        if self.noise is not None and self.noise.shape[2] != channels:
+            self.noise = None
+        self.channels = channels
+
+    def take_mask(self, values: np.ndarray | None) -> None:
+        """A mask of any size, cropped and resized as the picture was."""
+        from diffusion_studio.pictures.start_pictures import fit_mask
+
+        size = self.fitted.shape[0]
+        self.mask = Mask(size, None if values is None else fit_mask(values, size))
+
+    @property
+    def words(self) -> str:
+        """What was done to it."""
+        height, width, _ = self.pixels.shape
+        size = self.fitted.shape[0]
+        if (height, width) == (size, size):
+            return f"{size}×{size}"
+        crop = "cropped to the middle and " if height != width else ""
+        return f"{crop}resized to {size}×{size}"
+
+    def seen(self, levels: Levels, strength: float, *, masked: bool = True) -> np.ndarray:
+        """(S, S, 3) uint8: what Generate starts from; with a mask, the kept part as it is."""
+        if self.noise is None:
+            return self.fitted
+        clean = self.fitted / 127.5 - 1
+        if self.channels == 1:
+            clean = (clean @ GREY)[..., None]
+        drowned = np.broadcast_to(noised(clean, self.noise, levels.left(strength)), self.fitted.shape)
+        if not masked or self.mask.empty:
+            return np.ascontiguousarray(drowned)
+        free = self.mask.soft()[..., None] / 255
+        return (free * drowned + (1 - free) * self.fitted).round().astype(np.uint8)
+
+
+def keep_picture(picture: Path | np.ndarray) -> Generator[Kept, None, None]:
+    """A job: keep a copy of a picture under its hash."""
+    from diffusion_studio.pictures.start_pictures import keep, load
+
+    digest = keep(picture)
+    yield Kept(digest, load(digest))
+
+
+def load_picture(digest: str, mask: str) -> Generator[Kept, None, None]:
+    """A job: a picture that is kept, and its mask, which may be gone."""
+    from diffusion_studio.pictures.start_pictures import has, load, load_mask
+
+    yield Kept(digest, load(digest), load_mask(mask) if mask and has(mask) else None)
+
+
+def draw_noise(draw: Draw) -> Generator[np.ndarray, None, None]:
+    """A job: the noise that Generate will draw from this seed, (H, W, channels)."""
+    from diffusion_studio.machine.torch_libraries import load_libraries
+
+    load_libraries()
+    from diffusion_studio.diffusion.noise import Draw as Stream
+    from diffusion_studio.diffusion.noise import PictureNoise
+
+    noise = PictureNoise([Stream(draw.seed, draw.towards, draw.strength)], draw.shape, "cpu")()[0]
+    yield noise.permute(1, 2, 0).numpy()

@@ -1,0 +1,1 @@
+"""The look of the window: tokens, style sheet, icons, type and text."""

@@ -1,0 +1,83 @@
+"""Labels for text that may be long or foreign."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from diffusion_studio.ui.look.texts import tooltip
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text that loses its middle rather than push its neighbours; the tooltip has all of it."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setToolTip(tooltip(text) if text else "")
+        self.setAccessibleName(text)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(40, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        area = self.contentsRect().adjusted(8, 0, -8, 0)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, area.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(area, self.alignment(), text)
+        painter.end()
+
+
+class Line(QLabel):
+    """One small line of plain text that changes many times a second.
+
+    It takes whatever room there is and loses its end rather than ask for more, so that no change of it lays out the window
+    anew: a QLabel's does, up to the window itself.
+    """
+
+    def __init__(
+        self, parent: QWidget | None = None, align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft
+    ) -> None:
+        super().__init__(parent)
+        self._words = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(align | Qt.AlignmentFlag.AlignVCenter)
+        self.setProperty("small", True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def text(self) -> str:
+        return self._words
+
+    def setText(self, text: str) -> None:
+        if text != self._words:
+            self._words = text
+            self.setAccessibleName(text)
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(20, self.fontMetrics().height())
+
+    minimumSizeHint = sizeHint
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        area = self.contentsRect()
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, area.width())
+        painter.drawText(area, self.alignment(), text)
+        painter.end()
+
+
+def plain_label(text: str, kind: str = "") -> QLabel:
+    """A label of plain text; `kind` is one of the style sheet's: quiet, small, heading, title."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    if kind:
+        label.setProperty(kind, True)
+    return label

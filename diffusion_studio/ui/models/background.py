@@ -1,0 +1,133 @@
+"""What takes a while with a model, one at a time in a thread of its own: told of in the activity line, cancelled there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.look.texts import readable, shorten
+from diffusion_studio.ui.models import jobs
+from diffusion_studio.ui.models.activity import Activity
+from diffusion_studio.ui.models.export_dialog import Wish
+from diffusion_studio.ui.pictures.commands import reveal
+
+
+class ModelErrands(QObject):
+    changed = Signal()  # something began or ended
+    model_changed = Signal(object)  # ModelCard that came or became another
+
+    def __init__(self, studio: Studio, activity: Activity, parent: QObject) -> None:
+        super().__init__(parent)
+        self._studio, self._activity = studio, activity
+        self.worker = Worker("models", self)
+        self._then: Callable[[Any], None] = lambda event: None
+        self._ended = False  # whether what came of it has been told
+        self.worker.reported.connect(self._on_event)
+        self.worker.job_failed.connect(self._on_failed)
+        self.worker.job_ended.connect(lambda _: self._on_ended())
+
+    def cancel(self) -> None:
+        self.worker.cancel_all()
+
+    def bring_in(self, source: Path) -> None:
+        def then(card: Any) -> None:
+            if isinstance(card, ModelCard):
+                self._tell(f"“{card.title}” is installed.")
+                self.model_changed.emit(card)
+
+        self._begin(f"Importing {shorten(readable(source), 60)}…", jobs.bring_in(source), then)
+
+    def give_away(self, card: ModelCard, wish: Wish) -> None:
+        def then(target: Any) -> None:
+            if isinstance(target, Path):
+                self._tell(
+                    f"“{card.title}” is in {shorten(readable(target), 70)}.",
+                    action="Show",
+                    tip="Show it in the file manager",
+                    do=lambda: reveal(target),
+                )
+
+        job = jobs.give_away(card.name, wish.target, dtype=wish.dtype, zip=wish.zip, layout=wish.layout)
+        self._begin(f"Exporting “{card.title}”…", job, then)
+
+    def verify(self, card: ModelCard) -> None:
+        def then(event: Any) -> None:
+            from diffusion_studio.models.verify import Hashed, Verdict
+
+            if isinstance(event, Hashed):
+                self._activity.advance(event.done, event.total)
+            elif isinstance(event, Verdict):
+                self._tell_verdict(card, event)
+
+        self._begin(f"Verifying “{card.title}”…", jobs.look_through(card.name), then)
+
+    def _tell_verdict(self, card: ModelCard, verdict: Any) -> None:
+        if verdict.faults:
+            self._activity.hide()
+            self._ended = True
+            self._studio.tell_fault(f"“{card.title}” is not sound. {' '.join(verdict.faults)}")
+        else:
+            hashed = (
+                "its hash is the one its card names"
+                if verdict.compared
+                else "its card names no hash to compare"
+            )
+            self._tell(f"“{card.title}” is sound: it opens, every weight is finite, and {hashed}.")
+
+    def duplicate(self, card: ModelCard) -> None:
+        def then(copy: Any) -> None:
+            self._tell(f"“{copy.title}” is a model of its own now.")
+            self.model_changed.emit(copy)
+
+        self._begin(f"Copying “{card.title}”…", jobs.duplicate(card.name), then)
+
+    def draw_samples(self, card: ModelCard) -> None:
+        def then(event: Any) -> None:
+            from diffusion_studio.jobs.model_samples import Drawing
+
+            if isinstance(event, Drawing):
+                self._activity.words.setText(f"Drawing samples with “{card.title}”…")
+                self._activity.advance(event.done, event.total)
+            elif isinstance(event, Path):
+                self._tell(f"“{card.title}” has samples now.")
+                self.model_changed.emit(card)
+
+        self._begin(f"Drawing samples with “{card.title}”…", jobs.draw_sheet(card.name), then)
+
+    # --- the thread ---
+
+    def _begin(self, words: str, job: Iterator[Any], then: Callable[[Any], None]) -> None:
+        if self.worker.busy:
+            return
+        self._then, self._ended = then, False
+        self._activity.begin(words)
+        self.worker.submit(job)
+        self.changed.emit()
+
+    def _tell(self, words: str, **how: Any) -> None:
+        self._ended = True
+        self._activity.end(words, **how)
+
+    def _on_event(self, job: int, event: Any) -> None:
+        from diffusion_studio.events import Status
+
+        if isinstance(event, Status):
+            self._activity.say(event.text)
+        else:
+            self._then(event)
+
+    def _on_failed(self, job: int, sentence: str, details: str) -> None:
+        self._activity.hide()
+        self._ended = True
+        self._studio.tell_fault(sentence, details)
+
+    def _on_ended(self) -> None:
+        if not self._ended:  # it was cancelled
+            self._activity.hide()
+        self.changed.emit()

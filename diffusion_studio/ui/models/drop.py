@@ -1,0 +1,88 @@
+"""A page onto which a model's folder or zip can be dropped, and what it shows while one is held over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QFont,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QWidget
+
+from diffusion_studio.ui.base.page import Page
+from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, TYPE_LARGE, tokens
+from diffusion_studio.ui.pictures.drop import ENDINGS
+
+
+class ModelDropPage(Page):
+    model_dropped = Signal(object)  # Path
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.veil = Veil(self)
+        self.setAcceptDrops(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped(event.mimeData()) is not None and not self.working:
+            event.acceptProposedAction()
+            self.veil.cover()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.veil.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.veil.hide()
+        path = dropped(event.mimeData())
+        if path is not None and not self.working:
+            event.acceptProposedAction()
+            self.model_dropped.emit(path)
+
+
+class Veil(QWidget):
+    """Lies over the page, and says what letting go does."""
+
+    def __init__(self, page: QWidget, words: str = "Let go to import this model") -> None:
+        super().__init__(page)
+        self._page, self._words = page, words
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def cover(self) -> None:
+        self.setGeometry(self._page.rect())
+        self.raise_()
+        self.show()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t, painter = tokens(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        shade = QColor(t.window)
+        shade.setAlphaF(0.88)
+        painter.fillRect(self.rect(), shade)
+        pen = QPen(QColor(t.accent), 2)
+        pen.setDashPattern([5, 4])
+        painter.setPen(pen)
+        painter.drawRoundedRect(
+            QRectF(self.rect()).adjusted(SPACE_L, SPACE_L, -SPACE_L, -SPACE_L), RADIUS_LARGE, RADIUS_LARGE
+        )
+        font = QFont(self.font())
+        font.setPixelSize(TYPE_LARGE)
+        font.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(font)
+        painter.setPen(QColor(t.text))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._words)
+        painter.end()
+
+
+def dropped(data: QMimeData) -> Path | None:
+    """The one file or folder that is being dropped; not a picture, which the window takes."""
+    urls = data.urls()
+    path = Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    return None if path is None or (path.suffix.lower() in ENDINGS and not path.is_dir()) else path

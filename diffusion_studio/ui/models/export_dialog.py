@@ -1,0 +1,163 @@
+"""The dialog that gives a model away: in which form, with which precision, and where to."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import NamedTuple
+
+from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.settings.options import Option
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from diffusion_studio.ui.widgets.fields import ChoiceField, TextField
+
+FORMS = {
+    "folder": "Folder for diffusers",
+    "zip": "Zip of that folder",
+    "onnx": "ONNX, for programs without Python",
+}
+ABOUT = {
+    "folder": "DDPMPipeline.from_pretrained opens it as it is. A README shows how, in three lines.",
+    "zip": "The same folder in one file, to be sent or imported elsewhere.",
+    "onnx": "A folder with the network alone, its noise schedule and a README with a loop that draws.",
+}
+PRECISIONS = {
+    "float32": "float32, as trained",
+    "bfloat16": "bfloat16, half the size",
+    "float16": "float16, half the size",
+}
+WITHOUT_BFLOAT = {name: words for name, words in PRECISIONS.items() if name != "bfloat16"}
+NEEDED = ("onnx", "onnxscript")  # what `onnx_network` writes with; asked for here without loading torch
+
+
+class Wish(NamedTuple):
+    """What to write."""
+
+    target: Path
+    dtype: str
+    zip: bool
+    layout: str
+
+
+class ExportDialog(QDialog):
+    wished = Signal(object)  # Wish
+
+    def __init__(self, card: ModelCard, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export a model")
+        self.setMinimumWidth(520)
+        self._name = card.name
+        self.form = ChoiceField(Option("Form", "what the model is written as", choices=FORMS))
+        self.precision = ChoiceField(
+            Option("Precision", "the number format of the weights", choices=PRECISIONS)
+        )
+        self.target = TextField(Option("Where", "the folder or file to write, which must not be there yet"))
+        self.browse = push_button("Choose…", "Choose the folder it is written into")
+        self.about = plain_label("", "small")
+        self.fault = plain_label("")
+        for label in (self.about, self.fault):
+            label.setWordWrap(True)
+        self.fault.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.accept_button = push_button("Export", "Write it")
+        self.accept_button.setProperty("primary", True)
+        self.accept_button.setDefault(True)
+        self.cancel = push_button("Cancel", "Write nothing")
+        self._lay_out(card)
+        self.target.show_value(str(_documents() / card.name))
+        self.form.changed.connect(self._change_form)
+        self.target.changed.connect(self._follow)
+        self.browse.clicked.connect(self._browse)
+        self.accept_button.clicked.connect(self._accept)
+        self.cancel.clicked.connect(self.reject)
+        self._follow()
+
+    @property
+    def wish(self) -> Wish:
+        form = self.form.value()
+        layout = "onnx" if form == "onnx" else "diffusers"
+        return Wish(Path(self.target.value()).expanduser(), self.precision.value(), form == "zip", layout)
+
+    def _change_form(self) -> None:
+        onnx = self.form.value() == "onnx"
+        self.precision.show_choices(WITHOUT_BFLOAT if onnx else PRECISIONS)
+        path = Path(self.target.value())
+        stem = path.with_suffix("") if path.suffix == ".zip" else path
+        self.target.show_value(
+            str(stem.with_name(stem.name + ".zip") if self.form.value() == "zip" else stem)
+        )
+        self._follow()
+
+    def _follow(self) -> None:
+        fault = self._fault()
+        self.about.setText(ABOUT[self.form.value()])
+        self.fault.setText(fault)
+        self.fault.setVisible(bool(fault))
+        self.accept_button.setEnabled(not fault)
+
+    def _fault(self) -> str:
+        """Why it can not be written so."""
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+        if self.form.value() == "onnx" and missing:
+            return f"ONNX needs more packages first: pip install {' '.join(missing)}"
+        text = self.target.value().strip()
+        if not text or not Path(text).expanduser().is_absolute():
+            return "Say where to, with the whole path."
+        return "That is there already; choose another name." if Path(text).expanduser().exists() else ""
+
+    def _browse(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Export into", str(Path(self.target.value()).parent))
+        if name:
+            self.target.show_value(str(Path(name) / Path(self.target.value() or self._name).name))
+
+    def _accept(self) -> None:
+        self.wished.emit(self.wish)
+        self.accept()
+
+    def _lay_out(self, card: ModelCard) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE_L)
+        grid.setVerticalSpacing(SPACE_S)
+        grid.setColumnStretch(1, 1)
+        for place, (name, field, tip) in enumerate((
+            ("Form", self.form, "What the model is written as"),
+            ("Precision", self.precision, "The number format of the weights"),
+            ("Where", self.target, "The folder or file to write, which must not be there yet"),
+        )):  # fmt: skip
+            label = plain_label(name, "quiet")
+            label.setBuddy(field)
+            field.setAccessibleName(name)
+            field.setToolTip(tip)
+            grid.addWidget(label, place, 0)
+            grid.addWidget(field, place, 1, 1, 1 if name == "Where" else 2)
+        grid.addWidget(self.browse, 2, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
+        column.setSpacing(SPACE_M)
+        column.addWidget(plain_label(f"Export {card.title}", "heading"))
+        column.addLayout(grid)
+        column.addWidget(self.about)
+        column.addWidget(self.fault)
+        column.addStretch(1)
+        foot = QHBoxLayout()
+        foot.setSpacing(SPACE_S)
+        foot.addStretch(1)
+        foot.addWidget(self.cancel)
+        foot.addWidget(self.accept_button)
+        column.addLayout(foot)
+
+
+def _documents() -> Path:
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return Path(place) if place and Path(place).is_dir() else Path.home()

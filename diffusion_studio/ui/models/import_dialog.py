@@ -1,0 +1,185 @@
+"""The dialog that brings models in: what the hub's cache on this computer holds, a folder, or a zip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import readable, tooltip
+from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, SPACE_XL, TYPE, TYPE_SMALL, tokens
+
+PATH, WORDS = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
+HEIGHT = 46
+Index = QModelIndex | QPersistentModelIndex
+
+
+class ImportDialog(QDialog):
+    chosen = Signal(object)  # Path
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Import a model")
+        self.setMinimumSize(560, 420)
+        self.found = QListWidget(self)
+        self.found.setAccessibleName("In the cache of the Hugging Face hub")
+        self.found.setToolTip("Models that other programs have downloaded; importing copies one")
+        self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.found.setObjectName("found")
+        self.found.setItemDelegate(_Delegate(self.found))
+        self.say = plain_label("Looking…", "small")
+        self.say.setWordWrap(True)
+        self.folder = push_button(
+            "Choose a folder…", "A diffusers folder: a whole pipeline, or a UNet2DModel alone"
+        )
+        self.zip = push_button("Choose a zip…", "A zip of a diffusers folder")
+        self.accept_button = push_button("Import", "Copy the chosen model among your own")
+        self.accept_button.setProperty("primary", True)
+        self.accept_button.setEnabled(False)
+        self.cancel = push_button("Cancel", "Import nothing")
+        self._lay_out()
+        self.found.currentItemChanged.connect(lambda *_: self._follow())
+        self.found.itemActivated.connect(lambda _: self._accept())
+        self.folder.clicked.connect(self._choose_folder)
+        self.zip.clicked.connect(self._choose_zip)
+        self.accept_button.clicked.connect(self._accept)
+        self.cancel.clicked.connect(self.reject)
+
+    def show_found(self, cache: Path, found: Sequence[Any]) -> None:
+        """What was found there: those that can not be imported say why."""
+        self.found.clear()
+        for model in found:
+            item = QListWidgetItem(readable(model.name))
+            words = why(model) if model.reason else readable(model.path)
+            item.setData(WORDS, words)
+            item.setData(PATH, None if model.reason else model.path)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{readable(model.name)}: {words}")
+            item.setToolTip(tooltip(readable(model.reason or model.path)))
+            if model.reason:
+                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEnabled)
+            self.found.addItem(item)
+        usable = [model for model in found if not model.reason]
+        if usable:
+            self.found.setCurrentRow(0)
+            self.found.setFocus()
+            words = f"{len(usable)} can be imported from"
+        else:
+            words = "None can be imported from" if found else "There is no model that draws in pixels in"
+        self.say.setText(f"{words} {readable(cache)}. Nothing is downloaded.")
+        self._follow()
+
+    @property
+    def path(self) -> Path | None:
+        item = self.found.currentItem()
+        return item.data(PATH) if item is not None else None
+
+    def _follow(self) -> None:
+        self.accept_button.setEnabled(self.path is not None)
+        self.accept_button.setDefault(self.path is not None)
+
+    def _accept(self) -> None:
+        if self.path is not None:
+            self._take(self.path)
+
+    def _choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Choose a model's folder")
+        if name:
+            self._take(Path(name))
+
+    def _choose_zip(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Choose a zip of a model", filter="Zip (*.zip);;Any file (*)"
+        )
+        if name:
+            self._take(Path(name))
+
+    def _take(self, path: Path) -> None:
+        self.chosen.emit(path)
+        self.accept()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
+        column.setSpacing(SPACE_M)
+        words = plain_label(
+            "Pixel-space models as diffusers saves them: a DDPMPipeline or DDIMPipeline folder, a UNet2DModel alone, or a "
+            "zip of one. It is read from end to end before it counts, and nothing in it is run.",
+            "quiet",
+        )
+        words.setWordWrap(True)
+        column.addWidget(words)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_S)
+        row.addWidget(self.folder)
+        row.addWidget(self.zip)
+        row.addStretch(1)
+        column.addLayout(row)
+        heading = plain_label("In the cache of the Hugging Face hub", "heading")
+        heading.setBuddy(self.found)
+        column.addSpacing(SPACE_S)
+        column.addWidget(heading)
+        column.addWidget(self.found, 1)
+        column.addWidget(self.say)
+        foot = QHBoxLayout()
+        foot.setSpacing(SPACE_S)
+        foot.addStretch(1)
+        foot.addWidget(self.cancel)
+        foot.addWidget(self.accept_button)
+        column.addLayout(foot)
+
+
+def why(model: Any) -> str:
+    """Why a model can not be imported, without the path, which the line above names well enough."""
+    reason = str(model.reason)
+    return reason.split(": ", 1)[-1] if reason.startswith(str(model.path)) else reason
+
+
+class _Delegate(QStyledItemDelegate):
+    """Name over path; one that can not be imported is grey, with the reason in the path's place."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(240, HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        t, state = tokens(), option.state
+        rect: QRect = option.rect
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if state & QStyle.StateFlag.State_Selected:
+            painter.setPen(QColor(t.accent))
+            painter.setBrush(QColor(t.hover))
+            painter.drawRoundedRect(QRectF(rect).adjusted(0.5, 1.5, -0.5, -1.5), RADIUS, RADIUS)
+        area = rect.adjusted(SPACE_M, 0, -SPACE_M, 0)
+        usable = index.data(PATH) is not None
+        font = QFont(option.font)
+        for text, top, size, weight, shade in (
+            (index.data(), -18, TYPE, QFont.Weight.DemiBold, t.text if usable else t.muted),
+            (index.data(WORDS), 1, TYPE_SMALL, QFont.Weight.Normal, t.muted),
+        ):
+            font.setPixelSize(size)
+            font.setWeight(weight)
+            painter.setFont(font)
+            painter.setPen(QColor(shade))
+            way = Qt.TextElideMode.ElideMiddle if usable else Qt.TextElideMode.ElideRight
+            shown = painter.fontMetrics().elidedText(str(text), way, area.width())
+            painter.drawText(QRect(area.left(), area.center().y() + top, area.width(), 17), 0, shown)
+        painter.restore()

@@ -1,0 +1,137 @@
+"""The installed models as the window shows them, and the jobs that read and change them off its thread.
+
+What needs torch loads its libraries first, in the way that does not hold up the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtGui import QImage
+
+from diffusion_studio.machine.torch_libraries import load_libraries
+from diffusion_studio.models import cards
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.wording import disk_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelRow:
+    """What the list and the card show of a model."""
+
+    card: ModelCard
+    default: bool = False
+    disk: int = 0  # bytes
+    sheet: QImage = field(default_factory=QImage)
+
+    @property
+    def origin(self) -> str:
+        """Where it is from, in a word or two."""
+        if self.card.starter:
+            return "Starter"
+        return "Trained here" if self.card.trained.get("run") else "Imported or copied"
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    title: str
+    now: Path
+    before: Path
+
+
+def list_models() -> Generator[tuple[ModelRow, ...], None, None]:
+    """A job: every model, the user's own first."""
+    found = cards.installed()
+    default = cards.find("").name if found else ""
+    yield tuple(
+        ModelRow(
+            card=card,
+            default=card.name == default,
+            disk=disk_size(card),
+            sheet=QImage.fromData(card.sample_sheet()),
+        )
+        for card in found
+    )
+
+
+def find_in_cache() -> Generator[Any, None, None]:
+    """A job: what the hub's cache on this computer holds."""
+    load_libraries()
+    from diffusion_studio.models.import_sources import find_in_hub_cache, hub_cache
+
+    yield hub_cache(), tuple(find_in_hub_cache())
+
+
+def bring_in(source: Path) -> Generator[Any, None, None]:
+    from diffusion_studio.events import Status
+
+    load_libraries()
+    from diffusion_studio.models.library import import_model
+
+    yield Status(text=f"Looking at {source.name}, and copying it where it can be opened…")
+    yield import_model(source)
+
+
+def give_away(name: str, target: Path, **how: Any) -> Generator[Any, None, None]:
+    load_libraries()
+    from diffusion_studio.models.export import exporting
+
+    yield from exporting(name, target, **how)
+
+
+def look_through(name: str) -> Generator[Any, None, None]:
+    load_libraries()
+    from diffusion_studio.models.verify import verify
+
+    yield from verify(name)
+
+
+def draw_sheet(name: str) -> Generator[Any, None, None]:
+    load_libraries()
+    from diffusion_studio.jobs.model_samples import draw_samples
+
+    yield from draw_samples(name)
+
+
+def rename(name: str, title: str) -> Generator[ModelCard, None, None]:
+    load_libraries()
+    from diffusion_studio.models.library import rename_model
+
+    yield rename_model(name, title)
+
+
+def duplicate(name: str) -> Generator[ModelCard, None, None]:
+    load_libraries()
+    from diffusion_studio.models.library import duplicate_model
+
+    yield duplicate_model(name)
+
+
+def delete(card: ModelCard) -> Generator[Trashed, None, None]:
+    load_libraries()
+    from diffusion_studio.models.library import delete_model
+
+    yield Trashed(card.title, delete_model(card.name), card.path)
+
+
+def bring_back(trashed: Trashed) -> Generator[str, None, None]:
+    from diffusion_studio.storage.places import restore
+
+    yield restore(trashed.now, trashed.before).name
+
+
+def make_default(name: str) -> Generator[ModelCard, None, None]:
+    load_libraries()
+    from diffusion_studio.models.library import set_default
+
+    yield set_default(name)
+
+
+def keep_recommended(name: str, values: Mapping[str, Any] | None) -> Generator[ModelCard, None, None]:
+    load_libraries()
+    from diffusion_studio.models.library import recommend
+
+    yield recommend(name, values)

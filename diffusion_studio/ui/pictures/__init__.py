@@ -1,0 +1,1 @@
+"""Pictures on screen: canvas, viewer, thumbnails and what can be done with them."""

@@ -1,0 +1,85 @@
+"""A picture as the canvas holds it: its pixels in one or more layers, where it is saved, and what draws it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtGui import QImage
+
+from diffusion_studio.generation.trajectory import VIEWS, StepViews
+from diffusion_studio.settings.generation import GenerationSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LAYERS = VIEWS  # name -> what the user reads
+EXPLAINED = {
+    "denoised": "The clean picture the model predicts at this step (x̂₀). Coarse shapes come first.",
+    "noisy": "The picture with the noise that is still in it (xₜ). The sampler walks on from here.",
+    "noise": "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure.",
+    "difference": "What will still change until the end: black where nothing will. Shown twice as bright as it is.",
+}  # one sentence of what one sees, and one of how to read it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """`layers`: name -> (H, W, 3) uint8, all of one size and never changed; images of them are made when first painted."""
+
+    layers: Mapping[str, np.ndarray]
+    path: Path | None = None
+    settings: GenerationSettings | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    _images: dict[str, QImage] = field(default_factory=dict, repr=False)
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The picture itself: the predicted clean one."""
+        return self.layers["denoised"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width, _ = self.pixels.shape
+        return width, height
+
+    @property
+    def offers(self) -> tuple[object, ...]:
+        """What buttons and menus depend on: all but the pixels."""
+        return self.path, self.settings is None, tuple(self.layers)
+
+    def image(self, layer: str = "denoised") -> QImage:
+        """A layer to paint; one the picture does not have is the picture itself."""
+        if layer not in self.layers:
+            layer = "denoised"
+        if layer not in self._images:
+            self._images[layer] = to_image(self.layers[layer])
+        return self._images[layer]
+
+
+class Views(Mapping[str, "np.ndarray"]):
+    """The layers of one picture of a step."""
+
+    def __init__(self, batch: StepViews, place: int) -> None:
+        self._batch, self._place = batch, place
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._batch.view(name)[self._place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LAYERS)
+
+    def __len__(self) -> int:
+        return len(LAYERS)
+
+
+def to_image(array: np.ndarray) -> QImage:
+    """(H, W, 3) uint8 to an image of its own memory, in the format that paints fastest."""
+    import numpy as np
+
+    array = np.ascontiguousarray(array)
+    height, width, _ = array.shape
+    shared = QImage(array.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    return shared.convertToFormat(QImage.Format.Format_RGB32)  # copies: the array may go

@@ -1,0 +1,131 @@
+"""Pictures in files: opened off the window's thread to be shown, or to draw again with what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QPoint, Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.pictures import commands
+from diffusion_studio.ui.pictures.picture import Picture
+
+
+class SavedPictures(QObject):
+    """What can be done with a picture in a list, on any page that has one."""
+
+    opened = Signal(object)  # Picture to show
+    settings_wanted = Signal(object)  # names and values of GenerationSettings to draw with
+    start_wanted = Signal(object)  # Path of a picture to start from
+
+    def __init__(self, studio: Studio, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._studio, self._parent = studio, parent
+
+    def show(self, path: Path) -> None:
+        self._studio.run(open_picture(path), self.opened.emit)
+
+    def use_settings(self, path: Path) -> None:
+        """Draw with everything the picture says of how it was made."""
+        self._studio.run(read_settings(path), self._use)
+
+    def use_seed(self, path: Path) -> None:
+        self._studio.run(read_settings(path), lambda given: self._use({"seed": given.get("seed")}))
+
+    def show_menu(self, path: Path, position: QPoint) -> None:
+        """The menu under the right mouse button."""
+        menu = QMenu(self._parent)
+        for text, do in (
+            ("Show", self.show),
+            ("Use these settings", self.use_settings),
+            ("Use seed", self.use_seed),
+            ("Start from this picture", self.start_wanted.emit),
+            ("Reveal in folder", commands.reveal),
+        ):
+            menu.addAction(text).triggered.connect(lambda _=False, do=do: do(path))
+        menu.exec(position)
+        menu.deleteLater()
+
+    def _use(self, given: Mapping[str, Any]) -> None:
+        missing = given.get(MISSING)
+        values = {name: value for name, value in given.items() if name != MISSING and value is not None}
+        if missing:
+            self._studio.tell_fault(missing)
+        elif not values:
+            self._studio.told.emit("This picture does not say what made it")
+        self.settings_wanted.emit(values)
+
+
+MISSING = "missing model"  # no setting has this name
+
+
+def open_picture(path: Path) -> Generator[Picture, None, None]:
+    """A job: the pixels of a file and what made them."""
+    from diffusion_studio.pictures.reading import read
+
+    record = read(path)
+    yield Picture({"denoised": record.pixels()}, path=path, settings=record.settings, facts=record.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class RawText:
+    """What a file says, as it stands there."""
+
+    path: Path
+    text: str
+
+
+def read_raw(path: Path) -> Generator[RawText, None, None]:
+    """A job: the metadata of a file as plain text."""
+    from diffusion_studio.pictures.reading import read
+
+    record = read(path)
+    said = [text for text in (record.parameters, record.block) if text]
+    yield RawText(path, "\n\n".join(said) or "Its file says nothing.")
+
+
+def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
+    """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`."""
+    from diffusion_studio.pictures.reading import find_model, read
+
+    record = read(path)
+    given = dict(record.given)
+    named = given.pop("model", "") or record.facts.get("model_title") or record.facts.get("model_hash")
+    if named:
+        try:
+            given["model"] = find_model(record).name
+        except UserError as error:
+            given[MISSING] = str(error)
+    yield given
+
+
+def save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
+    """A job: write pictures that the outputs folder did not take."""
+    from diffusion_studio.pictures.writing import save
+
+    for event in events:
+        save(event.picture, event.settings, facts=event.facts, folder=folder)
+    yield folder
+
+
+def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:
+    """A job: save images as they were shown at a step; a `Saved` or a `NotSaved` for each."""
+    from diffusion_studio.events import NotSaved, Saved
+    from diffusion_studio.jobs.film import known_facts
+    from diffusion_studio.pictures.writing import save
+
+    for index, picture in enumerate(pictures):
+        settings, pixels = picture.settings, picture.pixels
+        assert settings is not None
+        facts = known_facts(settings, (pixels.shape[1], pixels.shape[0]))
+        try:
+            path = save(pixels, settings, facts=facts)
+        except UserError as error:
+            yield NotSaved(index=index, settings=settings, picture=pixels, reason=str(error), facts=facts)
+        else:
+            yield Saved(path=path, index=index, settings=settings, picture=pixels)

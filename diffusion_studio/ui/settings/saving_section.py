@@ -1,0 +1,110 @@
+"""How finished pictures are saved, on the Settings page: format, what they say, their names with an example, and where."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.saving import TOKENS, SavingSettings, file_name
+from diffusion_studio.storage.places import outputs_dir, usual_outputs_dir
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
+from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S
+from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
+
+SECTION = "outputs"
+EXAMPLE = GenerationSettings(model="pixel-avatars-32", seed=7)
+HINTS = ", ".join(f"{{{name}}}" for name in TOKENS)
+
+
+class SavingSection(QWidget):
+    """Every change that is allowed is kept at once; a pattern that is not says why, and the one before stays in force."""
+
+    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.saving: SavingSettings = studio.memory.recall(SECTION, SavingSettings)
+        self.form = SettingsForm(SavingSettings, skip=("folder",))
+        self.example = plain_label("", "small")
+        self.example.setWordWrap(True)
+        self.tokens = plain_label(HINTS, "small")
+        self.tokens.setWordWrap(True)
+        self.form.fields["pattern"].setPlaceholderText(SavingSettings().pattern)
+        self.form.fields["pattern"].setToolTip(
+            "\n".join(f"{{{name}}}: {words}" for name, words in TOKENS.items())
+        )
+        self.where = ElidedLabel("")
+        self.choose = push_button("Choose…", "Save finished pictures in another folder")
+        self.usual = push_button("Usual", "Save finished pictures in the Pictures folder again")
+        self._lay_out()
+        self.form.show_value(self.saving)
+        self.form.changed.connect(self._apply)
+        self.choose.clicked.connect(self._choose)
+        self.usual.clicked.connect(lambda: self.keep(folder=""))
+        self._follow()
+
+    def keep(self, **values: object) -> None:
+        """Have these in force and written down."""
+        self.form.carry(**values)
+
+    def _apply(self) -> None:
+        try:
+            saving = self.form.value()
+        except UserError as error:
+            self.example.setText(str(error))
+            return
+        if saving != self.saving:
+            moved = saving.folder != self.saving.folder
+            self.saving = saving
+            self._studio.memory.keep(SECTION, saving)
+            self._studio.save_memory(self._studio.outputs_moved.emit if moved else None)
+        self._follow()
+
+    def _follow(self) -> None:
+        saving = self.saving
+        self.form.enable("quality", saving.format in ("jpeg", "webp"))
+        now = datetime.now()
+        name = file_name(saving.pattern, EXAMPLE, {}, now) + saving.ending
+        self.example.setText(f"For example: {now:%Y-%m-%d}/{name}")
+        folder = Path(saving.folder) if saving.folder else usual_outputs_dir()
+        self.where.setText(readable(folder))
+        self.usual.setVisible(bool(saving.folder))
+
+    def _choose(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Save finished pictures in", str(outputs_dir()))
+        if name:
+            folder = "" if Path(name) == usual_outputs_dir() else str(Path(name))
+            self.keep(folder=folder)
+
+    def _lay_out(self) -> None:
+        self.form.add_below("pattern", self._below_pattern())
+        label = plain_label("Folder", "quiet")
+        label.setMinimumWidth(LABEL_WIDTH)
+        label.setBuddy(self.choose)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_S)
+        row.addWidget(label)
+        row.addSpacing(SPACE_M - SPACE_S)
+        row.addWidget(self.where, 1)
+        row.addWidget(self.usual)
+        row.addWidget(self.choose)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_S)
+        column.addWidget(self.form)
+        column.addLayout(row)
+
+    def _below_pattern(self) -> QWidget:
+        below = QWidget()
+        column = QVBoxLayout(below)
+        column.setContentsMargins(LABEL_WIDTH + SPACE_M, 0, 0, SPACE_S // 2)
+        column.setSpacing(0)
+        column.addWidget(self.example)
+        column.addWidget(self.tokens)
+        return below

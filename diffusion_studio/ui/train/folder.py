@@ -1,0 +1,245 @@
+"""The folder to learn from: dropped or chosen, looked through with progress, then its report beside its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.generate.recent import thumbnail_view
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
+from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
+from diffusion_studio.ui.train.pictures import Fitted, load_grid, load_one
+from diffusion_studio.ui.train.report import ReportView
+
+
+class FolderView(QWidget):
+    """Three faces: an invitation, the progress of the scan, and what was found."""
+
+    folder_wanted = Signal()
+    samples_wanted = Signal()
+    checked = Signal(object)  # the report
+    cancelled = Signal()
+    failed = Signal(str, str)
+    picture_shown = Signal(object)  # (S, S, 3) uint8, for the forward process
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.worker = Worker("pictures", self)
+        self.invitation = Invitation(self)
+        self.model = Thumbnails(self)
+        self.grid = thumbnail_view(
+            self, "Pictures", "Choose a picture to see it drown in noise under “Noise”"
+        )
+        self.grid.setModel(self.model)
+        self.caption = plain_label("", "small")
+        self.report = ReportView(self)
+        self.progress = QProgressBar()
+        self.cancel_button = QPushButton("Cancel")
+        self._found = QWidget()
+        self._scanning = QWidget()
+        self._words = plain_label("Looking at the pictures…")
+        self.stack = QStackedWidget(self)
+        self.folder: Path | None = None
+        self._scan: int | None = None
+        self._load: int | None = None
+        self._one: int | None = None
+        self._seen: tuple[Any, ...] = ()
+        self._lay_out()
+        self._connect()
+
+    def scan(self, folder: Path, settings: TrainingSettings) -> None:
+        """Look at every picture of a folder, in place of a look that still goes on."""
+        from diffusion_studio.jobs import api as jobs
+
+        self.cancel()
+        self.folder, self._seen = folder, ()
+        self.model.show_paths([])
+        self._words.setText("Looking at the pictures…")
+        self.progress.setRange(0, 0)
+        self.stack.setCurrentWidget(self._scanning)
+        self._scan = self.worker.submit(iter(jobs.check(folder, size=settings.size)))
+
+    def look_again(self, settings: TrainingSettings) -> None:
+        """Renew the report, for another size, behind what is shown."""
+        if self.folder is not None and self._scan is None:
+            from diffusion_studio.jobs import api as jobs
+
+            self._scan = self.worker.submit(iter(jobs.check(self.folder, size=settings.size)))
+
+    def show_as(self, settings: TrainingSettings) -> None:
+        """Show the pictures as the network will see them with these choices."""
+        wanted = (self.folder, settings.size, settings.fit, settings.flip)
+        if self.folder is None or self.stack.currentWidget() is not self._found or wanted == self._seen:
+            return
+        self._seen = wanted
+        for job in (self._load, self._one):
+            if job is not None:
+                self.worker.cancel(job)
+        how = "whole on white" if settings.fit == "pad" else "cropped to the middle"
+        mirrored = ", half of them mirrored" if settings.flip else ""
+        self.caption.setText(
+            f"As the network will see them: {settings.size} × {settings.size}, {how}{mirrored}"
+        )
+        self._load = self.worker.submit(
+            load_grid(self.folder, settings.size, pad=settings.fit == "pad", flip=settings.flip)
+        )
+
+    def cancel(self) -> None:
+        self.worker.cancel_all()
+        self._scan = self._load = self._one = None
+
+    def _give_up(self) -> None:
+        self.cancel()
+        self.folder = None
+        self.stack.setCurrentWidget(self.invitation)
+        self.cancelled.emit()
+
+    def _on_event(self, job: int, event: Any) -> None:
+        from diffusion_studio import events
+
+        if job == self._scan:
+            match event:
+                case events.Status(text=text):
+                    self._words.setText(text)
+                case events.Checking(done=done, total=total):
+                    self.progress.setRange(0, max(total, 1))
+                    self.progress.setValue(done)
+                    self._words.setText(f"Looking at the pictures… {done:,} of {total:,}")
+                case events.Checked(report=report):
+                    self._show_report(report)
+        elif job in (self._load, self._one):
+            match event:
+                case Listed(paths):
+                    self.model.show_paths(paths)
+                case Thumbnail():
+                    self.model.show_thumbnail(event)
+                case Fitted(pixels=pixels):
+                    self.picture_shown.emit(pixels)
+
+    def _show_report(self, report: Mapping[str, Any]) -> None:
+        self._scan = None
+        self.report.show_report(report)
+        self.stack.setCurrentWidget(self._found)
+        self.checked.emit(report)
+
+    def _on_failed(self, job: int, sentence: str, details: str) -> None:
+        if job == self._scan:
+            self._give_up()
+            self.failed.emit(sentence, details)
+
+    def _choose(self, index: QModelIndex) -> None:
+        """The picture pointed at is the one the forward process is shown on."""
+        _, size, fit, _ = self._seen
+        self._one = self.worker.submit(load_one(index.data(PATH), size, pad=fit == "pad"))
+
+    def _connect(self) -> None:
+        self.worker.reported.connect(self._on_event)
+        self.worker.job_failed.connect(self._on_failed)
+        self.cancel_button.clicked.connect(self._give_up)
+        self.invitation.choose.clicked.connect(self.folder_wanted)
+        self.invitation.samples.clicked.connect(self.samples_wanted)
+        self.grid.selectionModel().currentChanged.connect(
+            lambda new, _: self._choose(new) if new.isValid() else None
+        )
+
+    def _lay_out(self) -> None:
+        left = QVBoxLayout()
+        left.setContentsMargins(SPACE_L, SPACE_M, 0, 0)
+        left.setSpacing(SPACE_S)
+        left.addWidget(self.caption)
+        left.addWidget(self.grid, 1)
+        row = QHBoxLayout(self._found)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addLayout(left, 1)
+        row.addWidget(self.report)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.progress.setFixedSize(320, 10)
+        self.progress.setTextVisible(False)
+        self.progress.setAccessibleName("Progress")
+        self.cancel_button.setAccessibleName("Cancel")
+        self.cancel_button.setToolTip("Stop looking, and choose another folder")
+        middle = QVBoxLayout(self._scanning)
+        middle.setSpacing(SPACE_M)
+        middle.addStretch(1)
+        for part in (self._words, self.progress, self.cancel_button):
+            middle.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
+        middle.addStretch(1)
+        for face in (self.invitation, self._scanning, self._found):
+            self.stack.addWidget(face)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.stack)
+
+
+class Invitation(QWidget):
+    """What will be here, and the two ways to begin. It glows while a folder is held over the page."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._glows = False
+        self._title = plain_label("Drop a folder of pictures here, or choose one", "heading")
+        self._sentence = plain_label(
+            "A network learns from them to draw new ones like them. A few hundred pictures of one kind are a good start;\n"
+            "sub-folders become classes. The pictures stay on this computer.",
+            "quiet",
+        )
+        self.choose = QPushButton("Choose a folder…")
+        self.choose.setAccessibleName("Choose a folder…")
+        self.choose.setToolTip("PNG, JPEG, WebP, BMP, GIF and TIFF, in sub-folders too")
+        self.samples = QPushButton("Try the sample drawings")
+        self.samples.setAccessibleName("Try the sample drawings")
+        self.samples.setToolTip("Two hundred small faces in five classes, free to use")
+        self.choose.setProperty("primary", True)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACE_M)
+        buttons.addStretch(1)
+        buttons.addWidget(self.choose)
+        buttons.addWidget(self.samples)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_XL * 2, SPACE_XL, SPACE_XL * 2, SPACE_XL)
+        column.setSpacing(SPACE_M)
+        column.addStretch(1)
+        for label in (self._title, self._sentence):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            column.addWidget(label)
+        column.addSpacing(SPACE_S)
+        column.addLayout(buttons)
+        column.addStretch(1)
+
+    def glow(self, glows: bool) -> None:
+        self._glows = glows
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t, painter = tokens(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pen = QPen(QColor(t.accent if self._glows else t.border), 2 if self._glows else 1.5)
+        pen.setDashPattern([5, 4])
+        painter.setPen(pen)
+        painter.setBrush(QColor(t.hover if self._glows else t.panel))
+        frame = QRectF(self.rect()).adjusted(SPACE_XL, SPACE_XL, -SPACE_XL, -SPACE_XL)
+        painter.drawRoundedRect(frame, RADIUS_LARGE, RADIUS_LARGE)
+        painter.end()
+
+
+def title_of(folder: Path) -> str:
+    """“pixel-avatars” is a model called “Pixel avatars”."""
+    words = folder.name.replace("_", " ").replace("-", " ").strip() or "My model"
+    return words[:1].upper() + words[1:60]

@@ -1,0 +1,153 @@
+"""A drawn picture beside the training picture it is most like, with how like they are, to see what was learned by heart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from diffusion_studio.events import Checking, Status
+from diffusion_studio.settings.options import from_dict
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.look.icons import IconButton
+from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
+from diffusion_studio.ui.look.texts import readable, tooltip
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
+from diffusion_studio.ui.pictures.canvas import Canvas
+from diffusion_studio.ui.pictures.picture import Picture
+
+if TYPE_CHECKING:
+    from diffusion_studio.training.nearest import Gallery, Likeness
+
+WIDTH = 296
+EXPLANATION = (
+    "The distance is the root mean square over small copies, 0 for the same picture and 1 for black against white. "
+    "It is held against the distance from a training picture to the nearest other one, for even surfaces and blurred "
+    "pictures are near to many. A distance can only hint: look at the two yourself."
+)
+
+
+class PairCanvas(Canvas):
+    margin, room_for_bar = SPACE_M, 0
+
+
+class NearestView(QWidget):
+    """Hidden until a picture is asked about. What it reads of a run's folder it keeps until another run is shown."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.worker = Worker("nearest", self)
+        self.canvas = PairCanvas(self)
+        self.canvas.setAccessibleName("Sample and nearest training picture")
+        self.close_button = IconButton("close", "Close", "show the samples alone", self)
+        self.name = ElidedLabel("")
+        self.name.setProperty("small", True)
+        self.measure = plain_label("")
+        self.verdict = plain_label("", "quiet")
+        self._run: Path | None = None
+        self._gallery: Gallery | None = None
+        self._job: int | None = None
+        self._lay_out()
+        self.worker.reported.connect(self._on_event)
+        self.worker.job_failed.connect(lambda job, sentence, _: self._on_failed(job, sentence))
+        self.close_button.clicked.connect(self.put_away)
+        self.hide()
+
+    def begin(self, run: Path | None) -> None:
+        """The run whose training pictures count from now on."""
+        if run != self._run:
+            self._run, self._gallery = run, None
+            self.put_away()
+
+    def ask(self, picture: np.ndarray | Path) -> None:
+        """Look for the training picture nearest to this one, in place of a search that still goes on."""
+        if self._run is None:
+            return
+        self._give_up()
+        if self._gallery is None:
+            self._gallery = gallery_of(self._run)
+        self._job = self.worker.submit(iter(self._gallery.ask(picture)))
+        self.show()
+
+    def put_away(self) -> None:
+        self._give_up()
+        self.canvas.show_message("")
+        for label in (self.name, self.measure, self.verdict):
+            label.setText("")
+        self.hide()
+        self.closed.emit()
+
+    def _give_up(self) -> None:
+        if self._job is not None:
+            job, self._job = self._job, None
+            self.worker.cancel(job)
+
+    def _on_event(self, job: int, event: Any) -> None:
+        if job != self._job:
+            return
+        match event:
+            case Checking(done=done, total=total):
+                self._wait(f"Reading the training pictures… {done:,} of {total:,}")
+            case Status(text=text):
+                self._wait(text)
+            case _:
+                self._show(event)
+
+    def _wait(self, words: str) -> None:
+        if not self.canvas.pictures:
+            self.canvas.show_message("", words)
+
+    def _show(self, likeness: Likeness) -> None:
+        pair = (likeness.asked, likeness.pixels)
+        self.canvas.show_pictures([Picture({"denoised": pixels}) for pixels in pair])
+        self.name.setText(readable(likeness.path.name) + (", mirrored" if likeness.mirrored else ""))
+        self.name.setToolTip(tooltip(readable(likeness.path)))
+        self.measure.setText(f"Distance {likeness.measure}.")
+        self.verdict.setText(likeness.verdict)
+        self.canvas.setAccessibleDescription(f"{self.measure.text()} {likeness.verdict}")
+
+    def _on_failed(self, job: int, sentence: str) -> None:
+        if job == self._job:
+            self.canvas.show_message("", sentence)
+            for label in (self.name, self.measure, self.verdict):
+                label.setText("")
+
+    def _lay_out(self) -> None:
+        self.setFixedWidth(WIDTH)
+        self.canvas.setMinimumSize(QSize(160, 100))
+        title = plain_label("Nearest training picture", "small")
+        row = QHBoxLayout()
+        row.setContentsMargins(SPACE_L, 0, SPACE_S, 0)
+        row.addWidget(title, 1)
+        row.addWidget(self.close_button)
+        words = QVBoxLayout()
+        words.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
+        words.setSpacing(SPACE_XS)
+        self.name.setContentsMargins(-SPACE_S, 0, -SPACE_S, 0)  # it leaves room about its own words
+        for label in (self.name, self.measure, self.verdict):
+            words.addWidget(label)
+        for label in (self.measure, self.verdict):
+            label.setWordWrap(True)
+            label.setToolTip(EXPLANATION)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_S)
+        column.addLayout(row)
+        column.addWidget(self.canvas, 1)
+        column.addLayout(words)
+
+
+def gallery_of(run: Path) -> Gallery:
+    """The pictures a run learns from."""
+    from diffusion_studio.training.nearest import Gallery
+    from diffusion_studio.training.runs import Run
+
+    settings, _ = from_dict(TrainingSettings, Run(run).facts.get("settings", {}))
+    return Gallery.of(settings)

@@ -1,0 +1,155 @@
+"""The forward process on one of the user's own pictures: how the chosen schedule drowns it in noise, from t = 0 to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
+
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
+from diffusion_studio.ui.pictures.canvas import Canvas
+from diffusion_studio.ui.pictures.picture import Picture, to_image
+from diffusion_studio.ui.widgets.schedule_curve import CURVE_HEIGHT, ForwardCurve, noised
+
+STAGE = 64  # pixels of a stage in the strip
+POSITIONS = 1000  # of the slider
+SEED = 0
+
+
+class NoiseView(QWidget):
+    """The picture at a timestep, large; under it the stages from clean to noise, the schedule's curve, and the slider of t."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.canvas = Canvas(self)
+        self.canvas.setAccessibleName("Noised picture")
+        self.stages = Stages(self)
+        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setRange(0, POSITIONS)
+        self.slider.setPageStep(POSITIONS // 10)
+        self.slider.setValue(POSITIONS // 5)
+        self.slider.setAccessibleName("Timestep")
+        self.slider.setToolTip(
+            "How far the forward process has gone, from the clean picture to nothing but noise."
+        )
+        self.words = plain_label("")
+        self.explanation = plain_label(
+            "A network learns by looking at pictures in all these stages. The training schedule says how fast they drown.",
+            "small",
+        )
+        self._clean: np.ndarray | None = None  # (H, W, 3) in [-1, 1]
+        self._noise = np.zeros(0)
+        self._alpha_bar = np.ones(2)
+        self._asked: tuple[str, int] = ("", 0)
+        self._lay_out()
+        self.slider.valueChanged.connect(self._draw)
+        self.stages.chosen.connect(lambda share: self.slider.setValue(round(share * POSITIONS)))
+        self.canvas.show_message("No picture yet", "Choose a folder to see its pictures drown in noise.")
+
+    def show_picture(self, pixels: np.ndarray) -> None:
+        """(H, W, 3) uint8, as the network will see it."""
+        self._clean = pixels.astype(np.float64) / 127.5 - 1
+        self._noise = np.random.default_rng(SEED).standard_normal(pixels.shape)
+        self._draw_all()
+
+    def show_schedule(self, name: str, timesteps: int) -> None:
+        if (name, timesteps) == self._asked:
+            return
+        from diffusion_studio.diffusion.schedules import SCHEDULES
+
+        self._asked = (name, timesteps)
+        self._alpha_bar = SCHEDULES[name](timesteps).alpha_bar
+        self._draw_all()
+
+    @property
+    def timestep(self) -> int:
+        return round(self.slider.value() / POSITIONS * (len(self._alpha_bar) - 1))
+
+    def noised(self, timestep: int) -> np.ndarray:
+        """The picture at a timestep, (H, W, 3) uint8."""
+        assert self._clean is not None
+        return noised(self._clean, self._noise, float(self._alpha_bar[timestep]))
+
+    def _draw_all(self) -> None:
+        self.stages.show_stages(self._alpha_bar, self.noised if self._clean is not None else None)
+        self._draw()
+
+    def _draw(self) -> None:
+        timestep = self.timestep
+        picture = float(self._alpha_bar[timestep])
+        self.stages.mark(self.slider.value() / POSITIONS)
+        words = (
+            f"t = {timestep} of {len(self._alpha_bar) - 1}: {picture:.0%} picture, {1 - picture:.0%} noise"
+        )
+        self.words.setText(words)
+        self.slider.setAccessibleDescription(words)
+        if self._clean is not None:
+            self.canvas.show_pictures([Picture({"denoised": self.noised(timestep)})])
+
+    def _lay_out(self) -> None:
+        below = QVBoxLayout()
+        below.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
+        below.setSpacing(SPACE_S)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.explanation.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        for part in (self.words, self.stages, self.slider, self.explanation):
+            below.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.canvas, 1)
+        column.addLayout(below)
+
+
+class Stages(ForwardCurve):
+    """The stages in a row, and the curves of picture and noise under them, over one axis of t. A click goes there."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._images: list[QImage] = []
+        self._noised: Callable[[int], np.ndarray] | None = None
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, CURVE_HEIGHT + SPACE_S + STAGE)
+
+    def show_stages(self, alpha_bar: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
+        """`noised` gives the picture at a timestep, (H, W, 3) uint8; None: there is no picture."""
+        self._noised = noised
+        self.show_schedule(alpha_bar)
+        self._make_images()
+
+    def _make_images(self) -> None:
+        """As many stages as have room side by side."""
+        count = max((self.width() + SPACE_S) // (STAGE + SPACE_S), 2)
+        last = len(self._alpha_bar) - 1
+        noised = self._noised
+        self._images = (
+            [to_image(noised(round(k / (count - 1) * last))) for k in range(count)] if noised else []
+        )
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_images()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_images(painter)
+        self._paint_curves(painter)
+        painter.end()
+
+    def _paint_images(self, painter: QPainter) -> None:
+        room = self.height() - CURVE_HEIGHT - SPACE_S
+        if not self._images:
+            return
+        side = min(room, STAGE)
+        step = (self.width() - side) / (len(self._images) - 1)
+        enlarged = self._images[0].width() <= side * self.devicePixelRatioF()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
+        for index, image in enumerate(self._images):
+            painter.drawImage(QRectF(index * step, (room - side) / 2, side, side), image)

@@ -1,0 +1,203 @@
+"""The health report of a folder of pictures, readable at a glance: what can be used, what can not and why, the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import tooltip
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
+from diffusion_studio.ui.train.refused import RefusedList
+
+ROW = 22  # pixels of a class
+MOST_NAMES, MOST_VALUES = 12, 3
+COLOURS = {  # what a picture's mode means to who looks at it; others are named as they are
+    "1": "black and white",
+    "L": "grey",
+    "LA": "transparent grey",
+    "P": "palette",
+    "RGB": "colour",
+    "RGBA": "transparent colour",
+    "I;16": "16-bit grey",
+    "F": "float",
+}
+REPORT_WIDTH = 336
+
+
+class ReportView(QScrollArea):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("strip")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedWidth(REPORT_WIDTH)
+        self.setAccessibleName("Health report")
+        self.report: Mapping[str, Any] = {}
+        self.problems: RefusedList | None = None
+
+    def show_report(self, report: Mapping[str, Any]) -> None:
+        self.report, self.problems = report, None
+        body = QWidget()
+        body.setObjectName("panelBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
+        column.setSpacing(SPACE_S)
+        column.addWidget(plain_label(headline(report), "title"))
+        if report["usable"]:
+            column.addLayout(_facts(report))
+        for warning in report["warnings"]:
+            column.addWidget(_warning(warning))
+        if report["classes"]:
+            column.addSpacing(SPACE_S)
+            column.addWidget(plain_label(f"{len(report['classes'])} classes", "heading"))
+            column.addWidget(ClassBars(report["classes"]))
+        if report["refused"]:
+            column.addSpacing(SPACE_S)
+            column.addWidget(plain_label(f"Left out ({len(report['refused']):,})", "heading"))
+            self.problems = RefusedList(report["refused"])
+            column.addWidget(self.problems)
+        known = remarks(report)
+        if known:
+            column.addSpacing(SPACE_S)
+            column.addWidget(plain_label("Worth knowing", "heading"))
+            for line, names in known:
+                label = _wrapped(line, "quiet")
+                label.setToolTip(tooltip(_some(names)))
+                label.setAccessibleDescription(_some(names))
+                column.addWidget(label)
+        column.addStretch(1)
+        self.setWidget(body)
+
+
+def headline(report: Mapping[str, Any]) -> str:
+    return "1 picture" if report["usable"] == 1 else f"{report['usable']:,} pictures"
+
+
+def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(what, the most frequent of it in a line, all of it): sizes, shapes, formats and colours of the pictures."""
+    low, high = report["smallest_side"], report["largest_side"]
+    sizes = list(report["sizes"])
+    side = f"{sizes[0]} pixels" if len(sizes) == 1 else f"{low:,} to {high:,} pixels a side"
+    modes = {COLOURS.get(name, name): count for name, count in report["modes"].items()}
+    lines = [("Sizes", side, _counted(report["sizes"], MOST_NAMES))]
+    for what, counts in (
+        ("Shapes", report["aspect_ratios"]),
+        ("Formats", report["formats"]),
+        ("Colours", modes),
+    ):
+        lines.append((what, _counted(counts, MOST_VALUES), _counted(counts, MOST_NAMES)))
+    return lines
+
+
+def _counted(counts: Mapping[str, int], most: int) -> str:
+    """“PNG (119), JPEG (69) and 2 more”; the only one goes without its count."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    words = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
+    return words + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
+    """What happens to some of the pictures, and which."""
+    same = [" = ".join(names) for names in report["duplicates"]]
+    alike = [" ≈ ".join(names) for names in report["near_duplicates"]]
+    found: list[tuple[str, Sequence[str]]] = [
+        ("turned upright, as their EXIF data say", report["rotated"]),
+        (f"transparent, shown over {report['background']}", report["transparent"]),
+        ("animated: only the first frame is used", report["animated"]),
+        ("smaller than the size and enlarged", report["small"]),
+    ]
+    lines = [(f"{len(names):,} {words}", names) for words, names in found if names]
+    for words, groups in (("of exact copies", same), ("that look the same", alike)):
+        if groups:
+            lines.append((f"{len(groups):,} {'group' if len(groups) == 1 else 'groups'} {words}", groups))
+    return lines
+
+
+class ClassBars(QWidget):
+    """The classes with their counts as bars: an uneven folder is seen at once."""
+
+    def __init__(self, counts: Mapping[str, int], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._counts = dict(counts)
+        self.setAccessibleName("Classes")
+        self.setAccessibleDescription(", ".join(f"{name}: {count}" for name, count in counts.items()))
+        self.setFixedHeight(ROW * len(counts))
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, ROW * len(self._counts))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t, painter = tokens(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        most = max(self._counts.values())
+        name_width, count_width = 104, 48
+        room = self.width() - name_width - count_width
+        for row, (name, count) in enumerate(self._counts.items()):
+            area = QRectF(0, row * ROW, name_width - SPACE_S, ROW)
+            painter.setPen(QColor(t.text))
+            shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, int(area.width()))
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, shown)
+            painter.setPen(Qt.PenStyle.NoPen)
+            for colour, width in ((t.hover, room), (t.accent, max(room * count / most, 3))):
+                painter.setBrush(QColor(colour))
+                painter.drawRoundedRect(QRectF(name_width, row * ROW + ROW / 2 - 3, width, 6), 3, 3)
+            painter.setPen(QColor(t.muted))
+            area = QRectF(self.width() - count_width, row * ROW, count_width, ROW)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{count:,}")
+        painter.end()
+
+
+def _facts(report: Mapping[str, Any]) -> QGridLayout:
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, SPACE_XS)
+    grid.setHorizontalSpacing(SPACE_M)
+    grid.setVerticalSpacing(SPACE_XS)
+    grid.setColumnStretch(1, 1)
+    for row, (what, value, everything) in enumerate(facts(report)):
+        label = _wrapped(value)
+        label.setToolTip(tooltip(everything))
+        label.setAccessibleName(f"{what}: {everything}")
+        grid.addWidget(plain_label(what, "quiet"), row, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(label, row, 1)
+    return grid
+
+
+def _warning(text: str) -> QWidget:
+    line = QWidget()
+    row = QHBoxLayout(line)
+    row.setContentsMargins(0, SPACE_XS, 0, 0)
+    row.setSpacing(SPACE_S)
+    sign = QLabel()
+    sign.setPixmap(icon("alert", tokens().fault_text).pixmap(QSize(18, 18)))
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(_wrapped(text), 1)
+    row.setSpacing(SPACE_M)
+    return line
+
+
+def _wrapped(text: str, kind: str = "") -> QLabel:
+    label = plain_label(text, kind)
+    label.setWordWrap(True)
+    label.setAccessibleName(text)
+    return label
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

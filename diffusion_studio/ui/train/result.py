@@ -1,0 +1,54 @@
+"""What comes of a training: a model made of its newest checkpoint, in the chooser at once, and the way to draw with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.worker import Worker
+
+
+class Result(QObject):
+    """Publishes on a thread of its own, so that a paused training can be tried out."""
+
+    published = Signal(str, str)  # name of the model, title
+
+    def __init__(self, studio: Studio, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self.worker = Worker("publishing", self)
+        self._asked: dict[int, tuple[str, bool]] = {}
+        self.worker.reported.connect(self._on_event)
+        self.worker.job_failed.connect(lambda job, sentence, details: studio.tell_fault(sentence, details))
+        self.worker.job_ended.connect(lambda job: self._asked.pop(job, None))
+
+    def publish(self, run: str, title: str, *, then_generate: bool = False) -> None:
+        """Make a model of a run, unless one is being made already."""
+        if self.worker.busy:
+            return
+        from diffusion_studio.jobs import api as jobs
+
+        self._studio.told.emit("Making a model of the newest checkpoint…")
+        self._asked[self.worker.submit(iter(jobs.publish(run)))] = (title, then_generate)
+
+    def told(self, name: str, title: str) -> None:
+        """A model has come to be, here or at the end of a training."""
+        self._studio.models_changed.emit()
+        self._studio.told.emit(f"“{title}” is in the model chooser")
+        self.published.emit(name, title)
+
+    def generate_with(self, name: str) -> None:
+        """Go to the Generate page with this model chosen."""
+        self._studio.model_chosen.emit(name)
+
+    def _on_event(self, job: int, event: Any) -> None:
+        from diffusion_studio.events import Published
+
+        if isinstance(event, Published):
+            title, then_generate = self._asked[job]
+            self.told(event.name, title)
+            if then_generate:
+                self.generate_with(event.name)

@@ -1,0 +1,154 @@
+"""A training as the window sees it: at most one, that can be paused, stopped and taken up again, told in signals."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from diffusion_studio.machine.sleep import keep_awake
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.ui.base.worker import Worker
+
+
+class Sitting(QObject):
+    """Starts `jobs.train` on its own worker. What has been learned is saved however it ends, by the job itself."""
+
+    waiting = Signal(str)  # for what, in words
+    started = Signal(object)  # events.TrainingStarted
+    progressed = Signal(object)  # events.Loss
+    sampled = Signal(object)  # events.Samples
+    saved = Signal(int)  # step of a checkpoint
+    warned = Signal(str)
+    published = Signal(object)  # events.Published
+    estimated = Signal(object)  # events.Estimated
+    measuring = Signal(str)  # how far, or why it failed, in words
+    changed = Signal()  # `state`
+    held = Signal()  # a pause has begun: it stands still, and its checkpoint is there
+    ended = Signal(str)  # "finished", "stopped", "interrupted" (the window closes) or "failed"
+    failed = Signal(str, str)  # sentence, details
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.worker = Worker("training", self)
+        self.state = "idle"  # or "running", "paused", "stopping"
+        self.run: Path | None = None  # the folder of the run, once it is known
+        self._job: int | None = None
+        self._estimate: int | None = None
+        self.worker.reported.connect(self._on_event)
+        self.worker.job_finished.connect(lambda job: self._on_end(job, "finished"))
+        self.worker.job_cancelled.connect(lambda job: self._on_end(job, "stopped"))
+        self.worker.job_failed.connect(self._on_failed)
+        self.worker.job_held.connect(self._on_held)
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a training, paused ones included."""
+        return self.state != "idle"
+
+    def start(self, settings: TrainingSettings, resume: str | None = None) -> None:
+        """Begin, or go on with the run called `resume`, unless a training is there already."""
+        if self.running:
+            return
+        from diffusion_studio.jobs import api as jobs
+
+        self.give_up_estimate()
+        self.run = None
+        job: Any = jobs.train(settings, resume=resume)
+        self._job = self.worker.submit(awake(job, f"Training {resume or settings.name}"))
+        self._become("running")
+
+    def pause(self) -> None:
+        """Hold still after the current step with everything loaded.
+
+        Before that the job is asked for a checkpoint, so that what was learned can be tried out meanwhile.
+        """
+        if self._job is not None and self.state == "running":
+            from diffusion_studio.events import SAVE, CheckpointSaved, Warned
+
+            self.worker.hold(self._job, ask=SAVE, until=(CheckpointSaved, Warned))
+            self._become("paused")
+
+    def go_on(self) -> None:
+        if self._job is not None and self.state == "paused":
+            self.worker.release(self._job)
+            self._become("running")
+
+    def stop(self) -> None:
+        """End after the current step; the job saves a checkpoint to go on from."""
+        if self._job is not None and self.state != "stopping":
+            self._become("stopping")
+            self.worker.cancel(self._job)
+
+    def estimate(self, settings: TrainingSettings) -> None:
+        """Measure a few steps of these settings, in place of a measurement asked for before."""
+        self.give_up_estimate()
+        if not self.running:
+            from diffusion_studio.jobs import api as jobs
+
+            self._estimate = self.worker.submit(iter(jobs.estimate(settings)))
+
+    def give_up_estimate(self) -> None:
+        if self._estimate is not None:
+            estimate, self._estimate = self._estimate, None
+            self.worker.cancel(estimate)
+
+    def _become(self, state: str) -> None:
+        self.state = state
+        self.changed.emit()
+
+    def _on_event(self, job: int, event: Any) -> None:
+        from diffusion_studio import events
+
+        if job == self._estimate:
+            if isinstance(event, events.Estimated):
+                self.estimated.emit(event)
+            elif isinstance(event, events.Status):
+                self.measuring.emit(event.text)
+            return
+        if job != self._job:
+            return
+        match event:
+            case events.Status(text=text):
+                self.waiting.emit(text)
+            case events.TrainingStarted():
+                self.run = event.run
+                self.started.emit(event)
+            case events.Loss():
+                self.progressed.emit(event)
+            case events.Samples():
+                self.sampled.emit(event)
+            case events.CheckpointSaved(step=step):
+                self.saved.emit(step)
+            case events.Warned(text=text):
+                self.warned.emit(text)
+            case events.Published():
+                self.published.emit(event)
+
+    def _on_end(self, job: int, outcome: str) -> None:
+        if job == self._estimate:
+            self._estimate = None
+        if job != self._job:
+            return
+        asked, self._job = self.state == "stopping", None
+        self._become("idle")
+        self.ended.emit("interrupted" if outcome == "stopped" and not asked else outcome)
+
+    def _on_held(self, job: int) -> None:
+        if job == self._job and self.state == "paused":
+            self.held.emit()
+
+    def _on_failed(self, job: int, sentence: str, details: str) -> None:
+        if job == self._job:
+            self.failed.emit(sentence, details)
+        elif job == self._estimate:
+            self.measuring.emit(sentence)
+        self._on_end(job, "failed")
+
+
+def awake(job: Generator[Any, Any, None], reason: str) -> Generator[Any, Any, None]:
+    """The job, while which the machine does not go to sleep by itself."""
+    with keep_awake(reason):
+        yield from job

@@ -1,0 +1,116 @@
+"""A fault or a notice told in a sentence at the top of the window, with details to copy and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QFontDatabase, QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.icons import IconButton, icon
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
+
+
+class Banner(QFrame):
+    """Hidden until there is something to say. A new sentence takes the place of the one before."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("banner")
+        self.setAccessibleName("Fault")
+        self._sign = QLabel()
+        self.sentence = plain_label("")
+        self.sentence.setWordWrap(True)
+        self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.action = push_button("Save elsewhere…", "Do what helps")
+        self.details_button = push_button("Details", "Show what lies behind this, for those who want to know")
+        self.details_button.setCheckable(True)
+        self.copy_button = push_button("Copy", "Copy the sentence and its details")
+        self.close_button = IconButton("close", "Close", "put this message away", self)
+        self.details = QPlainTextEdit()
+        self.details.setAccessibleName("Details")
+        self.details.setAccessibleDescription("What lies behind the fault")
+        self.details.setReadOnly(True)
+        self.details.setTabChangesFocus(True)
+        self.details.setMaximumHeight(180)
+        self._do: Callable[[], None] | None = None
+        self._lay_out()
+        self.details_button.toggled.connect(self.details.setVisible)
+        self.copy_button.clicked.connect(self._copy)
+        self.close_button.clicked.connect(self.hide)
+        self.action.clicked.connect(self._act)
+        self.hide()
+
+    def tell(
+        self,
+        sentence: str,
+        details: str = "",
+        *,
+        action: str = "",
+        do: Callable[[], None] | None = None,
+        notice: bool = False,
+    ) -> None:
+        """Show a fault, or a `notice` that is none; `action` names the button that calls `do` and closes the banner."""
+        self._become(notice)
+        self.sentence.setText(sentence)
+        self.sentence.setAccessibleName(sentence)
+        self.setAccessibleDescription(sentence)
+        self.details.setPlainText(details)
+        self.details_button.setChecked(False)
+        self.details_button.setVisible(bool(details))
+        self.copy_button.setVisible(not notice)  # for those who report a fault
+        self.details.hide()
+        self.action.setText(action)
+        self.action.setAccessibleName(action)
+        self.action.setVisible(do is not None)
+        self._do = do
+        self._draw()
+        self.show()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw()
+
+    def _become(self, notice: bool) -> None:
+        if notice == bool(self.property("notice")):
+            return
+        self.setProperty("notice", notice)
+        self.setAccessibleName("Notice" if notice else "Fault")
+        for widget in (self, *self.findChildren(QWidget)):  # the style sheet says something else of each
+            widget.style().unpolish(widget)
+            widget.style().polish(widget)
+
+    def _draw(self) -> None:
+        t = tokens()
+        name, colour = ("info", t.accent) if self.property("notice") else ("alert", t.fault_text)
+        self._sign.setPixmap(icon(name, colour).pixmap(QSize(20, 20)))
+
+    def _act(self) -> None:
+        do, self._do = self._do, None
+        self.hide()
+        if do is not None:
+            do()
+
+    def _copy(self) -> None:
+        text = "\n\n".join(filter(None, (self.sentence.text(), self.details.toPlainText())))
+        QGuiApplication.clipboard().setText(text)
+
+    def _lay_out(self) -> None:
+        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        font.setPixelSize(TYPE_SMALL)
+        self.details.setFont(font)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_S)
+        row.addWidget(self._sign)
+        row.addSpacing(SPACE_S // 2)
+        row.addWidget(self.sentence, 1)
+        for button in (self.action, self.details_button, self.copy_button, self.close_button):
+            row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_L, SPACE_S, SPACE_M, SPACE_S)
+        column.addLayout(row)
+        column.addWidget(self.details)

@@ -1,0 +1,151 @@
+"""Help: the shortcuts, what this application is, and a report to paste into a bug tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from diffusion_studio import __version__
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.look.icons import application_icon
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
+
+Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what can be done and by which keys
+HEADING = 2  # rows a heading with its room is as high as
+
+ON_THE_CANVAS = {
+    "Zoom about the pointer": "Wheel",
+    "Move the picture": "Drag, or arrow keys",
+    "Open one of several, and back": "Double click, or Enter",
+    "Drag a picture out as a file": "Drag, when all of it is seen",
+    "Start from a picture": "Drop its file",
+    "Paint a mask with the brush": "Drag, or arrow keys and Space",
+    "Paint a rectangle": "Shift + drag",
+    "Erase": "Right button, or Alt + drag",
+}
+ON_THE_TIMELINE = {
+    "Step back, step forward": "Left, Right",
+    "A tenth of the steps": "Page Down, Page Up",
+    "First step, last step": "Home, End",
+    "Play": "Space",
+    "What can be done with a step": "Right button",
+}  # on the canvas too, where one picture is on it
+
+
+def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
+    """Every shortcut of the menus as they are, and what the pointer does on the canvas."""
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("Keyboard shortcuts")
+    columns = QHBoxLayout()
+    columns.setSpacing(SPACE_XL + SPACE_L)
+    sections: list[Section] = [(name, _pairs(actions)) for name, actions in menus]
+    sections += [("Canvas", list(ON_THE_CANVAS.items())), ("Timeline", list(ON_THE_TIMELINE.items()))]
+    sections = [(name, pairs) for name, pairs in sections if pairs]
+    for part in _in_columns(sections):
+        columns.addLayout(_column(part))
+    outer = QVBoxLayout(dialog)
+    outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
+    outer.setSpacing(SPACE_L)
+    outer.addWidget(plain_label("Keyboard shortcuts", "title"))
+    outer.addLayout(columns)
+    outer.addWidget(_close_button(dialog))
+    return dialog
+
+
+def about_dialog(parent: QWidget) -> QDialog:
+    dialog = QDialog(parent)
+    dialog.setWindowTitle("About Diffusion Studio")
+    sign = plain_label("")
+    sign.setPixmap(application_icon().pixmap(96, 96))
+    words = QVBoxLayout()
+    words.setSpacing(SPACE_S)
+    for text, kind in (
+        ("Diffusion Studio", "title"),
+        (f"Version {__version__}", "quiet"),
+        ("Train diffusion models on your own pictures, and watch\npictures form out of noise.", ""),
+        (
+            "Apache License 2.0. The starter models were trained by\nthis project on public-domain drawings (CC0).",
+            "quiet",
+        ),
+    ):
+        words.addWidget(plain_label(text, kind))
+    row = QHBoxLayout()
+    row.setSpacing(SPACE_XL)
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addLayout(words)
+    outer = QVBoxLayout(dialog)
+    outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
+    outer.setSpacing(SPACE_L)
+    outer.addLayout(row)
+    outer.addWidget(_close_button(dialog))
+    return dialog
+
+
+def copy_report(studio: Studio) -> None:
+    """Gather what a bug report needs, off the window's thread, and put it on the clipboard."""
+
+    def copied(text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        studio.told.emit("Report copied: paste it into a bug report")
+
+    studio.told.emit("Gathering the report…")
+    studio.run(_report(), copied)
+
+
+def _report() -> Generator[str, None, None]:
+    from diffusion_studio.doctor import text
+
+    yield text()
+
+
+def _pairs(actions: Sequence[QAction]) -> list[tuple[str, str]]:
+    native = QKeySequence.SequenceFormat.NativeText
+    return [
+        (entry.text().replace("&", ""), entry.shortcut().toString(native))
+        for entry in actions
+        if not entry.shortcut().isEmpty()
+    ]
+
+
+def _in_columns(sections: list[Section]) -> list[list[Section]]:
+    """Cut into three so that the tallest column is as low as can be: a small screen must hold it."""
+
+    def tallest(parts: list[list[Section]]) -> float:
+        return max(sum(HEADING + len(pairs) for _, pairs in part) for part in parts)
+
+    ends = range(len(sections) + 1)
+    cuts = [(first, second) for first in ends for second in ends[first:]]
+    return min(
+        ([sections[:first], sections[first:second], sections[second:]] for first, second in cuts), key=tallest
+    )
+
+
+def _column(sections: Sequence[Section]) -> QVBoxLayout:
+    column = QVBoxLayout()
+    column.setSpacing(SPACE_S)
+    for name, pairs in sections:
+        column.addWidget(plain_label(name, "heading"))
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE_XL)
+        grid.setVerticalSpacing(SPACE_XS)
+        grid.setColumnStretch(0, 1)
+        for row, (text, keys) in enumerate(pairs):
+            grid.addWidget(plain_label(text), row, 0)
+            grid.addWidget(plain_label(keys, "quiet"), row, 1, Qt.AlignmentFlag.AlignRight)
+        column.addLayout(grid)
+        column.addSpacing(SPACE_S)
+    column.addStretch(1)
+    return column
+
+
+def _close_button(dialog: QDialog) -> QDialogButtonBox:
+    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    close = box.button(QDialogButtonBox.StandardButton.Close)
+    close.setAccessibleName(close.text().replace("&", ""))
+    close.setToolTip("Close this sheet")
+    box.rejected.connect(dialog.reject)
+    return box

@@ -1,0 +1,147 @@
+"""The menu bar: the window's own entries, joined by those of the page that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QDialog, QMenu
+
+from diffusion_studio.storage.places import outputs_dir
+from diffusion_studio.ui.base.page import Entries, action, fill_menu
+from diffusion_studio.ui.look.theme import THEMES
+
+if TYPE_CHECKING:
+    from diffusion_studio.ui.window.contents import Interior
+    from diffusion_studio.ui.window.window import MainWindow
+
+
+class Menus(QObject):
+    def __init__(self, window: MainWindow, interior: Interior) -> None:
+        super().__init__(window)
+        self._window, self._studio = window, window.studio
+        self._menus: dict[str, QMenu] = {}
+        self._dialog: QDialog | None = None
+        self._quit = action(window, "Quit", "Ctrl+Q")
+        self._quit.setMenuRole(QAction.MenuRole.QuitRole)
+        self._quit.triggered.connect(window.close)
+        self._outputs = action(
+            window, "Open pictures folder", "Ctrl+Shift+O", tip="Where every finished picture is saved"
+        )
+        self._outputs.triggered.connect(self._open_outputs)
+        self._make_undo()
+        self._make_visits(interior)
+        self._make_looks()
+        self._shortcuts = action(window, "Keyboard shortcuts", "F1")
+        self._shortcuts.triggered.connect(self._show_shortcuts)
+        self._report = action(
+            window, "Copy report for a bug", tip="Versions, devices and folders, for a bug report"
+        )
+        self._report.triggered.connect(self._copy_report)
+        self._about = action(window, "About Diffusion Studio")
+        self._about.setMenuRole(QAction.MenuRole.AboutRole)
+        self._about.triggered.connect(self._show_about)
+
+    def fill(self, page: Mapping[str, Sequence[QAction | None]]) -> None:
+        """Show the window's entries and these of a page; a menu the window does not have stands before Help."""
+        first: dict[str, Entries] = {"Edit": [self.undo, self.redo, None]}
+        own: dict[str, Entries] = {
+            "File": [self._outputs, self._visits[-1], None, self._quit],
+            "Edit": [],
+            "View": [self._themes_menu, self._crisp, None, *self._visits[:-1]],
+            "Help": [self._shortcuts, self._report, None, self._about],
+        }
+        bar = self._window.menuBar()
+        bar.clear()
+        for name in [*list(own)[:-1], *(name for name in page if name not in own), "Help"]:
+            menu = self._menus.setdefault(name, QMenu(f"&{name}", self._window))
+            fill_menu(menu, [*first.get(name, []), *page.get(name, []), None, *own.get(name, [])])
+            if menu.actions():
+                bar.addMenu(menu)
+
+    def _make_undo(self) -> None:
+        stack = self._studio.undo
+        self.undo = action(self._window, "Undo", "Ctrl+Z", tip="Undo what was done last")
+        self.redo = action(
+            self._window, "Redo", "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
+        )
+        for entry in (self.undo, self.redo):
+            entry.setAutoRepeat(True)
+        self.undo.triggered.connect(stack.undo)
+        self.redo.triggered.connect(stack.redo)
+        stack.changed.connect(self._show_undo)
+        self._show_undo()
+
+    def _show_undo(self) -> None:
+        stack = self._studio.undo
+        for entry, word, what in ((self.undo, "Undo", stack.undo_text), (self.redo, "Redo", stack.redo_text)):
+            entry.setText(f"{word} {what}".strip())
+            entry.setEnabled(bool(what))
+
+    def _make_visits(self, interior: Interior) -> None:
+        self._visits = []
+        last = len(interior.entries) - 1
+        for number, entry in enumerate(interior.entries):
+            keys = "Ctrl+," if number == last else f"Ctrl+{number + 1}"
+            visit = action(self._window, entry.label, keys, tip=entry.explanation)
+            visit.triggered.connect(lambda _=False, number=number: interior.visit(number))
+            self._visits.append(visit)
+        self._visits[last].setMenuRole(QAction.MenuRole.PreferencesRole)
+
+    def _make_looks(self) -> None:
+        self._crisp = action(
+            self._window, "Crisp pixels", checkable=True, tip="Show enlarged pixels as squares"
+        )
+        self._crisp.toggled.connect(self._choose_scaling)
+        self._themes_menu = QMenu("Theme", self._window)
+        self._themes = {name: action(self._window, text, checkable=True) for name, text in THEMES.items()}
+        group = QActionGroup(self)
+        for name, entry in self._themes.items():
+            group.addAction(entry)
+            self._themes_menu.addAction(entry)
+            entry.triggered.connect(lambda _=False, name=name: self._studio.change_preferences(theme=name))
+        self._studio.preferences_changed.connect(self._show_preferences)
+        self._show_preferences()
+
+    def _show_preferences(self) -> None:
+        self._themes[self._studio.preferences.theme].setChecked(True)
+        self._crisp.setChecked(self._studio.preferences.scaling == "crisp")
+
+    def _choose_scaling(self, crisp: bool) -> None:
+        wanted = "crisp" if crisp else "smooth"
+        if wanted != self._studio.preferences.scaling:
+            self._studio.change_preferences(scaling=wanted)
+
+    def _open_outputs(self) -> None:
+        from diffusion_studio.ui.pictures.commands import open_folder
+
+        open_folder(outputs_dir())
+
+    def _show_shortcuts(self) -> None:
+        from diffusion_studio.ui.window.help import shortcuts_dialog
+
+        shown = [(name, menu.actions()) for name, menu in self._menus.items() if menu.actions()]
+        self._open(shortcuts_dialog(self._window, shown))
+
+    def _show_about(self) -> None:
+        from diffusion_studio.ui.window.help import about_dialog
+
+        self._open(about_dialog(self._window))
+
+    def _copy_report(self) -> None:
+        from diffusion_studio.ui.window.help import copy_report
+
+        copy_report(self._studio)
+
+    def _open(self, dialog: QDialog) -> None:
+        if self._dialog is not None:
+            self._dialog.close()
+        self._dialog = dialog
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.destroyed.connect(self._forget_dialog)
+        dialog.open()
+
+    def _forget_dialog(self) -> None:
+        self._dialog = None

@@ -1,0 +1,43 @@
+"""The line at the foot of the window: what the work runs on, how much memory it takes, what was done last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QStatusBar, QWidget
+
+from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
+
+EVERY = 2000  # milliseconds
+
+
+class StatusLine(QStatusBar):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self.device = plain_label("")
+        self.device.setToolTip("What the model runs on: device, number format, threads")
+        self.memory = plain_label("")
+        self.memory.setToolTip("Memory this application takes")
+        self.told = ElidedLabel()
+        self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.addWidget(self.device)
+        self.addWidget(self.memory)
+        self.addWidget(self.told, 1)
+        self._process: Any = None
+        self._timer = QTimer(self, interval=EVERY)
+        self._timer.timeout.connect(self.measure)
+
+    def start(self) -> None:
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def measure(self) -> None:
+        if self._process is None:
+            import psutil  # here: not before the window is on screen
+
+            self._process = psutil.Process()
+        self.memory.setText(f"{self._process.memory_info().rss / 2**20:,.0f} MB")

@@ -1,0 +1,212 @@
+"""The main window: on screen at once as a sketch of itself, then filled; and closed without losing anything.
+
+Nothing heavy is imported here: what fills the window is loaded after its first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import QMainWindow
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.storage.places import config_dir
+from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.look.theme import (
+    MENU_HEIGHT,
+    PANEL_WIDTH,
+    RAIL_WIDTH,
+    STATUS_HEIGHT,
+    STRIP_WIDTH,
+    Theme,
+    tokens,
+)
+
+if TYPE_CHECKING:
+    from diffusion_studio.ui.base.context import Studio
+    from diffusion_studio.ui.base.page import Page
+    from diffusion_studio.ui.base.worker import Worker
+    from diffusion_studio.ui.window.contents import Interior
+
+
+class Entry(NamedTuple):
+    """A place on the rail. The page behind it is made when it is first visited."""
+
+    icon: str
+    label: str
+    explanation: str
+    make: Callable[[Studio], Page]
+
+
+def _generate(studio: Studio) -> Page:
+    from diffusion_studio.ui.generate.page import GeneratePage
+
+    return GeneratePage(studio)
+
+
+def _train(studio: Studio) -> Page:
+    from diffusion_studio.ui.train.page import TrainPage
+
+    return TrainPage(studio)
+
+
+def _gallery(studio: Studio) -> Page:
+    from diffusion_studio.ui.gallery.page import GalleryPage
+
+    return GalleryPage(studio)
+
+
+def _models(studio: Studio) -> Page:
+    from diffusion_studio.ui.models.page import ModelsPage
+
+    return ModelsPage(studio)
+
+
+def _settings(studio: Studio) -> Page:
+    from diffusion_studio.ui.settings.page import SettingsPage
+
+    return SettingsPage(studio)
+
+
+PAGES = (
+    Entry("generate", "Generate", "Draw pictures with a model", _generate),
+    Entry("train", "Train", "Make a model of your own from a folder of pictures", _train),
+    Entry("gallery", "Gallery", "Find every picture you made, and what made it", _gallery),
+    Entry("models", "Models", "See, import, export and keep the models on this computer", _models),
+    Entry(
+        "settings", "Settings", "How the window looks, and where things are kept", _settings
+    ),  # stays last: the foot
+)
+SIZE = (1280, 800)
+TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen would lose its foot
+SMALLEST = (900, 600)
+
+
+class MainWindow(QMainWindow):
+    interior: Interior
+    studio: Studio
+    closed = Signal()  # nothing of it is running any more
+
+    def __init__(self, theme: Theme, memory: Memory) -> None:
+        super().__init__()
+        self._theme, self._memory = theme, memory
+        self.filled = False
+        self._closing = False
+        self.setWindowTitle("Diffusion Studio")
+        self.setMinimumSize(*SMALLEST)
+        self._places = QSettings(str(config_dir() / "window.ini"), QSettings.Format.IniFormat)
+        self._restore_geometry()
+
+    def fill(self) -> None:
+        """Make everything that is in the window; done by itself after the first paint."""
+        if self.filled:
+            return
+        self.filled = True
+        from diffusion_studio.ui.base.context import Studio
+        from diffusion_studio.ui.window.contents import Interior
+
+        self.studio = Studio(self._theme, self._memory, self)
+        self.interior = Interior(self, PAGES)
+        self.setCentralWidget(self.interior)
+        self.interior.visit(0)
+        if self._memory.refused:
+            self.studio.told.emit("Some settings were not kept: " + " ".join(self._memory.refused))
+        if self.isVisible():
+            self.repaint()  # before the page begins what takes a moment
+            QTimer.singleShot(0, self._greet)
+
+    @property
+    def page(self) -> Page:
+        """The page that is shown."""
+        return self.interior.page
+
+    def tell_fault(self, sentence: str, details: str = "") -> None:
+        self.fill()
+        self.studio.tell_fault(sentence, details)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.filled:
+            super().paintEvent(event)
+            return
+        t, width, height = tokens(), self.width(), self.height()
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(t.window))
+        top, tall = MENU_HEIGHT, height - MENU_HEIGHT - STATUS_HEIGHT
+        painter.fillRect(RAIL_WIDTH, top, PANEL_WIDTH, tall, QColor(t.panel))
+        painter.fillRect(RAIL_WIDTH + PANEL_WIDTH, top, width, tall, QColor(t.ground))
+        painter.fillRect(width - STRIP_WIDTH, top, STRIP_WIDTH, tall, QColor(t.panel))
+        painter.end()
+        QTimer.singleShot(0, self.fill)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self.filled:
+            QTimer.singleShot(0, self._greet)
+
+    def _greet(self) -> None:
+        if self.isVisible():  # it may have been closed meanwhile
+            self.interior.greet()
+
+    # --- closing ---
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Busy threads finish their step first; then the window closes by itself."""
+        if not self._closing and self.filled and not self._may_close():
+            event.ignore()
+            return
+        workers = self.workers()
+        busy = [worker for worker in workers if worker.busy]
+        if busy:
+            event.ignore()
+            self._begin_closing(busy)
+            return
+        if self.filled:
+            self.interior.close_down()
+        self._store()
+        for worker in workers:
+            worker.stop()
+        event.accept()
+        self.closed.emit()
+
+    def _may_close(self) -> bool:
+        """Whether all that waits for a decision is saved, or may be lost."""
+        reasons = self.interior.save_pending()
+        if not reasons:
+            return True
+        from diffusion_studio.ui.train.questions import may_lose
+
+        return may_lose(self, reasons[0])
+
+    def _begin_closing(self, busy: Sequence[Worker]) -> None:
+        if not self._closing:
+            self._closing = True
+            if self.interior.working:
+                self.setEnabled(False)
+                self.studio.told.emit("Closing: finishing the step…")
+            else:  # loading ahead, thumbnails: nothing the user waits for
+                self.hide()
+        for worker in busy:
+            worker.cancel_all()
+            worker.idle.connect(self.close, Qt.ConnectionType.SingleShotConnection)
+
+    def workers(self) -> list[Worker]:
+        return [self.studio.errands, *self.interior.workers()] if self.filled else []
+
+    # --- what is remembered ---
+
+    def _restore_geometry(self) -> None:
+        room = self.screen().availableSize()
+        self.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height() - TITLE_BAR))
+        geometry = self._places.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+
+    def _store(self) -> None:
+        self._places.setValue("geometry", self.saveGeometry())
+        self._places.sync()
+        with suppress(OSError, UserError):  # the window is going; the last generation's settings are written
+            self._memory.save()

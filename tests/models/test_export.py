@@ -1,0 +1,226 @@
+"""Models going out: folders for diffusers, ONNX networks, zips, and the lines of Python in the README beside them."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_studio.cli import main
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.models import cards, export, library
+from diffusion_studio.models import onnx as onnx_network
+from diffusion_studio.models.cards import read_card
+from diffusion_studio.models.export import export_model
+from diffusion_studio.models.folder import read_model
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.storage.places import models_dir
+from tests.model_folders import ARCHITECTURES, diffusers, save
+
+
+@pytest.fixture(autouse=True)
+def no_starters(tmp_path, monkeypatch):
+    monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "starters")
+    yield
+    close_models()
+
+
+@pytest.fixture
+def faces():
+    return save(models_dir() / "faces", num_class_embeds=4)
+
+
+def same(first, second):
+    first, second = read_model(first).network.state_dict(), read_model(second).network.state_dict()
+    return set(first) == set(second) and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_an_export_opens_in_diffusers_and_here(tmp_path, faces, dtype):
+    target = export_model("faces", tmp_path / "out", dtype=dtype)
+    unet = diffusers().DDPMPipeline.from_pretrained(target, low_cpu_mem_usage=False).unet
+    wanted = read_model(faces).network.state_dict()
+    for name, weight in unet.state_dict().items():
+        assert torch.equal(weight.float(), wanted[name].to(getattr(torch, dtype)).float())
+    assert library.import_model(target).classes == ("kind 0", "kind 1", "kind 2")
+
+
+def lines(folder, **changed):
+    """The Python in an export's README, with some of its words exchanged."""
+    code = (folder / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    for old, new in changed.values():
+        assert code.count(old) == 1, code
+        code = code.replace(old, new)
+    return code
+
+
+@pytest.mark.parametrize("classes", [None, 4])
+def test_the_lines_of_the_readme_work(tmp_path, monkeypatch, classes):
+    diffusers()
+    save(models_dir() / "m", num_class_embeds=classes)
+    export_model("m", tmp_path / "it's given")
+    code = lines(tmp_path / "it's given", steps=("50", "2"))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.size == (8, 8)
+    assert len(code.strip().splitlines()) == (3 if classes is None else 5)
+
+
+def test_a_zip_goes_out_and_comes_in(tmp_path, faces):
+    target = export_model("faces", tmp_path / "given", zip=True)
+    assert target.name == "given.zip" and same(faces, library.import_model(target).path)
+
+
+def test_an_export_never_overwrites(tmp_path, faces):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there.zip").write_text("mine")
+    for how in ({}, {"zip": True}, {"layout": "onnx"}):
+        with pytest.raises(UserError, match="is there already"):
+            export_model("faces", tmp_path / "there", **how)
+    with pytest.raises(UserError, match="not as “int8”"):
+        export_model("faces", tmp_path / "new", dtype="int8")
+    with pytest.raises(UserError, match="not for “gguf”"):
+        export_model("faces", tmp_path / "new", layout="gguf")
+    assert (tmp_path / "there.zip").read_text() == "mine" and not (tmp_path / "new").exists()
+
+
+# ONNX -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def onnxruntime():
+    pytest.importorskip("onnxscript")
+    return pytest.importorskip("onnxruntime")
+
+
+def drawn_here(folder, seed, **settings):
+    plan = GenerationSettings(seed=seed, sampler="ddim", precision="float32", device="cpu", **settings)
+    return list(open_model(read_card(folder), device="cpu", precision="float32").frames(plan))[-1].denoised[0]
+
+
+HOW = {
+    "linear epsilon": ({"schedule": "linear", "prediction": "epsilon"}, {}),
+    "cosine v with classes": ({"num_class_embeds": 4}, {"class_label": "kind 0"}),
+    "zero snr, grey, 300 timesteps": (
+        {"schedule": "linear_zero_snr", "timesteps": 300, "in_channels": 1, "out_channels": 1},
+        {},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOW)
+def test_the_lines_beside_an_onnx_network_draw_our_picture(tmp_path, monkeypatch, onnxruntime, name):
+    """With our noise in place of numpy's, the few lines of numpy give the picture that is drawn here."""
+    how, chosen = HOW[name]
+    folder = save(models_dir() / "m", **how)
+    given = export_model("m", tmp_path / "given.onnx", layout="onnx")
+    assert given == tmp_path / "given"
+    assert sorted(path.name for path in given.iterdir()) == [
+        *("README.md", "card.json", "model.onnx", "schedule.json", "scheduler_config.json")
+    ]
+    card = read_card(folder)
+    noise = torch.randn((1, card.channels, 8, 8), generator=torch.Generator().manual_seed(3)).numpy()
+    drawn = f"np.random.default_rng(7).standard_normal((1, {card.channels}, 8, 8)).astype(np.float32)"
+    code = lines(given, noise=(drawn, "noise"))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"noise": noise})
+    picture = np.asarray(Image.open("picture.png").convert("RGB"), int)
+    assert np.abs(picture - drawn_here(folder, 3, steps=50, **chosen)).max() <= 1
+    exec(lines(given), {})  # as it stands, too
+    text = (given / "README.md").read_text()
+    assert "Compared with torch through onnxruntime" in text and f"opset {onnx_network.OPSET}" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ddpm-cifar10-32", "class as a timestep", "scale and shift"])
+def test_an_onnx_network_answers_as_torch_does(tmp_path, onnxruntime, name):
+    """For one picture or many, at fractional timesteps too."""
+    network = read_model(save(tmp_path / "m", **ARCHITECTURES[name])).network
+    difference = onnx_network.write_onnx(network, tmp_path / "model.onnx")
+    assert difference < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    inputs = onnx_network.questions(network, 5, seed=9)
+    inputs["timestep"] = inputs["timestep"] + 0.5
+    with torch.no_grad():
+        right = network(*inputs.values()).numpy()
+    (answer,) = session.run(["out_sample"], {name: tensor.numpy() for name, tensor in inputs.items()})
+    assert np.abs(answer - right).max() <= 1e-4 * np.abs(right).max()
+
+
+@pytest.mark.slow
+def test_an_onnx_network_of_half_the_size(tmp_path, faces, onnxruntime):
+    given = export_model("faces", tmp_path / "half", layout="onnx", dtype="float16", zip=True)
+    with zipfile.ZipFile(given) as archive:
+        archive.extractall(tmp_path)
+    session = onnxruntime.InferenceSession(
+        tmp_path / "half" / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    assert [entry.type for entry in session.get_inputs()] == [
+        "tensor(float)",
+        "tensor(float)",
+        "tensor(int64)",
+    ]
+    import onnx
+
+    kinds = {tensor.data_type for tensor in onnx.load(tmp_path / "half" / "model.onnx").graph.initializer
+             if np.prod(tensor.dims) > 100}  # fmt: skip
+    assert kinds == {onnx.TensorProto.FLOAT16}
+
+
+@pytest.mark.slow
+def test_an_onnx_network_that_answers_otherwise_is_not_kept(tmp_path, faces, onnxruntime, monkeypatch):
+    other = read_model(save(tmp_path / "other", seed=1, num_class_embeds=4)).network
+    compare = onnx_network.compare
+    monkeypatch.setattr(onnx_network, "compare", lambda _, __, *how: compare(other, other, *how))
+    with pytest.raises(UserError, match="answers otherwise than torch's"):
+        export_model("faces", tmp_path / "given", layout="onnx")
+    assert not (tmp_path / "given").exists()
+
+
+def without(monkeypatch, *gone):
+    found = onnx_network.importlib.util.find_spec
+    monkeypatch.setattr(
+        onnx_network.importlib.util, "find_spec", lambda name: None if name in gone else found(name)
+    )
+
+
+def test_what_onnx_needs_is_said(tmp_path, faces, monkeypatch):
+    without(monkeypatch, "onnx", "onnxscript")
+    with pytest.raises(
+        UserError, match="needs the packages onnx and onnxscript: pip install onnx onnxscript"
+    ):
+        export_model("faces", tmp_path / "given", layout="onnx")
+    with pytest.raises(UserError, match="float32 or float16, not as bfloat16"):
+        export_model("faces", tmp_path / "given", layout="onnx", dtype="bfloat16")
+    assert not (tmp_path / "given").exists()
+
+
+def test_a_network_that_was_not_compared_says_so(tmp_path, faces, monkeypatch):
+    without(monkeypatch, "onnxruntime", "onnx", "onnxscript")
+    monkeypatch.setattr(onnx_network, "missing_packages", lambda: "")
+    monkeypatch.setattr(
+        onnx_network,
+        "write_onnx",
+        lambda network, file, dtype: onnx_network.compare(network, network, file, 1),
+    )
+    given = export_model("faces", tmp_path / "given", layout="onnx")
+    assert "It was not compared with torch's answers" in (given / "README.md").read_text()
+    schedule = json.loads((given / "schedule.json").read_text())
+    assert np.allclose(schedule["alpha_bar"], read_model(faces).schedule.alpha_bar, rtol=1e-9)
+    assert schedule["prediction_type"] == "v_prediction"
+
+
+@pytest.mark.slow
+def test_onnx_on_the_command_line(tmp_path, faces, onnxruntime, capsys):
+    assert main.main(["models", "export", "faces", "--onnx", str(tmp_path / "web")]) == 0
+    assert (
+        capsys.readouterr().out == f"{tmp_path / 'web'}\n" and (tmp_path / "web" / export.ONNX_FILE).is_file()
+    )
+    assert main.main(["models", "export", "faces", "--onnx", str(tmp_path / "web")]) == 1
+    assert "is there already" in capsys.readouterr().err

@@ -1,0 +1,598 @@
+"""A picture of one's own on the Generate page: opened, drowned, masked, varied, carried in the settings and restored by them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.pictures import reading, start_pictures
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.ui.generate.start import mask_tools, own_picture, start_picture
+from diffusion_studio.ui.generate.start.mask import Mask
+from diffusion_studio.ui.generate.start.start_picture import Levels, StartPicture
+from tests.model_folders import save
+from tests.ui.pictures.test_canvas import seen
+
+SIZE = 8  # pixels of the fake models
+COSINE = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
+
+
+def pixels(seed=0, size=SIZE):
+    return np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
+
+
+@pytest.fixture
+def noise(monkeypatch):
+    """Noise without torch; the draws that were asked for."""
+    asked = []
+
+    def draw_noise(draw):
+        asked.append(draw)
+        channels, height, width = draw.shape
+        yield np.random.default_rng(draw.seed).standard_normal((height, width, channels))
+
+    monkeypatch.setattr(start_picture, "draw_noise", draw_noise)
+    return asked
+
+
+@pytest.fixture
+def page(noise, window):
+    return window.page
+
+
+@pytest.fixture
+def own(page):
+    return page.own
+
+
+def settle(page, qtbot):
+    qtbot.waitUntil(lambda: not page._studio.errands.busy and not page.generation.running, timeout=10_000)
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def opened(own, page, qtbot, tmp_path):
+    """A start picture of the model's size."""
+    path = tmp_path / "mine.png"
+    Image.fromarray(pixels()).save(path)
+    own.open(path)
+    qtbot.waitUntil(lambda: own.start is not None and own.start.noise is not None)
+    settle(page, qtbot)
+    return own
+
+
+def paint(own, *places):
+    """Strokes of one pixel on what the canvas shows."""
+    own.tools.brush.resize(1)
+    for x, y in places:
+        area = own.canvas.cell_rect(own.canvas.opened or 0)
+        point = area.topLeft() + QPointF((x + 0.5) * area.width() / SIZE, (y + 0.5) * area.height() / SIZE)
+        QTest.mouseClick(own.canvas, Qt.MouseButton.LeftButton, pos=point.toPoint())
+
+
+def generate(page, qtbot):
+    with qtbot.waitSignal(page.generation.ended):
+        page.generate()
+
+
+# The forward process --------------------------------------------------------------------------------------------------
+
+
+def test_strength_is_a_timestep_of_the_training_schedule():
+    levels = Levels.of(COSINE)
+    assert levels.left(0) == 1 and levels.left(1) == 0
+    t = round(0.4 * 999)
+    assert levels.left(t / 999) == pytest.approx(levels.alpha_bar[t], rel=1e-6)
+    assert f"t = {t} of 999" in levels.words(t / 999)
+    assert "stays" in levels.words(0) and "pure noise" in levels.words(1)
+    unknown = Levels.of({"beta_schedule": "nobody knows"})
+    assert unknown.left(0.5) == 0.5 and "t = " in unknown.words(0.5)
+
+
+def test_the_start_picture_is_seen_as_training_sees_it_and_drowns():
+    wide = np.concatenate([np.zeros((16, 8, 3), np.uint8), pixels(1, 16), np.zeros((16, 8, 3), np.uint8)], 1)
+    start, levels = StartPicture("", wide, "wide"), Levels.of(COSINE)
+    start.fit(SIZE, 3)
+    assert np.array_equal(start.fitted, start_pictures.fit(wide, SIZE))
+    assert start.words == "cropped to the middle and resized to 8×8"
+    assert np.array_equal(start.seen(levels, 0.5), start.fitted), "there is no noise yet"
+    start.noise = np.random.default_rng(0).standard_normal((SIZE, SIZE, 3))
+    assert np.abs(start.seen(levels, 0.0).astype(int) - start.fitted).max() <= 1
+    drowned = start.seen(levels, 1.0)
+    clean = StartPicture("", pixels(2), "other")
+    clean.fit(SIZE, 3)
+    clean.noise = start.noise
+    assert np.array_equal(clean.seen(levels, 1.0), drowned), "nothing of the picture is left"
+    between = start.seen(levels, 0.3).astype(float)
+    alpha_bar = levels.left(0.3)
+    mixed = alpha_bar**0.5 * (start.fitted / 127.5 - 1) + (1 - alpha_bar) ** 0.5 * start.noise
+    assert np.abs(between - ((mixed / 2 + 0.5).clip(0, 1) * 255)).max() <= 0.51
+
+
+def test_only_what_is_painted_drowns():
+    start, levels = StartPicture("", pixels(), ""), Levels.of(COSINE)
+    start.fit(SIZE, 3)
+    start.noise = np.random.default_rng(0).standard_normal((SIZE, SIZE, 3))
+    start.take_mask(np.kron([[0, 255], [0, 0]], np.ones((4, 4))).astype(np.uint8))
+    seen = start.seen(levels, 1.0)
+    changed = (seen != start.fitted).any(2)
+    assert not changed[:, :4].any() and not changed[4:].any() and changed[:4, 4:].any()
+
+
+def test_a_grey_model_sees_and_drowns_it_in_grey():
+    start, levels = StartPicture("", pixels(), ""), Levels.of(COSINE)
+    start.fit(SIZE, 1)
+    start.noise = np.random.default_rng(0).standard_normal((SIZE, SIZE, 1))
+    seen = start.seen(levels, 0.4)
+    assert seen.shape == (SIZE, SIZE, 3) and (seen == seen[..., :1]).all()
+
+
+def test_the_noise_is_that_of_the_seed():
+    torch = pytest.importorskip("torch")
+    (drawn,) = start_picture.draw_noise(start_picture.Draw(7, None, 0.0, (3, 4, 4)))
+    expected = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(7))
+    assert np.array_equal(drawn, expected.permute(1, 2, 0).numpy())
+
+
+# Opening --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_opened_picture_is_kept_named_by_the_settings_and_shown_with_its_noise(opened, page, noise, qtbot):
+    own = opened
+    settings = page.panel.value()
+    assert np.array_equal(start_pictures.load(settings.source), pixels())
+    assert own.section.isVisible() and "mine.png" in own.section.name.text()
+    assert "t = 599 of 999" in own.section.words.text()
+    assert own.view.shown
+    assert np.array_equal(page.canvas.pictures[0].pixels, own.start.seen(own.levels, settings.strength))
+    assert "noise" in page.steering.timeline.sentence.text()
+    page.panel.seed.show_value(99)
+    qtbot.waitUntil(lambda: noise[-1].seed == 99)  # drawn in another thread
+
+
+def test_moving_strength_changes_settings_and_picture(opened, page):
+    before = page.canvas.pictures[0].pixels
+    opened.section.strength.number.setValue(0.2)
+    assert page.panel.value().strength == pytest.approx(0.2)
+    assert not np.array_equal(page.canvas.pictures[0].pixels, before)
+    opened.section.curve.chosen.emit(0.75)
+    assert page.panel.value().strength == pytest.approx(0.75)
+    opened.section.strength.number.setValue(0)
+    assert np.abs(page.canvas.pictures[0].pixels.astype(int) - pixels()).max() <= 1
+
+
+def test_newcomers_see_nothing_of_it(page, own):
+    assert not own.section.isVisible() and not own.variation._body.isVisible()
+    assert page.panel.value().source == "" and not own.start_action.isEnabled()
+
+
+def test_a_wide_picture_with_alpha_says_what_was_done_to_it(own, page, qtbot, tmp_path):
+    path = tmp_path / "wide.png"
+    Image.new("LA", (24, 10), (0, 0)).save(path)
+    own.open(path)
+    qtbot.waitUntil(lambda: own.start is not None)
+    assert own.section.fitted.text() == "cropped to the middle and resized to 8×8"
+    assert (own.start.fitted == 255).all(), "over white"
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence_and_changes_nothing(opened, page, qtbot, tmp_path):
+    before = page.panel.value()
+    path = tmp_path / "text.png"
+    path.write_text("no picture")
+    with qtbot.waitSignal(page._studio.fault) as fault:
+        opened.open(path)
+    assert "text.png" in fault.args[0]
+    assert page.panel.value() == before and opened.section.isVisible()
+
+
+def drop(canvas, data):
+    """Drag something over the canvas and let it go; whether it was taken."""
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(QPoint(20, 20), *how)
+    QApplication.sendEvent(canvas, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(canvas, QDropEvent(QPointF(20, 20), *how))
+    return enter.isAccepted()
+
+
+def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, page, qtbot, tmp_path):
+    path = tmp_path / "dropped.png"
+    Image.fromarray(pixels(3)).save(path)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    assert drop(page.canvas, data)
+    qtbot.waitUntil(lambda: own.start is not None)
+    assert np.array_equal(own.start.pixels, pixels(3))
+    image = QImage(4, 2, QImage.Format.Format_ARGB32)
+    image.fill(Qt.GlobalColor.transparent)
+    image.setPixelColor(3, 1, Qt.GlobalColor.red)
+    data = QMimeData()
+    data.setImageData(image)
+    drop(page.canvas, data)
+    qtbot.waitUntil(lambda: own.start.pixels.shape == (2, 4, 3))
+    assert own.start.pixels[0, 0].tolist() == [255] * 3 and own.start.pixels[1, 3].tolist() == [255, 0, 0]
+    folder = QMimeData()
+    folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
+    assert not drop(page.canvas, folder)
+
+
+def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):
+    path = tmp_path / "asked.png"
+    Image.fromarray(pixels(4)).save(path)
+    monkeypatch.setattr(own_picture, "ask_picture", lambda parent: path)
+    assert own.open_action.shortcut().toString() == "Ctrl+O"
+    own.open_action.trigger()
+    qtbot.waitUntil(lambda: own.start is not None)
+    assert np.array_equal(own.start.pixels, pixels(4))
+
+
+def test_removing_it_draws_from_noise_again(opened, page, qtbot):
+    opened.remove()
+    assert page.panel.value().source == "" and not opened.section.isVisible() and not page.canvas.pictures
+    generate(page, qtbot)
+    opened.start_from(page.canvas.pictures[0])
+    opened.remove()
+    assert page.canvas.pictures[0].settings is not None, "back to the last result"
+
+
+def test_a_generated_picture_and_one_of_the_strip_can_be_started_from(own, page, qtbot):
+    generate(page, qtbot)
+    shown = page.canvas.pictures[0]
+    own.start_action.trigger()
+    assert np.array_equal(own.start.fitted, shown.pixels) and own.view.shown
+    assert page.panel.value().strength == pytest.approx(0.6) and not own.start_action.isEnabled()
+    own.remove()
+    page.saved.start_wanted.emit(shown.path)
+    qtbot.waitUntil(lambda: own.start is not None)
+    assert np.array_equal(own.start.pixels, shown.pixels)
+
+
+def test_the_picture_goes_along_to_another_model(opened, page):
+    digest = page.panel.value().source
+    page.panel.chooser.setCurrentIndex(1 - page.panel.chooser.currentIndex())
+    assert page.panel.value().source == digest and opened.section.isVisible()
+
+
+# The mask -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_painted_is_kept_as_the_settings_mask_when_generating(opened, page, draw, qtbot):
+    opened.section.paint_button.click()
+    paint(opened, (2, 3), (5, 5))
+    assert page.panel.value().strength == 1, "what is painted is forgotten"
+    assert "3%" in opened.section.masked.text() and opened.section._mask.isVisible()
+    opened.section.resamples.setValue(4)
+    generate(page, qtbot)
+    asked = draw.asked[-1]
+    mask = start_pictures.load_mask(asked.mask)
+    assert {(int(x), int(y)) for y, x in np.argwhere(mask)} == {(2, 3), (5, 5)} and asked.resamples == 4
+    assert asked.source == opened.digests[0]
+    assert opened.view.masked == [0] and not opened.view.shown, "its outline lies on the result"
+    opened.tools.clear_action.trigger()
+    assert page.panel.value().strength == pytest.approx(0.6)
+    generate(page, qtbot)
+    assert draw.asked[-1].mask == ""
+
+
+def test_a_strength_the_user_has_chosen_stays(opened, page):
+    opened.section.strength.number.setValue(0.3)
+    opened.tools.brush_action.trigger()
+    paint(opened, (2, 3))
+    assert page.panel.value().strength == pytest.approx(0.3)
+
+
+def test_feather_is_seen_and_kept(opened, page):
+    opened.tools.brush_action.trigger()
+    paint(opened, (4, 4))
+    hard = opened.start.mask.soft().copy()
+    opened.section.feather.number.setValue(1.0)
+    page.own.settle()
+    kept = start_pictures.load_mask(page.panel.value().mask)
+    assert np.array_equal(kept, opened.start.mask.soft()) and (kept != hard).any()
+
+
+def test_undo_redo_invert_and_clear_by_keys_and_menu(opened, page, window):
+    page.canvas.setFocus()
+    tools = opened.tools
+    assert {
+        name: entry.shortcut().toString()
+        for name, entry in (("brush", tools.brush_action), ("eraser", tools.eraser_action))
+    } == {"brush": "B", "eraser": "E"}
+    assert not tools.undo_action.isEnabled()
+    tools.brush_action.trigger()
+    paint(opened, (1, 1), (2, 2))
+    mask = opened.start.mask
+    tools.undo_action.trigger()
+    assert np.argwhere(mask.values).tolist() == [[1, 1]]
+    tools.redo_action.trigger()
+    assert mask.values.sum() == 2 * 255 and not tools.redo_action.isEnabled()
+    tools.invert_action.trigger()
+    assert mask.values.sum() == (SIZE * SIZE - 2) * 255
+    tools.undo_action.trigger()
+    tools.clear_action.trigger()
+    assert mask.empty and not tools.clear_action.isEnabled()
+    tools.undo_action.trigger()
+    assert mask.values.sum() == 2 * 255
+    before = tools.brush.size
+    tools.larger_action.trigger()
+    assert tools.brush.size == before + 1 == opened.section.brush.value()
+    tools.smaller_action.trigger()
+    tools.smaller_action.trigger()
+    assert tools.brush.size == max(before - 1, 1)
+    tools.eraser_action.trigger()
+    assert tools.brush.erasing and tools.eraser_action.isChecked() and not tools.brush_action.isChecked()
+    paint(opened, (1, 1))
+    assert np.argwhere(mask.values).tolist() == [[2, 2]]
+    tools.eraser_action.trigger()
+    assert tools.brush.active and not tools.brush.erasing
+    tools.brush_action.trigger()
+    assert not tools.brush.active
+
+
+def test_the_buttons_on_the_canvas_are_the_actions(opened, page):
+    bar, tools = opened.tools.bar, opened.tools
+    visible = lambda: {name for name, button in bar.buttons.items() if button.isVisible()}  # noqa: E731
+    assert not visible() and bar.entry.isVisible() and bar.entry in page.controls()
+    bar.entry.click()
+    assert tools.brush.active and visible() == set(bar.buttons)
+    bar.buttons["eraser"].click()
+    assert tools.brush.erasing and bar.buttons["eraser"].isChecked() and not bar.buttons["brush"].isChecked()
+    frame = bar.buttons["brush"].parentWidget()
+    for width in (500, 900):
+        page.canvas.resize(width, 500)
+        assert not page.canvas.cell_rect(0).intersects(frame.geometry().toRectF()), "nothing is covered"
+    assert not bar.buttons["undo"].isEnabled()
+    for button in bar.buttons.values():
+        assert button.accessibleName() and button.toolTip()
+
+
+def test_escape_puts_the_brush_down_but_stops_a_run_first(opened, page):
+    page.canvas.setFocus()
+    opened.tools.brush_action.trigger()
+    QTest.keyClick(page.canvas, Qt.Key.Key_Escape)
+    assert not opened.tools.brush.active
+
+
+def test_the_mask_can_be_hidden_to_look(opened, page):
+    opened.tools.brush_action.trigger()
+    paint(opened, (4, 4))
+    masked = seen(page.canvas)
+    opened.tools.show_action.trigger()
+    assert seen(page.canvas) != masked
+    assert np.array_equal(page.canvas.pictures[0].pixels, pixels())
+    opened.tools.brush_action.trigger()
+    opened.tools.brush_action.trigger()
+    assert opened.tools.shown, "taking the brush shows what it paints"
+
+
+def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw):
+    page.panel.form.fields["count"].show_value(4)
+    generate(page, qtbot)
+    results = page.canvas.pictures
+    told = []
+    page._studio.told.connect(told.append)
+    own.tools.brush_action.trigger()
+    assert told[-1] == mask_tools.PICK
+    area = page.canvas.cell_rect(2)
+    QTest.mouseClick(page.canvas, Qt.MouseButton.LeftButton, pos=area.center().toPoint())
+    assert page.canvas.opened == 2 and own.start is None, "of several, the one to paint on is opened first"
+    paint(own, (3, 3))
+    assert np.array_equal(own.start.fitted, results[2].pixels) and own.view.shown
+    assert np.argwhere(own.start.mask.values).tolist() == [[3, 3]]
+    assert page.panel.value().strength == 1
+    page.panel.form.fields["count"].show_value(1)
+    generate(page, qtbot)
+    assert draw.asked[-1].source == own.digests[0] and draw.asked[-1].mask
+    paint(own, (4, 3))  # more of it, on the result
+    assert np.argwhere(own.start.mask.values).tolist() == [[3, 3], [3, 4]]
+    assert np.array_equal(own.start.fitted, draw.picture(draw.asked[-1].seed))
+
+
+def test_how_to_paint_is_told_on_this_page_only(opened, window):
+    opened.tools.brush_action.trigger()
+    assert window.interior.status.told.text() == mask_tools.HOW
+    window.interior.visit(1)
+    assert window.interior.status.told.text() == ""
+    window.interior.visit(0)
+    assert window.interior.status.told.text() == mask_tools.HOW
+    opened.tools.brush_action.trigger()
+    window.interior.visit(1)
+    window.interior.visit(0)
+    assert window.interior.status.told.text() == ""
+
+
+def test_nothing_is_painted_on_a_picture_that_forms(own, page, qtbot, draw):
+    draw.pause = 0.05
+    page.generate()
+    qtbot.waitUntil(lambda: bool(page.canvas.pictures))
+    own.tools.brush_action.trigger()
+    paint(own, (3, 3))
+    assert own.start is None and page.canvas.pictures[0].settings is not None
+    page.generation.stop()
+
+
+def test_a_run_that_begins_takes_the_canvas_from_the_start_picture(opened, page, qtbot):
+    page.generate()
+    opened.view.refresh()  # as late noise does
+    with qtbot.waitSignal(page.generation.ended):
+        pass
+    assert not opened.view.shown and page.canvas.pictures[0].settings is not None
+
+
+# Settings -------------------------------------------------------------------------------------------------------------
+
+
+def test_use_these_settings_restores_picture_mask_and_strength(opened, page, qtbot):
+    opened.section.strength.number.setValue(0.45)
+    opened.tools.brush_action.trigger()
+    paint(opened, (1, 6))
+    opened.section.resamples.setValue(3)
+    generate(page, qtbot)
+    path, asked = page.canvas.pictures[0].path, page.canvas.pictures[0].settings
+    opened.remove()
+    assert opened.start is None
+    page.saved.use_settings(path)
+    qtbot.waitUntil(lambda: opened.start is not None)
+    settle(page, qtbot)
+    assert page.panel.value() == replace(asked, count=page.panel.value().count)
+    assert (
+        np.argwhere(opened.start.mask.values).tolist() == [[6, 1]] and opened.section.resamples.value() == 3
+    )
+    assert reading.read(path).settings.source == opened.digests[0]
+    page.own.settle()
+    assert page.panel.value().mask == asked.mask, "what was not touched stays what it was"
+    page.use({"seed": 5})
+    assert page.panel.value().source == asked.source, "another seed for the same picture"
+    page.use({"steps": 9})
+    assert page.panel.value().source == "" and opened.start is None
+
+
+def test_a_picture_that_is_gone_can_be_chosen_again_by_what_is_in_it(own, page, qtbot, tmp_path, monkeypatch):
+    source, mask = (
+        start_pictures.keep(pixels(5)),
+        start_pictures.keep_mask(np.eye(SIZE, dtype=np.uint8) * 255),
+    )
+    (start_pictures.folder() / f"{source}.png").unlink()
+    page.panel.show_value(GenerationSettings(source=source, mask=mask, strength=0.4))
+    assert own.section.missing.isVisible() and "no longer kept" in own.section.missing.text()
+    assert not own.section.strength.isVisible()
+    path = tmp_path / "found.png"
+    Image.fromarray(pixels(5)).save(path)
+    monkeypatch.setattr(own_picture, "ask_picture", lambda parent: path)
+    own.section.find_button.click()
+    qtbot.waitUntil(lambda: own.start is not None)
+    settle(page, qtbot)
+    settings = page.panel.value()
+    assert (settings.source, settings.mask, settings.strength) == (source, mask, 0.4)
+    assert np.array_equal(own.start.mask.values, np.eye(SIZE) * 255)
+    assert own.section.strength.isVisible() and not own.section.find_button.isVisible()
+
+
+def test_another_picture_in_its_place_is_used_and_said_so(own, page, qtbot, tmp_path):
+    page.panel.show_value(GenerationSettings(source="ab" * 32, strength=0.4))
+    path = tmp_path / "other.png"
+    Image.fromarray(pixels(6)).save(path)
+    with qtbot.waitSignal(page._studio.told, check_params_cb=lambda text: text == own_picture.OTHER):
+        own.open(path)
+    assert page.panel.value().source != "ab" * 32 and page.panel.value().strength == pytest.approx(0.4)
+
+
+def test_a_mask_that_is_gone_is_said_so(own, page, qtbot):
+    source = start_pictures.keep(pixels())
+    with qtbot.waitSignal(page._studio.told, check_params_cb=lambda text: "mask" in text):
+        page.panel.show_value(GenerationSettings(source=source, mask="cd" * 32))
+    assert page.panel.value().mask == "" and page.panel.value().source == source
+
+
+def test_a_mask_that_can_not_be_kept_stops_nothing_but_this(opened, page, draw, monkeypatch, qtbot):
+    opened.tools.brush_action.trigger()
+    paint(opened, (1, 1))
+
+    def fail(*_):
+        raise UserError("The disk is full.")
+
+    monkeypatch.setattr(start_pictures, "keep_mask", fail)
+    with qtbot.waitSignal(page._studio.fault) as fault:
+        page.generate()
+    assert "full" in fault.args[0] and not draw.asked and not page.generation.running
+
+
+def test_variation_draws_a_second_seed_and_keeps_the_first(own, page, qtbot, draw):
+    generate(page, qtbot)
+    assert not page.panel.seed.locked
+    first = page.panel.seed.value()
+    own.variation.fold.click()
+    own.variation.strength.number.setValue(0.3)
+    settings = page.panel.value()
+    assert settings.variation_strength == pytest.approx(0.3) and settings.variation_seed is not None
+    assert page.panel.seed.locked and settings.seed == first
+    own.variation.seed.dice.click()
+    assert page.panel.value().variation_seed != settings.variation_seed
+    generate(page, qtbot)
+    assert draw.asked[-1].seed == first and draw.asked[-1].variation_strength == pytest.approx(0.3)
+    page.panel.show_value(GenerationSettings(model="faces", variation_seed=4, variation_strength=0.5))
+    assert own.variation.value() == (4, 0.5)
+
+
+def test_every_control_of_the_sections_is_reached_in_order(opened, page):
+    opened.tools.brush_action.trigger()
+    opened.variation.fold.click()
+    order = page.controls()
+    for control in (*opened.section.controls, *opened.variation.controls, *opened.tools.bar.controls):
+        assert order.count(control) == 1
+        assert control.accessibleName() and (control.toolTip() or control.accessibleDescription())
+    assert order.index(page.panel.chooser) < order.index(opened.section.strength.number)
+    assert order.index(opened.section.strength.number) < order.index(page.panel.seed.number)
+
+
+# The real thing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(own_folders, monkeypatch, tmp_path, qtbot, qapp):
+    from diffusion_studio.generation import model as models
+    from diffusion_studio.models import cards
+    from diffusion_studio.storage.places import models_dir
+    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.look.theme import Theme
+    from diffusion_studio.ui.window.window import MainWindow
+
+    def finish(window):
+        for worker in window.workers():
+            worker.cancel_all()
+        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
+
+    monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
+    save(models_dir() / "tiny", schedule="cosine", prediction="v_prediction")
+    window = MainWindow(Theme(qapp), Memory())
+    qtbot.addWidget(window, before_close_func=finish)
+    window.fill()
+    window.show()
+    qtbot.waitExposed(window)
+    yield window.page
+    models._opened.clear()
+
+
+@pytest.mark.slow
+def test_a_real_model_draws_only_what_is_painted(real, qtbot, tmp_path):
+    page, own = real, real.own
+    path = tmp_path / "mine.png"
+    Image.fromarray(pixels(7)).save(path)
+    page.panel.show_value(
+        GenerationSettings(model="tiny", steps=4, seed=3, precision="float32", sampler="ddim")
+    )
+    own.open(path)
+    qtbot.waitUntil(lambda: own.start is not None and own.start.noise is not None, timeout=60_000)
+    own.section.strength.number.setValue(0)
+    with qtbot.waitSignal(page.generation.ended, timeout=60_000):
+        page.generate()
+    assert np.abs(page.canvas.pictures[0].pixels.astype(int) - pixels(7)).max() <= 1
+    own.section.strength.number.setValue(0.8)
+    drowned = page.canvas.pictures[0].pixels
+    own.view.look()
+    own.tools.brush_action.trigger()
+    own.tools.brush.resize(3)
+    own.start.mask.begin()
+    own.start.mask.rectangle((4, 0), (7, 7), erase=False)
+    own.start.mask.end()
+    own.tools._changed()
+    assert np.array_equal(page.canvas.pictures[0].pixels[:, 4:], drowned[:, 4:])
+    with qtbot.waitSignal(page.generation.ended, timeout=60_000):
+        page.generate()
+    result = page.canvas.pictures[0]
+    assert np.abs(result.pixels[:, :4].astype(int) - pixels(7)[:, :4]).max() <= 1
+    assert (result.pixels[:, 4:] != pixels(7)[:, 4:]).any()
+    record = reading.read(result.path)
+    assert np.array_equal(start_pictures.load_mask(record.settings.mask), own.start.mask.values)
+    assert Mask(SIZE, start_pictures.load_mask(record.settings.mask)).share == pytest.approx(0.5)
+    page.steering.timeline.step_wanted.emit(0)
+    first = page.canvas.pictures[0].layers["noisy"]
+    assert np.abs(first[:, 4:].astype(int) - drowned[:, 4:]).max() <= 1, (
+        "what was shown is what it began with"
+    )

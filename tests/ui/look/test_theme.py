@@ -1,0 +1,97 @@
+"""Both themes can be read: contrasts as WCAG counts them, and the window follows the choice."""
+
+import itertools
+
+import pytest
+from PySide6.QtCore import Qt
+
+from diffusion_studio.ui.look import theme as looks
+from diffusion_studio.ui.look.theme import DARK, LIGHT, Theme, tokens
+
+THEMES = {"light": LIGHT, "dark": DARK}
+GROUNDS = {  # text -> what it stands on
+    "text": ("window", "panel", "raised", "hover"),
+    "muted": ("window", "panel", "raised", "hover"),
+    "accent_text": ("accent", "accent_hover"),
+    "accent": ("window", "panel", "raised"),  # the chosen page on the rail, icons, outlines
+    "ground_text": ("ground", "ground_raised"),
+    "ground_muted": ("ground", "ground_raised"),
+    "fault_text": ("fault",),
+}
+PAIRS = [(text, ground) for text, grounds in GROUNDS.items() for ground in grounds]
+
+
+def luminance(colour):
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_counted_as_wcag_does():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
+
+
+@pytest.mark.parametrize(("name", "pair"), list(itertools.product(THEMES, PAIRS)))
+def test_text_can_be_read(name, pair):
+    text, ground = (getattr(THEMES[name], part) for part in pair)
+    assert contrast(text, ground) >= 4.5
+
+
+@pytest.fixture
+def theme(qapp):
+    theme = Theme(qapp)
+    yield theme
+    theme.choose("light")
+    theme.deleteLater()
+
+
+@pytest.mark.parametrize("choice", THEMES)
+def test_a_chosen_theme_is_in_force_everywhere(theme, qapp, choice):
+    theme.choose(choice)
+    theme.dress()
+    assert tokens() is THEMES[choice] and theme.dark == (choice == "dark")
+    assert qapp.palette().window().color().name() == THEMES[choice].window
+    assert THEMES[choice].panel in qapp.styleSheet() and "$" not in qapp.styleSheet()
+
+
+def test_the_systems_theme_is_followed_as_it_changes(theme, qapp, monkeypatch):
+    theme.choose("system")
+    theme.dress()
+    for scheme, expected in ((Qt.ColorScheme.Dark, DARK), (Qt.ColorScheme.Light, LIGHT)):
+        monkeypatch.setattr(looks.Theme, "dark", property(lambda self, s=scheme: s == Qt.ColorScheme.Dark))
+        qapp.styleHints().colorSchemeChanged.emit(scheme)
+        assert tokens() is expected
+
+
+def test_a_theme_nobody_knows_is_the_systems(theme):
+    theme.choose("purple")
+    assert theme.choice == "system"
+
+
+def test_a_widget_that_paints_itself_takes_the_new_colours(theme, qtbot):
+    from diffusion_studio.ui.pictures.canvas import Canvas
+
+    theme.choose("light")
+    theme.dress()
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    theme.choose("dark")
+    assert canvas.grab().toImage().pixelColor(5, 5).name() == DARK.ground
+
+
+def test_icons_follow_the_theme(theme, qtbot):
+    from diffusion_studio.ui.look.icons import IconButton
+
+    theme.choose("light")
+    theme.dress()
+    button = IconButton("dice", "New seed", "draw another")
+    qtbot.addWidget(button)
+    before = button.icon().pixmap(18, 18).toImage()
+    theme.choose("dark")
+    assert button.icon().pixmap(18, 18).toImage() != before

@@ -1,0 +1,547 @@
+"""The Models page: the list, a model in full, and everything that can be done with one; imports and exports are real."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+
+import pytest
+import torch
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtWidgets import QInputDialog, QLabel
+
+from diffusion_studio.models import cards, library, onnx
+from diffusion_studio.storage.places import models_dir
+from diffusion_studio.ui.models import export_dialog
+from diffusion_studio.ui.models import page as models_page
+from diffusion_studio.ui.models.export_dialog import ExportDialog
+from diffusion_studio.ui.models.jobs import ModelRow
+from diffusion_studio.ui.models.list import badge
+from diffusion_studio.ui.pictures.sample_grid import SampleGrid
+from tests.model_folders import change_json, save
+from tests.models.test_library import cached
+
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
+
+def number(window, label):
+    return next(k for k, entry in enumerate(window.interior.entries) if entry.label == label)
+
+
+@pytest.fixture
+def page(window, qtbot, monkeypatch):
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    window.interior.visit(number(window, "Models"))
+    rest(window, qtbot)
+    return window.page
+
+
+def rest(window, qtbot):
+    """Let everything that was begun come to its end, and be shown."""
+    qtbot.waitUntil(
+        lambda: not window.studio.errands.busy and not any(worker.busy for worker in window.workers()),
+        timeout=20_000,
+    )
+    qtbot.wait(1)
+    qtbot.waitUntil(lambda: not window.studio.errands.busy, timeout=10_000)
+
+
+def titles(page):
+    return [row.card.title for row in page.rows.rows]
+
+
+def choose(page, name):
+    page.view.setCurrentIndex(page.rows.index(page.rows.row_of(name)))
+
+
+def shown(page):
+    """Every fact on the card, by its label."""
+    return {name: value.text() for name, (label, value) in page.card._facts.items() if not value.isHidden()}
+
+
+@pytest.fixture
+def said(window):
+    """What the status line and the banner are told."""
+    words = []
+    window.studio.told.connect(words.append)
+    window.studio.fault.connect(lambda sentence, *_: words.append(sentence))
+    return words
+
+
+# What is shown --------------------------------------------------------------------------------------------------------
+
+
+def test_the_default_model_is_shown_first_and_any_other_when_it_is_chosen(page):
+    assert titles(page) == ["Faces", "Plain"] and page.card.title.text() == "Faces"
+    assert "the default model" in page.card.subtitle.text()
+    assert [badge(row) for row in page.rows.rows] == ["Default", ""]
+    choose(page, "plain")
+    assert page.card.title.text() == "Plain" and shown(page)["Draws"] == "8 × 8 pixels, in colour"
+    assert page.card.recommended.values()["sampler"] == "ddim" and "Classes" not in shown(page)
+
+
+def test_the_card_says_what_the_model_is(page, window, qtbot):
+    network = {"block_out_channels": [8, 16], "layers_per_block": 1}
+    save(
+        models_dir() / "mine",
+        num_class_embeds=4,
+        card={
+            "description": "Small <b>faces</b>.",
+            "licence": "CC0-1.0",
+            "parameters": 6_408_547,
+            "trained": {"run": "x", "pictures": 7200, "steps": 7854, "seconds": 6364},
+            "weights_sha256": "0" * 64,
+        },
+        **network,
+    )
+    page.refresh("mine")
+    rest(window, qtbot)
+    assert shown(page) | {"Folder": "", "On disk": "", "Weights": ""} == {
+        "Draws": "8 × 8 pixels, in colour, 3 classes",
+        "Classes": "Kind 0, Kind 1, Kind 2",
+        "Network": "U-Net, 2 levels, 6.4 M parameters, attention at 4×4",
+        "Layers": "8, 16 channels, 1 block a level",
+        "Predicts": "Velocity (v); cosine noise, 1,000 timesteps",
+        "Trained": "7,200 pictures, 7,854 steps, 1 h 46 min",
+        "Licence": "CC0-1.0",
+        "On disk": "",
+        "Weights": "",
+        "Folder": "",
+    }
+    assert (
+        page.card.subtitle.text() == "Trained here" and page.card.description.text() == "Small <b>faces</b>."
+    )
+    assert "cosine" in shown(page)["Predicts"] and page.card.recommended.curve.sigmas
+    for label in page.findChildren(QLabel):
+        assert label.textFormat() == Qt.TextFormat.PlainText, label.text()
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "side"), [(8, 32, 64), (32, 4, 128), (64, 2, 128), (256, 2, 128), (100, 3, 100)]
+)
+def test_samples_fill_the_width(qtbot, size, count, side):
+    grid = SampleGrid()
+    qtbot.addWidget(grid)
+    grid.resize(600, 100)
+    sheet = QImage(size * min(count, 8), size * -(-count // 8), QImage.Format.Format_RGB32)
+    grid.show_sheet(sheet, size)
+    assert len(grid.cells()) == count and grid.cells()[1].x() == size
+    assert grid.side == side or (size == 8 and grid.side % 8 == 0 and grid.side >= 64)
+    assert (
+        grid.grab().size() == grid.size()
+        and grid.accessibleDescription() == f"{count} pictures this model drew"
+    )
+    grid.show_sheet(QImage(), size)
+    assert grid.isHidden()
+
+
+def test_the_noise_schedule_is_drawn_where_it_can_be(page):
+    curve, row = page.card.schedule, page.chosen
+    assert curve.isVisible() and len(curve._alpha_bar) == 1000 and page.card.grab().width() > 0
+    for schedule in (
+        {"beta_schedule": "cubic"},
+        {"trained_betas": [0.1]},
+        {"trained_betas": [float("nan")] * 5},
+    ):
+        page.card.show_row(replace(row, card=replace(row.card, schedule=schedule)))
+        assert not curve.isVisible() and not page.card._schedule_label.isVisible()
+    page.card.show_row(row)
+    assert curve.isVisible()
+
+
+def test_without_a_model_the_page_offers_to_bring_one(page, window, qtbot):
+    for folder in ("faces", "plain"):
+        shutil.rmtree(models_dir() / folder)
+    window.studio.models_changed.emit()
+    rest(window, qtbot)
+    assert page.rows.rows == () and page._empty_bring.isVisible() and not page.card.isVisible()
+    assert not page._by_name["delete"].isEnabled()
+    page._empty_bring.click()
+    assert page._import is not None
+    page._import.reject()
+
+
+def test_the_facts_go_over_the_settings_where_it_is_narrow(page):
+    settings, facts = page.card.recommended, page.card._facts["Draws"][0]
+
+    def places():
+        return [part.mapTo(page, QPoint(0, 0)) for part in (settings, facts)]
+
+    window = page.window()
+    window.resize(1300, 760)
+    wide = places()
+    window.resize(900, 760)
+    narrow = places()
+    assert wide[0].x() > wide[1].x() and narrow[0].x() == narrow[1].x() and narrow[0].y() > narrow[1].y()
+    assert page.card.widget().width() <= page.card.viewport().width()
+
+
+# What is done in place ------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_renamed_everywhere(page, window, qtbot, monkeypatch):
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("  My faces ", True))
+    page.card.buttons["rename"].click()
+    rest(window, qtbot)
+    assert titles(page) == ["My faces", "Plain"] and page.card.title.text() == "My faces"
+    window.interior.visit(0)
+    assert window.page.panel.card.title == "My faces" and window.page.panel.card.name == "faces"
+
+
+def test_a_name_that_is_taken_is_refused(page, window, qtbot, monkeypatch, said):
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("plain", True))
+    page.do("rename")
+    rest(window, qtbot)
+    assert said == ["Another model is called “plain”; choose another name."] and titles(page) == [
+        "Faces",
+        "Plain",
+    ]
+
+
+def test_what_is_deleted_comes_back_with_undo(page, window, qtbot):
+    before = cards.find("faces")
+    page.card.buttons["delete"].click()
+    rest(window, qtbot)
+    assert titles(page) == ["Plain"] and page.card.title.text() == "Plain" and not before.path.exists()
+    assert page.activity.words.text() == "“Faces” is in the trash." and page.activity.action.text() == "Undo"
+    page.activity.action.click()
+    rest(window, qtbot)
+    assert cards.find("faces") == before and page.card.title.text() == "Faces" and page.activity.isHidden()
+
+
+def test_the_default_is_chosen(page, window, qtbot):
+    assert not page.card.buttons["default"].isEnabled()
+    choose(page, "plain")
+    page.card.buttons["default"].click()
+    rest(window, qtbot)
+    assert cards.find("").name == "plain" and not page.card.buttons["default"].isEnabled()
+    assert "the default model" in page.card.subtitle.text()
+
+
+def test_recommended_settings_are_kept_in_the_card_and_used(page, window, qtbot):
+    fields, part = page.card.recommended.form.fields, page.card.recommended
+    assert not part.keep.isEnabled() and not part.reset.isEnabled()
+    fields["steps"].show_value(7)
+    fields["sampler"].show_value("heun")
+    assert part.keep.isEnabled() and part.note.text() == "Changed, and not kept yet."
+    assert part.curve.accessibleDescription().startswith("7 steps")
+    part.keep.click()
+    rest(window, qtbot)
+    assert cards.find("faces").defaults().steps == 7 and not part.keep.isEnabled() and part.reset.isEnabled()
+    choose(page, "plain")
+    page.do("generate")
+    window.page.panel.chooser.show_value("faces")
+    assert window.page.panel.value().steps == 7 and window.page.panel.value().sampler == "heun"
+    window.interior.visit(number(window, "Models"))
+    choose(page, "faces")
+    part.reset.click()
+    rest(window, qtbot)
+    assert (
+        fields["steps"].value() == cards.find("faces").defaults().steps == 12 and not part.reset.isEnabled()
+    )
+
+
+def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
+    place = save(tmp_path / "no-resources" / "starter", card={"recommended": {"steps": 30}})
+    page.refresh("starter")
+    rest(window, qtbot)
+    assert page.card.subtitle.text() == "Starter"
+    for name in ("rename", "delete"):
+        assert not page.card.buttons[name].isEnabled() and "comes with" in page.card.buttons[name].toolTip()
+    page.card.recommended.form.fields["steps"].show_value(3)
+    page.card.recommended.keep.click()
+    rest(window, qtbot)
+    assert (
+        cards.find("starter").defaults().steps == 3
+        and page.card.recommended.note.text() == "Your own choice."
+    )
+    assert json.loads((place / "card.json").read_text())["recommended"] == {"steps": 30}
+
+
+# Elsewhere ------------------------------------------------------------------------------------------------------------
+
+
+def test_generate_with_it(page, window):
+    choose(page, "plain")
+    page.card.buttons["generate"].click()
+    assert window.interior.rail.chosen_number == 0 and window.page.panel.card.name == "plain"
+    assert window.page.panel.value().eta == 0.5
+
+
+def test_fine_tune_it(page, window):
+    change_json(models_dir() / "plain" / "unet" / "config.json", sample_size=24)
+    page.refresh("plain")
+    window.interior.visit(number(window, "Train"))
+    window.page.panel.sizes.show_value(64)
+    window.interior.visit(number(window, "Models"))
+    choose(page, "faces")
+    page.card.buttons["tune"].click()
+    assert window.interior.entries[window.interior.rail.chosen_number].label == "Train"
+    settings = window.page.panel.value()
+    assert (settings.start_from, settings.size) == ("faces", 8)
+
+
+def test_models_that_can_not_be_trained_on_say_why(page, window, qtbot):
+    save(models_dir() / "grey", in_channels=1, out_channels=1)
+    page.refresh("grey")
+    rest(window, qtbot)
+    button = page.card.buttons["tune"]
+    assert (
+        not button.isEnabled() and button.toolTip() == "Models that draw in grey can not be trained on here"
+    )
+
+
+def test_its_folder_is_shown(page, monkeypatch):
+    opened = []
+    monkeypatch.setattr(models_page, "open_folder", opened.append)
+    page.card.buttons["folder"].click()
+    assert opened == [models_dir() / "faces"]
+
+
+# What takes a while ---------------------------------------------------------------------------------------------------
+
+
+def test_verifying_says_what_it_found(page, window, qtbot, said):
+    card = library.import_model(save(models_dir().parent / "sound"))
+    page.refresh("sound")
+    rest(window, qtbot)
+    page.card.buttons["verify"].click()
+    assert page.working and not page.card.buttons["export"].isEnabled() and page.activity.cancel.isVisible()
+    rest(window, qtbot)
+    assert not page.working and page.card.buttons["export"].isEnabled()
+    assert "is sound: it opens, every weight is finite, and its hash is the one" in page.activity.words.text()
+    weights = next((card.path / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    page.do("verify")
+    rest(window, qtbot)
+    assert page.activity.isHidden() and "is not sound" in said[-1] and "cut off" in said[-1]
+
+
+def test_a_copy_is_made_and_chosen(page, window, qtbot):
+    save(models_dir() / "mine", seed=1)
+    page.refresh("mine")
+    rest(window, qtbot)
+    page.card.buttons["duplicate"].click()
+    rest(window, qtbot)
+    assert page.card.title.text() == "mine copy" and cards.find("mine copy").path.is_dir()
+
+
+def test_samples_are_drawn_for_a_model_that_came_without(page, window, qtbot):
+    library.import_model(save(models_dir().parent / "new", card={"recommended": {"steps": 2}}))
+    page.refresh("new")
+    rest(window, qtbot)
+    assert page.card.draw.isVisible() and not page.card.samples.isVisible()
+    page.card.draw.click()
+    rest(window, qtbot)
+    assert (
+        len(page.card.samples.cells()) == 16
+        and page.card.samples.isVisible()
+        and not page.card.draw.isVisible()
+    )
+    assert cards.find("new").samples is not None
+
+
+def test_cancelling_leaves_nothing(page, window, qtbot, tmp_path, monkeypatch):
+    from diffusion_studio.events import Status
+    from diffusion_studio.models import export
+
+    def endless(*_, **__):
+        while True:
+            yield Status(text="Writing…")
+
+    monkeypatch.setattr(export, "exporting", endless)
+    page.errands.give_away(
+        cards.find("faces"), export_dialog.Wish(tmp_path / "out", "float32", False, "diffusers")
+    )
+    qtbot.waitUntil(lambda: page.activity.words.text() == "Writing…")
+    page.activity.cancel.click()
+    rest(window, qtbot)
+    assert (
+        page.activity.isHidden()
+        and not (tmp_path / "out").exists()
+        and page.card.buttons["export"].isEnabled()
+    )
+
+
+# Import ---------------------------------------------------------------------------------------------------------------
+
+
+def drop(page, path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *held)
+    page.dragEnterEvent(enter)
+    covered = page.veil.isVisible()
+    page.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *held))
+    return covered and not page.veil.isVisible()
+
+
+def test_a_folder_or_a_zip_is_imported_where_it_is_dropped(page, window, qtbot, tmp_path):
+    source = save(tmp_path / "new", seed=2)
+    assert drop(page, source)
+    rest(window, qtbot)
+    assert page.card.title.text() == "new" and page.activity.words.text() == "“new” is installed."
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for file in source.rglob("*"):
+            archive.write(file, file.relative_to(source))
+    drop(page, tmp_path / "packed.zip")
+    rest(window, qtbot)
+    assert page.chosen.card.name == "packed"
+    window.interior.visit(0)
+    assert {"new", "packed"} <= {
+        window.page.panel.chooser.itemData(k) for k in range(window.page.panel.chooser.count())
+    }
+
+
+def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, window, qtbot, tmp_path, said):
+    window.interior.visit(0)
+    window.page.panel.chooser.show_value("plain")
+    window.interior.visit(number(window, "Models"))
+    (tmp_path / "latent").mkdir()
+    index = {"_class_name": "StableDiffusionPipeline", "vae": [], "text_encoder": []}
+    (tmp_path / "latent" / "model_index.json").write_text(json.dumps(index))
+    torch.save({"step": 1, "model": {}, "opt": {}, "ema": {}, "scaler": {}}, tmp_path / "model-3.pt")
+    broken = save(tmp_path / "broken")
+    weights = next((broken / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-9])
+    for name, words in {
+        "latent": "a latent text-to-image pipeline",
+        "model-3.pt": "Trainer of denoising-diffusion-pytorch",
+        "broken": "cut off",
+    }.items():
+        drop(page, tmp_path / name)
+        rest(window, qtbot)
+        assert words in said[-1] and page.activity.isHidden()
+    assert titles(page) == ["Faces", "Plain"]
+    window.interior.visit(0)
+    assert window.page.panel.value().model == "plain"
+
+
+def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
+    hub = tmp_path / "hf" / "hub"
+    monkeypatch.setenv("HF_HOME", str(hub.parent))
+    folder = save(tmp_path / "source")
+    cached(folder, hub, "google/ddpm-x")
+    change_json(folder / "unet" / "config.json", in_channels=4, out_channels=4)
+    cached(folder, hub, "a/latents")
+    page.bring.click()
+    rest(window, qtbot)
+    dialog = page._import
+    assert [dialog.found.item(k).text() for k in range(dialog.found.count())] == [
+        "google/ddpm-x",
+        "a/latents",
+    ]
+    refused = dialog.found.item(1)
+    assert not refused.flags() & Qt.ItemFlag.ItemIsEnabled
+    assert refused.data(Qt.ItemDataRole.AccessibleTextRole).startswith("a/latents: in_channels is 4")
+    assert dialog.say.text().startswith("1 can be imported") and dialog.grab().width() > 0
+    dialog.accept_button.click()
+    rest(window, qtbot)
+    assert page.chosen.card.name == "ddpm-x" and page._import is None
+
+
+def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
+    page.ask_import()
+    rest(window, qtbot)
+    assert page._import.say.text().startswith("There is no model that draws in pixels in ")
+    assert not page._import.accept_button.isEnabled()
+    chosen = save(tmp_path / "chosen")
+    monkeypatch.setattr(
+        "diffusion_studio.ui.models.import_dialog.QFileDialog.getExistingDirectory", lambda *_: str(chosen)
+    )
+    page._import.folder.click()
+    rest(window, qtbot)
+    assert page.chosen.card.name == "chosen"
+
+
+# Export ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dialog(qtbot, page, window, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_dialog, "_documents", lambda: tmp_path)
+    save(models_dir() / "mine")
+    page.refresh("mine")
+    rest(window, qtbot)
+    page.card.buttons["export"].click()
+    return next(dialog for dialog in page.findChildren(ExportDialog) if dialog.isVisible())
+
+
+def test_a_model_is_exported(dialog, page, window, qtbot, tmp_path, monkeypatch):
+    revealed = []
+    monkeypatch.setattr("diffusion_studio.ui.models.background.reveal", revealed.append)
+    dialog.form.show_value("zip")
+    dialog.precision.show_value("float16")
+    assert dialog.target.value() == str(tmp_path / "mine.zip")
+    dialog.accept_button.click()
+    rest(window, qtbot)
+    assert zipfile.is_zipfile(tmp_path / "mine.zip")
+    assert "“mine” is in" in page.activity.words.text()
+    page.activity.action.click()
+    assert revealed == [tmp_path / "mine.zip"]
+
+
+def test_a_place_that_is_taken_is_said_before(dialog, tmp_path):
+    (tmp_path / "mine").mkdir()
+    dialog.target.show_value(str(tmp_path / "mine"))
+    dialog.target.show_value(str(tmp_path / "mine2"))
+    assert dialog.accept_button.isEnabled() and not dialog.fault.isVisible()
+    dialog.target.show_value(str(tmp_path / "mine"))
+    assert dialog.fault.text() == "That is there already; choose another name."
+    assert not dialog.accept_button.isEnabled()
+    dialog.target.show_value("relative")
+    assert dialog.fault.text() == "Say where to, with the whole path."
+    dialog.reject()
+
+
+def test_onnx_says_what_it_needs(dialog, monkeypatch):
+    assert export_dialog.NEEDED == onnx.WRITERS
+    find = export_dialog.importlib.util.find_spec
+    monkeypatch.setattr(
+        export_dialog.importlib.util, "find_spec", lambda name: None if "onnx" in name else find(name)
+    )
+    dialog.form.show_value("onnx")
+    assert dialog.fault.text() == "ONNX needs more packages first: pip install onnx onnxscript"
+    assert not dialog.accept_button.isEnabled() and dialog.precision.findData("bfloat16") < 0
+    monkeypatch.undo()
+    dialog.form.show_value("folder")
+    assert dialog.accept_button.isEnabled() and dialog.precision.findData("bfloat16") >= 0
+    dialog.form.show_value("onnx")
+    assert dialog.wish.layout == "onnx"
+    dialog.reject()
+
+
+# The rest -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_act_is_in_the_menu_and_has_a_key_where_it_is_frequent(page):
+    entries = {entry.text(): entry for entry in page.menu_entries()["Models"] if entry is not None}
+    assert {button.text() for button in page.card.buttons.values()} <= set(entries) and "Import…" in entries
+    assert (
+        entries["Rename…"].shortcut().toString() == "F2" and entries["Delete"].shortcut().toString() == "Del"
+    )
+
+
+def test_every_control_explains_itself_and_is_reached(page):
+    for control in page.controls():
+        assert control.accessibleName() and (control.toolTip() or control.accessibleDescription()), control
+
+
+def test_where_a_model_is_from(tmp_path):
+    card = cards.read_card(save(tmp_path / "m"))
+    assert ModelRow(card=card).origin == "Imported or copied"
+
+
+@pytest.mark.slow
+def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot, tmp_path):
+    """torch's exporter needs a deep stack, which the thread has."""
+    pytest.importorskip("onnxscript")
+    dialog.form.show_value("onnx")
+    dialog.accept_button.click()
+    qtbot.waitUntil(lambda: not page.working, timeout=120_000)
+    assert (
+        page.activity.words.text().startswith("“mine” is in") and (tmp_path / "mine" / "model.onnx").is_file()
+    )

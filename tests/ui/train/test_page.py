@@ -1,0 +1,586 @@
+"""The Train page over jobs that train without torch: folder, report, choices, training, pause, stop, discard, result, runs."""
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from diffusion_studio import events
+from diffusion_studio.errors import UserError
+from diffusion_studio.jobs import api as jobs
+from diffusion_studio.settings.options import to_dict
+from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.storage import places
+from diffusion_studio.training import runs
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.look.theme import Theme
+from diffusion_studio.ui.train import outlook
+from diffusion_studio.ui.train import page as train_page
+from diffusion_studio.ui.train import samples as train_samples
+from diffusion_studio.ui.train.page import TrainPage
+from diffusion_studio.ui.train.records import find_interrupted, read_run
+from diffusion_studio.ui.train.tabs import NOISE, PICTURES, PROGRESS, RUNS
+
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+SIZE = 8
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six good pictures in two classes and two bad files."""
+    place = tmp_path / "my-faces"
+    for index in range(6):
+        path = place / ("cats" if index < 4 else "dogs") / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(index).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    (place / "cats" / "empty.png").touch()
+    (place / "dogs" / "torn.jpg").write_bytes(b"no picture")
+    return place
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    """Stands in for the training: events as the real one tells them, and its files, as `backend`'s fields say."""
+    control = SimpleNamespace(
+        asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[], saved=[]
+    )
+
+    def train(settings, *, resume=None):
+        control.asked.append((settings, resume))
+        if control.fault is not None:
+            raise control.fault
+        run = runs.find(resume) if resume else runs.create(settings.name, to_dict(settings), {})
+        run.note(state="running", process=runs.this_process())
+        try:
+            yield from _steps(run, settings)
+            run.note(state="finished", step=control.steps, published=run.name)
+        except GeneratorExit:
+            run.note(state="stopped", step=3, seconds=30.0)
+            raise
+        finally:
+            control.closed += 1
+
+    def _steps(run, settings):
+        size = settings.size if settings.folder else SIZE
+        yield events.Status(text="Reading the pictures…")
+        yield events.TrainingStarted(
+            run=run.path,
+            title=run.name,
+            device="cpu",
+            precision="float32",
+            parameters=1000,
+            pictures=6,
+            first_step=0,
+            total=control.steps,
+        )
+        yield events.Warned(text="There are only 6 pictures.")
+        for step in range(1, control.steps + 1):
+            time.sleep(control.pause)
+            if (yield loss(step, control.steps)) == events.SAVE:
+                control.saved.append(step)
+                yield events.CheckpointSaved(step=step, path=run.path)
+            if step % 3 == 0:
+                yield samples(step, size)
+        yield events.Published(name=run.name, path=run.path)
+
+    def estimate(settings):
+        control.estimated.append(settings)
+        yield events.Status(text="Measuring…")
+        yield events.Estimated(
+            step_seconds=0.25,
+            total_seconds=600,
+            steps=2400,
+            memory_bytes=900_000_000,
+            parameters=6_400_000,
+            batch=32,
+            device="cpu",
+            precision="float32",
+        )
+
+    def publish(name):
+        control.published.append(name)
+        yield events.Status(text="Drawing…")
+        yield events.Published(name=name, path=Path(name))
+
+    def count_parameters(size, classes):
+        yield {"small": 6_400_000, "medium": 20_000_000, "large": 140_000_000}
+
+    monkeypatch.setattr(jobs, "train", train)
+    monkeypatch.setattr(jobs, "estimate", estimate)
+    monkeypatch.setattr(jobs, "publish", publish)
+    monkeypatch.setattr(outlook, "count_parameters", count_parameters)
+    monkeypatch.setattr(outlook, "SETTLE", 1)
+    return control
+
+
+def loss(step, total):
+    return events.Loss(
+        step=step,
+        loss=1.0 / step,
+        validation=2.0 / step if step % 3 == 0 else None,
+        learning_rate=1e-4,
+        pictures_per_second=50.0,
+        fraction=step / total,
+        time_left=float(total - step),
+        by_timestep=((10, 1.0), (500, 0.5)) if step % 3 == 0 else (),
+    )
+
+
+def samples(step, size):
+    ema = np.full((4, size, size, 3), step, np.uint8)
+    return events.Samples(step=step, ema=ema, raw=255 - ema, warming_up=step < 4)
+
+
+@pytest.fixture
+def page(qtbot, qapp, backend, models):
+    studio = Studio(Theme(qapp), Memory())
+    page = TrainPage(studio)
+    page.faults = []
+    studio.fault.connect(lambda sentence, *_: page.faults.append(sentence))
+    page.studio = studio
+    workers = [*page.workers, studio.errands]
+
+    def finish(page):
+        """Let its threads come to rest: pytest-qt deletes what it has closed."""
+        page.close_down()
+        for worker in workers:
+            worker.cancel_all()
+        qtbot.waitUntil(lambda: not any(worker.busy for worker in workers), timeout=10_000)
+        for worker in workers:
+            worker.stop()
+
+    qtbot.addWidget(page, before_close_func=finish)
+    page.resize(1200, 720)
+    page.show()
+    page.shown_first()
+    return page
+
+
+@pytest.fixture
+def ready(page, folder, qtbot):
+    """The page with a folder looked through."""
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.open_folder(folder)
+    qtbot.waitUntil(lambda: page.panel.measured, timeout=10_000)
+    return page
+
+
+def train(page, qtbot):
+    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
+        page.panel.button.click()
+
+
+def wait_for_steps(page, qtbot, state="running"):
+    qtbot.waitUntil(lambda: page.sitting.run is not None and page.progress.figures["step"].text() != "–")
+    assert page.sitting.state == state
+
+
+def test_an_empty_page_says_what_to_do(page):
+    assert "Drop a folder" in page.pictures.invitation._title.text()
+    assert not page.panel.button.isEnabled()
+    assert page.pictures.invitation.samples.isEnabled()
+
+
+def test_a_folder_is_looked_through_and_its_bad_files_are_named(ready, folder):
+    report = ready.pictures.report
+    refused = dict(report.report["refused"])
+    assert set(refused) == {"cats/empty.png", "dogs/torn.jpg"}
+    shown = dict(zip(report.problems.names(), report.problems.reasons(), strict=True))
+    assert shown == refused and "empty" in shown["cats/empty.png"]
+    assert report.report["classes"] == {"cats": 4, "dogs": 2}
+    value = ready.panel.value()
+    assert (value.folder, value.name) == (str(folder), "My faces")
+    assert ready.panel.button.isEnabled()
+
+
+def test_the_grid_shows_the_pictures_as_the_network_will_see_them(ready, qtbot):
+    ready.panel.form.fields["size"].show_value(16)
+    qtbot.waitUntil(lambda: "16 × 16" in ready.pictures.caption.text())
+    grid = ready.pictures.model
+
+    def sides():
+        images = [grid.index(k).data(Qt.ItemDataRole.DecorationRole) for k in range(len(grid.paths))]
+        return [(image.width(), image.height()) for image in images if image is not None]
+
+    qtbot.waitUntil(lambda: sides() == [(16, 16)] * 6)
+    qtbot.waitUntil(lambda: ready.pictures.report.report["size"] == 16)
+
+
+def test_a_dropped_folder_is_opened(page, folder, qtbot):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(folder))])
+    keys = Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, keys)
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.dropEvent(event)
+    assert page.panel.value().folder == str(folder)
+
+
+def test_a_look_through_a_folder_can_be_cancelled(page, folder, qtbot, monkeypatch):
+    def check(folder, *, size):
+        while True:
+            time.sleep(0.005)
+            yield events.Checking(done=1, total=100_000)
+
+    monkeypatch.setattr(jobs, "check", check)
+    page.open_folder(folder)
+    qtbot.waitUntil(lambda: page.pictures.progress.maximum() == 100_000)
+    page.pictures.cancel_button.click()
+    qtbot.waitUntil(lambda: not page.pictures.worker.busy)
+    assert page.pictures.stack.currentWidget() is page.pictures.invitation
+
+
+def test_a_folder_that_is_gone_is_told(page, tmp_path, qtbot):
+    with qtbot.waitSignal(page.pictures.failed, timeout=10_000):
+        page.open_folder(tmp_path / "nowhere")
+    assert "nowhere" in page.faults[0]
+    assert page.pictures.stack.currentWidget() is page.pictures.invitation
+
+
+def test_what_it_will_take_is_measured_and_said(ready, backend):
+    assert "0.25 s a step" in ready.panel.cost.text() and "0.9 GB" in ready.panel.cost.text()
+    ready.panel.form.fields["steps"].show_value(4000)
+    assert "4,000 steps" in ready.panel.cost.text() and "16:40 min" in ready.panel.cost.text()
+    assert len(backend.estimated) == 1  # the length alone changes nothing of what a step takes
+
+
+def test_parameter_counts_stand_beside_the_model_sizes(ready, qtbot):
+    field = ready.panel.form.fields["model_size"]
+    qtbot.waitUntil(lambda: field.itemText(0) == "Small · 6.4 M")
+    assert field.itemText(2) == "Large · 140 M" and ready.panel.value().model_size == "small"
+
+
+def test_train_to_the_end_gives_a_model(ready, backend, qtbot):
+    with qtbot.waitSignal(ready.studio.models_changed):
+        train(ready, qtbot)
+    settings, resume = backend.asked[0]
+    assert (settings.name, settings.minutes, resume) == ("My faces", 10.0, None)
+    assert ready.progress.figures["step"].text() == "6"
+    assert ready.progress.outcome.isVisibleTo(ready) and "ready" in ready.progress.outcome.sentence.text()
+    assert [button.text() for button in ready.progress.outcome.buttons] == ["Generate with it"]
+    assert ready.panel.button.text() == "Train" and ready.panel.value().name == "My faces 2"
+    assert ready.progress.warning.text() == "There are only 6 pictures."
+    qtbot.waitUntil(lambda: [row.state for row in ready.runs.model.rows] == ["finished"])
+
+
+def test_losses_and_samples_are_shown_as_they_come(ready, backend, qtbot):
+    train(ready, qtbot)
+    assert ready.tabs.current == PROGRESS
+    assert "validation 0.3333" in ready.progress.loss.words_at(None)
+    assert "t 500: 0.500" in ready.progress.timesteps.view.accessibleDescription()
+    view = ready.progress.samples
+    assert view.film.maximum() == 1 and view.when.text() == "Step 6" and not view.note.text()
+    assert view.ema.pictures[0].pixels[0, 0, 0] == 6 and view.raw.pictures[0].pixels[0, 0, 0] == 249
+    view.film.setValue(0)
+    assert view.ema.pictures[0].pixels[0, 0, 0] == 3 and "average" in view.note.text()
+    ready.progress.add(replace(loss(6, 6), loss=math.nan))
+    assert ready.progress.figures["loss"].text() == "0.1667"
+
+
+def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtbot):
+    ready.panel.form.fields["size"].show_value(16)
+    train(ready, qtbot)
+    view, pair = ready.progress.samples, ready.progress.samples.nearest
+    assert not pair.isVisibleTo(ready)
+    view.ema.select(2)
+    qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
+    assert pair.isVisibleTo(ready) and pair.canvas.pictures[0].pixels[0, 0, 0] == 6
+    assert pair.canvas.pictures[1].size == (16, 16) and pair.name.text().split(",")[0].endswith(".png")
+    assert "half of the training pictures have a neighbour nearer than" in pair.measure.text()
+    assert pair.verdict.text().endswith(".")
+    view.film.setValue(0)  # the same place of another sheet
+    qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 3)
+    view.raw.select(1)  # one is chosen at a time
+    qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 252)
+    assert view.ema.selected is None
+    pair.close_button.click()
+    assert not pair.isVisibleTo(ready) and view.raw.selected is None
+
+
+def test_a_click_beside_the_samples_puts_the_nearest_picture_away(ready, backend, qtbot):
+    train(ready, qtbot)
+    view = ready.progress.samples
+    view.ema.select(0)
+    qtbot.waitUntil(lambda: len(view.nearest.canvas.pictures) == 2)
+    view.ema.select(None)
+    assert not view.nearest.isVisibleTo(ready)
+
+
+def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, monkeypatch):
+    train(ready, qtbot)
+    view, own = ready.progress.samples, folder / "cats" / "1.png"
+    monkeypatch.setattr(train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(own), ""))
+    view.compare.click()
+    pair = view.nearest
+    qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
+    assert not pair.name.text().startswith("1.png")  # of the others
+    monkeypatch.setattr(
+        train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(folder / "dogs" / "torn.jpg"), "")
+    )
+    view.compare.click()
+    qtbot.waitUntil(lambda: "torn.jpg" in pair.canvas.message.sentence)
+    assert not pair.canvas.pictures and not pair.measure.text()
+
+
+def test_without_its_folder_the_nearest_picture_is_told_to_be_missing(page, qtbot, tmp_path):
+    settings = TrainingSettings(name="Old", size=SIZE, folder=str(tmp_path / "gone"))
+    run = runs.create("old", to_dict(settings), {})
+    page._show_run(next(read_run(run.path)))
+    page.progress.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
+    qtbot.waitUntil(lambda: "is not there" in page.progress.samples.nearest.canvas.message.sentence)
+
+
+def test_pause_holds_the_job_and_go_on_continues_it(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    ready.panel.pause.click()
+    assert ready.sitting.state == "paused" and ready.panel.pause.text() == "Go on"
+    qtbot.waitUntil(lambda: len(backend.saved) == 1)  # so that it can be tried out
+    qtbot.wait(50)  # what was on its way has come
+    step = ready.progress.figures["step"].text()
+    qtbot.wait(150)
+    assert ready.progress.figures["step"].text() == step and backend.closed == 0
+    ready.panel.pause.click()
+    qtbot.waitUntil(lambda: ready.progress.figures["step"].text() != step)
+    with qtbot.waitSignal(ready.sitting.ended):
+        ready.sitting.stop()
+
+
+def test_a_paused_training_can_be_made_a_model(ready, backend, qtbot, monkeypatch):
+    backend.steps, backend.pause = 10_000, 0.01
+    chosen = []
+    monkeypatch.setattr(ready.result, "generate_with", chosen.append)
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    ready.panel.pause.click()
+    assert not ready.progress.outcome.isVisibleTo(
+        ready
+    )  # there is nothing to draw with before its checkpoint
+    qtbot.waitUntil(lambda: ready.progress.outcome.isVisibleTo(ready))
+    assert len(backend.saved) == 1 and ready.panel.line.text().startswith("Paused")
+    ready.progress.outcome.buttons[1].click()
+    qtbot.waitUntil(lambda: chosen == ["my-faces"])
+    assert backend.published == ["my-faces"] and ready.sitting.state == "paused"
+    with qtbot.waitSignal(ready.sitting.ended):
+        ready.panel.button.click()
+
+
+def test_stop_keeps_and_offers_to_go_on(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    with qtbot.waitSignal(ready.sitting.ended) as ended:
+        ready.panel.button.click()
+        assert not ready.panel.button.isEnabled() and "saving" in ready.panel.line.text()
+    assert ended.args == ["stopped"] and backend.closed == 1
+    qtbot.waitUntil(lambda: len(ready.runs.model.rows) == 1)
+    backend.steps, backend.pause = 6, 0.0
+    with qtbot.waitSignal(ready.sitting.ended) as ended:
+        ready.progress.outcome.buttons[0].click()
+    assert ended.args == ["finished"] and backend.asked[1][1] == "my-faces"
+
+
+def test_stop_while_paused_ends_too(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    ready.panel.pause.click()
+    with qtbot.waitSignal(ready.sitting.ended) as ended:
+        ready.sitting.stop()
+    assert ended.args == ["stopped"]
+
+
+def test_discard_asks_and_can_be_undone(ready, backend, qtbot, monkeypatch):
+    backend.steps, backend.pause = 10_000, 0.01
+    answers = [False, True]
+    monkeypatch.setattr(train_page, "may_discard", lambda *_: answers.pop(0))
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    ready.panel.discard.click()
+    assert ready.sitting.state == "running"
+    ready.panel.discard.click()
+    place = places.runs_dir() / "my-faces"
+    qtbot.waitUntil(lambda: not place.exists() and ready.runs.undo.isVisibleTo(ready))
+    assert ready.tabs.current == RUNS
+    ready.runs.undo.click()
+    qtbot.waitUntil(lambda: [row.name for row in ready.runs.model.rows] == ["my-faces"])
+
+
+def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtbot):
+    backend.fault = UserError("The loss was not finite.")
+    train(ready, qtbot)
+    assert ready.faults == ["The loss was not finite."] and ready.sitting.state == "idle"
+    backend.fault = None
+    train(ready, qtbot)
+    assert backend.closed == 1
+
+
+def test_a_name_that_is_missing_or_taken_is_told_before_anything_begins(ready, backend):
+    runs.create("taken", to_dict(TrainingSettings(name="taken")), {})
+    for name in ("", " - ", "Taken"):
+        ready.panel.form.fields["name"].setText(name)
+        ready.train()
+    assert "name" in ready.faults[0] and "another name" in ready.faults[2]
+    assert len(ready.faults) == 3 and not backend.asked and not ready.sitting.running
+
+
+def test_an_end_nobody_asked_for_is_offered_once_at_the_next_start(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.panel.button.click()
+    wait_for_steps(ready, qtbot)
+    with qtbot.waitSignal(ready.sitting.ended) as ended:
+        ready.sitting.worker.cancel_all()  # as the closing window does
+    assert ended.args == ["interrupted"]
+    assert [row.name for row in find_interrupted()] == ["my-faces"]
+    assert list(find_interrupted()) == []
+
+
+def test_a_run_that_was_killed_is_offered_and_a_stopped_one_is_not(page):
+    killed = runs.create("killed", to_dict(TrainingSettings(name="killed")), {})
+    killed.note(process=[1, 0.0])
+    runs.create("stopped", to_dict(TrainingSettings(name="stopped")), {}).note(state="stopped")
+    assert [row.name for row in find_interrupted()] == ["killed"]
+
+
+def test_runs_can_be_renamed_deleted_and_brought_back(page, qtbot, monkeypatch):
+    from diffusion_studio.ui.train import runs as train_runs
+
+    runs.create("old", to_dict(TrainingSettings(name="old")), {}).note(state="stopped", step=5, seconds=120.0)
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    assert page.runs.chosen.words.startswith("Stopped at 20% · 5 steps · 2:00 min")
+    monkeypatch.setattr(train_runs, "new_name", lambda *_: "New name")
+    page.runs.rename.click()
+    qtbot.waitUntil(lambda: [row.title for row in page.runs.model.rows] == ["New name"])
+    page.runs.delete.click()
+    qtbot.waitUntil(lambda: not page.runs.model.rows and page.runs.undo.isVisibleTo(page))
+    page.runs.undo.click()
+    qtbot.waitUntil(lambda: [row.name for row in page.runs.model.rows] == ["new-name"])
+    page.runs.publish.click()
+    qtbot.waitUntil(lambda: not page.result.worker.busy)
+
+
+def test_an_earlier_run_can_be_looked_at(page, qtbot):
+    run = runs.create("old", to_dict(TrainingSettings(name="Old")), {})
+    run.note(state="stopped", step=7)
+    for step in (5, 6, 7):
+        measured = {"validation": 0.25, "by_timestep": [[0, 0.75], [999, 0.5]]} if step == 6 else {}
+        runs.append_log(run, {"step": step, "loss": 0.5 / step, **measured})
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    page.runs.look.click()
+    qtbot.waitUntil(lambda: page.progress.figures["step"].text() == "7")
+    assert page.tabs.current == PROGRESS and page.progress.title.text() == "Old"
+    assert page.progress.figures["validation"].text() == "0.2500"
+    assert "t 999: 0.500" in page.progress.timesteps.view.accessibleDescription()
+    assert page.progress.loss.words_at(None) == "step 7 · training 0.0714 · validation 0.2500 (step 6)"
+
+
+def test_a_finished_run_is_given_more_time(page, backend, qtbot, monkeypatch):
+    settings = TrainingSettings(name="done", minutes=2.0, size=8)
+    runs.create("done", to_dict(settings), {}).note(state="finished", step=5, seconds=120.0)
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    monkeypatch.setattr(train_page, "more_minutes", lambda *_: 3.0)
+    with qtbot.waitSignal(page.sitting.ended):
+        page.runs.resume.click()
+    given, resume = backend.asked[0]
+    assert resume == "done" and given.minutes == 5.0
+
+
+def test_noise_is_shown_on_the_users_own_picture(ready, qtbot):
+    ready.show_tab(NOISE)
+    qtbot.waitUntil(lambda: bool(ready.noise.canvas.pictures))
+    ready.noise.slider.setValue(0)
+    clean = ready.noise.canvas.pictures[0].pixels.astype(int)
+    ready.noise.slider.setValue(1000)
+    noisy = ready.noise.canvas.pictures[0].pixels.astype(int)
+    assert ready.noise.words.text() == "t = 999 of 999: 0% picture, 100% noise"
+    assert np.abs(clean - noisy).mean() > 30
+    ready.panel.form.fields["schedule"].show_value("linear")
+    ready.noise.slider.setValue(500)
+    qtbot.waitUntil(lambda: "8% picture" in ready.noise.words.text())  # cosine has 49
+
+
+def test_every_control_has_a_name_and_a_sentence(ready):
+    from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSpinBox, QComboBox, QSlider
+
+    kinds = (QAbstractButton, QComboBox, QAbstractSpinBox, QSlider, QAbstractItemView)
+    for number in (PICTURES, NOISE, PROGRESS, RUNS):
+        ready.show_tab(number)
+        QApplication.processEvents()
+        for widget in (widget for kind in kinds for widget in ready.findChildren(kind)):
+            if not widget.isVisible() or widget.objectName().startswith("qt_"):
+                continue
+            assert widget.accessibleName(), widget
+            assert widget.toolTip(), widget.accessibleName()
+            if isinstance(widget, QAbstractButton) and widget.text():
+                assert widget.accessibleName() == widget.text()
+
+
+def test_choices_are_remembered_without_folder_and_name(ready):
+    ready.panel.form.fields["size"].show_value(48)
+    ready.panel.form.fields["flip"].show_value(False)
+    ready.close_down()
+    kept = ready.studio.memory.recall("training", TrainingSettings)
+    assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
+
+
+def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, backend, qtbot):
+    settings = TrainingSettings(name="Broken off", minutes=2.0, size=SIZE)
+    runs.create("broken-off", to_dict(settings), {}).note(
+        state="stopped", interrupted=True, step=5, seconds=60.0
+    )
+    window = make_window()
+    banner = window.interior.banner
+    qtbot.waitUntil(lambda: banner.isVisible() and "Broken off" in banner.sentence.text())
+    assert "50%" in banner.sentence.text() and banner.action.text() == "Go on"
+    assert banner.accessibleName() == "Notice" and banner.property("notice") is True
+    banner.action.click()
+    assert isinstance(window.page, TrainPage)
+    qtbot.waitUntil(lambda: window.page.sitting.run is not None and not window.page.sitting.running)
+    assert backend.asked[0][1] == "broken-off" and window.page.panel.value().size == SIZE
+
+
+def test_closing_while_training_saves_and_marks_the_run(make_window, backend, folder, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    window = make_window()
+    window.interior.visit(1)
+    page = window.page
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.open_folder(folder)
+    page.panel.button.click()
+    wait_for_steps(page, qtbot)
+    page.panel.pause.click()  # a pause must not keep the window open
+    with qtbot.waitSignal(window.closed, timeout=10_000):
+        window.close()
+    assert backend.closed == 1
+    assert runs.find("my-faces").facts["interrupted"] is True
+
+
+def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
+    make_window, backend, folder, qtbot, own_folders
+):
+    from tests.ui.conftest import install_model
+
+    window = make_window()
+    window.interior.visit(1)
+    page = window.page
+    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+        page.open_folder(folder)
+    page.sitting.started.connect(lambda _: install_model(own_folders, "my-faces", title="My faces"))
+    train(page, qtbot)
+    page.progress.outcome.buttons[0].click()
+    assert window.interior.rail.chosen_number == 0
+    assert window.page.panel.card.name == "my-faces"

@@ -1,0 +1,63 @@
+"""The application as a process: on screen before anything heavy is loaded, closed politely by signals, exit 0."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+START = """
+import sys
+from diffusion_studio.ui import app
+from PySide6.QtCore import QTimer
+application, window = app.build(["test"])
+print("heavy:", *sorted({"torch", "numpy", "PIL", "psutil"} & set(sys.modules)))
+window.show()
+QTimer.singleShot(0, lambda: None)
+fill = window.fill
+def filled():
+    print("painted first:", not window.filled)
+    fill()
+    print("torch in the way:", "torch" in sys.modules)
+    QTimer.singleShot(50, window.close)
+window.fill = filled
+window.closed.connect(application.quit)
+sys.exit(application.exec())
+"""
+
+
+def start(code):
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_the_window_is_painted_before_anything_heavy_is_loaded(own_folders):
+    child = start(START)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert out.splitlines() == ["heavy:", "painted first: True", "torch in the way: False"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_close_the_window_politely(own_folders, number):
+    child = start(
+        "import sys; from diffusion_studio.ui.window.app import main; print('up', flush=True); sys.exit(main())"
+    )
+    child.stdout.readline()
+    end = time.monotonic() + 30
+    while not (own_folders / "outputs").exists() and time.monotonic() < end:
+        time.sleep(0.05)  # the page has begun: it made the folder it watches
+    time.sleep(0.3)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, "")
