@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from diffusion_studio.generation.trajectory import StepViews
+from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 

@@ -1,6 +1,6 @@
 """Pictures of a step for jobs that only pretend to draw."""
 
-from diffusion_studio.generation.trajectory import StepViews
+from diffusion_studio.pictures.step_views import StepViews
 
 
 def shown_views(denoised, noisy):

@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "diffusion_studio"
-# From the bottom up; a package counts as one. A new module takes its place here.
-ORDER = """
-__init__ errors storage pictures awake loading diffusion writing folders display platform_check options batches
-history training_settings film_settings saving_settings settings heeding picture_facts metadata embedding own_memory
-trajectory drawing events hardware foreign cards model_words read_me safetensors_file checkpoint onnx_network models
-model_sources exports verification sample_sheets library training sources records outputs gallery film_formats film
-walking axes comparison_sheet comparing jobs doctor commands cli ui __main__
+# From the bottom up: a folder or module imports from those before it alone.
+LAYERS = """
+__init__ errors diffusion storage settings machine pictures events models generation training gallery jobs doctor cli ui
+__main__
 """.split()
 APART = {("ui", "cli")}  # neither is below the other
+LARGEST_FOLDER = 25
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -43,14 +41,55 @@ def place(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_imports_point_downward(file):
     here = place(file)
-    assert here in ORDER, f"{here} has no place in ORDER yet"
+    assert here in LAYERS, f"{here} has no place in LAYERS yet"
     for top, name in imports(file):
         if top.startswith(("PySide6", "shiboken")):
             assert here == "ui", f"{file.name} imports Qt, which is for ui/ alone"
         if top == "diffusion_studio" and name != here:
-            name = name if name in ORDER else "__init__"  # a name of the package itself, such as __version__
-            assert ORDER.index(name) < ORDER.index(here), f"{here} imports {name}, which stands above it"
+            name = name if name in LAYERS else "__init__"  # a name of the package itself, such as __version__
+            assert LAYERS.index(name) < LAYERS.index(here), f"{here} imports {name}, which stands above it"
             assert (here, name) not in APART, f"{here} imports {name}"
+
+
+def module_name(file):
+    return ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def run_time_imports(file):
+    """The package's modules that importing this one imports: not those in functions or under TYPE_CHECKING."""
+    nodes = list(ast.parse(file.read_text(encoding="utf-8")).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (ast.Try, ast.With)) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test)
+        ):
+            nodes += ast.iter_child_nodes(node)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield node.module
+                yield f"{node.module}.{alias.name}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module_name(file): set(run_time_imports(file)) for file in FILES}
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"a circle: {' -> '.join([*path[path.index(name) :], name])}"
+        if name in graph and name not in done:
+            path.append(name)
+            for other in graph[name] - {name}:
+                visit(other)
+            path.pop()
+            done.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+def test_no_folder_holds_too_many_modules():
+    counts = {folder: len(list(folder.glob("*.py"))) for folder in {file.parent for file in FILES}}
+    assert {str(folder): count for folder, count in counts.items() if count > LARGEST_FOLDER + 1} == {}
 
 
 def loaded_after(code):
@@ -73,7 +112,17 @@ def test_help_loads_neither_torch_nor_qt(verb):
 
 @pytest.mark.parametrize(
     "module",
-    ["errors", "writing", "folders", "settings", "display", "platform_check", "doctor", "outputs", "cli"],
+    [
+        "errors",
+        "storage.atomic",
+        "storage.places",
+        "settings.generation",
+        "machine.display",
+        "machine.qt_check",
+        "doctor",
+        "pictures.writing",
+        "cli.main",
+    ],
 )
 def test_light_modules_import_no_torch(module):
     assert not loaded_after(f"import diffusion_studio.{module}") & {"torch", "PySide6"}

@@ -150,7 +150,7 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSettings:
     """The general defaults, over them the model's own, over them a picture's settings, over them what was said."""
-    from diffusion_studio.models import cards
+    from diffusion_studio.models import cards, made_by
     from diffusion_studio.pictures import reading
 
     told: dict[str, Any] = {}
@@ -162,7 +162,7 @@ def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSetting
             tell(f"Left out of {like}: {reason}")
         told = dict(record.given)
         if "model" not in wanted:
-            told["model"] = reading.find_model(record).name
+            told["model"] = made_by.find_model(record).name
     if any(told.get(name) != value for name, value in wanted.items()):
         told.pop("batch", None)  # another picture: it had no place in that batch
     card = cards.find(wanted.get("model", told.get("model", "")))

@@ -1,4 +1,4 @@
-"""Models as the jobs see them: a thing that yields frames for settings. `KINDS` says which class opens which folder."""
+"""Models as the jobs see them: a thing that yields frames for settings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.drawing import Drawing
-from diffusion_studio.generation.trajectory import Start, State, StepViews, Trajectory, view_of
+from diffusion_studio.generation.trajectory import Start, State, Trajectory, view_of
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import USUAL_SIZE, ModelCard, read_small_json, unet_folder
+from diffusion_studio.models.cards import USUAL_SIZE, ModelCard, unet_folder
 from diffusion_studio.models.folder import Checkpoint, read_model
-from diffusion_studio.models.recognise import explain_class
+from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import parts, root, single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -233,12 +234,6 @@ def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
     return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=remember)
 
 
-KINDS: dict[str, type[UNetModel]] = {
-    "DDPMPipeline": UNetModel,
-    "DDIMPipeline": UNetModel,
-    "UNet2DModel": UNetModel,
-}
-
 _opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
 _opening = threading.Lock()
 
@@ -274,19 +269,6 @@ def device_faults(device: str) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)  # their locals hold the tensors
         close_models()
         raise UserError(sentence, details=str(error)) from None
-
-
-def kind_of(card: ModelCard) -> type[UNetModel]:
-    """By `_class_name` of model_index.json; a bare network is a UNet2DModel."""
-    index = card.path / "model_index.json"
-    name = (
-        str(read_small_json(index, within=card.path).get("_class_name", ""))
-        if index.is_file()
-        else "UNet2DModel"
-    )
-    if name not in KINDS:
-        raise UserError(f"{index} is {explain_class(name)}; what can be opened: {', '.join(KINDS)}.")
-    return KINDS[name]
 
 
 def _stamp(folder: Path) -> tuple[Any, ...]:

@@ -6,12 +6,13 @@ One thread appends while others read. Torch is imported only where tensors are a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.machine.mapped_tensors import Kept, change_tensors
+from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.generation import GenerationSettings
 
 if TYPE_CHECKING:
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 
 BUDGET = 200_000_000  # bytes
 LOUDER = 2  # the difference to the final picture is shown this much stronger
-VIEWS = {
-    "denoised": "Predicted picture",
-    "noisy": "Noisy state",
-    "noise": "Predicted noise",
-    "difference": "Difference to the end",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,23 +200,6 @@ class Trajectory:
         state = self.state(index)
         end = self.state(max(self.total, state.index)) if view == "difference" else None
         return view_of(state, view, end)
-
-
-class StepViews:
-    """The pictures of one step in several views, each made when it is first looked at: most never are."""
-
-    def __init__(
-        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
-    ) -> None:
-        self._make, self._made = make, dict(ready or {})
-
-    def view(self, name: str) -> np.ndarray:
-        """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
-        if name not in VIEWS:
-            raise KeyError(name)
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
 
 
 def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:

@@ -12,10 +12,10 @@ from PIL import Image
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
-from diffusion_studio.generation.model import kind_of
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
+from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.storage.atomic import write_atomic
 
 COLUMNS, ROWS = 8, 2

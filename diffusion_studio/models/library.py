@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import kind_of
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import CARD, ModelCard
 from diffusion_studio.models.folder import read_model, weights_digest
@@ -24,6 +23,7 @@ from diffusion_studio.models.import_sources import (
     model_root,
     unzipped,
 )
+from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.recognise import explain
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.atomic import stage_folder, write_json

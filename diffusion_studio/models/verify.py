@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
-from diffusion_studio.generation.model import kind_of
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model, weight_files
+from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import stat
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.models import cards
 from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -80,25 +78,6 @@ def read(path: Path) -> Record:
         raise UserError(
             f"{path} is damaged and cannot be read.", f"{type(error).__name__}: {error}"
         ) from None
-
-
-def find_model(record: Record) -> cards.ModelCard:
-    """The installed model that drew a picture, by its name or the hash of its weights, never by a path."""
-    names = [str(record.given.get("model", "")), str(record.facts.get("model_title", ""))]
-    digest = str(record.facts.get("model_hash", ""))
-    for name in filter(None, names):
-        with suppress(UserError):
-            return cards.find(name)
-    card = cards.find_by_hash(digest) if digest else None
-    if card is not None:
-        return card
-    called = next(filter(None, [*names, digest]), "")
-    if not called:
-        raise UserError(f"{record.path} does not say which model drew it.")
-    known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
-    raise UserError(
-        f"The model “{called[:80]}” that drew {record.path} is not installed; installed are: {known}."
-    )
 
 
 def _check_file(path: Path) -> None:

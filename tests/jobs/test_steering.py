@@ -13,10 +13,11 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.events import KEEP, Finished, Preview, Saved, Started
 from diffusion_studio.generation import model as models
 from diffusion_studio.generation.model import open_model
-from diffusion_studio.generation.trajectory import VIEWS, Trajectory
+from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.jobs import api as jobs
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.pictures import reading, start_pictures
+from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.branches import branch, parts, single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, to_dict

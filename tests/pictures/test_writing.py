@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from diffusion_studio.errors import UserError
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.made_by import find_model
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
@@ -394,16 +395,16 @@ def installed(monkeypatch, tmp_path):
 )
 def test_the_model_is_found_by_name_title_or_hash(installed, tmp_path, model, facts, found):
     path = outputs.save(picture(), replace(SETTINGS, model=model), facts=facts, folder=tmp_path)
-    assert reading.find_model(reading.read(path)).name == found
+    assert find_model(reading.read(path)).name == found
 
 
 def test_a_model_that_is_not_installed_is_named(installed, tmp_path):
     path = outputs.save(picture(), replace(SETTINGS, model="gone"), facts={}, folder=tmp_path)
     with pytest.raises(UserError, match="“gone” .* installed are: faces, cats"):
-        reading.find_model(reading.read(path))
+        find_model(reading.read(path))
     outputs.export(picture(), tmp_path / "bare.png")
     with pytest.raises(UserError, match="does not say which model"):
-        reading.find_model(reading.read(tmp_path / "bare.png"))
+        find_model(reading.read(tmp_path / "bare.png"))
 
 
 # Listing --------------------------------------------------------------------------------------------------------------

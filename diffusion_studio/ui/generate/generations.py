@@ -6,7 +6,8 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
-from diffusion_studio.generation.trajectory import BUDGET, StepFacts, StepViews, Trajectory
+from diffusion_studio.generation.trajectory import BUDGET, StepFacts, Trajectory
+from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_studio.generation.trajectory import Start, StepViews, Trajectory
+from diffusion_studio.generation.trajectory import Start, Trajectory
+from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import DEVICES

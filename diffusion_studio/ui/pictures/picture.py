@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QImage
 
-from diffusion_studio.generation.trajectory import VIEWS, StepViews
+from diffusion_studio.pictures.step_views import VIEWS, StepViews
 from diffusion_studio.settings.generation import GenerationSettings
 
 if TYPE_CHECKING:

@@ -91,7 +91,8 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
 
 def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
     """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`."""
-    from diffusion_studio.pictures.reading import find_model, read
+    from diffusion_studio.models.made_by import find_model
+    from diffusion_studio.pictures.reading import read
 
     record = read(path)
     given = dict(record.given)

@@ -66,7 +66,8 @@ def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
         image = to_image(picture)
         yield Seen(picture=picture, image=image, size=f"{image.width()}×{image.height()}", who="nobody")
         return
-    from diffusion_studio.pictures.reading import find_model, read
+    from diffusion_studio.models.made_by import find_model
+    from diffusion_studio.pictures.reading import read
 
     record = read(picture)
     values = {name: value for name, value in record.given.items() if value is not None}

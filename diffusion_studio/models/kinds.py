@@ -1,0 +1,34 @@
+"""Which class opens which kind of model. The classes are named, not imported: they need torch and stand a floor above."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.models.cards import ModelCard, read_small_json
+from diffusion_studio.models.recognise import explain_class
+
+PIXELS = "diffusion_studio.generation.model:UNetModel"
+KINDS = {
+    "DDPMPipeline": PIXELS,
+    "DDIMPipeline": PIXELS,
+    "UNet2DModel": PIXELS,
+}
+
+
+def kind_of(card: ModelCard) -> Any:
+    """The class, by `_class_name` of model_index.json; a bare network is a UNet2DModel.
+
+    Raises `UserError` for a kind that cannot be opened, saying what it is.
+    """
+    index = card.path / "model_index.json"
+    name = (
+        str(read_small_json(index, within=card.path).get("_class_name", ""))
+        if index.is_file()
+        else "UNet2DModel"
+    )
+    if name not in KINDS:
+        raise UserError(f"{index} is {explain_class(name)}; what can be opened: {', '.join(KINDS)}.")
+    module, _, kind = KINDS[name].partition(":")
+    return getattr(import_module(module), kind)

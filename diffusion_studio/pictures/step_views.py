@@ -1,0 +1,33 @@
+"""The pictures of one step of a generation, in the views there are of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VIEWS = {
+    "denoised": "Predicted picture",
+    "noisy": "Noisy state",
+    "noise": "Predicted noise",
+    "difference": "Difference to the end",
+}
+
+
+class StepViews:
+    """The pictures of one step in several views, each made when it is first looked at: most never are."""
+
+    def __init__(
+        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self._make, self._made = make, dict(ready or {})
+
+    def view(self, name: str) -> np.ndarray:
+        """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
+        if name not in VIEWS:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
