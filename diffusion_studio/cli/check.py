@@ -11,7 +11,7 @@ from diffusion_studio.cli.stop import Stop
 
 
 def check(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the pictures to look at")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of pictures to look at")
     parser.add_argument(
         "--size", type=int, default=32, help="side they would be trained at, in pixels (default: 32)"
     )

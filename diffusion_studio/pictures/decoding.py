@@ -107,7 +107,7 @@ def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> Opened:
     except PermissionError:
         raise Refused("it cannot be read (no permission)") from None
     except UnsuitableFile as error:
-        raise Refused(str(error.strerror)) from None
+        raise Refused("the folder cannot be read" if path.is_dir() else str(error.strerror)) from None
     except Image.DecompressionBombError:
         raise Refused(TOO_LARGE) from None
     except UnidentifiedImageError:

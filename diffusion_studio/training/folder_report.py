@@ -1,8 +1,7 @@
-"""The health report of a folder of pictures: what can be used, what can not and why, and what to know before training on it."""
+"""The report on a folder of pictures: what can be used, what cannot and why, and what to know before training on it."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,11 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.errors import UserError
 from diffusion_studio.events import Checked, Checking, Status
 from diffusion_studio.pictures.contents import Refused
-from diffusion_studio.pictures.decoding import BACKGROUND, open_picture
-from diffusion_studio.pictures.folder_listing import find_pictures, printable
+from diffusion_studio.pictures.decoding import BACKGROUND, Opened, open_picture
+from diffusion_studio.pictures.file_kinds import READABLE
+from diffusion_studio.pictures.folder_listing import (
+    CLOSED,
+    HIDDEN,
+    IN_A_LOOP,
+    OTHER_KIND,
+    REPEATED,
+    Found,
+    list_folder,
+    picture_folder,
+    printable,
+)
 from diffusion_studio.training.dataset import OTHER
 from diffusion_studio.training.lookalikes import Lookalikes
 
@@ -42,6 +51,20 @@ class Report:
     transparent: list[str] = field(default_factory=list)
     background: str = "#{:02x}{:02x}{:02x}".format(*BACKGROUND)
     animated: list[str] = field(default_factory=list)  # only the first frame counts
+    pages: list[str] = field(default_factory=list)  # “x.tif: first of 3 pages”
+    dark: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (name, “nearly black” or “one colour everywhere”)
+    notes: list[tuple[str, str]] = field(default_factory=list)  # (name, what was odd and did not matter)
+    others: dict[str, int] = field(default_factory=dict)  # files of other kinds: “HEIC” -> number
+    hidden: int = 0  # files and folders whose names begin with a dot
+    repeated: list[list[str]] = field(
+        default_factory=list
+    )  # links to a picture that is there under its first name
+    loops: list[str] = field(
+        default_factory=list
+    )  # links to a folder that was looked at, or that holds this one
+    two_classes: list[list[str]] = field(default_factory=list)  # one picture in folders of different classes
     duplicates: list[list[str]] = field(default_factory=list)  # the same bytes
     near_duplicates: list[list[str]] = field(default_factory=list)  # look the same
     classes: dict[str, int] = field(default_factory=dict)
@@ -54,21 +77,20 @@ class Report:
 
 def check(folder: Path, *, size: int = 32) -> Iterator[Any]:
     """Look at every picture of `folder`; `Checking` a few times a second, and `Checked` at last. Closing it cancels."""
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"The folder {printable(folder)} is not there.")
+    folder = picture_folder(folder)
     found, told = [], time.monotonic()
-    for item in find_pictures(folder):
-        found.append(item)
+    look = Look(folder, size)
+    for item in list_folder(folder):
+        if look.is_picture(item):
+            found.append(item)
         if time.monotonic() - told > TELL_EVERY:
             yield Status(text=f"Finding the pictures… {len(found)}")
             told = time.monotonic()
-    look = Look(folder, size)
-    for done, (path, label) in enumerate(found):
+    for done, item in enumerate(found):
         if time.monotonic() - told > TELL_EVERY:
             yield Checking(done=done, total=len(found))
             told = time.monotonic()
-        look.at(path, label)
+        look.at(item.path, item.label)
     yield Checking(done=len(found), total=len(found))
     yield Checked(report=look.report().to_dict())
 
@@ -83,38 +105,66 @@ class Look:
         self.modes: Counter[str] = Counter()
         self.formats: Counter[str] = Counter()
         self.classes: Counter[str] = Counter()
-        self.by_hash: dict[bytes, list[str]] = {}
+        self.by_hash: dict[bytes, list[tuple[str, str]]] = {}  # digest -> (name, class)
+        self.linked: dict[str, list[tuple[str, str]]] = {}  # name -> (name, class) of links to it
         self.lookalikes = Lookalikes()
 
+    def is_picture(self, item: Found) -> bool:
+        """Whether it is to be opened; what is not is counted."""
+        found, name = self.found, self._name(item.path)
+        if item.what == OTHER_KIND:
+            found.others[item.kind] = found.others.get(item.kind, 0) + 1
+        elif item.what == HIDDEN:
+            found.hidden += 1
+        elif item.what == IN_A_LOOP:
+            found.loops.append(name)
+        elif item.what == REPEATED and item.first is not None:
+            first = self._name(item.first)
+            group = self.linked.setdefault(first, [(first, item.first_label or OTHER)])
+            group.append((name, item.label or OTHER))
+        elif item.what == CLOSED:
+            found.refused.append((name, "the folder cannot be read"))
+        else:
+            return True
+        return False
+
+    def _name(self, path: Path) -> str:
+        return printable(path.relative_to(self.folder))
+
     def at(self, path: Path, label: str) -> None:
-        name = printable(path.relative_to(self.folder))
+        name = self._name(path)
         self.found.files += 1
         try:
-            picture = open_picture(path)
-            digest = _digest(path)
+            picture = open_picture(path, hashed=True)
         except Refused as reason:
             self.found.refused.append((name, str(reason)))
             return
-        except OSError as error:
-            self.found.refused.append((name, f"it can not be read ({error.strerror})"))
-            return
-        self.found.usable += 1
+        self._count(name, label or OTHER, picture)
+        same = self.by_hash.setdefault(picture.digest, [])
+        same.append((name, label or OTHER))
+        if len(same) == 1:  # an exact copy needs no second look
+            self.lookalikes.add(name, picture.image)
+
+    def _count(self, name: str, label: str, picture: Opened) -> None:
+        found = self.found
+        found.usable += 1
         self.sizes[picture.size] += 1
         self.modes[picture.mode] += 1
         self.formats[picture.format] += 1
-        self.classes[label or OTHER] += 1
+        self.classes[label] += 1
         for list_, applies in (
-            (self.found.small, min(picture.size) < self.found.size),
-            (self.found.rotated, picture.rotated),
-            (self.found.transparent, picture.transparent),
-            (self.found.animated, picture.frames > 1),
+            (found.small, min(picture.size) < found.size),
+            (found.rotated, picture.rotated),
+            (found.transparent, picture.transparent),
+            (found.animated, picture.frames > 1),
         ):
             if applies:
                 list_.append(name)
-        same = self.by_hash.setdefault(digest, [])
-        same.append(name)
-        if len(same) == 1:  # an exact copy needs no second look
-            self.lookalikes.add(name, picture.image)
+        if picture.pages > 1:
+            found.pages.append(f"{name}: first of {picture.pages} pages")
+        if picture.darkness:
+            found.dark.append((name, picture.darkness))
+        found.notes += [(name, note) for note in picture.notes]
 
     def report(self) -> Report:
         found = self.found
@@ -123,7 +173,16 @@ class Look:
         found.modes, found.formats = dict(self.modes.most_common()), dict(self.formats.most_common())
         sides = [side for size in self.sizes for side in size]
         found.smallest_side, found.largest_side = min(sides, default=0), max(sides, default=0)
-        found.duplicates = [names for names in self.by_hash.values() if len(names) > 1]
+        copies = [group for group in self.by_hash.values() if len(group) > 1]
+        links = list(self.linked.values())
+        found.duplicates, found.repeated = (
+            [_names(group) for group in copies],
+            [_names(group) for group in links],
+        )
+        found.two_classes = [
+            _names(group) for group in (*copies, *links) if len({label for _, label in group}) > 1
+        ]
+        found.others = dict(sorted(found.others.items(), key=lambda item: (-item[1], item[0])))
         found.near_duplicates = self.lookalikes.groups()
         if len(self.classes) > 1:
             found.classes = {label: self.classes[label] for label in sorted(self.classes)}
@@ -132,20 +191,8 @@ class Look:
         return found
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return (
-            hashlib.file_digest(file, "blake2b").digest()[:16]
-            if hasattr(hashlib, "file_digest")
-            else _hash(file)
-        )
-
-
-def _hash(file: Any) -> bytes:
-    digest = hashlib.blake2b()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.digest()[:16]
+def _names(group: list[tuple[str, str]]) -> list[str]:
+    return [name for name, _ in group]
 
 
 ASPECTS = {
@@ -175,7 +222,7 @@ def _aspects(sizes: Mapping[tuple[int, int], int]) -> Counter[str]:
 
 def _warnings(found: Report) -> Iterator[str]:
     if not found.usable:
-        yield "There is no picture here that can be used (PNG, JPEG, WebP, BMP, GIF or TIFF)."
+        yield f"There is no picture here that can be used ({READABLE})."
     elif found.usable == 1:
         yield "There is only one picture: a model can learn to repeat it, and nothing else."
     elif found.usable < FEW:
@@ -185,6 +232,11 @@ def _warnings(found: Report) -> Iterator[str]:
     extra = sum(len(names) - 1 for names in found.duplicates)
     if extra:
         yield f"{extra} are exact copies of others: they will be learned as often as they are there."
+    if found.two_classes:
+        count = len(found.two_classes)
+        yield f"{'One picture is' if count == 1 else f'{count} pictures are'} in two classes: each class learns from it."
+    if found.dark:
+        yield f"{_pictures([name for name, _ in found.dark])} nearly black or of one colour everywhere."
     if found.imbalance >= UNEVEN:
         yield f"The largest class has {found.imbalance:g} times as many pictures as the smallest, which will be drawn worse."
 
@@ -193,9 +245,22 @@ def _pictures(names: list[str]) -> str:
     return "One picture is" if len(names) == 1 else f"{len(names)} pictures are"
 
 
+def others_in_words(others: Mapping[str, int], most: int = 12) -> str:
+    """“12 other files: 9 PSD, 3 HEIC”."""
+    total = sum(others.values())
+    kinds = [f"{count:,} {kind}" for kind, count in list(others.items())[:most]]
+    left = len(others) - most
+    more = f" and {left} more kinds" if left > 0 else ""
+    return f"{total:,} other {'file' if total == 1 else 'files'}: " + ", ".join(kinds) + more
+
+
 def as_text(report: Mapping[str, Any], *, most: int = 20) -> str:
     """The report for a terminal: every list at most `most` lines long, with the number of those left out."""
     lines = [f"{report['folder']}: {report['usable']} of {report['files']} pictures can be used."]
+    if report["others"]:
+        lines.append(f"{others_in_words(report['others'])}.")
+    if report["hidden"]:
+        lines.append(f"{report['hidden']} hidden files or folders were left out.")
     for title, key in (
         ("Sizes", "sizes"),
         ("Shapes", "aspect_ratios"),
@@ -213,6 +278,12 @@ def as_text(report: Mapping[str, Any], *, most: int = 20) -> str:
         ("Turned upright, as their EXIF data say", report["rotated"]),
         (f"Transparent, shown over {report['background']}", report["transparent"]),
         ("Animated, only the first frame is used", report["animated"]),
+        ("Several pages, only the first is used", report["pages"]),
+        ("Nothing to see", [f"{name}: {words}" for name, words in report["dark"]]),
+        ("Notes", [f"{name}: {note}" for name, note in report["notes"]]),
+        ("In two classes", [" = ".join(names) for names in report["two_classes"]]),
+        ("Links to the same file, used once", [" = ".join(names) for names in report["repeated"]]),
+        ("Links to a folder that is there already, or that this one is in", report["loops"]),
         ("The same file", [" = ".join(names) for names in report["duplicates"]]),
         ("Looks the same", [" ≈ ".join(names) for names in report["near_duplicates"]]),
     ):

@@ -22,6 +22,8 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status, TrainingStarted, Warned
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
+from diffusion_studio.pictures.file_kinds import READABLE
+from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
 from diffusion_studio.training import runs
@@ -225,9 +227,7 @@ def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> Trai
 
 
 def _load(settings: TrainingSettings) -> Generator[Any, None, Pictures]:
-    folder = Path(settings.folder)
-    if not folder.is_dir():
-        raise UserError(f"The folder {folder} is not there.")
+    folder = picture_folder(settings.folder)
     pictures: Any = None
     last = 0.0
     for pictures in load_pictures(folder, settings.size, classes=settings.classes, pad=settings.fit == "pad"):
@@ -235,9 +235,7 @@ def _load(settings: TrainingSettings) -> Generator[Any, None, Pictures]:
             yield Status(text=f"Reading the pictures… {pictures}")
             last = time.monotonic()
     if not len(pictures):
-        raise UserError(
-            f"There is no picture that can be used in {folder} (PNG, JPEG, WebP, BMP, GIF or TIFF)."
-        )
+        raise UserError(f"There is no picture that can be used in {printable(folder)} ({READABLE}).")
     if pictures.skipped:
         name, reason = pictures.skipped[0]
         more = (

@@ -308,6 +308,8 @@ def test_the_report_can_be_cancelled_and_tells_how_far_it_is(tmp_path, monkeypat
     looking.close()
     with pytest.raises(UserError, match="not there"):
         next(health.check(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="is a file; a folder of pictures is needed"):
+        next(health.check(tmp_path / "0.png"))
 
 
 def test_a_hundred_thousand_alike_do_not_stall():

@@ -1,4 +1,4 @@
-"""The health report of a folder of pictures, readable at a glance: what can be used, what can not and why, the classes."""
+"""The report on a folder of pictures, readable at a glance: what can be used, what cannot and why, the classes."""
 
 from __future__ import annotations
 
@@ -120,12 +120,25 @@ def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
         ("turned upright, as their EXIF data say", report["rotated"]),
         (f"transparent, shown over {report['background']}", report["transparent"]),
         ("animated: only the first frame is used", report["animated"]),
+        ("with several pages: only the first is used", report.get("pages", ())),
         ("smaller than the size and enlarged", report["small"]),
+        ("nearly black or of one colour", [": ".join(pair) for pair in report.get("dark", ())]),
+        ("opened with a note", [": ".join(pair) for pair in report.get("notes", ())]),
+        ("in two classes", [" = ".join(names) for names in report.get("two_classes", ())]),
+        ("linked more than once and used once", [" = ".join(names) for names in report.get("repeated", ())]),
+        ("links to a folder that is there already", report.get("loops", ())),
     ]
     lines = [(f"{len(names):,} {words}", names) for words, names in found if names]
     for words, groups in (("of exact copies", same), ("that look the same", alike)):
         if groups:
             lines.append((f"{len(groups):,} {'group' if len(groups) == 1 else 'groups'} {words}", groups))
+    others = report.get("others", {})
+    if others:
+        from diffusion_studio.training.folder_report import others_in_words
+
+        lines.append((others_in_words(others, 4), [f"{count:,} {kind}" for kind, count in others.items()]))
+    if report.get("hidden"):
+        lines.append((f"{report['hidden']:,} hidden, left out", ["names that begin with a dot"]))
     return lines
 
 
