@@ -9,6 +9,7 @@ from pathlib import Path
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.storage.atomic import open_atomic, write_atomic
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 
 LARGEST_SHEET = 16_000  # pixels a side
 LARGEST_CELL = 512
@@ -92,6 +93,6 @@ def _in_cell(picture, side: int):  # type: ignore[no-untyped-def]
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_foreign(path, LARGEST_PICTURE)
     except OSError as error:
-        raise UserError(f"{path} can not be read: {error.strerror}.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry, key_base, key_of
 from diffusion_studio.storage.atomic import read_json, write_json
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 from diffusion_studio.storage.places import data_dir
 
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
@@ -97,8 +99,8 @@ class Marks:
 def fingerprint(path: Path) -> tuple[int, str] | None:
     """Size and hash of a file's beginning; None where it can not be read."""
     try:
-        with open(path, "rb") as file:
-            return path.stat().st_size, hashlib.sha256(file.read(HEAD)).hexdigest()[:32]
+        with open_foreign(path, LARGEST_PICTURE) as file:
+            return os.fstat(file.fileno()).st_size, hashlib.sha256(file.read(HEAD)).hexdigest()[:32]
     except (OSError, ValueError):
         return None
 

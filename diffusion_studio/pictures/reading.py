@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,11 +60,10 @@ def read(path: Path) -> Record:
     from diffusion_studio.pictures.file_kinds import FORMATS
 
     path = Path(path)
-    _check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what the picture holds; the limits here are our own
-            with Image.open(path, formats=FORMATS) as image:
+            with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=FORMATS) as image:
                 return _record(path, image)
     except UserError:
         raise
@@ -78,20 +77,6 @@ def read(path: Path) -> Record:
         raise UserError(
             f"{path} is damaged and cannot be read.", f"{type(error).__name__}: {error}"
         ) from None
-
-
-def _check_file(path: Path) -> None:
-    from diffusion_studio.storage.foreign_file import LARGEST_PICTURE as MOST_BYTES
-
-    try:
-        facts = path.stat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file can have this name"
-        raise UserError(f"{path} cannot be read: {reason}.", str(error)) from None
-    if not stat.S_ISREG(facts.st_mode):
-        raise UserError(f"{path} is not a file.")
-    if facts.st_size > MOST_BYTES:
-        raise UserError(f"{path} is larger than {MOST_BYTES >> 20} MB, which no picture here is.")
 
 
 def _too_large(path: Path) -> str:

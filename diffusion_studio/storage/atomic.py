@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.storage.foreign_file import read_foreign
 
 TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>part|old)$", re.DOTALL)
+LARGEST_OWN = 256 << 20  # bytes of a JSON file of ours
 A_DAY = 86_400  # seconds; no write lasts that long, so an older temporary is stray even if its process id lives again
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -105,7 +107,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Raises FileNotFoundError where there is no such file, `UserError` where it holds no JSON."""
     try:
-        return json.loads(Path(path).read_bytes().decode("utf-8", "surrogatepass"))
+        return json.loads(read_foreign(path, LARGEST_OWN).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON, so it cannot be read.", str(error)) from None
 

@@ -65,10 +65,9 @@ def open_foreign(path: Path, limit: int, *, within: Path | None = None) -> Binar
 def read_foreign(path: Path, limit: int, *, within: Path | None = None) -> bytes:
     """All bytes of a file that `open_foreign` opens; one that grows beyond `limit` meanwhile is refused too."""
     with open_foreign(path, limit, within=within) as file:
-        data = file.read(limit + 1) or b""
-    if len(data) > limit:
-        raise UnsuitableFile(path, f"it is larger than {size_in_words(limit)}")
-    return data
+        size = os.fstat(file.fileno()).st_size  # `read` takes the memory it is asked for at once
+        data = file.read(size) or b""
+        return b"".join((data, *blocks(file, limit, len(data))))
 
 
 def read_beginning(path: Path, count: int, *, within: Path | None = None) -> bytes:
@@ -86,9 +85,11 @@ def read_foreign_json(path: Path, limit: int = LARGEST_JSON, *, within: Path | N
         raise ValueError("it is nested too deeply") from None
 
 
-def blocks(file: IO[bytes], limit: int) -> Iterator[bytes]:
-    """The rest of an open file in pieces, for hashing and copying. Raises `UnsuitableFile` once it exceeds `limit` bytes."""
-    done = 0
+def blocks(file: IO[bytes], limit: int, done: int = 0) -> Iterator[bytes]:
+    """The rest of an open file in pieces, for hashing and copying; `done` bytes of it were read before.
+
+    Raises `UnsuitableFile` once it exceeds `limit` bytes.
+    """
     while block := file.read(BLOCK):
         done += len(block)
         if done > limit:

@@ -47,7 +47,7 @@ def publish(name: str) -> Iterator[Any]:
 def read_average(run: runs.Run, checkpoint: Path) -> tuple[UNet, Origin]:
     """The network of a checkpoint with its averaged weights, on the CPU in float32, ready to draw."""
     origin = Origin.from_dict(run.facts.get("origin", {}))
-    tensors = load_tensors((checkpoint / runs.TENSORS).read_bytes())
+    tensors = load_tensors(runs.read_tensors(checkpoint))
     with torch.device("meta"):
         network = UNet(origin.config)
     names = [weight for weight, _ in network.named_parameters()]

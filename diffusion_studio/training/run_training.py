@@ -211,7 +211,7 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, P
 def _restore(trainer: Trainer, checkpoint: Path) -> Past:
     """Put a checkpoint into the trainer; returns what was until then."""
     try:
-        trainer.load(load_tensors((checkpoint / runs.TENSORS).read_bytes()))
+        trainer.load(load_tensors(runs.read_tensors(checkpoint)))
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(
             f"The checkpoint {checkpoint} does not fit this version's network.", str(error)

@@ -30,9 +30,11 @@ from diffusion_studio.storage.atomic import (
     write_atomic,
     write_json,
 )
+from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, read_foreign, read_foreign_json
 from diffusion_studio.storage.places import models_dir, runs_dir, trash
 from diffusion_studio.storage.stamps import Readings, Stamp, stamp_of
 
+LARGEST_LOG = 1 << 30  # bytes
 TICK = 20_000_000  # nanoseconds, twice the coarsest clock of a local disk's times
 KEPT = 2  # verified checkpoints that always stay
 TENSORS, STATE, MANIFEST, FACTS, LOG = (
@@ -257,9 +259,9 @@ def newest_checkpoint(run: Run) -> tuple[Path | None, list[str]]:
 def verified(checkpoint: Path) -> bool:
     """Whether every file has the size and the hash its manifest says."""
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_foreign_json(checkpoint / MANIFEST)
         for name, facts in manifest.items():
-            data = (checkpoint / name).read_bytes()
+            data = read_foreign(checkpoint / name, facts["size"])
             if len(data) != facts["size"] or hashlib.sha256(data).hexdigest() != facts["sha256"]:
                 return False
         return {TENSORS, STATE} <= set(manifest)
@@ -267,9 +269,17 @@ def verified(checkpoint: Path) -> bool:
         return False
 
 
+def read_tensors(checkpoint: Path) -> bytes:
+    """state.safetensors as bytes. Raises `UserError` where it cannot be read."""
+    try:
+        return read_foreign(checkpoint / TENSORS, LARGEST_WEIGHTS)
+    except OSError as error:
+        raise UserError(f"{checkpoint / TENSORS} cannot be read: {error.strerror}.", str(error)) from None
+
+
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """state.json: the step and the seconds of training until then."""
-    return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    return read_foreign_json(checkpoint / STATE, LARGEST_LOG)
 
 
 # The log --------------------------------------------------------------------------------------------------------------
@@ -289,7 +299,7 @@ def read_log(run: Run) -> list[dict[str, Any]]:
     """Every report of the run, oldest first: what a plot shows before the first new one comes. Torn lines are left out."""
     entries = []
     try:
-        lines = (run.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_foreign(run.path / LOG, LARGEST_LOG).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
     for line in lines:

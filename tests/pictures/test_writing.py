@@ -319,7 +319,7 @@ def test_what_is_no_file_is_a_sentence(tmp_path):
             reading.read(path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for ever
-        with pytest.raises(UserError, match="not a file"):
+        with pytest.raises(UserError, match="not a regular file"):
             reading.read(tmp_path / "pipe.png")
 
 

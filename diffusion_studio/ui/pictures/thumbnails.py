@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
+from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.ui.look.texts import file_url, readable, shorten, tooltip
 
 PATH = Qt.ItemDataRole.UserRole + 1
@@ -50,9 +51,7 @@ def read_thumbnail(path: Path, side: int = SIDE) -> QImage:
     """The picture no larger than `side`, small pixel pictures as they are; a null image where it can not be read."""
     buffer = QBuffer()
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-            return QImage()
-        buffer.setData(path.read_bytes())  # read here: Qt opens no file whose name is not text
+        buffer.setData(read_foreign(path, LARGEST_FILE))  # read here: Qt opens no file whose name is not text
     except OSError:
         return QImage()
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)

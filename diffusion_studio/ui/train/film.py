@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
+
 
 class Sheet(NamedTuple):
     """The pictures of one step as they were read from their files; raw ones only where they were kept."""
@@ -37,7 +39,7 @@ def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=("PNG",)) as image:
             return cut(np.asarray(image.convert("RGB")), size)
     except OSError:
         return ()

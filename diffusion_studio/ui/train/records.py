@@ -12,6 +12,7 @@ from PySide6.QtGui import QImage
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 from diffusion_studio.ui.generate.running import time_words
 
 DEFAULT_MINUTES = 10.0
@@ -82,8 +83,16 @@ def read_row(run: Any) -> RunRow:
         seconds=seconds,
         settings=settings,
         published=str(facts.get("published", "")),
-        samples=QImage(str(sheets[-1])) if sheets else QImage(),
+        samples=_image(sheets[-1]) if sheets else QImage(),
     )
+
+
+def _image(path: Path) -> QImage:
+    """Read here: Qt opens no file whose name is not text, and waits for a pipe."""
+    try:
+        return QImage.fromData(read_foreign(path, LARGEST_PICTURE))
+    except OSError:
+        return QImage()
 
 
 def rename_run(name: str, new: str) -> Generator[None, None, None]:
