@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from diffusion_studio.models.wording import architecture, disk_size, megabytes
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import options, readers, to_dict
 
+# facts that stand among the settings of another program
+NAMED_ABOVE = (
+    "made_with", "prompt", "negative_prompt", "width", "height", "model_title", "model_hash", "app_version",
+)  # fmt: skip
 Run = Callable[[argparse.Namespace, Stop], int]
 
 
@@ -70,18 +75,25 @@ def _show_picture(record: Any, as_json: bool) -> None:
             "facts": record.facts,
             "refused": record.refused,
             "parameters": record.parameters,
+            "made_with": record.foreign.program or None if record.foreign else None,
+            "foreign": _foreign(record.foreign) if record.foreign else None,
+            "raw": record.raw or None,
         })  # fmt: skip
         return
     say_rows(_picture_rows(record))
-    if record.settings is None and not record.parameters:
-        tell("It does not say how it was made.")
+    if record.settings is None and not (record.foreign and record.foreign.says_how):
+        tell("No generation settings found.")
 
 
 def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
     yield "Picture", record.path
     yield "Format", f"{record.format}, {record.width}×{record.height}"
     idle = GenerationSettings()
-    for name, value in record.given.items():
+    given = record.given
+    if record.foreign is not None:
+        yield from foreign_rows(record.foreign)
+        given = {}
+    for name, value in given.items():
         if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
             yield _setting_row(name, value)
     for part in record.settings.history if record.settings else ():
@@ -91,14 +103,48 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
             f"of a walk left at step {part.step}" + (f", with {', '.join(walked)}" if walked else ""),
         )
     for name, value in record.facts.items():
+        if record.foreign is not None and name in NAMED_ABOVE:
+            continue
         shown = (
             ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
         )
         yield name.replace("_", " ").capitalize(), shown
     if not record.ours:
-        yield "Parameters", record.parameters
+        yield "Metadata", record.raw
     for reason in record.refused:
         yield "Left out", reason
+
+
+def foreign_rows(said: Any) -> Iterator[tuple[str, object]]:
+    """Another program's settings as it names them; a row without a value is not printed."""
+    yield "Made with", " ".join(filter(None, (said.program, _version(said.version))))
+    yield "Prompt", said.prompt
+    yield "Negative prompt", said.negative
+    yield "Seed", said.seed
+    yield "Steps", said.steps
+    yield "Sampler", said.sampler
+    yield "Noise schedule", said.schedule
+    yield "Guidance", _plainly(said.guidance)
+    yield "Eta", _plainly(said.eta)
+    yield "Denoising strength", _plainly(said.denoise)
+    yield "Size", f"{said.width}×{said.height}" if said.width and said.height else None
+    yield "Model", said.model
+    yield "Model hash", said.model_hash
+    yield "LoRA", ", ".join(said.loras)
+
+
+def _version(text: str) -> str:
+    return text if text[:2].strip("vf")[:1].isdigit() else ""
+
+
+def _plainly(value: float | None) -> str | None:
+    return None if value is None else f"{value:g}"
+
+
+def _foreign(said: Any) -> dict[str, Any]:
+    """The values of another program as JSON: null for what it does not say."""
+    values = {name: value for name, value in asdict(said).items() if name not in ("raw", "left_out")}
+    return {name: None if value in ("", ()) else value for name, value in values.items()}
 
 
 def _setting_row(name: str, value: Any) -> tuple[str, object]:

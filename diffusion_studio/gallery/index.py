@@ -15,7 +15,7 @@ from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.storage.places import cache_dir
 
-VERSION = 3
+VERSION = 4
 BATCH = 200  # entries at a time
 
 

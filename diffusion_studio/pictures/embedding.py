@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from diffusion_studio.pictures.foreign_settings.a1111 import write_parameters
+from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.metadata import MOST_BYTES, SOFTWARE, block, parameters_line
+from diffusion_studio.pictures.text_chunks import PictureTexts
 from diffusion_studio.settings.generation import GenerationSettings
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 OWN, LINE = "diffusion_studio", "parameters"
-EXIF, COMMENT, SOFTWARE_TAG = 0x8769, 0x9286, 0x0131
-MARK = f', {OWN}: "'  # in a comment our JSON is the last, quoted parameter of the line
-MOST_TRAILING = 1 << 24  # pixels that are decoded to look for text behind them
+EXIF, COMMENT, NOTE, SOFTWARE_TAG = 0x8769, 0x9286, 0x927C, 0x0131
+MOST_EXIF = 65_000  # bytes that JPEG has for all of it
+MARK = f', {OWN}: "'  # in a comment of the first version our JSON is the last, quoted parameter of the line
 
 
 def png_options(line: str, own: str | None) -> dict[str, Any]:
@@ -32,11 +32,12 @@ def png_options(line: str, own: str | None) -> dict[str, Any]:
 
 
 def exif_options(line: str, own: str | None) -> dict[str, Any]:
-    """The same for JPEG and WebP."""
-    full = line + (f", {OWN}: {json.dumps(own)}" if own is not None else "")
-    if len(full) > MOST_BYTES // 4:  # JPEG has 64 KB for all of EXIF, at two bytes a letter
-        full = line[: MOST_BYTES // 4]
-    return {"exif": _exif(SOFTWARE, b"UNICODE\0" + full.encode("utf-16-be", "replace"))}
+    """The same for JPEG and WebP: the line is the comment, our JSON the note of the maker."""
+    comment = b"UNICODE\0" + line[: MOST_BYTES // 4].encode("utf-16-be", "replace")
+    note = f"{OWN}\0{own}".encode() if own is not None else b""
+    if len(comment) + len(note) > MOST_EXIF:  # the line says the most in the least room
+        note = b""
+    return {"exif": _exif(SOFTWARE, comment, note)}
 
 
 def options(kind: str, settings: GenerationSettings, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,55 +49,59 @@ def carry(kind: str, line: str, own: str | None = None) -> dict[str, Any]:
     return (png_options if kind == "PNG" else exif_options)(line, own)
 
 
-def texts(image: Image) -> tuple[str | None, str | None]:
-    """(our own JSON, the line of parameters) of an opened picture, unchecked. Damaged files raise anything."""
-    if image.format == "PNG":
-        found = _png_texts(image)
-        if found != (None, None) or "exif" not in image.info:
-            return found
-    return _comment_texts(image)
+def carry_foreign(kind: str, texts: PictureTexts, said: ForeignSettings) -> dict[str, Any]:
+    """The same of another program's texts as they are; where a JPEG has no room for them, what was understood."""
+    from PIL.PngImagePlugin import PngInfo
+
+    items = {name: text for name, text in texts.items.items() if name not in ("C2PA", "MakerNote")}
+    if kind == "PNG":
+        info = PngInfo()
+        for name, text in items.items():
+            info.add_text("XML:com.adobe.xmp" if name == "XMP" else _keyword(name), text)
+        return {"pnginfo": info}
+    items.pop("XMP", None)
+    only = next(iter(items.values()), "") if len(items) == 1 or "UserComment" in items else ""
+    comment = items.get("UserComment", only) or json.dumps(items, ensure_ascii=False)
+    data = b"UNICODE\0" + comment.encode("utf-16-be", "replace")
+    if kind == "JPEG" and len(data) > MOST_EXIF:
+        summary = write_parameters(said)[: MOST_EXIF // 4]
+        data = b"UNICODE\0" + summary.encode("utf-16-be", "replace")
+    return {"exif": _exif(said.program or SOFTWARE, data, b"")}
 
 
-def _png_texts(image: Image) -> tuple[str | None, str | None]:
-    found = image.info
-    if not {OWN, LINE} & found.keys() and image.width * image.height <= MOST_TRAILING:
-        # reads to the end of the file: some programs write text behind the pixels
-        found = getattr(image, "text", {})
-    own, line = found.get(OWN), found.get(LINE)
-    return (str(own) if isinstance(own, str) else None), (str(line) if isinstance(line, str) else None)
+def _keyword(name: str) -> str:
+    """A PNG's keyword for a text of EXIF: the one programs look for."""
+    return {"UserComment": LINE, "ImageDescription": "Description"}.get(name, name)
 
 
-def _comment_texts(image: Image) -> tuple[str | None, str | None]:
-    exif = image.getexif()
-    comment = exif.get_ifd(EXIF).get(COMMENT)
-    text = decode_comment(comment) if isinstance(comment, bytes) else comment
-    if not isinstance(text, str) or not text.strip():
-        return None, None
-    line, mark, rest = text.rpartition(MARK)
-    if mark:
-        try:
-            return str(json.loads(f'"{rest}')), line
-        except ValueError:
-            pass
-    return None, text
+def own_texts(texts: PictureTexts) -> tuple[str | None, str | None]:
+    """(our own JSON, the line of parameters) of a picture's texts, unchecked."""
+    items = texts.items
+    note = items.get("MakerNote", "")
+    own = items.get(OWN) or (note.removeprefix(f"{OWN}\0") if note.startswith(f"{OWN}\0") else None)
+    line = items.get(LINE) or items.get("UserComment")
+    if own is None and line is not None:
+        before, mark, rest = line.rpartition(MARK)
+        if mark:  # as the first version wrote it
+            try:
+                return str(json.loads(f'"{rest}')), before
+            except ValueError:
+                pass
+    return own, line
 
 
-def decode_comment(comment: bytes) -> str:
-    """An EXIF UserComment: its first eight bytes name the encoding, though not the order of UTF-16's bytes."""
-    kind, body = comment[:8], comment[8:]
-    if kind == b"UNICODE\0":
-        if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return body.decode("utf-16", "replace")
-        little = body[1::2].count(0) > body[0::2].count(0)  # mostly Latin letters: their zero comes second
-        return body.decode("utf-16-le" if little else "utf-16-be", "replace")
-    return (body if kind in (b"ASCII\0\0\0", b"\0" * 8) else comment).decode("utf-8", "replace").strip("\0")
-
-
-def _exif(software: str, comment: bytes) -> bytes:
-    """Two tags, the comment with type UNDEFINED as the standard has it (Pillow would write BYTE)."""
+def _exif(software: str, comment: bytes, note: bytes) -> bytes:
+    """The software's name, the comment and perhaps a note, of type UNDEFINED as the standard has it (Pillow writes BYTE)."""
     name = software.encode("ascii", "replace") + b"\0"
     padding = b"\0" * (len(name) % 2)
-    first, second, end = 8, 8 + 2 + 2 * 12 + 4, 8 + 2 + 2 * 12 + 4 + 2 + 12 + 4
+    tags = [(NOTE, note), (COMMENT, comment)] if note else [(COMMENT, comment)]
+    first, second = 8, 8 + 2 + 2 * 12 + 4
+    end = second + 2 + 12 * len(tags) + 4
+    place = end + len(name + padding)
+    entries = []
+    for tag, data in tags:
+        entries.append(struct.pack(">HHII", tag, 7, len(data), place))
+        place += len(data)
     return b"".join((
         b"Exif\0\0MM\0*",
         struct.pack(">I", first),
@@ -104,9 +109,9 @@ def _exif(software: str, comment: bytes) -> bytes:
         struct.pack(">HHII", SOFTWARE_TAG, 2, len(name), end),
         struct.pack(">HHII", EXIF, 4, 1, second),
         struct.pack(">I", 0),
-        struct.pack(">H", 1),
-        struct.pack(">HHII", COMMENT, 7, len(comment), end + len(name + padding)),
+        struct.pack(">H", len(tags)),
+        *entries,
         struct.pack(">I", 0),
         name + padding,
-        comment,
+        *(data for _, data in tags),
     ))  # fmt: skip

@@ -11,6 +11,7 @@ from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, from_dict, options
 
+LONGEST_PROMPT = 10_000  # characters
 LONGEST = 500  # characters of one text, entries of one list
 
 
@@ -20,6 +21,10 @@ def _whole(low: int, high: int = 2**53) -> Callable[[Any], bool]:
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST
+
+
+def _prompt(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_PROMPT
 
 
 def _hash(value: Any) -> bool:
@@ -86,6 +91,9 @@ FACTS: dict[str, Callable[[Any], bool]] = {
     "threads": _whole(1, 65535),
     "torch": _text,
     "app_version": _text,
+    "made_with": _text,  # another program
+    "prompt": _prompt,
+    "negative_prompt": _prompt,
 }
 
 

@@ -6,22 +6,30 @@ What is read from a picture is a stranger's data: one strict schema, each value 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from diffusion_studio import __version__
 from diffusion_studio.diffusion.names import SAMPLERS
 from diffusion_studio.errors import UserError
 from diffusion_studio.pictures.facts_schema import FACTS, LONGEST, is_name
+from diffusion_studio.pictures.foreign_settings.a1111 import join_values, read_parameters
+from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
+from diffusion_studio.pictures.foreign_settings.sampler_names import (
+    SCHEDULE_NAMES,
+    our_sampler,
+    our_spacing,
+    says_nothing,
+)
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options, readers, to_dict
 
 VERSION = 1
 MOST_BYTES, DEEPEST = 64 * 1024, 8  # of a block, of its nesting
-MOST_REFUSALS, MOST_PAIRS = 20, 500
-SOFTWARE = f"Diffusion Studio {__version__}"
+MOST_REFUSALS = 20
+OURS = "Diffusion Studio"
+SOFTWARE = f"{OURS} {__version__}"
 
 # The names A1111 gave the samplers, which other programs look for.
 SAMPLER_NAMES = {
@@ -30,8 +38,6 @@ SAMPLER_NAMES = {
     "dpmpp_2m_sde": "DPM++ 2M SDE",
     "euler_ancestral": "Euler a",
 }
-SAMPLER_KEYS = {name.casefold(): key for key, name in SAMPLER_NAMES.items()}
-SCHEDULE_KEYS = {"karras": "karras", "exponential": "exponential", "beta": "beta"}
 
 
 @dataclass
@@ -98,22 +104,18 @@ def parameters_line(settings: GenerationSettings, facts: Mapping[str, Any]) -> s
     values = {
         "Steps": settings.steps,
         "Sampler": SAMPLER_NAMES[settings.sampler],
-        "CFG scale": f"{settings.guidance:g}",
+        "Schedule type": SCHEDULE_NAMES[settings.spacing],
+        "CFG scale": f"{settings.guidance:.12g}",
         "Seed": settings.seed,
         "Size": f"{facts['width']}x{facts['height']}" if {"width", "height"} <= facts.keys() else None,
         "Model hash": facts.get("model_hash"),
         "Model": settings.model or facts.get("model_title"),
+        "Eta": f"{settings.eta:.12g}" if settings.eta else None,
         "RNG": "CPU",
         "Version": SOFTWARE,
     }
-    told = ", ".join(f"{key}: {_quoted(value)}" for key, value in values.items() if value not in (None, ""))
     prompt = " ".join(str(settings.class_label or facts.get("class") or "").split())
-    return f"{_encodable(prompt[:LONGEST])}\n{_encodable(told)}"
-
-
-def _quoted(value: Any) -> str:
-    text = str(value)
-    return json.dumps(text, ensure_ascii=False) if set(text) & set(',:"\n') else text
+    return f"{_encodable(prompt[:LONGEST])}\n{_encodable(join_values(values))}"
 
 
 def _encodable(text: str) -> str:
@@ -151,26 +153,55 @@ def parse_block(text: str) -> Found | str:
     return found
 
 
-def parse_line(text: str) -> Found | str:
-    """What a line of parameters, ours or another program's, says that has a meaning here; or why it cannot be used."""
-    if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        return "Its parameters are longer than 64 KB."
-    first, _, rest = text.strip("\r\n").rpartition("\n")
-    values: dict[str, str] = {}
-    for key, value in _pairs(rest):
-        values.setdefault(key.casefold(), value)
-    found = Found()
-    if "steps" not in values:
-        return found
-    ours = values.get("version", "").startswith("Diffusion Studio")
-    if ours and first.strip():
-        found.take("class_label", first.strip())
-    for key, (name, read) in LINE.items():
-        if key in values:
-            _take_text(found, name, values[key], read)
-    _take_sampler(found, values.get("sampler", ""), values.get("schedule type", ""))
-    _note_line(found, values)
+def parse_line(text: str) -> Found:
+    """What a line of parameters, ours or another program's, says that has a meaning here."""
+    said = read_parameters(text)
+    return Found() if said is None else applied(said)
+
+
+def applied(said: ForeignSettings) -> Found:
+    """Another program's settings as settings here: what has a meaning, and a sentence for each value left out."""
+    found = Found(refused=list(said.left_out[:MOST_REFUSALS]))
+    if said.program == OURS:
+        if said.prompt:
+            found.take("class_label", said.prompt)
+    else:
+        _refuse_words(found, said)
+    if said.seed == -1:
+        found.refuse("Seed -1: a random one, which the file does not name.")
+        said = replace(said, seed=None)
+    for name in ("steps", "seed", "guidance", "eta", "model"):
+        value = getattr(said, name)
+        if value not in (None, ""):
+            found.take(name, value)
+    _take_sampler(found, said.sampler, said.schedule)
+    facts = {
+        "made_with": said.program if said.program != OURS else "",
+        "prompt": said.prompt if said.program != OURS else "",
+        "negative_prompt": said.negative,
+        "width": said.width,
+        "height": said.height,
+        "model_title": said.model,
+        "model_hash": said.model_hash,
+        "app_version": said.version,
+    }
+    for name, value in facts.items():
+        if value not in (None, ""):
+            found.note(name, value)
     return found
+
+
+def _refuse_words(found: Found, said: ForeignSettings) -> None:
+    """Text has no meaning for the models of today, and what a picture started from is not in it."""
+    words = {"prompt": said.prompt, "negative prompt": said.negative, "LoRA": said.loras}
+    named = [name for name, value in words.items() if value]
+    if named:
+        listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+        found.refuse(f"{listed[0].upper()}{listed[1:]}: models here generate without text.")
+    if said.denoise is not None and said.denoise < 1:
+        found.refuse(
+            f"The denoising strength {said.denoise:g} belongs to a start picture that the file does not hold."
+        )
 
 
 def _all_at_once(values: Any) -> dict[str, Any]:
@@ -190,67 +221,17 @@ def _all_at_once(values: Any) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in values}
 
 
-LINE: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "steps": ("steps", int),
-    "seed": ("seed", int),
-    "cfg scale": ("guidance", float),
-    "eta": ("eta", float),
-    "model": ("model", str),
-}
-
-
-def _pairs(line: str) -> Iterator[tuple[str, str]]:
-    """`Key: value, Key: "quoted, value"`, in time linear in the line's length."""
-    position = 0
-    for _ in range(MOST_PAIRS):
-        match = PAIR.match(line, position)
-        if match is None:
-            return
-        key, quoted, plain = match.groups()
-        if quoted is not None:
-            try:
-                plain = str(json.loads(quoted))
-            except ValueError:
-                plain = quoted.strip('"')
-        if key is not None:
-            yield key.strip(), (plain or "").strip()
-        position = match.end()
-        if position >= len(line):
-            return
-
-
-PAIR = re.compile(r'\s{0,9}(?:([^,:"]{1,40}):\s{0,9}(?:("(?:[^"\\]|\\.)*")\s{0,9}(?=,|$))?)?([^,]*)(?:,|$)')
-
-
-def _take_text(found: Found, name: str, text: str, read: Callable[[str], Any]) -> None:
-    try:
-        value = read(text)
-    except ValueError:
-        found.refuse(f"{options(GenerationSettings)[name].label} cannot be “{_short(text)}”.")
-    else:
-        found.take(name, value)
-
-
 def _take_sampler(found: Found, name: str, schedule: str) -> None:
-    """Older programs wrote "DPM++ 2M Karras", newer ones the schedule by itself."""
-    name = name.casefold()
-    for word in SCHEDULE_KEYS:
-        if name.endswith(f" {word}"):
-            name, schedule = name.removesuffix(f" {word}"), word
-    if name:
-        found.take("sampler", SAMPLER_KEYS.get(name, name))
-    if schedule.casefold() in SCHEDULE_KEYS:
-        found.take("spacing", SCHEDULE_KEYS[schedule.casefold()])
-
-
-def _note_line(found: Found, values: Mapping[str, str]) -> None:
-    size = re.fullmatch(r"(\d{1,5})x(\d{1,5})", values.get("size", ""))
-    if size:
-        found.note("width", int(size[1]))
-        found.note("height", int(size[2]))
-    for key, name in {"model": "model_title", "model hash": "model_hash", "version": "app_version"}.items():
-        if values.get(key):
-            found.note(name, values[key])
+    """Both by the names they have here; one that does not exist here is named."""
+    for setting, said, ours in (
+        ("sampler", name, our_sampler(name)),
+        ("spacing", schedule, our_spacing(schedule)),
+    ):
+        if ours:
+            found.take(setting, ours)
+        elif said and not says_nothing(said):
+            label = options(GenerationSettings)[setting].label
+            found.refuse(f"{label} “{_short(said)}” does not exist here.")
 
 
 def _deeper(value: Any, levels: int) -> bool:

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.pictures import embedding, metadata
+from diffusion_studio.pictures.foreign_settings import stealth
+from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
+from diffusion_studio.pictures.foreign_settings.registry import read_foreign
+from diffusion_studio.pictures.text_chunks import PictureTexts, read_texts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 
@@ -35,6 +39,14 @@ class Record:
     parameters: str | None = None  # the line of parameters as it stands there, whoever wrote it: plain text
     block: str | None = None  # our own JSON as it stands there: plain text
     ours: bool = False  # the settings are from our own JSON, which names all of them
+    foreign: ForeignSettings | None = None  # what another program says, also what has no meaning here
+    texts: PictureTexts = field(default_factory=PictureTexts, repr=False)  # everything the file says
+
+    @property
+    def raw(self) -> str:
+        """The text of the settings as it is in the file, whoever wrote it, cut where it is very long."""
+        said = self.foreign.raw if self.foreign is not None else self.parameters
+        return "\n\n".join(filter(None, (said, self.block)))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -91,15 +103,20 @@ def _record(path: Path, image: Image) -> Record:
     width, height, format = image.width, image.height, str(image.format)
     if width * height > MOST_PIXELS:
         raise UserError(_too_large(path))
-    own = line = None
-    refused = []
+    refused: list[str] = []
+    said = PictureTexts()
     try:
         if (format != "PNG" or "exif" in image.info) and image.getexif().get(0x0112) in TURNED:
             width, height = height, width
-        own, line = embedding.texts(image)
-    except Exception as error:  # hostile EXIF and text raise anything
+    except Exception as error:  # hostile EXIF raises anything
         refused.append(f"Its metadata is damaged ({type(error).__name__}).")
-    found, ours = _understand(own, line)
+    try:
+        said = _texts(path, image)
+        found, foreign, ours = _understand(said)
+    except Exception as error:  # a picture is a picture whatever it says
+        found, foreign, ours = metadata.Found(), None, False
+        refused.append(f"Its metadata cannot be read ({type(error).__name__}).")
+    own, line = embedding.own_texts(said)
     return Record(
         path=path,
         width=width,
@@ -112,17 +129,43 @@ def _record(path: Path, image: Image) -> Record:
         parameters=line if line is None or len(line) <= metadata.MOST_BYTES else None,
         block=own if own is None or len(own) <= metadata.MOST_BYTES else None,
         ours=ours,
+        foreign=foreign,
+        texts=said,
     )
 
 
-def _understand(own: str | None, line: str | None) -> tuple[metadata.Found, bool]:
-    """Our own JSON where it can be used, else the line of parameters; and whether it was our own."""
+def _texts(path: Path, image: Image) -> PictureTexts:
+    """What the file says, and where that is nothing, what is hidden in its pixels."""
+    with open_foreign(path, LARGEST_PICTURE) as file:
+        said = read_texts(file)
+    lossless = image.format == "PNG" or (image.format == "WEBP" and _is_lossless(path))
+    settings = {"parameters", "prompt", "workflow", "Comment", "UserComment", embedding.OWN}
+    if lossless and not settings & said.items.keys() and image.mode in ("RGB", "RGBA"):
+        if image.width * image.height > stealth.MOST_PIXELS:
+            return said
+        import numpy as np
+
+        hidden = stealth.hidden_text(np.asarray(image))
+        if hidden:
+            stealth.add_hidden(said, hidden)
+    return said
+
+
+def _is_lossless(path: Path) -> bool:
+    with open_foreign(path, LARGEST_PICTURE) as file:
+        return b"VP8L" in file.read(4096)
+
+
+def _understand(said: PictureTexts) -> tuple[metadata.Found, ForeignSettings | None, bool]:
+    """Our own JSON where it can be used, else what another program says; and whether it was our own."""
     refused: list[str] = []
-    for text, parse in ((own, metadata.parse_block), (line, metadata.parse_line)):
-        if text is not None:
-            found = parse(text)
-            if isinstance(found, metadata.Found):
-                found.refuse(*refused)
-                return found, text is own
-            refused.append(found)
-    return metadata.Found(refused=refused), False
+    own, _ = embedding.own_texts(said)
+    if own is not None:
+        found = metadata.parse_block(own)
+        if isinstance(found, metadata.Found):
+            return found, None, True
+        refused.append(found)
+    foreign = read_foreign(said)
+    found = metadata.applied(foreign) if foreign is not None else metadata.Found()
+    found.refuse(*refused)
+    return found, foreign, False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.pictures import embedding
+from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.reading import Record, read
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict
@@ -138,8 +138,8 @@ def _what_it_says(
 ) -> dict[str, Any]:
     known = {**_size(pixels), **(record.facts if record else {}), **facts}
     if settings is None and record is not None:
-        if record.parameters is not None and not record.ours:
-            return embedding.carry(kind, record.parameters)  # another program's, kept as it is
+        if record.foreign is not None and record.foreign.program != metadata.OURS:
+            return embedding.carry_foreign(kind, record.texts, record.foreign)
         settings = record.settings
     return embedding.options(kind, settings, known) if settings is not None else {}
 

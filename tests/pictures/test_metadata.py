@@ -6,8 +6,11 @@ import time
 import pytest
 from PIL import Image
 
+from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
 from diffusion_studio.pictures import embedding, metadata
+from diffusion_studio.pictures.comments import decode_comment
 from diffusion_studio.pictures.metadata import Found, parse_block, parse_line
+from diffusion_studio.pictures.text_chunks import read_texts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 
@@ -42,6 +45,11 @@ Steps: 28, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 1234567890, Size: 512x7
 Model: v1-5-pruned, Lora hashes: "a: 12, b: 34", Clip skip: 2, Version: v1.6.0"""
 
 
+def said_in(path):
+    with path.open("rb") as file:
+        return embedding.own_texts(read_texts(file))
+
+
 # Ours -----------------------------------------------------------------------------------------------------------------
 
 
@@ -49,14 +57,16 @@ def test_the_line_is_as_others_read_it():
     first, line = metadata.parameters_line(SETTINGS, FACTS).split("\n")
     assert first == "hat"
     assert line.startswith(
-        "Steps: 50, Sampler: DDIM, CFG scale: 2.5, Seed: 42, Size: 64x48, Model hash: 0123456789, "
-        "Model: faces, RNG: CPU, Version: "
+        "Steps: 50, Sampler: DDIM, Schedule type: Karras, CFG scale: 2.5, Seed: 42, Size: 64x48, "
+        "Model hash: 0123456789, Model: faces, Eta: 0.5, RNG: CPU, Version: "
     )
 
 
 def test_the_line_without_class_and_facts_begins_with_an_empty_prompt():
     text = metadata.parameters_line(GenerationSettings(seed=1), {})
-    assert text.startswith("\nSteps: 20, Sampler: DPM++ 2M, CFG scale: 1, Seed: 1, RNG: CPU")
+    assert text.startswith(
+        "\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Simple, CFG scale: 1, Seed: 1, RNG"
+    )
 
 
 def test_a_class_drawn_by_the_seed_is_the_prompt():
@@ -96,10 +106,12 @@ def test_a_line_of_ours_alone_gives_back_what_it_says():
         "steps": 50,
         "seed": 42,
         "sampler": "ddim",
+        "spacing": "karras",
         "class_label": "hat",
         "guidance": 2.5,
+        "eta": 0.5,
     }
-    assert found.given == expected
+    assert found.given == expected and not found.refused
     assert (found.facts["width"], found.facts["height"]) == (64, 48)
 
 
@@ -122,14 +134,17 @@ def test_a_line_of_another_program_is_understood_where_that_makes_sense():
         "width": 512,
         "height": 768,
         "app_version": "v1.6.0",
+        "made_with": "AUTOMATIC1111",
+        "prompt": "portrait of a cat, (masterpiece:1.2)\nwith a hat",
+        "negative_prompt": "blurry, low quality",
     }
-    assert found.refused == []
+    assert found.refused == ["Prompt, negative prompt and LoRA: models here generate without text."]
 
 
 def test_what_a_line_says_and_cannot_be_is_refused_by_itself():
     found = parse_line("cat\nSteps: many, Sampler: PLMS, CFG scale: 99, Seed: 5, Model: ../../etc/passwd")
     assert found.given == {"seed": 5}
-    assert len(found.refused) == 4
+    assert len(found.refused) == 5  # the prompt, too
 
 
 @pytest.mark.parametrize("text", ["", "\n", "just a prompt", "a: b, c: d", ',,,:::""', "Steps", '"', "\0"])
@@ -240,6 +255,16 @@ def test_lines_made_to_take_long_do_not(line):
     assert time.process_time() - begun < 2  # a hang, not a speed
 
 
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_our_line_alone_gives_sampler_schedule_and_eta_back(sampler, spacing):
+    settings = GenerationSettings(seed=1, sampler=sampler, spacing=spacing, eta=1 / 3, guidance=1.23456789)
+    found = parse_line(metadata.parameters_line(settings, {}))
+    assert not found.refused
+    assert (found.given["sampler"], found.given["spacing"]) == (sampler, spacing)
+    assert found.given["eta"] == pytest.approx(1 / 3) and found.given["guidance"] == 1.23456789
+
+
 # In the file ----------------------------------------------------------------------------------------------------------
 
 
@@ -248,8 +273,8 @@ def test_every_format_carries_both(tmp_path, kind, suffix):
     path = tmp_path / f"x{suffix}"
     settings = GenerationSettings(class_label="größe, “7”", seed=3)
     Image.new("RGB", (8, 8)).save(path, **embedding.options(kind, settings, FACTS))
-    with Image.open(path) as image:
-        own, line = embedding.texts(image)
+    own, line = said_in(path)
+    assert "{" not in line
     assert parse_block(own).given == to_dict(settings)
     assert line == metadata.parameters_line(settings, FACTS)
 
@@ -278,7 +303,8 @@ def test_settings_too_long_for_exif_leave_a_picture_all_the_same(tmp_path):
     settings = GenerationSettings(class_label="x" * 100_000)
     Image.new("RGB", (8, 8)).save(path, **embedding.options("JPEG", settings, {}))
     with Image.open(path) as image:
-        assert "Steps: 20" in embedding.texts(image)[1]
+        assert image.size == (8, 8)
+    assert "Steps: 20" in said_in(path)[1]
 
 
 @pytest.mark.parametrize(
@@ -290,10 +316,32 @@ def test_settings_too_long_for_exif_leave_a_picture_all_the_same(tmp_path):
         b"ASCII\0\0\0" + "Prüfung, Steps: 5".encode(),
         b"\0" * 8 + "Prüfung, Steps: 5\0\0".encode(),
         "Prüfung, Steps: 5".encode(),
+        b"UNICODE\0" + "Prüfung, Steps: 5".encode(),
+        b"Unicode\0" + "Prüfung, Steps: 5".encode("utf-16-le"),
+        b"ASCII\0\0\0" + "Prüfung, Steps: 5".encode("utf-16-le"),
+        b"\0" * 8 + "Prüfung, Steps: 5".encode("utf-16"),
+        "\ufeffPrüfung, Steps: 5".encode(),
     ],
 )
 def test_comments_are_read_in_every_encoding_in_use(comment):
-    assert embedding.decode_comment(comment) == "Prüfung, Steps: 5"
+    assert decode_comment(comment) == "Prüfung, Steps: 5"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+def test_comments_without_a_latin_letter_are_read_in_their_order(encoding):
+    assert decode_comment(b"UNICODE\0" + "猫の絵、傑作".encode(encoding)) == "猫の絵、傑作"
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "shift_jis", "euc_jp"])
+def test_comments_in_jis_are_read(encoding):
+    assert decode_comment(b"JIS\0\0\0\0\0" + "猫, Steps: 5".encode(encoding)) == "猫, Steps: 5"
+
+
+def test_the_json_of_the_first_version_is_still_found_in_the_line(tmp_path):
+    own = metadata.block(SETTINGS, FACTS)
+    line = f"{metadata.parameters_line(SETTINGS, FACTS)}, diffusion_studio: {json.dumps(own)}"
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg", **embedding.exif_options(line, None))
+    assert parse_block(said_in(tmp_path / "x.jpg")[0]).given == to_dict(SETTINGS)
 
 
 def test_text_behind_the_pixels_is_found(tmp_path):
@@ -310,5 +358,4 @@ def test_text_behind_the_pixels_is_found(tmp_path):
     assert texts
     others = [chunk for chunk in middle if chunk not in texts]
     path.write_bytes(b"".join([data[:8], header, *others, *texts, end]))
-    with Image.open(path) as image:
-        assert parse_block(embedding.texts(image)[0]).given == to_dict(SETTINGS)
+    assert parse_block(said_in(path)[0]).given == to_dict(SETTINGS)

@@ -273,12 +273,15 @@ def test_a_refused_block_leaves_the_line(tmp_path):
     assert record.settings.seed == 5 and "version 99" in record.refused[0]
 
 
-def test_metadata_beyond_64_kilobytes_is_refused_and_the_picture_is_not(tmp_path):
+def test_metadata_beyond_64_kilobytes_is_cut_or_refused_and_the_picture_is_not(tmp_path):
     block = json.dumps({"version": 1, "settings": {"class_label": "x" * 70_000}})
     path = parameters_png(tmp_path / "a.png", "y" * 70_000 + "\nSteps: 5", diffusion_studio=block)
     record = reading.read(path)
-    assert record.size == (8, 8) and record.settings is None and record.parameters is None
-    assert len(record.refused) == 2
+    assert record.size == (8, 8) and record.given == {"steps": 5} and record.parameters is None
+    assert len(record.raw) <= 65_536 and any(
+        "longer than what is shown" in reason for reason in record.refused
+    )
+    assert any("64 KB" in reason for reason in record.refused)
 
 
 @pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "PNG", "JPEG", "WEBP"])

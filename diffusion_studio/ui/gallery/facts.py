@@ -15,6 +15,11 @@ from diffusion_studio.ui.generate.panel import class_title
 from diffusion_studio.ui.look.texts import readable
 
 MADE_BY = "Made by"
+WORDS = {
+    "made_with": "Made with",
+    "prompt": "Prompt",
+    "negative_prompt": "Negative prompt",
+}  # of another program
 IDLE = GenerationSettings()
 QUIET = ("clipping", "precision", "device", *STEERING)  # told only where they differ from what is usual
 
@@ -22,6 +27,9 @@ QUIET = ("clipping", "precision", "device", *STEERING)  # told only where they d
 def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
     """The settings in readable form; those that did nothing are left out, and the model when it is gone says what to do."""
     settings, _ = from_dict(GenerationSettings, dict(entry.settings or {}))
+    for name, label in WORDS.items():
+        if entry.facts.get(name):
+            yield label, readable(str(entry.facts[name]))
     for name, facts in options(GenerationSettings).items():
         value = entry.value(name)
         if name in ("model", "count") or value in (None, "") or _says_nothing(settings, name):

@@ -57,7 +57,7 @@ class SavedPictures(QObject):
         if missing:
             self._studio.tell_fault(missing)
         elif not values:
-            self._studio.told.emit("This picture does not say what made it")
+            self._studio.told.emit("No generation settings found.")
         self.settings_wanted.emit(values)
 
 
@@ -85,8 +85,7 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
     from diffusion_studio.pictures.reading import read
 
     record = read(path)
-    said = [text for text in (record.parameters, record.block) if text]
-    yield RawText(path, "\n\n".join(said) or "Its file says nothing.")
+    yield RawText(path, record.raw or "No generation settings found.")
 
 
 def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:

@@ -32,12 +32,14 @@ from diffusion_studio.ui.widgets.form import Disclosure
 if TYPE_CHECKING:
     import numpy as np
 
+    from diffusion_studio.pictures.reading import Record
+
 SIDE, WIDTH = 144, 560  # of the picture, and of the dialog
 MOST_REFUSED = 4  # sentences that are shown; the rest is counted
 WHO = {
     "ours": "Made with Diffusion Studio.",
-    "other": "Made with another program. What has a meaning here is listed.",
-    "nobody": "It does not say how it was made. It can be a picture to start from.",
+    "other": "Made with {}. What can be used here is listed.",
+    "nobody": "No generation settings found. It can be a picture to start from.",
 }
 
 
@@ -54,6 +56,7 @@ class Seen:
     missing: str = ""  # the model that is not installed, in a sentence
     refused: tuple[str, ...] = ()
     raw: str = ""
+    made_with: str = ""  # the other program
 
     @property
     def name(self) -> str:
@@ -86,13 +89,18 @@ def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
         picture=picture,
         image=image if not image.isNull() else to_image(record.pixels()),
         size=f"{record.width}×{record.height} {record.format}",
-        who="ours" if record.ours else "other" if values or record.parameters else "nobody",
+        who="ours" if record.ours else "other" if values or _says_how(record) else "nobody",
         values=values,
         entry=Entry(path=picture, day="", settings=values, facts=record.facts),
         missing=missing,
         refused=tuple(record.refused),
-        raw=record.parameters or "",
+        raw=record.raw,
+        made_with=record.foreign.program if record.foreign is not None else "",
     )
+
+
+def _says_how(record: Record) -> bool:
+    return record.foreign is not None and record.foreign.says_how
 
 
 class DropDialog(QDialog):
@@ -122,7 +130,7 @@ class DropDialog(QDialog):
         self.raw.setAccessibleName("Metadata")
         self.raw.setFixedHeight(110)
         self.raw.hide()
-        self.more = Disclosure("Metadata", "the line of parameters as it stands in the file")
+        self.more = Disclosure("Metadata", "what the file says, as it is there")
         self.more.setVisible(bool(seen.raw))
         self.more.toggled.connect(self.raw.setVisible)
         self._lay_out()
@@ -145,7 +153,7 @@ class DropDialog(QDialog):
         words.setSpacing(SPACE_S // 2)
         words.addWidget(_wrapped(shorten(seen.name, 60), "heading"))
         words.addWidget(_wrapped(seen.size, "small"))
-        words.addWidget(_wrapped(WHO[seen.who], "quiet"))
+        words.addWidget(_wrapped(WHO[seen.who].format(seen.made_with or "another program"), "quiet"))
         words.addSpacing(SPACE_S)
         words.addLayout(self._rows())
         for sentence in self._warnings():
@@ -186,14 +194,15 @@ class DropDialog(QDialog):
         return label
 
     def _rows(self) -> QGridLayout:
-        from diffusion_studio.ui.gallery.facts import setting_rows
+        from diffusion_studio.ui.gallery.facts import WORDS, setting_rows
 
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_M)
         grid.setVerticalSpacing(SPACE_S // 2)
         grid.setColumnStretch(1, 1)
-        rows = setting_rows(self.seen.entry) if self.seen.entry is not None and self.seen.values else ()
-        for place, (name, value) in enumerate(rows):
+        rows = setting_rows(self.seen.entry) if self.seen.entry is not None else ()
+        said = [row for row in rows if row[0] != WORDS["made_with"]]  # above
+        for place, (name, value) in enumerate(said):
             grid.addWidget(plain_label(name, "quiet"), place, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(_wrapped(shorten(value, 200)), place, 1)
         return grid
@@ -203,7 +212,7 @@ class DropDialog(QDialog):
         left = len(self.seen.refused) - len(refused)
         found = ["Left out: " + " ".join(refused)] if refused else []
         if left:
-            found.append(f"And {left} more that can not be used here.")
+            found.append(f"And {left} more that cannot be used here.")
         return [*filter(None, [self.seen.missing]), *found]
 
 

@@ -93,7 +93,12 @@ def test_a_foreign_line_is_read_and_its_unknown_model_is_named(window, qtbot, fo
     before = window.page.panel.value().model
     dialog = dialog_for(window, qtbot, files(foreign))
     words = said(dialog)
-    assert "another program" in words and "“dreamy” is not installed" in words and "Models page" in words
+    assert (
+        "Made with AUTOMATIC1111" in words
+        and "a castle" in words
+        and "“dreamy” is not installed" in words
+        and "Models page" in words
+    )
     assert dialog.raw.toPlainText() == LINE
     dialog.use.click()
     value = window.page.panel.value()

@@ -1,0 +1,68 @@
+"""Draw Things: JSON under `exif:UserComment` of XMP, or in the EXIF comment itself, with one-letter names for the prompts."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from diffusion_studio.pictures.foreign_settings.foreign import (
+    MOST_LORAS,
+    ForeignSettings,
+    first,
+    load_object,
+    mapping,
+    model_name,
+    number,
+    prompt,
+    size,
+    text,
+    whole,
+)
+from diffusion_studio.pictures.foreign_settings.sampler_names import divided
+from diffusion_studio.pictures.text_chunks import PictureTexts
+
+PROGRAM = "Draw Things"
+LI = r"\s{0,200}(?:<rdf:(?:Alt|Seq|Bag)>\s{0,200}<rdf:li[^>]{0,200}>)?"
+COMMENT = re.compile(rf"<exif:UserComment>{LI}([^<]{{1,1000000}})<")
+COMMENT_ATTRIBUTE = re.compile(r'exif:UserComment="([^"]{1,1000000})"')
+
+
+def read_draw_things(texts: PictureTexts) -> ForeignSettings | None:
+    """By its name in XMP, or by the two prompts that are called so nowhere else."""
+    xmp = texts.items.get("XMP", "")
+    for raw in (xmp_comment(xmp), texts.items.get("UserComment", "")):
+        said = load_object(raw)
+        if said and ("Draw Things" in xmp or {"c", "uc"} <= said.keys()):
+            return _settings(said, raw)
+    return None
+
+
+def xmp_comment(xmp: str) -> str:
+    """What XMP has as the EXIF comment, as a property or an attribute. XML is only looked through, never interpreted."""
+    found = COMMENT.search(xmp) or COMMENT_ATTRIBUTE.search(xmp)
+    return html.unescape(found[1]).strip() if found else ""
+
+
+def _settings(said: dict[str, Any], raw: str) -> ForeignSettings:
+    more = mapping(said.get("v2"))
+    width, height = size(said.get("size", ""))
+    sampler, schedule = divided(text(said.get("sampler")), "")
+    listed = first(said, "lora") or more.get("loras")
+    loras = listed[:MOST_LORAS] if isinstance(listed, list) else []
+    return ForeignSettings(
+        program=PROGRAM,
+        prompt=prompt(said.get("c")),
+        negative=prompt(said.get("uc")),
+        seed=whole(first(said, "seed") if "seed" in said else more.get("seed")),
+        steps=whole(first(said, "steps") or more.get("steps"), 1),
+        sampler=sampler,
+        schedule=schedule,
+        guidance=number(first(said, "scale") or more.get("guidanceScale")),
+        denoise=number(said.get("strength")),
+        width=width or whole(more.get("width"), 1, 65_535),
+        height=height or whole(more.get("height"), 1, 65_535),
+        model=model_name(first(said, "model") or more.get("model")),
+        loras=tuple(filter(None, (model_name(first(mapping(entry), "model", "file")) for entry in loras))),
+        raw=raw,
+    )
