@@ -10,7 +10,7 @@ from typing import Any
 from diffusion_studio.pictures.foreign_settings.a1111 import write_parameters
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.metadata import MOST_BYTES, SOFTWARE, block, parameters_line
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 from diffusion_studio.settings.generation import GenerationSettings
 
 OWN, LINE = "diffusion_studio", "parameters"

@@ -13,7 +13,7 @@ from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.foreign_settings import stealth
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.foreign_settings.registry import read_foreign
-from diffusion_studio.pictures.text_chunks import PictureTexts, read_texts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts, read_texts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 

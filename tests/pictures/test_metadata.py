@@ -8,9 +8,9 @@ from PIL import Image
 
 from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
 from diffusion_studio.pictures import embedding, metadata
-from diffusion_studio.pictures.comments import decode_comment
 from diffusion_studio.pictures.metadata import Found, parse_block, parse_line
-from diffusion_studio.pictures.text_chunks import read_texts
+from diffusion_studio.pictures.texts.comments import decode_comment
+from diffusion_studio.pictures.texts.text_chunks import read_texts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 

@@ -22,7 +22,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     whole,
 )
 from diffusion_studio.pictures.foreign_settings.sampler_names import divided
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "ComfyUI"
 NAMED = re.compile(r"\s{0,9}(prompt|workflow)\s{0,9}:\s{0,9}(?=[{\[\"])", re.IGNORECASE)

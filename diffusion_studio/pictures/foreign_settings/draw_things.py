@@ -20,7 +20,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     whole,
 )
 from diffusion_studio.pictures.foreign_settings.sampler_names import divided
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "Draw Things"
 LI = r"\s{0,200}(?:<rdf:(?:Alt|Seq|Bag)>\s{0,200}<rdf:li[^>]{0,200}>)?"

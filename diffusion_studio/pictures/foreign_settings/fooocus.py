@@ -20,7 +20,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     whole,
 )
 from diffusion_studio.pictures.foreign_settings.renamed import renamed
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "Fooocus"
 PLACES = ("parameters", "UserComment", "Comment")

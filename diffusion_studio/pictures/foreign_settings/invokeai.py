@@ -22,7 +22,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     whole,
 )
 from diffusion_studio.pictures.foreign_settings.sampler_names import divided
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "InvokeAI"
 FLAG = re.compile(r"(?:^|\s)-([A-Za-z])[ \t]?([\w.\-]{1,40})(?=\s|$)")

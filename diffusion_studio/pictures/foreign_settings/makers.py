@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from diffusion_studio.pictures.foreign_settings.foreign import LONGEST_PROMPT, ForeignSettings, text
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 JOB = re.compile(r"\s{0,9}Job ID:\s{0,9}([0-9a-fA-F\-]{8,40})")
 FLAGS = re.compile(r"\s--[a-z]{1,20}(?:\s|$)")

@@ -15,7 +15,7 @@ from diffusion_studio.pictures.foreign_settings.invokeai import read_invokeai
 from diffusion_studio.pictures.foreign_settings.makers import read_maker, read_midjourney
 from diffusion_studio.pictures.foreign_settings.novelai import read_novelai
 from diffusion_studio.pictures.foreign_settings.swarmui import read_swarmui
-from diffusion_studio.pictures.text_chunks import MOST_TEXTS, PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import MOST_TEXTS, PictureTexts
 
 MOST_RAW = 64 * 1024  # characters that are shown
 Reader = Callable[[PictureTexts], ForeignSettings | None]

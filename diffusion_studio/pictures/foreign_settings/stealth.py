@@ -9,7 +9,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from diffusion_studio.pictures.text_chunks import MOST_TEXT, PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import MOST_TEXT, PictureTexts
 
 if TYPE_CHECKING:
     import numpy as np

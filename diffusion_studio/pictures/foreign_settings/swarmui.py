@@ -16,7 +16,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     text,
     whole,
 )
-from diffusion_studio.pictures.text_chunks import PictureTexts
+from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "SwarmUI"
 

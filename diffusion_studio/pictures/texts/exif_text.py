@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from diffusion_studio.pictures.comments import decode_comment, plain_text
+from diffusion_studio.pictures.texts.comments import decode_comment, plain_text
 
 MOST_TAGS = 500  # of one directory; a picture has some forty
 DIRECTORY, COMMENT, XMP_TAG = 0x8769, 0x9286, 0x02BC

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from diffusion_studio.pictures.comments import plain_text
-from diffusion_studio.pictures.exif_text import exif_texts
+from diffusion_studio.pictures.texts.comments import plain_text
+from diffusion_studio.pictures.texts.exif_text import exif_texts
 
 MOST_TEXT = 1 << 20  # bytes of one text
 MOST_IN_ALL = 4 << 20  # bytes of all texts of a picture
