@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -23,8 +24,10 @@ Forward = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 Remember = Callable[..., Any]  # (key) -> what is kept under it, or None; (key, value) keeps the value
 
 SEVERAL = 4  # pictures: packed for so many, a network is as fast for 2 or 16, and up to 30% faster than packed for one
-BUDGET = 0.15  # seconds, about, to choose the way of a new shape
-ADVANTAGE = 0.85  # of the first way over the others, whose gain must be more than noise
+BUDGET = 0.6  # seconds, about, to choose the way of a new shape, once on a machine
+ROUNDS, FEW = 7, 4  # in turns, on the whole batch; with fewer than FEW a time is mostly noise
+# What another way must take of the first one's time to be chosen: measured well, or in a few rounds only
+GAIN, GAIN_OF_FEW = 0.97, 0.85
 HOPELESS = 1.3  # times slower than another, a way is not looked at any more
 # How far the packed network may be off; a wrong operation is off by far more.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
@@ -98,36 +101,70 @@ class FastNetwork:
 
     def key(self, shape: tuple[int, ...]) -> str:
         sizes = "x".join(map(str, shape))
-        return f"way {self.name} {sizes} {torch.get_num_threads()} threads torch {torch.__version__}"
+        return f"fastest way {self.name} {sizes} {torch.get_num_threads()} threads torch {torch.__version__}"
 
 
 def choose(names: list[str], run: Callable[[str, int], None], count: int, budget: float = BUDGET) -> str:
-    """The fastest name by run(name, pictures), on ever larger parts of a batch of `count` until only one is near the best."""
+    """The fastest name by run(name, pictures), on ever larger parts of a batch of `count` until only one is near the best.
+
+    Parts of the batch only sort out what is hopeless; the whole batch is timed in `ROUNDS` turns, as far as `budget` allows.
+    """
+    if len(names) < 2:
+        return names[0]
     first, deadline = names[0], time.perf_counter() + budget
     part = min(2, count)  # one picture tells little of several
     while True:
-        seconds = measure({name: partial(run, name, part) for name in names}, deadline)
-        best = min(seconds, key=lambda name: seconds[name] * (ADVANTAGE if name == first else 1))
-        names = [name for name in seconds if seconds[name] <= HOPELESS * min(seconds.values())]
+        rounds = ROUNDS if part == count else 2
+        times = measure({name: partial(run, name, part) for name in names}, deadline, rounds)
+        best = fastest(times, first)
+        least = min(map(min, times.values()))
+        names = [name for name in times if min(times[name]) <= HOPELESS * least]
         if len(names) < 2 or part == count or time.perf_counter() > deadline:
             return best
         part = min(2 * part, count)
 
 
-def measure(calls: Mapping[str, Callable[[], Any]], deadline: float) -> dict[str, float]:
-    """Seconds of each call, the best of up to three in turns; those not begun with before the deadline are missing."""
-    seconds: dict[str, float] = {}
+def fastest(times: Mapping[str, list[float]], first: str) -> str:
+    """The name with the least time, unless its gain over `first` may be noise.
+
+    The least of several times is what a call takes where nothing else runs; that other work did not spoil all of one way's
+    turns shows in the medians, which must agree.
+    """
+    best = min(times, key=lambda name: min(times[name]))
+    if best == first or first not in times:
+        return best
+    few = min(len(times[best]), len(times[first])) < FEW
+    gains = min(times[best]) < (GAIN_OF_FEW if few else GAIN) * min(times[first])
+    return best if gains and (few or median(times[best]) < median(times[first])) else first
+
+
+def measure(
+    calls: Mapping[str, Callable[[], Any]], deadline: float, rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Seconds of each call, in turns; those not begun with before the deadline are missing.
+
+    The first call is slow, since oneDNN makes its kernels then: it counts only where there is no time for another.
+    """
+    times: dict[str, list[float]] = {}
     for name, call in calls.items():
-        if seconds and time.perf_counter() > deadline:
+        if times and time.perf_counter() > deadline:
             break
-        first = _time(call)  # slow, since oneDNN makes its kernels now
-        late = time.perf_counter() > deadline or first > 5 * min(seconds.values(), default=first)
-        seconds[name] = first if late else _time(call)
-    for _ in range(2):
-        near = [name for name in seconds if seconds[name] <= HOPELESS * min(seconds.values())]
-        if len(near) > 1 and time.perf_counter() < deadline:
-            seconds |= {name: min(seconds[name], _time(calls[name])) for name in near}
-    return seconds
+        times[name] = [_time(call)]
+    least = min(map(min, times.values()))
+    near = [name for name in times if min(times[name]) <= 5 * least]
+    for turn in range(rounds):
+        for name in (
+            near[turn % len(near) :] + near[: turn % len(near)]
+        ):  # nobody always runs after the same one
+            if time.perf_counter() > deadline:
+                return times
+            seconds = _time(calls[name])
+            times[name] = [*times[name], seconds] if turn else [seconds]
+        least = min(map(min, times.values()))
+        near = [name for name in near if min(times[name]) <= HOPELESS * least]
+        if len(near) < 2:
+            break
+    return times
 
 
 def _time(call: Callable[[], Any]) -> float:
