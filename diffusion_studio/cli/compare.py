@@ -13,6 +13,7 @@ from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.commands.overwriting import FREE_NAMES
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -39,7 +40,10 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where to save (default: the folder that `doctor` names); {FREE_NAMES}",
     )
     parser.add_argument("--cells", action="store_true", help="also save every picture by itself")
     parser.add_argument(

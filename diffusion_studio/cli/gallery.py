@@ -10,6 +10,7 @@ from typing import Any
 
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.errors import UserError
 
 Run = Callable[[argparse.Namespace, Stop], int]
@@ -40,8 +41,13 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
     add("search", run_list, "list the pictures a search finds")
     give = add("export", run_export, "copy what a search finds to a folder, a zip or one sheet")
     give.add_argument(
-        "--to", type=Path, required=True, metavar="TARGET", help="a folder, or a file ending in .zip or .png"
+        "--to",
+        type=Path,
+        required=True,
+        metavar="TARGET",
+        help=f"a folder, in which {FREE_NAMES}; or a file ending in .zip or .png, refused where it exists",
     )
+    add_overwrite(give)
     for name, help in (
         ("star", "star what a search finds"),
         ("unstar", "take the star from what a search finds"),
@@ -75,6 +81,8 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
         raise UserError("No picture was found, so there is nothing to give away.")
     kind = arguments.to.suffix.lower()
     ways = {".zip": give.as_zip, ".png": give.as_sheet}
+    if kind in ways:
+        check_free(arguments.to, arguments)
     for event in ways.get(kind, give.as_files)(paths, arguments.to):
         path = event.path
     say(str(path))

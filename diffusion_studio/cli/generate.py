@@ -14,6 +14,7 @@ from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.effects import unheeded
 from diffusion_studio.settings.film import FilmSettings
@@ -30,7 +31,10 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where to save (default: the folder that `doctor` names)"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=f"where to save (default: the folder that `doctor` names); {FREE_NAMES}",
     )
     parser.add_argument("--sheet", action="store_true", help="also save all the pictures as one")
     add_saving(parser)
@@ -60,6 +64,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         from diffusion_studio.jobs.film import check_picture, check_target
 
         check_target(arguments.film)
+        check_free(arguments.film, arguments)
         check_picture(FilmSettings(**filmed), settings.count)
         film["trajectory"] = Trajectory()
     elif filmed:
@@ -94,8 +99,9 @@ def add_film(parser: argparse.ArgumentParser) -> None:
         "--film",
         type=Path,
         metavar="FILE",
-        help="also write the steps as a film: .png (APNG), .webp, .gif or .mp4",
+        help="also write the steps as a film: .png (APNG), .webp, .gif or .mp4; a file that exists is refused",
     )
+    add_overwrite(group)
     add_options(group, FilmSettings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,10 @@ def models(parser: argparse.ArgumentParser) -> Run:
     give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
     give.add_argument("model", metavar="MODEL")
     give.add_argument(
-        "target", metavar="TARGET", help="the folder or zip to write, which must not be there yet"
+        "target", metavar="TARGET", help="the folder or zip to write; one that exists is refused"
+    )
+    give.add_argument(
+        "--overwrite", action="store_true", help="move what exists there to the trash, and write in its place"
     )
     give.add_argument(
         "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="number format"
@@ -96,12 +100,38 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
 
 def run_export(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.models import export
+    from diffusion_studio.models.export import place_of
+    from diffusion_studio.storage.places import restore
 
     as_zip = arguments.zip or arguments.target.lower().endswith(".zip")
     layout = "onnx" if arguments.onnx else "diffusers"
     target = Path(arguments.target)
-    say(str(export.export_model(arguments.model, target, dtype=arguments.dtype, zip=as_zip, layout=layout)))
+    place = place_of(target, zip=as_zip, layout=layout)
+    trashed = _move_aside(place) if arguments.overwrite and os.path.lexists(place) else None
+    try:
+        written = export.export_model(
+            arguments.model, target, dtype=arguments.dtype, zip=as_zip, layout=layout
+        )
+    except BaseException:
+        if trashed is not None:
+            restore(trashed, place)
+        raise
+    say(str(written))
+    if trashed is not None:
+        tell(f"What was there before is in the trash: {trashed}")
     return 0
+
+
+def _move_aside(place: Path) -> Path:
+    """To the trash with an export that is to be replaced, and with nothing else."""
+    from diffusion_studio.storage.places import trash
+
+    exported = ("model_index.json", "model.onnx", "unet")
+    if not (place.suffix.lower() == ".zip" and place.is_file()) and not any(
+        (place / name).exists() for name in exported
+    ):
+        raise UserError(f"{place} is not an exported model, so it is not replaced. Choose another name.")
+    return trash(place)
 
 
 def run_rename(arguments: argparse.Namespace, _: Stop) -> int:

@@ -13,6 +13,7 @@ from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -30,9 +31,15 @@ def walk(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop]
     )
     parser.add_argument("--loop", action="store_true", help="go back to the first seed at the end")
     parser.add_argument(
-        "--film", type=Path, metavar="FILE", help="the film to write: .png (APNG), .webp, .gif or .mp4"
+        "--film",
+        type=Path,
+        metavar="FILE",
+        help="the film to write: .png (APNG), .webp, .gif or .mp4; a file that exists is refused",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also save every picture, there")
+    add_overwrite(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help=f"also save every image, there; {FREE_NAMES}"
+    )
     add_options(parser.add_argument_group("film"), FilmSettings, leave_out=FILMED)
     add_options(parser, GenerationSettings, leave_out=("source", "mask", *WALK))
     add_own_picture(parser)
@@ -48,9 +55,13 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
 
     from diffusion_studio.errors import UserError
     from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs.film import check_target
 
     if arguments.film is None and arguments.out is None:
         raise UserError("Say where the walk goes: --film FILE, --out FOLDER or both.")
+    if arguments.film is not None:
+        check_target(arguments.film)
+        check_free(arguments.film, arguments)
     if arguments.out is not None:
         check_folder(arguments.out)
     told = {**given(arguments, GenerationSettings), **own_picture(arguments)}

@@ -9,6 +9,7 @@ import pytest
 from diffusion_studio.cli import main
 from diffusion_studio.generation import model as models
 from diffusion_studio.pictures import reading
+from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.storage.places import models_dir
 from tests.model_folders import save
 
@@ -41,6 +42,27 @@ def test_a_generation_is_filmed(run, tmp_path):
 def test_a_film_that_cannot_be_written_is_said_before_the_work(run, verb, tmp_path):
     result = run(f"{verb} --film", tmp_path / "film.avi")
     assert result.status == 1 and result.out == [] and "allowed endings" in result.err[-1]
+
+
+@pytest.mark.parametrize(
+    "verb", ["generate --model tiny --seed 1", "walk --model tiny --seeds 1,2 --frames 1"]
+)
+def test_a_film_replaces_a_file_only_where_that_was_said(run, verb, tmp_path):
+    target = tmp_path / "film.png"
+    target.write_bytes(b"kept")
+    result = run(f"{verb} --film", target)
+    assert result.status == 1 and result.out == [] and "--overwrite" in result.err[-1]
+    assert str(target) in result.err[-1] and target.read_bytes() == b"kept" and not list(outputs.newest())
+    assert run(f"{verb} --overwrite --film", target).status == 0
+    assert target.read_bytes() != b"kept"
+
+
+def test_images_in_a_folder_never_replace_others(run, tmp_path):
+    for _ in range(2):
+        assert run("generate --model tiny --seed 1 --name-pattern x --out", tmp_path / "o").status == 0
+        assert run("walk --model tiny --seeds 1,2 --frames 1 --out", tmp_path / "o").status == 0
+        assert run("compare --model tiny --x steps=1,2 --cells --out", tmp_path / "o").status == 0
+    assert len(list(outputs.newest(tmp_path / "o"))) == 2 * (1 + 2 + 3)
 
 
 def test_a_film_that_makes_no_sense_is_said_before_the_work(run, tmp_path):

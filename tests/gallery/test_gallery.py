@@ -276,6 +276,12 @@ def test_the_command_line_lists_searches_and_exports(three, capsys, tmp_path):
     assert status == 0 and json.loads(lines[0])["settings"]["seed"] == 3
     assert run(capsys, f"gallery export seed:1 --to {tmp_path}/a.zip")[0] == 0
     assert run(capsys, f"gallery export --to {tmp_path}/a.png")[0] == 0 and (tmp_path / "a.png").is_file()
+    for name in ("a.zip", "a.png"):
+        before = (tmp_path / name).read_bytes()
+        assert run(capsys, f"gallery export seed:3 --to {tmp_path}/{name}")[0] == 1
+        assert (tmp_path / name).read_bytes() == before
+        assert run(capsys, f"gallery export seed:3 --overwrite --to {tmp_path}/{name}")[0] == 0
+        assert (tmp_path / name).read_bytes() != before
     assert run(capsys, f"gallery export seed:3 --to {tmp_path}/folder")[0] == 0 and any(
         (tmp_path / "folder").iterdir()
     )

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -425,6 +426,17 @@ def test_models_on_the_command_line(tmp_path, folder, capsys):
     status, said = run("export", "faces", tmp_path / "out.zip", "--dtype", "float16")
     assert (
         status == 0 and said.out == f"{tmp_path / 'out.zip'}\n" and zipfile.is_zipfile(tmp_path / "out.zip")
+    )
+    assert run("export", "faces", tmp_path / "out.zip")[0] == 1
+    (tmp_path / "out.zip").write_bytes(b"another")
+    status, said = run("export", "faces", tmp_path / "out.zip", "--overwrite")
+    assert status == 0 and "in the trash" in said.err and zipfile.is_zipfile(tmp_path / "out.zip")
+    assert Path(said.err.split("trash: ")[1].strip()).read_bytes() == b"another"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("dear")
+    status, said = run("export", "faces", tmp_path / "mine", "--overwrite")
+    assert (
+        status == 1 and "is not an exported model" in said.err and (tmp_path / "mine" / "diary.txt").is_file()
     )
     assert run("rename", "second", "The second")[1].out == "The second\n"
     assert run("duplicate", "second", "--title", "third")[1].out == "third\n"

@@ -202,3 +202,24 @@ def make_window(qtbot, qapp, models, draw):
 @pytest.fixture
 def window(make_window):
     return make_window()
+
+
+@pytest.fixture
+def choose_file(monkeypatch):
+    """Answers the next questions for a file: with a path, with (path, kind), or with None for Cancel."""
+    from diffusion_studio.ui.base import file_dialogs
+
+    asked = []
+
+    def answer(given):
+        def ask(dialog):
+            asked.append((dialog.windowTitle(), dialog.directory().absolutePath(), dialog.defaultSuffix()))
+            kind = dialog.selectedNameFilter()
+            dialog.deleteLater()
+            path, kind = given if isinstance(given, tuple) else (given, kind)
+            return None if path is None else (file_dialogs.Path(path), kind)
+
+        monkeypatch.setattr(file_dialogs, "_ask", ask)
+
+    answer.asked = asked
+    return answer

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.pictures.film_formats import WRITERS, has_mp4
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import Option, options
+from diffusion_studio.ui.base.file_dialogs import EXPORTS, save_file
 from diffusion_studio.ui.widgets.fields import ChoiceField, IntField, name_field
 
 FORMATS = {
@@ -46,14 +46,14 @@ def scale_field() -> IntField:
 
 def ask_target(parent: QWidget, title: str, suggested: str, ending: str) -> Path | None:
     """The name the user gives the film; an ending no format has is completed."""
-    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    name, _ = QFileDialog.getSaveFileName(
-        parent, title, str(Path(place) / f"{suggested}{ending}"), f"Film (*{ending});;All files (*)"
+    return save_file(
+        parent,
+        title,
+        f"{suggested}{ending}",
+        {f"Film (*{ending})": (ending,), "All files (*)": (ending,)},
+        place=EXPORTS,
+        also=WRITERS,
     )
-    if not name:
-        return None
-    target = Path(name)
-    return target if target.suffix.lower() in WRITERS else target.with_name(target.name + ending)
 
 
 def size_words(size: int) -> str:

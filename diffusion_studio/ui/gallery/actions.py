@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QMimeData, QObject
 from PySide6.QtGui import QAction, QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QMenu
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.file_dialogs import EXPORTS, Kinds, save_file
 from diffusion_studio.ui.base.page import action, fill_menu
 from diffusion_studio.ui.base.trashing import Moved, removal, to_trash
 from diffusion_studio.ui.base.undo import Change
@@ -234,17 +235,15 @@ class GalleryActions(QObject):
             self._give_away("as_files", folder)
 
     def _as_zip(self) -> None:
-        self._ask_file("as_zip", "Export as zip", "pictures.zip", "Zip (*.zip)")
+        self._ask_file("as_zip", "Export as zip", "images.zip", {"Zip (*.zip)": (".zip",)})
 
     def _as_sheet(self) -> None:
-        self._ask_file("as_sheet", "Export as sheet", "sheet.png", "PNG (*.png);;JPEG (*.jpg);;WebP (*.webp)")
+        self._ask_file("as_sheet", "Export as sheet", "sheet.png", commands.FORMATS)
 
-    def _ask_file(self, way: str, title: str, name: str, kinds: str) -> None:
-        chosen, _ = QFileDialog.getSaveFileName(self._page, title, name, kinds)
-        if chosen:
-            suffix = Path(name).suffix
-            target = Path(chosen)
-            self._give_away(way, target if target.suffix else target.with_name(target.name + suffix))
+    def _ask_file(self, way: str, title: str, name: str, kinds: Kinds) -> None:
+        target = save_file(self._page, title, name, kinds, place=EXPORTS)
+        if target is not None:
+            self._give_away(way, target)
 
     def _give_away(self, way: str, target: Path) -> None:
         from diffusion_studio.gallery import export

@@ -6,10 +6,9 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
-from PySide6.QtCore import QStandardPaths, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QVBoxLayout,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.options import Option
+from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, last_place
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -75,7 +75,7 @@ class ExportDialog(QDialog):
         self.accept_button.setDefault(True)
         self.cancel = push_button("Cancel", "Write nothing")
         self._lay_out(card)
-        self.target.show_value(str(_documents() / card.name))
+        self.target.show_value(str(last_place(MODELS) / card.name))
         self.form.changed.connect(self._change_form)
         self.target.changed.connect(self._follow)
         self.browse.clicked.connect(self._browse)
@@ -117,9 +117,10 @@ class ExportDialog(QDialog):
         return "That is there already; choose another name." if Path(text).expanduser().exists() else ""
 
     def _browse(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Export into", str(Path(self.target.value()).parent))
-        if name:
-            self.target.show_value(str(Path(name) / Path(self.target.value() or self._name).name))
+        begin = Path(self.target.value()).parent
+        folder = choose_folder(self, "Export into", place=MODELS, begin=begin if begin.is_dir() else None)
+        if folder is not None:
+            self.target.show_value(str(folder / Path(self.target.value() or self._name).name))
 
     def _accept(self) -> None:
         self.wished.emit(self.wish)
@@ -156,8 +157,3 @@ class ExportDialog(QDialog):
         foot.addWidget(self.cancel)
         foot.addWidget(self.accept_button)
         column.addLayout(foot)
-
-
-def _documents() -> Path:
-    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    return Path(place) if place and Path(place).is_dir() else Path.home()

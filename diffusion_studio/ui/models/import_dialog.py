@@ -11,7 +11,6 @@ from PySide6.QtGui import QColor, QFont, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, open_file
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, tooltip
@@ -101,16 +101,14 @@ class ImportDialog(QDialog):
             self._take(self.path)
 
     def _choose_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Choose a model's folder")
-        if name:
-            self._take(Path(name))
+        folder = choose_folder(self, "Choose a model's folder", place=MODELS)
+        if folder is not None:
+            self._take(folder)
 
     def _choose_zip(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Choose a zip of a model", filter="Zip (*.zip);;Any file (*)"
-        )
-        if name:
-            self._take(Path(name))
+        path = open_file(self, "Choose a zip of a model", ("Zip (*.zip)", "All files (*)"), place=MODELS)
+        if path is not None:
+            self._take(path)
 
     def _take(self, path: Path) -> None:
         self.chosen.emit(path)

@@ -7,13 +7,13 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QProcess, QStandardPaths, Qt
+from PySide6.QtCore import QMimeData, QProcess, Qt
 from PySide6.QtGui import QDesktopServices, QDrag, QGuiApplication, QImage, QPixmap
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base import file_dialogs
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.file_dialogs import EXPORTS, choose_folder, save_file
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.look.texts import file_url, readable
 from diffusion_studio.ui.pictures.picture import to_image
@@ -21,8 +21,11 @@ from diffusion_studio.ui.pictures.picture import to_image
 if TYPE_CHECKING:
     import numpy as np
 
-FORMATS = {"PNG (*.png)": ".png", "JPEG (*.jpg *.jpeg)": ".jpg", "WebP (*.webp)": ".webp"}
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = {
+    "PNG (*.png)": (".png",),
+    "JPEG (*.jpg *.jpeg)": (".jpg", ".jpeg"),
+    "WebP (*.webp)": (".webp",),
+}
 DRAGGED = 96  # pixels of the picture under the pointer
 
 
@@ -53,23 +56,11 @@ def save_as(
 
 
 def ask_target(parent: QWidget, suggested: str) -> Path | None:
-    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    name, chosen = QFileDialog.getSaveFileName(
-        parent, "Save picture as", str(Path(pictures) / suggested), ";;".join(FORMATS)
-    )
-    if not name:
-        return None
-    target = Path(name)
-    return (
-        target
-        if target.suffix.lower() in SUFFIXES
-        else target.with_name(target.name + FORMATS.get(chosen, ".png"))
-    )
+    return save_file(parent, "Save image as", suggested, FORMATS)
 
 
 def ask_folder(parent: QWidget) -> Path | None:
-    name = QFileDialog.getExistingDirectory(parent, "Save the pictures in", file_dialogs.pictures())
-    return Path(name) if name else None
+    return choose_folder(parent, "Save the images in", place=EXPORTS)
 
 
 def reveal(path: Path) -> None:

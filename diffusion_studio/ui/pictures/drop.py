@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
 from PySide6.QtGui import QDropEvent, QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
-from diffusion_studio.ui.base import file_dialogs
+from diffusion_studio.ui.base.file_dialogs import open_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.pictures.canvas import Canvas
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-FILTER = f"Pictures ({' '.join(f'*{ending}' for ending in ENDINGS)});;All files (*)"
+FILTERS = (f"Images ({' '.join(f'*{ending}' for ending in ENDINGS)})", "All files (*)")
 
 
 class PictureDrop(QObject):
@@ -70,5 +70,4 @@ def to_array(image: QImage) -> np.ndarray:
 
 
 def ask_picture(parent: QWidget) -> Path | None:
-    name, _ = QFileDialog.getOpenFileName(parent, "Start from a picture", file_dialogs.pictures(), FILTER)
-    return Path(name) if name else None
+    return open_file(parent, "Start from an image", FILTERS)

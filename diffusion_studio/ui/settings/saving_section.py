@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import TOKENS, SavingSettings, file_name
 from diffusion_studio.storage.places import outputs_dir, usual_outputs_dir
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.file_dialogs import OUTPUTS, choose_folder
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.texts import readable
@@ -77,10 +78,9 @@ class SavingSection(QWidget):
         self.usual.setVisible(bool(saving.folder))
 
     def _choose(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Save finished pictures in", str(outputs_dir()))
-        if name:
-            folder = "" if Path(name) == usual_outputs_dir() else str(Path(name))
-            self.keep(folder=folder)
+        chosen = choose_folder(self, "Save finished images in", place=OUTPUTS, begin=outputs_dir())
+        if chosen is not None:
+            self.keep(folder="" if chosen == usual_outputs_dir() else str(chosen))
 
     def _lay_out(self) -> None:
         self.form.add_below("pattern", self._below_pattern())

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import resource
-from diffusion_studio.ui.base import file_dialogs
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.generate.running import hardware_words, time_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.choices import TrainingPanel
@@ -99,11 +99,9 @@ class TrainPage(DropPage):
     # --- the folder ---
 
     def choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(
-            self, "Choose a folder of pictures", file_dialogs.pictures()
-        )
-        if folder:
-            self.open_folder(Path(folder))
+        folder = choose_folder(self, "Choose a folder of images", place=TRAINING)
+        if folder is not None:
+            self.open_folder(folder)
 
     def open_folder(self, folder: Path) -> None:
         """Look through a folder, to learn from its pictures."""

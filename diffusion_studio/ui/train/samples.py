@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
-from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
-from diffusion_studio.ui.pictures.drop import FILTER
+from diffusion_studio.ui.pictures.drop import FILTERS
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.train.film import Sheet, list_sheets, read_sheet
 from diffusion_studio.ui.train.nearest import NearestView
@@ -179,10 +179,10 @@ class SamplesView(QWidget):
 
     def _choose(self) -> None:
         """Ask about a picture in a file."""
-        name, _ = QFileDialog.getOpenFileName(self, "Compare a picture", str(outputs_dir()), FILTER)
-        if name:
+        path = open_file(self, "Compare an image", FILTERS)
+        if path is not None:
             self._unselect()
-            self.nearest.ask(Path(name))
+            self.nearest.ask(path)
 
     def _unselect(self) -> None:
         self._asked = None

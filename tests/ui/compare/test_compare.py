@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QFileDialog
 
 from diffusion_studio import events
 from diffusion_studio.jobs import api as jobs
@@ -285,18 +284,18 @@ def test_keys_go_through_the_cells(page, qtbot):
 # Files
 
 
-def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, monkeypatch, window):
+def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, choose_file, window):
     choose(page, "sampler=ddim,heun", "steps=5,10")
     page.panel.seed.show_value(9)
     view = finish(page, qtbot)
     target = tmp_path / "sheet.png"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "cells"))
+    choose_file(target)
     with qtbot.waitSignal(window.studio.errands.idle, timeout=10_000):
         view.save_sheet.click()
     record = reading.read(target)
     assert record.settings.seed == 9 and not record.refused
     assert [axis["setting"] for axis in record.facts["compare"]] == ["sampler", "steps"]
+    choose_file(tmp_path / "cells")
     with qtbot.waitSignal(window.studio.errands.idle, timeout=10_000):
         view.save_cells.click()
     saved = [reading.read(path) for path in outputs.newest(tmp_path / "cells")]

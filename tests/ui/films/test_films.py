@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QFileDialog
 
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
@@ -35,9 +34,9 @@ def drawn(window, qtbot):
 
 
 @pytest.fixture
-def target(tmp_path, monkeypatch):
+def target(tmp_path, choose_file):
     path = tmp_path / "film.png"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    choose_file(path)
     return path
 
 
@@ -85,8 +84,8 @@ def test_the_chosen_picture_is_filmed_first(drawn):
     drawn.films.dialog.close()
 
 
-def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch, qtbot, window):
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("/nowhere/that/is/film.png", ""))
+def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch, qtbot, window, choose_file):
+    choose_file("/nowhere/that/is/film.png")
 
     def film(*_):
         raise UserError("There is no room.")
@@ -117,13 +116,11 @@ def test_closing_gives_the_film_up(dialog, target, monkeypatch, qtbot, window):
     qtbot.waitUntil(lambda: control.closed)
 
 
-def test_names_are_completed_with_the_ending_of_the_format(qtbot, qapp, monkeypatch, tmp_path):
+def test_names_are_completed_with_the_ending_of_the_format(qtbot, qapp, choose_file, tmp_path):
     for given, expected in (("a", "a.webp"), ("a.gif", "a.gif"), ("a.b", "a.b.webp")):
-        monkeypatch.setattr(
-            QFileDialog, "getSaveFileName", lambda *_, given=given: (str(tmp_path / given), "")
-        )
+        choose_file(tmp_path / given)
         assert ask_target(None, "", "x", ".webp") == tmp_path / expected
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    choose_file(None)
     assert ask_target(None, "", "x", ".webp") is None
     assert [size_words(size) for size in (200, 15_300, 2_340_000)] == ["1 KB", "15 KB", "2.3 MB"]
 

@@ -442,16 +442,14 @@ def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
     assert page.chosen.card.name == "ddpm-x" and page._import is None
 
 
-def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch):
+def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch, choose_file):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     page.ask_import()
     rest(window, qtbot)
     assert page._import.say.text().startswith("There is no model that draws in pixels in ")
     assert not page._import.accept_button.isEnabled()
     chosen = save(tmp_path / "chosen")
-    monkeypatch.setattr(
-        "diffusion_studio.ui.models.import_dialog.QFileDialog.getExistingDirectory", lambda *_: str(chosen)
-    )
+    choose_file(chosen)
     page._import.folder.click()
     rest(window, qtbot)
     assert page.chosen.card.name == "chosen"
@@ -462,7 +460,7 @@ def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch):
 
 @pytest.fixture
 def dialog(qtbot, page, window, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_dialog, "_documents", lambda: tmp_path)
+    monkeypatch.setattr(export_dialog, "last_place", lambda _: tmp_path)
     save(models_dir() / "mine")
     page.refresh("mine")
     rest(window, qtbot)

@@ -49,10 +49,8 @@ def test_a_name_is_shown_as_it_is_typed(section, qtbot):
     assert section.saving.pattern == "{model} {seed} of {steps}"
 
 
-def test_pictures_can_be_kept_elsewhere_and_back(section, window, qtbot, monkeypatch, tmp_path):
-    from PySide6.QtWidgets import QFileDialog
-
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "mine"))
+def test_pictures_can_be_kept_elsewhere_and_back(section, window, qtbot, choose_file, tmp_path):
+    choose_file(tmp_path / "mine")
     with qtbot.waitSignal(window.studio.outputs_moved):
         section.choose.click()
     assert outputs_dir() == tmp_path / "mine" and section.usual.isVisible()

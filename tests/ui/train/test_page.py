@@ -25,7 +25,6 @@ from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.look.theme import Theme
 from diffusion_studio.ui.train import outlook
 from diffusion_studio.ui.train import page as train_page
-from diffusion_studio.ui.train import samples as train_samples
 from diffusion_studio.ui.train.page import TrainPage
 from diffusion_studio.ui.train.records import find_interrupted, read_run
 from diffusion_studio.ui.train.tabs import NOISE, PICTURES, PROGRESS, RUNS
@@ -316,17 +315,15 @@ def test_a_click_beside_the_samples_puts_the_nearest_picture_away(ready, backend
     assert not view.nearest.isVisibleTo(ready)
 
 
-def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, monkeypatch):
+def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, choose_file):
     train(ready, qtbot)
     view, own = ready.progress.samples, folder / "cats" / "1.png"
-    monkeypatch.setattr(train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(own), ""))
+    choose_file(own)
     view.compare.click()
     pair = view.nearest
     qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
     assert not pair.name.text().startswith("1.png")  # of the others
-    monkeypatch.setattr(
-        train_samples.QFileDialog, "getOpenFileName", lambda *_: (str(folder / "dogs" / "torn.jpg"), "")
-    )
+    choose_file(folder / "dogs" / "torn.jpg")
     view.compare.click()
     qtbot.waitUntil(lambda: "torn.jpg" in pair.canvas.message.sentence)
     assert not pair.canvas.pictures and not pair.measure.text()

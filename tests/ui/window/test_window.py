@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QScrollArea, QStyle, QStyleOptionComboBox
+from PySide6.QtWidgets import QScrollArea, QStyle, QStyleOptionComboBox
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.jobs import api as jobs
@@ -209,14 +209,14 @@ def test_text_of_a_fault_is_never_taken_for_markup(window, draw, page, qtbot):
 
 
 def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
-    window, page, draw, qtbot, tmp_path, monkeypatch
+    window, page, draw, qtbot, tmp_path, choose_file
 ):
     draw.full_disk = True
     run(qtbot, page, seed=3, count=2)
     banner = window.interior.banner
     assert banner.sentence.text() == "2 pictures could not be saved. There is no room left."
     assert len(page.canvas.pictures) == 2
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "elsewhere"))
+    choose_file(tmp_path / "elsewhere")
     assert banner.action.text() == "Save elsewhere…"
     banner.action.click()
     qtbot.waitUntil(lambda: len(list((tmp_path / "elsewhere").rglob("*.png"))) == 2)
@@ -327,11 +327,11 @@ def test_pictures_written_by_others_appear_in_the_strip(page, draw, qtbot):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 def test_save_as_writes_the_format_of_the_ending_with_the_settings(
-    page, draw, qtbot, tmp_path, monkeypatch, suffix
+    page, draw, qtbot, tmp_path, choose_file, suffix
 ):
     run(qtbot, page, seed=7, count=2)
     target = tmp_path / f"picture{suffix}"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    choose_file(target)
     page.canvas.select(1)
     page.commands.save_as.trigger()
     qtbot.waitUntil(target.is_file)
@@ -345,11 +345,11 @@ def test_save_as_writes_the_format_of_the_ending_with_the_settings(
     assert reading.read(target).settings is None
 
 
-def test_save_as_of_a_whole_grid_writes_a_sheet(page, draw, qtbot, tmp_path, monkeypatch):
+def test_save_as_of_a_whole_grid_writes_a_sheet(page, draw, qtbot, tmp_path, choose_file):
     draw.size = 16
     run(qtbot, page, seed=7, count=4)
     target = tmp_path / "sheet"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), "PNG (*.png)"))
+    choose_file((target, "PNG (*.png)"))
     page.commands.save_as.trigger()
     written = tmp_path / "sheet.png"
     qtbot.waitUntil(written.is_file)
