@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.cli.output import plain, say, say_json, tell
+from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.errors import UserError
 
 Run = Callable[[argparse.Namespace, Stop], int]

@@ -12,9 +12,9 @@ from typing import Any
 
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.effects import unheeded
 from diffusion_studio.settings.film import FilmSettings

@@ -11,9 +11,9 @@ from typing import Any
 from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.commands.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 

@@ -26,12 +26,12 @@ from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
 from diffusion_studio.ui.generate.next_run import Before, GoingOn
 from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.pending import Pending
 from diffusion_studio.ui.generate.recent import RecentStrip
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.start.own_picture import OwnPicture
 from diffusion_studio.ui.generate.steering import Plan, Steering
 from diffusion_studio.ui.look.texts import readable
-from diffusion_studio.ui.pending import Pending
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
