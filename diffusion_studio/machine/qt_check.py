@@ -49,7 +49,8 @@ def check(kind: str = "") -> Verdict:
     if kind == "headless" and sys.platform != "linux":
         kind = "offscreen"
     environment = dict(os.environ, QT_QPA_PLATFORM="offscreen") if kind == "offscreen" else dict(os.environ)
-    command = [sys.executable, "-c", TRY[kind], str(_x11_plugin())]
+    # isolated: a module in the folder the user happens to be in, or on PYTHONPATH, is not run
+    command = [sys.executable, "-I", "-c", TRY[kind], str(_x11_plugin())]
     try:
         child = subprocess.run(
             command, env=environment, capture_output=True, text=True, errors="replace", timeout=120
