@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diffusion_studio.pictures.foreign_settings.a1111 import write_parameters
+from diffusion_studio.pictures.foreign_settings.comfyui import NAMED
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.metadata import MOST_BYTES, SOFTWARE, block, parameters_line
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts
@@ -53,15 +54,15 @@ def carry_foreign(kind: str, texts: PictureTexts, said: ForeignSettings) -> dict
     """The same of another program's texts as they are; where a JPEG has no room for them, what was understood."""
     from PIL.PngImagePlugin import PngInfo
 
-    items = {name: text for name, text in texts.items.items() if name not in ("C2PA", "MakerNote")}
+    items = dict(_as_chunk(*item) for item in texts.items.items() if item[0] not in ("C2PA", "MakerNote"))
     if kind == "PNG":
         info = PngInfo()
         for name, text in items.items():
-            info.add_text("XML:com.adobe.xmp" if name == "XMP" else _keyword(name), text)
+            info.add_text("XML:com.adobe.xmp" if name == "XMP" else name, text)
         return {"pnginfo": info}
     items.pop("XMP", None)
-    only = next(iter(items.values()), "") if len(items) == 1 or "UserComment" in items else ""
-    comment = items.get("UserComment", only) or json.dumps(items, ensure_ascii=False)
+    together = json.dumps(items, ensure_ascii=False)
+    comment = items[LINE] if LINE in items and not {"prompt", "workflow"} & items.keys() else together
     data = b"UNICODE\0" + comment.encode("utf-16-be", "replace")
     if kind == "JPEG" and len(data) > MOST_EXIF:
         summary = write_parameters(said)[: MOST_EXIF // 4]
@@ -69,9 +70,12 @@ def carry_foreign(kind: str, texts: PictureTexts, said: ForeignSettings) -> dict
     return {"exif": _exif(said.program or SOFTWARE, data, b"")}
 
 
-def _keyword(name: str) -> str:
-    """A PNG's keyword for a text of EXIF: the one programs look for."""
-    return {"UserComment": LINE, "ImageDescription": "Description"}.get(name, name)
+def _as_chunk(name: str, text: str) -> tuple[str, str]:
+    """A text of EXIF under the keyword that programs look for in a PNG."""
+    named = NAMED.match(text) if name in ("Make", "Model", "ImageDescription") else None
+    if named is not None:
+        return named[1].lower(), text[named.end() :]
+    return {"UserComment": LINE, "ImageDescription": "Description"}.get(name, name), text
 
 
 def own_texts(texts: PictureTexts) -> tuple[str | None, str | None]:

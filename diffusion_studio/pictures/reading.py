@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.foreign_settings.registry import read_foreign
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts, read_texts
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, UnsuitableFile, open_foreign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +76,16 @@ def read(path: Path) -> Record:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what the picture holds; the limits here are our own
-            with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=FORMATS) as image:
-                return _record(path, image)
+            try:
+                with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=FORMATS) as image:
+                    return _record(path, image)
+            except (UserError, UnsuitableFile, FileNotFoundError, Image.DecompressionBombError):
+                raise
+            except Exception:  # perhaps what it says, and not its pixels, is what the decoder stumbles over
+                record = _read_apart(path)
+                if record is None:
+                    raise
+                return record
     except UserError:
         raise
     except UnidentifiedImageError:
@@ -91,13 +100,34 @@ def read(path: Path) -> Record:
         ) from None
 
 
+def _read_apart(path: Path) -> Record | None:
+    """The same with nothing but the pixels given to the decoder; None where that is no picture either."""
+    from PIL import Image
+
+    from diffusion_studio.pictures.contents import Refused
+    from diffusion_studio.pictures.decoding import TAKEN_APART
+    from diffusion_studio.pictures.file_kinds import HEAD, kind_of
+
+    try:
+        with open_foreign(path, LARGEST_PICTURE) as file:
+            kind = kind_of(file.read(HEAD))
+            if kind not in TAKEN_APART:
+                return None
+            found = TAKEN_APART[kind](file)
+            found.stream.seek(0)
+            with Image.open(found.stream, formats=(kind,)) as image:
+                return _record(path, image, found.orientation)
+    except (Refused, OSError, SyntaxError, ValueError):
+        return None
+
+
 def _too_large(path: Path) -> str:
     from diffusion_studio.pictures.decoding import MOST_PIXELS
 
     return f"{path} unpacks to more than {MOST_PIXELS // 10**6} million pixels, which are too many."
 
 
-def _record(path: Path, image: Image) -> Record:
+def _record(path: Path, image: Image, orientation: int | None = None) -> Record:
     from diffusion_studio.pictures.decoding import MOST_PIXELS
 
     width, height, format = image.width, image.height, str(image.format)
@@ -106,7 +136,9 @@ def _record(path: Path, image: Image) -> Record:
     refused: list[str] = []
     said = PictureTexts()
     try:
-        if (format != "PNG" or "exif" in image.info) and image.getexif().get(0x0112) in TURNED:
+        if orientation is None and (format != "PNG" or "exif" in image.info):
+            orientation = image.getexif().get(0x0112)
+        if orientation in TURNED:
             width, height = height, width
     except Exception as error:  # hostile EXIF raises anything
         refused.append(f"Its metadata is damaged ({type(error).__name__}).")
@@ -135,7 +167,7 @@ def _record(path: Path, image: Image) -> Record:
 
 
 def _texts(path: Path, image: Image) -> PictureTexts:
-    """What the file says, and where that is nothing, what is hidden in its pixels."""
+    """What the file says, and where that is nothing, what is hidden in its pixels, where those can be read."""
     with open_foreign(path, LARGEST_PICTURE) as file:
         said = read_texts(file)
     lossless = image.format == "PNG" or (image.format == "WEBP" and _is_lossless(path))
@@ -145,9 +177,8 @@ def _texts(path: Path, image: Image) -> PictureTexts:
             return said
         import numpy as np
 
-        hidden = stealth.hidden_text(np.asarray(image))
-        if hidden:
-            stealth.add_hidden(said, hidden)
+        with suppress(OSError, SyntaxError, ValueError, MemoryError):  # pixels that are damaged
+            stealth.add_hidden(said, stealth.hidden_text(np.asarray(image)))
     return said
 
 

@@ -91,13 +91,14 @@ SAVE_MANY = """
 import sys
 from pathlib import Path
 import numpy as np
-from diffusion_studio import outputs
+from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-print("ready", flush=True)
 for k in range(count):
     outputs.save(pixels, GenerationSettings(seed=1), facts={}, folder=folder)
+    if k == 0:
+        print("ready", flush=True)
 """
 
 
@@ -352,8 +353,8 @@ def test_decompression_bombs_are_refused_before_anything_is_unpacked(tmp_path):
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + header + text + chunk(b"IDAT", zlib.compress(b"\0" * 4)) + chunk(b"IEND", b"")
     )
-    with pytest.raises(UserError):
-        reading.read(path)
+    record = reading.read(path)  # the pixels are sound, so what is beside them refuses nothing
+    assert record.size == (1, 1) and len(record.raw) <= 65_536
 
 
 @pytest.mark.parametrize(("suffix", "count"), [(".png", 1000), (".jpg", 100), (".webp", 100)])

@@ -9,6 +9,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from diffusion_studio.pictures.foreign_settings.foreign import load
 from diffusion_studio.pictures.texts.text_chunks import MOST_TEXT, PictureTexts
 
 if TYPE_CHECKING:
@@ -38,12 +39,11 @@ def hidden_text(pixels: np.ndarray) -> str | None:
     return None
 
 
-def add_hidden(texts: PictureTexts, said: str) -> None:
+def add_hidden(texts: PictureTexts, said: str | None) -> None:
     """Put a hidden text among the others, each part under its name: JSON with names, or a line of parameters."""
-    try:
-        value = json.loads(said)
-    except (ValueError, RecursionError):
-        value = None
+    if said is None:
+        return
+    value = load(said)
     if not isinstance(value, dict):
         texts.add("parameters", said)
         return
