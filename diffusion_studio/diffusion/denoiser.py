@@ -5,6 +5,7 @@ The only face a sampler sees of a network (Karras et al. 2022, EDM, sec. 5, for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -23,9 +24,10 @@ class Denoiser:
     labels: (N,) rows of the class table; with `guidance` other than 1, `null_class` is the row that means no class, and the
     two predictions come from one batch of 2N (Ho & Salimans 2022, eq. 6, where guidance is w + 1). 0: as if there were no class.
     clipping: "range" keeps x̂_0 in [-clip_range, clip_range], as models of pixels need at every step; "dynamic" as
-    `threshold_dynamically`; "none".
+    `threshold_dynamically` with `threshold`, its quantile and the largest threshold; "none".
     rows: which rows of how many these states take in the network's batch, for the last bits of its answer depend on that; the
     others are filled with a copy. None, or as many as there are: the batch as it is.
+    told: what the network is told for a timestep between two whole ones, such as `round`; None: just that.
     x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep told to the network is
     the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
     """
@@ -38,10 +40,12 @@ class Denoiser:
         prediction: str = "epsilon",
         clipping: str = "range",
         clip_range: float = 1.0,
+        threshold: tuple[float, float] = (0.995, math.inf),
         labels: Tensor | None = None,
         guidance: float = 1.0,
         null_class: int | None = None,
         rows: tuple[Sequence[int], int] | None = None,
+        told: Callable[[float], float] | None = None,
     ) -> None:
         if prediction not in TO_CLEAN:
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
@@ -51,18 +55,21 @@ class Denoiser:
             raise ValueError("Guidance needs a model trained with dropped labels (a null class).")
         self.network, self.schedule = network, schedule
         self.to_clean = TO_CLEAN[prediction]
-        self.clipping, self.clip_range = clipping, clip_range
+        self.clipping, self.clip_range, self.threshold = clipping, clip_range, threshold
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
-        self.rows = rows
+        self.rows, self.told = rows, told
         self._source: Tensor | None = None  # for each row of the network's batch, the state that stands in it
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         # sqrt(alpha_bar): back to the variance-preserving state the network was trained on
         scale = (1 + sigma**2) ** -0.5
-        denoised = self.to_clean(x, sigma, self.predict(x * scale, self.schedule.timestep(sigma)))
+        timestep = self.schedule.timestep(sigma)
+        if self.told is not None:
+            timestep = float(self.told(timestep))
+        denoised = self.to_clean(x, sigma, self.predict(x * scale, timestep))
         if self.clipping == "range":
             return denoised.clamp(-self.clip_range, self.clip_range)
-        return threshold_dynamically(denoised) if self.clipping == "dynamic" else denoised
+        return threshold_dynamically(denoised, *self.threshold) if self.clipping == "dynamic" else denoised
 
     def predict(self, x_t: Tensor, timestep: float) -> Tensor:
         """The network's own answer for the variance-preserving state x_t, guided where asked."""
@@ -110,10 +117,10 @@ TO_CLEAN: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
 }
 
 
-def threshold_dynamically(denoised: Tensor, quantile: float = 0.995) -> Tensor:
-    """Clip each picture at its own quantile s >= 1 of |x̂_0| and divide by s (Saharia et al. 2022, Imagen, sec. 2.3)."""
+def threshold_dynamically(denoised: Tensor, quantile: float = 0.995, largest: float = math.inf) -> Tensor:
+    """Clip each picture at its own quantile s of |x̂_0|, from 1 to `largest`, and divide by s (Saharia et al. 2022, sec. 2.3)."""
     # quantile knows no half precision
     precise = denoised if denoised.dtype == torch.float64 else denoised.float()
-    magnitude = precise.abs().flatten(1).quantile(quantile, dim=1).clamp(min=1)
+    magnitude = precise.abs().flatten(1).quantile(quantile, dim=1).clamp(1, largest)
     s = magnitude.to(denoised.dtype)[:, None, None, None]
     return denoised.clamp(-s, s) / s

@@ -61,17 +61,30 @@ def ddpm(
 
 
 def ddim(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None, eta: float = 0.0
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    eta: float = 0.0,
+    ending: float = 0.0,
 ) -> Iterator[Step]:
-    """Song et al. 2021 (DDIM), eq. 12 and 16: eta 0 deterministic (Euler's method), eta 1 as random as DDPM."""
+    """Song et al. 2021 (DDIM), eq. 12 and 16: eta 0 deterministic (Euler's method), eta 1 as random as DDPM.
+
+    `ending`: the noise level that the last step leads to in place of 0, for models whose configuration asks for it; the
+    picture is the variance-preserving state there, with that little noise in it.
+    """
     total = len(sigmas) - 1
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         denoised = denoise(x, sigma)
         yield Step(index, total, sigma, x, denoised)
-        down, up = split_noise(sigma, following, eta)
+        down, up = split_noise(sigma, following or min(ending, sigma), eta)
         x = denoised + down / sigma * (x - denoised)
         if up > 0:
             x = x + up * noise()
+        if following == 0 < ending:
+            x = x * (1 + ending**2) ** -0.5
     yield Step(total, total, 0.0, x, x)
 
 

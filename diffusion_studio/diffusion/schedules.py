@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from diffusion_studio.diffusion.scheduler_config import scheduler_class, value
+
 # Stands for 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
 SMALLEST_ALPHA_BAR = 1e-20
 # Twice EDM's 80, so that the linear DDPM schedule (157) stays whole and cosine (20,000) does not.
@@ -86,9 +88,9 @@ class NoiseSchedule:
     @staticmethod
     def from_config(config: Mapping[str, Any]) -> NoiseSchedule:
         """The schedule a diffusers scheduler_config.json describes. Raises ValueError for a beta_schedule nobody knows."""
-        count = int(config.get("num_train_timesteps", 1000))
-        start, end = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
-        kind = config.get("beta_schedule", "linear")
+        count = int(value(config, "num_train_timesteps", 1000))
+        start, end = float(value(config, "beta_start", 1e-4)), float(value(config, "beta_end", 0.02))
+        kind = value(config, "beta_schedule", "linear")
         if config.get("trained_betas") is not None:
             betas = np.asarray(config["trained_betas"], dtype=np.float64)
         elif kind in BETAS:
@@ -96,7 +98,7 @@ class NoiseSchedule:
         else:
             raise ValueError(f"beta_schedule “{kind}” is not known; known are: {', '.join(BETAS)}.")
         schedule = NoiseSchedule.from_betas(betas, dict(config))
-        return rescale_zero_terminal_snr(schedule) if config.get("rescale_betas_zero_snr") else schedule
+        return rescale_zero_terminal_snr(schedule) if value(config, "rescale_betas_zero_snr") else schedule
 
 
 def add_noise(clean: Any, noise: Any, alpha_bar: Any) -> Any:
@@ -187,17 +189,26 @@ def trailing(schedule: NoiseSchedule, n: int) -> list[float]:
 def leading(schedule: NoiseSchedule, n: int) -> list[float]:
     """Multiples of T // n from 0 up: stops short of pure noise, as DDIM's first code did (Lin et al. 2024, table 2).
 
-    The config's `steps_offset` moves all of them up, as far as T - 1 allows.
+    The config's `steps_offset` moves all of them up, as far as T - 1 allows. Multiples of T // (n + 1) from the first for the
+    schedulers of diffusers that are multistep solvers, which leave 0 out.
     """
-    stride = len(schedule) // n or (len(schedule) - 1) / n
-    timesteps = np.arange(n)[::-1] * stride
-    offset = int(schedule.config.get("steps_offset", 0) or 0)
+    first = int(_levels_of(schedule) == "open")
+    stride = len(schedule) // (n + first) or (len(schedule) - 1) / (n + first)
+    timesteps = np.arange(first, n + first)[::-1] * stride
+    offset = int(value(schedule.config, "steps_offset", 0))
     return _levels(schedule, timesteps + min(max(offset, 0), len(schedule) - 1 - timesteps[0]))
 
 
 def linspace(schedule: NoiseSchedule, n: int) -> list[float]:
-    """Evenly from T - 1 to 0, both visited (Lin et al. 2024, table 2); one step starts at T - 1."""
+    """Evenly from T - 1 to 0, both visited (Lin et al. 2024, table 2); one step starts at T - 1.
+
+    As the model's scheduler in diffusers has it: multistep solvers leave 0 out, Euler's and its kin do not round.
+    """
     last = len(schedule) - 1
+    if _levels_of(schedule) == "open":
+        return _levels(schedule, np.linspace(0, last, n + 1)[:0:-1])
+    if _levels_of(schedule) == "fractional":
+        return _sigmas_at(schedule, np.linspace(last, 0, n))
     return _levels(schedule, np.linspace(0, last, n)[::-1] if n > 1 else np.array([last]))
 
 
@@ -208,19 +219,19 @@ def quadratic(schedule: NoiseSchedule, n: int) -> list[float]:
 
 def karras(schedule: NoiseSchedule, n: int, rho: float = 7.0) -> list[float]:
     """sigma^(1/rho) falls evenly (Karras et al. 2022, EDM, eq. 5) from at most `KARRAS_SIGMA_MAX`."""
-    low, high = _sigma_range(schedule)
+    low, high = _sigma_range(schedule, n)
     return _ending_in_0(np.linspace(high ** (1 / rho), low ** (1 / rho), n) ** rho)
 
 
 def exponential(schedule: NoiseSchedule, n: int) -> list[float]:
     """log sigma falls evenly (Crowson, k-diffusion) from at most `KARRAS_SIGMA_MAX`."""
-    low, high = _sigma_range(schedule)
+    low, high = _sigma_range(schedule, n)
     return _ending_in_0(np.exp(np.linspace(np.log(high), np.log(low), n)))
 
 
 def beta(schedule: NoiseSchedule, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
     """sigma at quantiles of a Beta(a, b) distribution, dense at both ends (Lee et al. 2024; in sigma, as diffusers has it)."""
-    low, high = _sigma_range(schedule)
+    low, high = _sigma_range(schedule, n)
     return _ending_in_0(low + beta_quantile(1 - np.linspace(0, 1, n), a, b) * (high - low))
 
 
@@ -256,8 +267,17 @@ def _ending_in_0(levels: np.ndarray) -> list[float]:
     return [*levels.tolist(), 0.0]  # plain floats: numpy's would turn a float32 array they meet into float64
 
 
-def _sigma_range(schedule: NoiseSchedule) -> tuple[float, float]:
+def _levels_of(schedule: NoiseSchedule) -> str:
+    """How the model's scheduler in diffusers turns timesteps into noise levels."""
+    return scheduler_class(schedule.config).levels
+
+
+def _sigma_range(schedule: NoiseSchedule, n: int) -> tuple[float, float]:
+    """From the schedule's least to its greatest level; Euler's and its kin begin and end where their n timesteps do."""
     low, high = float(schedule.sigma[0]), float(schedule.sigma[-1])
+    if _levels_of(schedule) == "fractional" and n > 1:
+        between = SPACINGS[value(schedule.config, "timestep_spacing", "linspace")](schedule, n)
+        low, high = between[-2], between[0]
     return low, min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
 
 

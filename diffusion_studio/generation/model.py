@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.schedules import NoiseSchedule
@@ -128,20 +129,23 @@ class UNetModel:
         return Denoiser(
             self.finite,
             self.checkpoint.schedule,
-            prediction=str(config.get("prediction_type", "epsilon")),
+            prediction=str(config.get("prediction_type") or "epsilon"),
             clipping=settings.clipping,
-            clip_range=float(config.get("clip_sample_range", 1.0) or 1.0),
+            clip_range=scheduler_config.clip_range(config),
+            threshold=scheduler_config.threshold(config),
             labels=labels,
             guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
             null_class=self.card.null_class,
             rows=batch_rows.places(settings, pictures),
+            told=scheduler_config.told(config, settings.spacing),
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
-        large = str(self.checkpoint.schedule.config.get("variance_type", "")).startswith("fixed_large")
+        config = self.schedule.config
+        ending = float(self.schedule.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
         by_sampler: dict[str, dict[str, Any]] = {
-            "ddim": {"eta": settings.eta},
-            "ddpm": {"large_variance": large},
+            "ddim": {"eta": settings.eta, "ending": ending},
+            "ddpm": {"large_variance": scheduler_config.large_variance(config)},
             "heun": {"churn": settings.churn},
         }
         return by_sampler.get(settings.sampler, {})

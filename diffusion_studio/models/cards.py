@@ -6,12 +6,12 @@ how it was trained) and `samples.png`. Folders without a card are described from
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.diffusion.names import PREDICTIONS
+from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.models.recognise import explain, explain_class, is_latent
@@ -26,11 +26,16 @@ CARD, SAMPLES = "card.json", "samples.png"
 LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
 STARTER = "pixel-avatars-32"
 USUAL_SIZE = 32  # where a configuration names none
-# What draws best with a model that says nothing itself. One that predicts epsilon needs the many noisy steps.
+# What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
 # The settings a model may recommend: the others are the picture's or the machine's.
 RECOMMENDED = ("sampler", "steps", "spacing", "guidance", "eta", "churn", "clipping")
-VARIANCES = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
+# Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
+OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
+NO_SCHEDULE = (
+    "There is no scheduler_config.json: a linear noise schedule of 1,000 timesteps and the prediction of noise (epsilon) "
+    "are assumed."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,9 @@ class ModelCard:
     starter: bool = False
     network: UNetConfig = field(default_factory=UNetConfig)
     changed: bool = False  # what it recommends is the user's own choice
+    remarks: tuple[
+        str, ...
+    ] = ()  # a sentence for each thing that was assumed, or is drawn otherwise than its files say
 
     @property
     def samples(self) -> Path | None:
@@ -79,11 +87,31 @@ class ModelCard:
             - (frozenset() if self.null_class is not None else {"guidance"})
         )
 
-    def defaults(self) -> GenerationSettings:
-        """The settings to start from with this model: its recommendations over the general defaults."""
-        recommended = self.recommended or BY_PREDICTION.get(self.prediction, {})
-        settings, _ = from_dict(GenerationSettings, {**recommended, "model": self.name})
+    def defaults(self, chosen: Collection[str] = ()) -> GenerationSettings:
+        """The settings to start from with this model: what its card recommends, else what its configuration says.
+
+        `chosen`: the settings that are chosen by hand. Where the sampler is, what goes with the model's own is left out.
+        """
+        recipe = {**self.said(), **(self.recommended or self.recipe())}
+        if "sampler" in chosen and "sampler" in recipe:
+            recipe = {name: value for name, value in recipe.items() if name not in OF_THE_SAMPLER}
+        settings, _ = from_dict(GenerationSettings, {**recipe, "model": self.name})
         return settings
+
+    def said(self) -> dict[str, Any]:
+        """What scheduler_config.json says of every sampler: the spacing and the clipping."""
+        if "_class_name" not in self.schedule:
+            return {}
+        return {
+            "spacing": scheduler_config.spacing(self.schedule),
+            "clipping": scheduler_config.clipping(self.schedule),
+        }
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The sampler that scheduler_config.json names, with its steps."""
+        if "_class_name" not in self.schedule:
+            return BY_PREDICTION.get(self.prediction, {})
+        return scheduler_config.recipe(self.schedule)
 
 
 _cards: Readings[ModelCard | None] = Readings()  # of each model's folder; None: it cannot be read
@@ -214,30 +242,15 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
 
 
 def read_schedule_config(folder: Path) -> dict[str, Any]:
-    """scheduler_config.json with its types and words checked; DDPM's own where there is none."""
+    """scheduler_config.json with its class, types and words checked; DDPM's own where there is none."""
     path = schedule_file(folder)
     if not path.is_file():
         return {"num_train_timesteps": 1000, "beta_schedule": "linear", "prediction_type": "epsilon"}
     values = read_small_json(path, within=folder)
-    for name, (least, most) in {"num_train_timesteps": (2, 100_000), "steps_offset": (0, 1000)}.items():
-        value = values.get(name, least)
-        if type(value) is not int or not least <= value <= most:
-            raise UserError(
-                f"{path}: {name} must be a whole number from {least} to {most}, not {str(value)[:40]}."
-            )
-    for name in ("beta_start", "beta_end", "clip_sample_range"):
-        value = values.get(name, 1.0)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e6:
-            raise UserError(f"{path}: {name} must be a number above 0, not {str(value)[:40]}.")
-    betas = values.get("trained_betas")
-    if betas is not None and not (isinstance(betas, list) and all(type(b) in (int, float) for b in betas)):
-        raise UserError(f"{path}: trained_betas must be a list of numbers.")
-    for name, allowed in (("prediction_type", tuple(PREDICTIONS)), ("variance_type", VARIANCES)):
-        value = values.get(name, allowed[0])
-        if value not in allowed:
-            raise UserError(
-                f"{path}: {name} {str(value)[:40]!r} is not supported; allowed: {', '.join(allowed)}."
-            )
+    try:
+        scheduler_config.check_config(values)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     return values
 
 
@@ -262,7 +275,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         class_count=count,
         null_class=null_class,
         parameters=_as(int, card.get("parameters"), 0),
-        prediction=str(schedule.get("prediction_type", "epsilon")),
+        prediction=str(schedule.get("prediction_type") or "epsilon"),
         schedule=schedule,
         recommended=notes or _as(dict, card.get("recommended"), {}),
         description=_text(card.get("description"), 2000),
@@ -273,7 +286,17 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         network=config,
         changed=bool(notes)
         or card.get("recommended_at_first", card.get("recommended")) != card.get("recommended"),
+        remarks=tuple(_remarks(folder, schedule, card.get("remarks"))),
     )
+
+
+def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[str]:
+    """Those from its import, and what its configuration leaves open."""
+    yield from (_text(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
+    if schedule_file(folder).is_file():
+        yield from scheduler_config.remarks(schedule)
+    else:
+        yield NO_SCHEDULE
 
 
 def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtyp
         dtype=DTYPES[dtype],
         samples=card.sample_sheet() or None,
         texts={"README.md": export_readme.for_diffusers(card, folder.name)},
+        index=_json(card, "model_index.json"),
     )
 
 
@@ -90,7 +91,7 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
         difference = onnx.write_onnx(checkpoint.network, stage / ONNX_FILE, dtype)
         numbers = {
             "prediction_type": card.prediction,
-            "clip_sample_range": schedule.config.get("clip_sample_range", 1.0),
+            "clip_sample_range": schedule.config.get("clip_sample_range") or 1.0,
             "alpha_bar": [float(f"{share:.{KEPT}g}") for share in schedule.alpha_bar],
         }
         for name, value in {
@@ -115,10 +116,15 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
 
 def _facts(card: ModelCard) -> dict[str, Any]:
     """The card that travels along, with what the user recommends of a starter."""
-    own = cards.read_small_json(card.path / CARD, within=card.path) if (card.path / CARD).is_file() else {}
+    own = _json(card, CARD)
     recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
     own.pop("recommended_at_first", None)
     return {"title": card.title, "parameters": card.parameters, **own, **recommended}
+
+
+def _json(card: ModelCard, name: str) -> dict[str, Any]:
+    path = card.path / name
+    return cards.read_small_json(path, within=card.path) if path.is_file() else {}
 
 
 def _zip(folder: Path, file: Any) -> None:

@@ -21,6 +21,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES
 from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
@@ -45,10 +46,7 @@ OTHER_NAMES = (  # by content, whatever the suffix: a pickle among them is refus
     "pytorch_model.bin",
 )
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-SCHEDULER_KEYS = (
-    "beta_start beta_end beta_schedule num_train_timesteps variance_type clip_sample clip_sample_range thresholding "
-    "timestep_spacing steps_offset rescale_betas_zero_snr trained_betas dynamic_thresholding_ratio sample_max_value"
-).split()
+SCHEDULER_KEYS = sorted(ALWAYS | CLASSES["DDPMScheduler"].keys)
 
 
 @dataclass(frozen=True)
@@ -202,10 +200,12 @@ def write_model(
     dtype: torch.dtype = torch.float32,
     samples: bytes | None = None,
     texts: Mapping[str, str] | None = None,
+    index: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a folder that `DDPMPipeline.from_pretrained` opens, whole or not at all.
 
-    `samples`: a PNG sheet; `texts`: further files by name, such as README.md. Replaces a folder of that name.
+    `samples`: a PNG sheet; `texts`: further files by name, such as README.md; `index`: the model_index.json it came with.
+    Replaces a folder of that name.
     """
     state = {
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()
@@ -214,10 +214,11 @@ def write_model(
     if broken is not None:
         raise UserError(f"{folder} was not written: weight {broken} is not finite as {str(dtype)[6:]}.")
     weights = save_tensors(state, metadata=_model_spec(card, network, prediction))
+    scheduler = scheduler_config(schedule, prediction)
     files = {
-        "model_index.json": _model_index(),
+        "model_index.json": _model_index(scheduler["_class_name"], index or {}),
         "unet/config.json": network.config.to_dict(),
-        "scheduler/scheduler_config.json": scheduler_config(schedule, prediction),
+        "scheduler/scheduler_config.json": scheduler,
         CARD: {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()},
     }
     with stage_folder(folder) as stage:
@@ -234,7 +235,9 @@ def write_model(
 
 
 def scheduler_config(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]:
-    """The schedule's own words, and ours where it has none."""
+    """The schedule's own words, all of them where they name a class of scheduler, and ours where it has none."""
+    if "_class_name" in schedule.config:
+        return {**schedule.config, "prediction_type": prediction}
     own = {key: value for key, value in schedule.config.items() if key in SCHEDULER_KEYS}
     ours = {
         "clip_sample": True,
@@ -251,11 +254,13 @@ def scheduler_config(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]
     }
 
 
-def _model_index() -> dict[str, Any]:
+def _model_index(scheduler: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """With what a model's own file said beside the parts that are written."""
     return {
         "_class_name": "DDPMPipeline",
         "_diffusers_version": "0.42.0",
-        "scheduler": ["diffusers", "DDPMScheduler"],
+        **known,
+        "scheduler": ["diffusers", scheduler],
         "unet": ["diffusers", "UNet2DModel"],
     }
 

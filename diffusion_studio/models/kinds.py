@@ -13,6 +13,7 @@ PIXELS = "diffusion_studio.generation.model:UNetModel"
 KINDS = {
     "DDPMPipeline": PIXELS,
     "DDIMPipeline": PIXELS,
+    "PNDMPipeline": PIXELS,
     "UNet2DModel": PIXELS,
 }
 

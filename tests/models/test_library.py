@@ -87,7 +87,7 @@ def test_what_diffusers_saved_comes_in_and_goes_out_unchanged(tmp_path, name):
     again = diffusers().DDPMPipeline.from_pretrained(tmp_path / "back", low_cpu_mem_usage=False)
     before, after = pipeline.unet.state_dict(), again.unet.state_dict()
     assert set(before) == set(after) and all(torch.equal(before[key], after[key]) for key in before)
-    assert again.scheduler.config.variance_type == "fixed_large" and card.defaults().sampler == "ddim"
+    assert again.scheduler.config.variance_type == "fixed_large" and card.defaults().sampler == "ddpm"
 
 
 @pytest.mark.parametrize("inside", ["faces/", "", "a/b/"])

@@ -1,0 +1,340 @@
+"""What a diffusers scheduler_config.json says of a model: whether its class can be opened, and the settings it stands for.
+
+Its class decides which of its keys count and what is meant where one is missing; keys of other classes, which diffusers
+ignores, are ignored here too. Nothing the file says is replaced by a default in silence: it is done, refused, or remarked on.
+No torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from diffusion_studio.diffusion.names import PREDICTIONS, SAMPLERS
+
+Config = Mapping[str, Any]
+
+VARIANCES = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
+TIMESTEP_SPACINGS = ("leading", "trailing", "linspace")
+SIGMA_SPACINGS = {
+    "use_karras_sigmas": "karras",
+    "use_exponential_sigmas": "exponential",
+    "use_beta_sigmas": "beta",
+}
+CLIPS = frozenset({"clip_sample", "clip_sample_range"})
+THRESHOLDS = frozenset({"thresholding", "dynamic_thresholding_ratio", "sample_max_value"})
+SPACES = frozenset({"timestep_spacing", "steps_offset"})
+SHAPES = frozenset(SIGMA_SPACINGS)
+FLOWS = frozenset({"use_flow_sigmas", "use_dynamic_shifting"})
+ZERO_SNR = frozenset({"rescale_betas_zero_snr"})
+ALWAYS = frozenset(
+    "num_train_timesteps beta_start beta_end beta_schedule trained_betas prediction_type".split()
+)
+SMALL = {"beta_start": 0.00085, "beta_end": 0.012}
+ZEROED = {"final_sigmas_type": "zero"}
+LOWERED = {"lower_order_final": True, "solver_order": 2}
+UNCLIPPED = {"lambda_min_clipped": -math.inf}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerClass:
+    """A class of diffusers' schedulers that works on alpha_bar and whole timesteps."""
+
+    sampler: str  # ours that walks as it does, or is nearest
+    steps: int = 50
+    eta: float = 0.0
+    keys: frozenset[str] = SPACES  # it knows besides those all of them know
+    defaults: Config = field(default_factory=dict)  # where they are not DDPM's
+    exact: Config | None = field(
+        default_factory=dict
+    )  # sampling keys with which `sampler` is its own; None: never
+    spacing: str = ""  # whatever the file says
+    levels: str = "whole"  # "open": n + 1 timesteps of which 0 is left out; "fractional": not rounded, Karras between them
+
+
+_DDPM = SchedulerClass(sampler="ddpm", keys=SPACES | CLIPS | THRESHOLDS | ZERO_SNR | {"variance_type"})
+_DDIM = SchedulerClass(sampler="ddim", keys=SPACES | CLIPS | THRESHOLDS | ZERO_SNR | {"set_alpha_to_one"})
+_LINSPACE = {"timestep_spacing": "linspace"}
+_MULTISTEP: dict[str, Any] = {
+    "sampler": "dpmpp_2m",
+    "steps": 20,
+    "keys": SPACES | THRESHOLDS | SHAPES | FLOWS | ZERO_SNR | {"variance_type"},
+    "defaults": _LINSPACE,
+    "levels": "open",
+}
+_EULER: dict[str, Any] = {
+    "keys": SPACES | SHAPES | ZERO_SNR | {"timestep_type", "sigma_min", "sigma_max"},
+    "defaults": _LINSPACE,
+    "levels": "fractional",
+}
+_KARRAS: dict[str, Any] = {
+    "keys": SPACES | SHAPES,
+    "defaults": {**_LINSPACE, **SMALL},
+    "levels": "fractional",
+    "steps": 20,
+}
+_DISTILLED: dict[str, Any] = {
+    "steps": 4,
+    "keys": SPACES | CLIPS | THRESHOLDS | ZERO_SNR,
+    "defaults": {**SMALL, "beta_schedule": "scaled_linear", "clip_sample": False},
+    "spacing": "trailing",
+    "exact": None,
+}
+CLASSES: Mapping[str, SchedulerClass] = {
+    "DDPMScheduler": _DDPM,
+    "DDPMParallelScheduler": _DDPM,
+    "DDIMScheduler": _DDIM,
+    "DDIMParallelScheduler": _DDIM,
+    "DDIMInverseScheduler": SchedulerClass(sampler="ddim", keys=_DDIM.keys - THRESHOLDS, exact=None),
+    "RePaintScheduler": SchedulerClass(sampler="ddpm", keys=frozenset({"clip_sample"}), exact=None),
+    "PNDMScheduler": SchedulerClass(sampler="dpmpp_2m", exact=None),
+    "DPMSolverMultistepScheduler": SchedulerClass(
+        **_MULTISTEP,
+        exact={**LOWERED, **ZEROED, **UNCLIPPED, "solver_type": "midpoint", "use_lu_lambdas": False},
+    ),
+    "DPMSolverMultistepInverseScheduler": SchedulerClass(**_MULTISTEP, exact=None),
+    "DPMSolverSinglestepScheduler": SchedulerClass(
+        **{**_MULTISTEP, "keys": THRESHOLDS | SHAPES | FLOWS | {"variance_type"}}, exact=None
+    ),
+    "DPMSolverSDEScheduler": SchedulerClass(**_KARRAS, sampler="dpmpp_2m_sde", exact=None),
+    "UniPCMultistepScheduler": SchedulerClass(
+        **{**_MULTISTEP, "sampler": "unipc"},
+        exact={
+            **LOWERED,
+            **ZEROED,
+            "predict_x0": True,
+            "solver_type": "bh2",
+            "disable_corrector": [],
+            "solver_p": None,
+        },
+    ),
+    "DEISMultistepScheduler": SchedulerClass(**_MULTISTEP, exact=None),
+    "SASolverScheduler": SchedulerClass(**{**_MULTISTEP, "sampler": "dpmpp_2m_sde"}, exact=None),
+    "EulerDiscreteScheduler": SchedulerClass(sampler="ddim", exact=ZEROED, **_EULER),
+    "EulerAncestralDiscreteScheduler": SchedulerClass(
+        sampler="euler_ancestral", **{**_EULER, "keys": SPACES | ZERO_SNR}
+    ),
+    "HeunDiscreteScheduler": SchedulerClass(
+        sampler="heun",
+        **{
+            **_KARRAS,
+            "keys": SPACES | SHAPES | CLIPS,
+            "defaults": {**_KARRAS["defaults"], "clip_sample": False},
+        },
+    ),
+    "KDPM2DiscreteScheduler": SchedulerClass(**_KARRAS, sampler="heun", exact=None),
+    "KDPM2AncestralDiscreteScheduler": SchedulerClass(
+        **{**_KARRAS, "steps": 50}, sampler="euler_ancestral", exact=None
+    ),
+    "LMSDiscreteScheduler": SchedulerClass(
+        **{**_KARRAS, "defaults": _LINSPACE}, sampler="dpmpp_2m", exact=None
+    ),
+    "LCMScheduler": SchedulerClass(sampler="ddim", eta=1.0, **_DISTILLED),
+    "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, **_DISTILLED),
+}
+NOT_OPENED = {  # by the beginnings of class names
+    "FlowM": "of a flow-matching model, whose states mix picture and noise along a straight line",
+    "EDM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
+    "CosineDPM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
+    "ScoreSdeVe": "of a variance-exploding score model (NCSN++), which is told noise levels instead of timesteps",
+    "ScoreSdeVp": "of a score model in continuous time",
+    "KarrasVe": "of a variance-exploding model (Karras et al. 2022), which is told noise levels instead of timesteps",
+    "CMStochastic": "of a consistency model, which answers with the finished picture at every noise level",
+    "IPNDM": "of a model on a schedule of its own that no beta_schedule describes",
+    "UnCLIP": "of an unCLIP model, a part of a text-to-image pipeline",
+    "VQDiffusion": "of a model of discrete codes",
+    "Amused": "of a model of discrete codes",
+    "DDPMWuerstchen": "of a Würstchen model, which works on latents in continuous time",
+    "CogVideoX": "of a video model with a shifted noise schedule",
+    "ConsistencyDecoder": "of a decoder of latents",
+    "SCM": "of a continuous-time consistency model",
+    "Helios": "of a flow-matching video model",
+    "LTX": "of a flow-matching video model",
+}
+
+
+def scheduler_class(config: Config) -> SchedulerClass:
+    """The class a configuration names; DDPM's where it names none. Raises ValueError for one that is not opened."""
+    name = str(config.get("_class_name") or "DDPMScheduler")
+    if name in CLASSES:
+        return CLASSES[name]
+    meaning = next((words for begin, words in NOT_OPENED.items() if name.startswith(begin)), "")
+    shown = (
+        f"{name[:60]}, the scheduler {meaning}"
+        if meaning
+        else f"the scheduler “{name[:60]}”, which is not known here"
+    )
+    raise ValueError(
+        f"the model is drawn with {shown}. Models of discrete timesteps can be opened, those of "
+        f"{', '.join(known.removesuffix('Scheduler') for known in CLASSES)}."
+    )
+
+
+def value(config: Config, key: str, otherwise: Any = None) -> Any:
+    """What `key` is for the configuration's class: what is written, its default, or `otherwise` where it does not know it."""
+    kind = scheduler_class(config)
+    if key not in kind.keys | ALWAYS and "_class_name" in config:
+        return kind.defaults.get(key, otherwise)
+    written = config.get(key)
+    return kind.defaults.get(key, otherwise) if written is None else written
+
+
+def check_config(config: Config) -> None:
+    """Raises ValueError naming the first key whose value is not allowed, or means what cannot be done here."""
+    kind = scheduler_class(config)
+    counted = {key: config[key] for key in kind.keys | ALWAYS if config.get(key) is not None}
+    for name, (least, most) in {"num_train_timesteps": (2, 100_000), "steps_offset": (0, 1000)}.items():
+        given = counted.get(name, least)
+        if type(given) is not int or not least <= given <= most:
+            raise ValueError(f"{name} must be a whole number from {least} to {most}, not {str(given)[:40]}.")
+    for name in ("beta_start", "beta_end", "clip_sample_range", "sample_max_value", "sigma_min", "sigma_max"):
+        given = counted.get(name, 1.0)
+        if type(given) not in (int, float) or not 0 < given < 1e6:
+            raise ValueError(f"{name} must be a number above 0, not {str(given)[:40]}.")
+    ratio = counted.get("dynamic_thresholding_ratio", 1.0)
+    if type(ratio) not in (int, float) or not 0 < ratio <= 1:
+        raise ValueError(f"dynamic_thresholding_ratio must be a number from 0 to 1, not {str(ratio)[:40]}.")
+    for name in sorted(
+        (SHAPES | FLOWS | ZERO_SNR | {"clip_sample", "thresholding", "set_alpha_to_one"}) & set(counted)
+    ):
+        if not isinstance(counted[name], bool):
+            raise ValueError(f"{name} must be true or false, not {str(counted[name])[:40]}.")
+    betas = counted.get("trained_betas")
+    if betas is not None and not (isinstance(betas, list) and all(type(b) in (int, float) for b in betas)):
+        raise ValueError("trained_betas must be a list of numbers.")
+    for name, allowed in _CHOICES.items():
+        given = counted.get(name, allowed[0])
+        if given not in allowed:
+            raise ValueError(f"{name} {str(given)[:40]!r} is not supported; allowed: {', '.join(allowed)}.")
+    for name in sorted(FLOWS & set(counted)):
+        if counted[name]:
+            raise ValueError(f"{name} is true, so this is a flow-matching model, which cannot be opened.")
+    both = [name for name in SIGMA_SPACINGS if counted.get(name)]
+    if len(both) > 1:
+        raise ValueError(f"{' and '.join(both)} cannot both be true.")
+
+
+_CHOICES = {
+    "prediction_type": tuple(PREDICTIONS),
+    "variance_type": VARIANCES,
+    "timestep_spacing": TIMESTEP_SPACINGS,
+    "timestep_type": ("discrete",),
+}
+
+
+def spacing(config: Config) -> str:
+    """The name of the spacing it is drawn with."""
+    chosen = next((name for key, name in SIGMA_SPACINGS.items() if value(config, key, False)), None)
+    return scheduler_class(config).spacing or chosen or str(value(config, "timestep_spacing", "leading"))
+
+
+def clipping(config: Config) -> str:
+    """The name of the clipping it is drawn with: a class that knows none draws without."""
+    if value(config, "thresholding", False):
+        return "dynamic"
+    clips = "clip_sample" in scheduler_class(config).keys
+    return "range" if value(config, "clip_sample", clips) else "none"
+
+
+def clip_range(config: Config) -> float:
+    """The largest magnitude of the predicted clean picture."""
+    return float(value(config, "clip_sample_range", 1.0))
+
+
+def threshold(config: Config) -> tuple[float, float]:
+    """(quantile, largest threshold) of dynamic thresholding; those of Imagen where it does not threshold by itself."""
+    if not value(config, "thresholding", False):
+        return 0.995, math.inf
+    return (
+        float(value(config, "dynamic_thresholding_ratio", 0.995)),
+        max(1.0, float(value(config, "sample_max_value", 1.0))),
+    )
+
+
+def large_variance(config: Config) -> bool:
+    """Whether DDPM's fresh noise has the variance beta instead of the posterior's."""
+    return str(value(config, "variance_type", "")).startswith("fixed_large")
+
+
+def ends_above_zero(config: Config) -> bool:
+    """Whether DDIM's last step leads to the noise level of timestep 0 and not to none (set_alpha_to_one false)."""
+    return not value(config, "set_alpha_to_one", True)
+
+
+def told(config: Config, spacing: str) -> Callable[[float], float] | None:
+    """How the network is told a timestep between two whole ones; None: as it is.
+
+    diffusers' multistep solvers round those of Karras' noise levels, and cut off those of other levels.
+    """
+    if scheduler_class(config).levels != "open" or spacing not in SIGMA_SPACINGS.values():
+        return None
+    cosine = config.get("_class_name") == "DPMSolverMultistepScheduler" and (
+        config.get("beta_schedule") == "squaredcos_cap_v2"
+    )
+    return round if spacing == "karras" and not cosine else math.floor
+
+
+def recipe(config: Config) -> dict[str, Any]:
+    """Sampler, steps and eta of its class, or of what is nearest to it here."""
+    kind = scheduler_class(config)
+    sampler = kind.sampler
+    if sampler == "dpmpp_2m" and str(config.get("algorithm_type", "")).startswith("sde"):
+        sampler = "dpmpp_2m_sde"
+    return {"sampler": sampler, "steps": kind.steps, **({"eta": kind.eta} if sampler == "ddim" else {})}
+
+
+def remarks(config: Config) -> Iterator[str]:
+    """A sentence for each thing it says, or leaves out, that is drawn otherwise here or had to be assumed."""
+    if "_class_name" not in config:
+        yield "scheduler_config.json names no class of scheduler; DDPMScheduler is assumed."
+        return
+    name, kind = str(config["_class_name"]), scheduler_class(config)
+    own = SAMPLERS[recipe(config)["sampler"]]
+    if kind.exact is None:
+        yield f"{name} is not one of the samplers here; {own} is the nearest and the default."
+    else:
+        wanted = {**kind.exact, **_algorithm(name)}
+        others = [key for key in wanted if _differs(config.get(key), wanted[key])]
+        if others:
+            said = ", ".join(f"{key} {str(config[key])[:40]}" for key in others)
+            yield f"{name} with {said} is not one of the samplers here; {own} is the nearest and the default."
+    for key in ("sigma_min", "sigma_max"):
+        if key in kind.keys and config.get(key) is not None:
+            yield f"{key} {str(config[key])[:40]} is not used: the noise levels are those of the training schedule."
+    unknown = [
+        key
+        for key in config
+        if key not in KNOWN_KEYS and not key.startswith("_") and config[key] not in (None, False)
+    ]
+    if unknown:
+        listed = ", ".join(f"“{key[:40]}”" for key in unknown[:5]) + ("…" if len(unknown) > 5 else "")
+        yield f"scheduler_config.json says {listed}, which is not known here and has no effect; an export keeps it."
+
+
+def _algorithm(name: str) -> dict[str, Any]:
+    return (
+        {"algorithm_type": ("dpmsolver++", "sde-dpmsolver++")}
+        if name == "DPMSolverMultistepScheduler"
+        else {}
+    )
+
+
+def _differs(given: Any, wanted: Any) -> bool:
+    if given is None:
+        return False
+    if isinstance(wanted, tuple):
+        return given not in wanted
+    if wanted == -math.inf:  # written as a number, or by older versions as a text
+        return str(given).lower() not in ("-inf", "-infinity")
+    return bool(given != wanted)
+
+
+KNOWN_KEYS = frozenset(
+    key for kind in CLASSES.values() for key in (*kind.keys, *kind.defaults, *(kind.exact or {}))
+) | ALWAYS | frozenset(
+    "algorithm_type solver_order solver_type lower_order_final euler_at_final skip_prk_steps flow_shift interpolation_type "
+    "timestep_scaling original_inference_steps eta noise_sampler_seed predictor_order corrector_order tau_func "
+    "time_shift_type set_alpha_to_one shift_terminal use_lu_lambdas".split()
+)  # fmt: skip
