@@ -164,6 +164,8 @@ def _model(card: Any) -> dict[str, Any]:
         "title": card.title,
         "path": str(card.path),
         "size": card.size,
+        "height": card.sides[0],
+        "width": card.sides[1],
         "channels": card.channels,
         "classes": list(card.classes),
         "parameters": card.parameters or None,
@@ -181,7 +183,7 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
     yield "Model", card.title
     yield "Name", card.name
     yield "Description", card.description
-    yield "Draws", f"{card.size}×{card.size} pixels, {'grey' if card.channels == 1 else 'colour'}"
+    yield "Draws", f"{card.pixels()} pixels, {'grey' if card.channels == 1 else 'colour'}"
     yield "Classes", ", ".join(card.classes)
     yield "Architecture", architecture(card)
     yield "Parameters", _parameters(card)
@@ -224,7 +226,7 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
             [
                 plain(card.name) + (" (default)" if card.name == default else ""),
                 plain(card.title),
-                f"{card.size}×{card.size}",
+                card.pixels(),
                 f"{len(card.classes)} classes" if card.classes else "no classes",
                 _parameters(card) or "",
             ]

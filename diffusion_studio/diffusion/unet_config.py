@@ -12,6 +12,12 @@ from typing import Any
 
 DOWN_BLOCKS = ("DownBlock2D", "AttnDownBlock2D")
 UP_BLOCKS = ("UpBlock2D", "AttnUpBlock2D")
+USUAL_SIZE = 32  # pixels, where a configuration names none
+LARGEST_SIDE = 4096
+# What diffusers' EMAModel writes into the config.json of a network it saves.
+AVERAGE = frozenset(
+    "decay min_decay optimization_step update_after_step use_ema_warmup inv_gamma power foreach".split()
+)
 MOST_CHANNELS, MOST_LEVELS, MOST_LAYERS, MOST_CLASSES = 4096, 8, 16, 100_000
 
 
@@ -19,7 +25,7 @@ MOST_CHANNELS, MOST_LEVELS, MOST_LAYERS, MOST_CLASSES = 4096, 8, 16, 100_000
 class UNetConfig:
     """One field for each key of unet/config.json. Raises ValueError naming the key that is wrong and what is allowed."""
 
-    sample_size: int | None = None
+    sample_size: int | tuple[int, int] | None = None  # the side of a square, or height and width
     in_channels: int = 3
     out_channels: int = 3
     center_input_sample: bool = False
@@ -60,6 +66,7 @@ class UNetConfig:
         _whole("layers_per_block", self.layers_per_block, 1, MOST_LAYERS)
         _whole("norm_num_groups", self.norm_num_groups, 1, MOST_CHANNELS)
         _whole("downsample_padding", self.downsample_padding, 0, 1)
+        _size(self.sample_size)
         for name, high in _OPTIONAL.items():
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name), 1, high)
@@ -77,14 +84,24 @@ class UNetConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> UNetConfig:
-        """From the JSON object; keys that begin with "_" are notes, any other unknown key is refused."""
+        """From the JSON object; keys that begin with "_" are notes, those of `AVERAGE` say how its weights were averaged.
+
+        Any other unknown key is of a newer version: it is refused, unless it is null or false and so asks for nothing.
+        """
         known = {field.name for field in dataclasses.fields(UNetConfig)}
-        unknown = [key for key in values if key not in known and not key.startswith("_")]
-        if unknown:
-            raise ValueError(f"{unknown[0][:60]!r} is not a setting of UNet2DModel.")
+        notes = [key for key in values if key.startswith("_") or key in AVERAGE]
+        unknown = [key for key in values if key not in known and key not in notes]
+        asking = [key for key in unknown if values[key] is not None and values[key] is not False]
+        if asking:
+            key = asking[0]
+            raise ValueError(
+                f"{key[:60]!r} is not a setting of UNet2DModel; it is {str(values[key])[:60]!r}."
+            )
         plain: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
         }
+        if isinstance(plain.get("sample_size"), tuple) and len(set(map(repr, plain["sample_size"]))) == 1:
+            plain["sample_size"] = plain["sample_size"][0]  # a square, written as a pair
         return UNetConfig(**plain)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +110,12 @@ class UNetConfig:
             "_class_name": "UNet2DModel",
             **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()},
         }
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the pictures it was trained on, in pixels; USUAL_SIZE where the configuration names none."""
+        size = self.sample_size or USUAL_SIZE
+        return size if isinstance(size, tuple) else (size, size)
 
     @property
     def smallest_factor(self) -> int:
@@ -106,7 +129,6 @@ _OPTIONAL = {
     "attn_norm_num_groups": MOST_CHANNELS,
     "num_class_embeds": MOST_CLASSES,
     "num_train_timesteps": 100_000,
-    "sample_size": 4096,
 }
 _CHOICES: dict[str, tuple[str | None, ...]] = {
     "time_embedding_type": ("positional", "learned"),
@@ -118,6 +140,16 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "class_embed_type": (None, "timestep", "identity"),
 }
 _RANGES = {"freq_shift": (0, 8), "mid_block_scale_factor": (1e-3, 1e3), "dropout": (0, 1), "norm_eps": (0, 1)}
+
+
+def _size(size: Any) -> None:
+    if size is None:
+        return
+    sides = size if isinstance(size, tuple) else (size,)
+    if isinstance(size, tuple) and len(sides) != 2:
+        raise ValueError(f"sample_size must be one whole number or height and width, not {str(size)[:60]}.")
+    for side in sides:
+        _whole("sample_size", side, 1, LARGEST_SIDE)
 
 
 def _levels(config: UNetConfig) -> None:

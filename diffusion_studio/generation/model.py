@@ -23,7 +23,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.generation.drawing import Drawing
 from diffusion_studio.generation.trajectory import Start, State, Trajectory, view_of
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import USUAL_SIZE, ModelCard, unet_folder
+from diffusion_studio.models.cards import ModelCard, unet_folder
 from diffusion_studio.models.folder import Checkpoint, read_model
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.pictures.step_views import StepViews
@@ -76,8 +76,7 @@ class UNetModel:
             )
         self.network = _fast(checkpoint, device, precision)
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
-        size = config.sample_size or USUAL_SIZE
-        self.shape = (config.in_channels, size, size)
+        self.shape = (config.in_channels, *config.sides)
 
     @property
     def schedule(self) -> NoiseSchedule:

@@ -71,7 +71,7 @@ def generate(
     from diffusion_studio.generation.model import open_model  # here: torch takes seconds to import
 
     model = open_model(card, device=settings.device, precision=settings.precision)
-    own_picture = start_pictures.named_by(settings, model.shape[-1])
+    own_picture = start_pictures.named_by(settings, model.shape[1:])
     pictures = tuple(range(settings.count)) if start is None else start.pictures
     yield Started(
         settings=settings,

@@ -229,7 +229,7 @@ def _walk(comparison: Comparison, model: ImageModel, places: list[Place]) -> Ite
     last = comparison.cells[waiting[-1]].settings
     begun, reached = time.perf_counter(), -1
     yield _started(comparison, waiting[0])
-    for frame in model.frames(last, **start_pictures.named_by(last, model.shape[-1])):
+    for frame in model.frames(last, **start_pictures.named_by(last, model.shape[1:])):
         column, row = waiting[0]
         seconds = time.perf_counter() - begun
         yield CellPreview(**frame._asdict(), seconds=seconds, column=column, row=row)

@@ -145,7 +145,7 @@ def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any
         for start in range(0, len(together), BATCH):
             batch = together[start : start + BATCH]
             shared = replace(batch[0], count=len(batch))
-            own_picture = start_pictures.named_by(shared, model.shape[-1])
+            own_picture = start_pictures.named_by(shared, model.shape[1:])
             draws = [draw_of(own, 0) for own in batch]
             for frame in model.frames(shared, draws=draws, **own_picture):
                 yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)

@@ -24,8 +24,8 @@ from diffusion_studio.storage.stamps import Readings, stamp_of
 
 CARD, SAMPLES = "card.json", "samples.png"
 LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
+AVERAGED = "unet_ema"  # where trainings with diffusers keep the average of the weights
 STARTER = "pixel-avatars-32"
-USUAL_SIZE = 32  # where a configuration names none
 # What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
 # The settings a model may recommend: the others are the picture's or the machine's.
@@ -45,7 +45,7 @@ class ModelCard:
     name: str  # the folder's name, unique among the installed: what --model takes
     path: Path
     title: str
-    size: int  # pixels
+    size: int  # pixels of the longer side
     channels: int = 3
     classes: tuple[str, ...] = ()
     class_count: int = 0  # rows of the class table, the empty class included
@@ -64,6 +64,17 @@ class ModelCard:
     remarks: tuple[
         str, ...
     ] = ()  # a sentence for each thing that was assumed, or is drawn otherwise than its files say
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        sides = self.network.sides
+        return sides if max(sides) == self.size else (self.size, self.size)
+
+    def pixels(self, times: str = "×") -> str:
+        """Width and height as they are read: “32×16”."""
+        height, width = self.sides
+        return f"{width}{times}{height}"
 
     @property
     def samples(self) -> Path | None:
@@ -200,7 +211,9 @@ def _notes(name: str) -> dict[str, Any]:
 
 
 def unet_folder(folder: Path) -> Path:
-    """Where the network's files are: in `unet/`, or beside the others as in the first models of the hub."""
+    """Where the network's files are: averaged in `unet_ema/`, in `unet/`, or beside the others as in the hub's first models."""
+    if (folder / AVERAGED / "config.json").is_file():
+        return folder / AVERAGED
     return folder / "unet" if (folder / "unet").is_dir() else folder
 
 
@@ -223,7 +236,7 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
         config = UNetConfig.from_dict(values)
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: {error}") from None
-    size, factor = config.sample_size or USUAL_SIZE, config.smallest_factor
+    factor = config.smallest_factor
     if config.in_channels not in (1, 3):
         raise UserError(
             f"{path}: in_channels is {config.in_channels}, so this draws latents or something else than pictures; "
@@ -234,9 +247,10 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
             f"{path}: out_channels is {config.out_channels} where in_channels is {config.in_channels}; "
             "models that predict their variance too are not supported."
         )
-    if size % factor:
+    wrong = next((side for side in config.sides if side % factor), None)
+    if wrong is not None:
         raise UserError(
-            f"{path}: sample_size {size} can not be halved at each level; it must be a multiple of {factor}."
+            f"{path}: sample_size {wrong} cannot be halved at each level; it must be a multiple of {factor}."
         )
     return config
 
@@ -269,7 +283,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         name=folder.name,
         path=folder,
         title=_text(card.get("title"), 120) or folder.name,
-        size=config.sample_size or USUAL_SIZE,
+        size=max(config.sides),
         channels=config.in_channels,
         classes=_classes(card.get("classes"), count, null_class),
         class_count=count,
@@ -329,7 +343,7 @@ def _model_folders(place: Path) -> Iterator[Path]:
         folders = []
     for folder in folders:
         hidden = folder.name.startswith(".")
-        if not hidden and ((folder / "unet" / "config.json").is_file() or (folder / "config.json").is_file()):
+        if not hidden and (unet_folder(folder) / "config.json").is_file():
             yield folder
 
 

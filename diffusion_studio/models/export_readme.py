@@ -20,7 +20,7 @@ from PIL import Image
 network = onnxruntime.InferenceSession({file!r})
 schedule = json.loads(pathlib.Path({schedule!r}).read_text())
 alpha_bar = np.append(schedule["alpha_bar"], 1.0)  # one more, for the finished picture
-x = np.random.default_rng(7).standard_normal((1, {channels}, {size}, {size})).astype(np.float32)
+x = np.random.default_rng(7).standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
 steps = [*np.linspace({timesteps}, 0, {steps}, endpoint=False).round().astype(int) - 1, -1]
 for t, following in zip(steps, steps[1:]):
     answer = network.run(None, {{"sample": x, "timestep": np.array([t], np.float32){labels}}})[0]
@@ -54,14 +54,17 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
         steps=50,
         timesteps=timesteps,
         channels=card.channels,
-        size=card.size,
+        height=card.sides[0],
+        width=card.sides[1],
         labels=', "class_labels": np.array([0])' if classed else "",
         clean=CLEAN[card.prediction],
         low=f"{-reach:g}",
         high=f"{reach:g}",
         grey="[:, :, 0]" if card.channels == 1 else "",
     )
-    inputs = f"`sample` (N, {card.channels}, {card.size}, {card.size}) and `timestep` (N), both float32"
+    inputs = (
+        f"`sample` (N, {card.channels}, {card.sides[0]}, {card.sides[1]}) and `timestep` (N), both float32"
+    )
     inputs += ", and `class_labels` (N), int64" if classed else ""
     about = (
         f"`model.onnx` is the network alone, opset {opset}, for any number of pictures N at once. It takes {inputs}, and "

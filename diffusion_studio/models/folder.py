@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,22 +29,14 @@ from diffusion_studio.models.cards import (
     CARD,
     read_config,
     read_schedule_config,
-    read_small_json,
     schedule_file,
     unet_folder,
 )
 from diffusion_studio.models.weights_file import Shapes, quoted, read_shapes, read_tensors
+from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights, prefix_of, present_name
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-OTHER_NAMES = (  # by content, whatever the suffix: a pickle among them is refused when it is looked into
-    "diffusion_pytorch_model.fp16.safetensors",
-    "model.safetensors",
-    "diffusion_pytorch_model.bin",
-    "pytorch_model.bin",
-)
-OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 SCHEDULER_KEYS = sorted(ALWAYS | CLASSES["DDPMScheduler"].keys)
 
 
@@ -72,7 +63,9 @@ def read_model(folder: Path) -> Checkpoint:
     for path in paths:
         part, blob = read_tensors(path)
         digest.update(blob)
-        tensors.update({present_name(name): tensor.float() for name, tensor in part.items()})
+        tensors.update({name: tensor.float() for name, tensor in part.items()})
+    prefix = prefix_of(tensors)
+    tensors = {present_name(name.removeprefix(prefix)): tensor for name, tensor in tensors.items()}
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:  # the file was exchanged while it was read
@@ -112,60 +105,29 @@ def weight_files(unet: Path, *, within: Path | None = None) -> list[Path]:
 
     `within`: the model's folder, where it is not `unet` itself; a file that is a link out of it is a `UserError`.
     """
-    paths = _weight_files(unet)
-    for path in paths:
+    return list(find_weights_inside(unet, within=within).paths)
+
+
+def find_weights_inside(unet: Path, *, within: Path | None = None) -> Weights:
+    """As `weight_files`, with their variant and the index that names them."""
+    weights = find_weights(unet)
+    for path in weights.paths:
         if leads_outside(path, within or unet):
             raise UserError(f"{path} is a link that leads out of {within or unet}, which is not followed.")
-    return paths
-
-
-def _weight_files(unet: Path) -> list[Path]:
-    if os.path.lexists(unet / WEIGHTS):
-        return [unet / WEIGHTS]
-    index = unet / (WEIGHTS + ".index.json")
-    if index.is_file():
-        return _shards(index)
-    for name in OTHER_NAMES:
-        if (unet / name).is_file():
-            return [unet / name]
-    raise UserError(f"{unet} holds no weights ({WEIGHTS}).")
-
-
-def _shards(index: Path) -> list[Path]:
-    names = read_small_json(index).get("weight_map")
-    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
-        raise UserError(f"{index} names no shards (weight_map).")
-    shards = [index.parent / name for name in sorted(set(names.values()))]
-    for shard, name in zip(shards, sorted(set(names.values())), strict=True):
-        if Path(name).name != name or "\\" in name or not shard.is_file() or not _inside(shard, index.parent):
-            raise UserError(f"{index} names a shard that is not in its folder: {quoted(name)}.")
-    return shards
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    """Whether `path` really lies in `folder`, or in the blobs of the hub cache that `folder` is a snapshot of."""
-    real, root = path.resolve(), folder.resolve()
-    snapshots = next((place for place in root.parents if place.name == "snapshots"), None)
-    return root in real.parents or (snapshots is not None and snapshots.parent / "blobs" in real.parents)
+    return weights
 
 
 def announced_shapes(paths: list[Path]) -> Shapes:
     """What the headers of all files promise, by the names of today."""
+    announced = [(path, name, shape) for path in paths for name, shape in read_shapes(path).items()]
+    prefix = prefix_of([name for _, name, _ in announced])
     shapes: Shapes = {}
-    for path in paths:
-        for name, shape in read_shapes(path).items():
-            if present_name(name) in shapes:
-                raise UserError(f"{path}: tensor {quoted(name)} stands twice in this model.")
-            shapes[present_name(name)] = shape
+    for path, name, shape in announced:
+        name = present_name(name.removeprefix(prefix))
+        if name in shapes:
+            raise UserError(f"{path}: tensor {quoted(name)} stands twice in this model.")
+        shapes[name] = shape
     return shapes
-
-
-def present_name(name: str) -> str:
-    """Attention by the names diffusers gave it until 0.18: query, key, value, proj_attn."""
-    parts = name.split(".")
-    if "attentions" in parts and len(parts) > 1 and parts[-2] in OLD_ATTENTION:
-        parts[-2] = OLD_ATTENTION[parts[-2]]
-    return ".".join(parts)
 
 
 def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
@@ -267,7 +229,7 @@ def _model_index(scheduler: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model_spec(card: Mapping[str, Any], network: UNet, prediction: str) -> dict[str, str]:
     """ModelSpec 1.0 keys, as other tools read them."""
-    size = network.config.sample_size
+    height, width = network.config.sides
     facts = {
         "sai_model_spec": "1.0.0",
         "architecture": "ddpm-unet2d",
@@ -276,7 +238,7 @@ def _model_spec(card: Mapping[str, Any], network: UNet, prediction: str) -> dict
         "description": card.get("description", ""),
         "license": card.get("licence", ""),
         "date": card.get("created", ""),
-        "resolution": f"{size}x{size}",
+        "resolution": f"{width}x{height}",
         "prediction_type": {"v_prediction": "v"}.get(prediction, prediction),
     }
     spec = {f"modelspec.{key}": str(value) for key, value in facts.items() if value}

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
-from diffusion_studio.models.folder import WEIGHTS, announced_shapes, weight_files
+from diffusion_studio.models.cards import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
+from diffusion_studio.models.folder import announced_shapes, find_weights_inside, weight_files
 from diffusion_studio.models.recognise import PICKLES, explain
+from diffusion_studio.models.weights_found import WEIGHTS
 from diffusion_studio.storage.foreign_file import (
     LARGEST_JSON,
     LARGEST_TEXT,
@@ -34,6 +35,11 @@ LARGEST_VOCABULARY = 32 << 20  # of a text encoder
 KEPT = ("model_index.json", CARD, SAMPLES, "README.md", "LICENSE")
 LARGEST_EXTRA = 8 << 20
 LONGEST_REVISION = 200  # bytes
+VARIANTS = {
+    "fp16": ", which were rounded to float16",
+    "bf16": ", which were rounded to bfloat16",
+    "non_ema": ", those of the last training step; averaged ones would draw better",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def model_root(folder: Path) -> Path:
     if folder.name == "unet" and (folder.parent / "model_index.json").is_file():
         return folder.parent
     for _ in range(3):
-        if (folder / "config.json").is_file() or (folder / "unet" / "config.json").is_file():
+        if (unet_folder(folder) / "config.json").is_file():
             return folder
         if (folder / "model_index.json").is_file() or not folder.is_dir():
             break
@@ -65,17 +71,27 @@ def files_of(root: Path) -> Iterator[tuple[Path, str]]:
     """Every file that belongs to a model, and its place in a folder of ours. Nothing else is copied."""
     unet = unet_folder(root)
     yield unet / "config.json", "unet/config.json"
-    weights = weight_files(unet, within=root)
-    if len(weights) == 1:
-        yield weights[0], f"unet/{WEIGHTS}"
+    weights = find_weights_inside(unet, within=root)
+    if weights.listing is None or len(weights.paths) == 1:
+        yield weights.paths[0], f"unet/{WEIGHTS}"
     else:
-        yield unet / (WEIGHTS + ".index.json"), f"unet/{WEIGHTS}.index.json"
-        yield from ((path, f"unet/{path.name}") for path in weights)
+        yield weights.listing, f"unet/{WEIGHTS}.index.json"
+        yield from ((path, f"unet/{path.name}") for path in weights.paths)
     if schedule_file(root).is_file():
         yield schedule_file(root), "scheduler/scheduler_config.json"
     for name in KEPT:
         if (root / name).is_file() and (root / name).stat().st_size <= LARGEST_EXTRA:
             yield root / name, name
+
+
+def choices_of(root: Path) -> Iterator[str]:
+    """A sentence for each choice between several files of a model, which its copy no longer shows."""
+    unet = unet_folder(root)
+    if unet.name == AVERAGED and (root / "unet").is_dir():
+        yield f"Its averaged weights ({AVERAGED}) are used, not those of the last training step beside them (unet)."
+    variant = find_weights_inside(unet, within=root).variant
+    if variant:
+        yield f"Its weights are the variant “{variant[:40]}”" + VARIANTS.get(variant, "") + "."
 
 
 def licence(root: Path) -> str:

@@ -17,6 +17,7 @@ from diffusion_studio.models import cards
 from diffusion_studio.models.cards import CARD, ModelCard
 from diffusion_studio.models.folder import read_model, weights_digest
 from diffusion_studio.models.import_sources import (
+    choices_of,
     files_of,
     hub_name,
     licence,
@@ -72,6 +73,8 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
             "parameters": parameters,
             "weights_sha256": checkpoint.digest,
         }
+        if remarks := list(choices_of(root)):
+            written["remarks"] = remarks
         (stage / CARD).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return cards.read_card(target)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickletools
 import re
 import struct
@@ -12,16 +13,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.storage.foreign_file import read_beginning, read_foreign_json
+from diffusion_studio.models.file_contents import (
+    LOOKED_AT,
+    LORA,
+    RUNS_CODE,
+    TRAINER_OF_DDPM,
+    by_first_bytes,
+    by_pickled_words,
+    by_tensor_names,
+)
+from diffusion_studio.storage.foreign_file import open_foreign, read_beginning, read_foreign_json
 from diffusion_studio.storage.foreign_zip import open_zip
 
 OPENABLE = (
-    "what can be opened are pixel-space models: a DDPMPipeline or DDIMPipeline folder, or a UNet2DModel alone"
+    "what can be opened are pixel-space models: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, or a "
+    "UNet2DModel alone"
 )
 PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
 LARGEST_PICKLE, MOST_INSTRUCTIONS = 4 << 20, 200_000
 PICKLES_IN_A_ROW = 4  # as torch wrote until 1.5: a magic number, its version, the system, and what was saved
-TRAINER = {"step", "model", "opt", "ema", "scaler"}  # what the Trainer of denoising-diffusion-pytorch keeps
 LATENT, TEXT = {"vae", "vqvae"}, {"text_encoder", "tokenizer"}  # parts that model_index.json names
 LORA_FILES = ("adapter_config.json", "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 PARTS = {  # by the beginnings and endings of class names in config.json
@@ -33,6 +43,16 @@ PARTS = {  # by the beginnings and endings of class names in config.json
     "Transformer2DModel": "a diffusion transformer, which works on latents",
     "DiTTransformer2DModel": "a diffusion transformer, which works on latents",
     "MotionAdapter": "a motion adapter for a latent video model",
+    "AsymmetricAutoencoderKL": "an autoencoder, the part of a latent model between pixels and latents",
+    "AutoencoderTiny": "an autoencoder, the part of a latent model between pixels and latents",
+    "AutoencoderDC": "an autoencoder, the part of a latent model between pixels and latents",
+    "ControlNetUnionModel": "a ControlNet, which steers a latent text-to-image model",
+    "T2IAdapter": "an adapter that steers a latent text-to-image model",
+    "T5EncoderModel": "a text encoder, one part of a text-to-image model",
+    "CLIPTextModelWithProjection": "a text encoder, one part of a text-to-image model",
+    "UNet1DModel": "a network of sounds or movements (diffusion in one dimension)",
+    "UNet3DConditionModel": "the network of a latent video model",
+    "UNetSpatioTemporalConditionModel": "the network of a latent video model",
 }
 
 
@@ -67,7 +87,7 @@ def explain_class(name: str) -> str:
 
 def _folder(folder: Path) -> str:
     if any((folder / name).is_file() for name in LORA_FILES):
-        return "a LoRA: changes to another model, not a model by itself"
+        return LORA
     index = _json(folder / "model_index.json")
     if is_latent(folder):
         kind = "a latent text-to-image pipeline" if TEXT & set(index) else "a latent pipeline"
@@ -75,58 +95,54 @@ def _folder(folder: Path) -> str:
     name = index.get("_class_name") or _json(folder / "config.json").get("_class_name")
     if name:
         return explain_class(str(name))
+    named = [name for name in ("model_index.json", "config.json") if (folder / name).is_file()]
+    if named and (meaning := by_first_bytes(_head(folder / named[0], LOOKED_AT), _size(folder / named[0]))):
+        return f"a folder whose {named[0]} is {meaning}"
     pickles = [entry for entry in _entries(folder) if entry.suffix in PICKLES and entry.is_file()]
     if pickles:
-        return f"a folder of pickles; {pickles[0].name[:80]} is {_pickle(pickles[0])}"
-    files = [entry for entry in _entries(folder) if entry.suffix == ".safetensors"]
+        return f"a folder of pickles; {pickles[0].name[:80]} is {_file(pickles[0])}"
+    files = [entry for entry in _entries(folder) if entry.suffix in (".safetensors", ".gguf", ".onnx", ".h5")]
     if files:
-        return f"a folder with {files[0].name[:80]}, but no config.json to say what it is"
+        return f"a folder without a config.json to say what it is; {files[0].name[:80]} is {_file(files[0])}"
     return "a folder without a model"
 
 
 def _file(path: Path) -> str:
-    head = _head(path)
-    if head[:1] == b"\x80" or (head[:4] == b"PK\x03\x04" and path.suffix.lower() != ".zip"):
+    """By its content; its suffix counts only where that does not show."""
+    suffix = path.suffix.lower()
+    head, size = _head(path, LOOKED_AT), _size(path)
+    keys = [] if head[:2] == b"PK" else _tensor_names(path)
+    if keys:
+        if (meaning := by_tensor_names(keys)) != "":
+            return meaning
+        if any(name.endswith("conv_in.weight") for name in keys):
+            return "the weights of a U-Net without the config.json that belongs beside them (open its folder instead)"
+        return "a file of weights that no config.json describes"
+    meaning = by_first_bytes(head, size)
+    if meaning and not head.startswith(b"PK"):
+        return meaning
+    if head[:1] == b"\x80" or (head[:4] == b"PK\x03\x04" and suffix != ".zip"):
         return _pickle(path)
-    if path.suffix.lower() in PICKLES:
-        return _pickle(path)
-    keys = _tensor_names(path)
-    if any("lora" in key.lower() for key in keys):
-        return "a LoRA: changes to another model, not a model by itself"
-    if any(
-        key.startswith(("first_stage_model.", "model.diffusion_model.", "cond_stage_model.")) for key in keys
-    ):
-        return "a Stable Diffusion checkpoint, a latent text-to-image model in one file"
-    if "conv_in.weight" in keys and "conv_out.weight" in keys:
-        return "the weights of a U-Net without the config.json that belongs beside them (open its folder instead)"
-    return "a file of weights that no config.json describes" if keys else "a file, not a model's folder"
+    if suffix == ".zip":
+        return "a zip without a model in it" if head.startswith(b"PK") else "no zip, or one that was cut off"
+    if suffix == ".safetensors":
+        return "no safetensors file, or one that was cut off"
+    return _pickle(path) if suffix in PICKLES else "a file, not a model's folder"
 
 
 def _pickle(path: Path) -> str:
     words = _pickled_words(path)
-    if words >= TRAINER or (not words and re.fullmatch(r"model-\d+\.pt", path.name)):
+    if not words and re.fullmatch(r"model-\d+\.pt", path.name):
+        return TRAINER_OF_DDPM
+    if (meaning := by_pickled_words(words)) != "":
+        return meaning
+    if path.suffix.lower() == ".bin" or any(word.endswith("conv_in.weight") for word in words):
         return (
-            "the checkpoint of a Trainer of denoising-diffusion-pytorch: a pickle, which can run code when opened, of a "
-            "U-Net built of other parts (linear attention, other norms) than a UNet2DModel, so that no conversion draws "
-            "the same pictures. Draw with it where it was trained: trainer.load(N); "
-            "trainer.ema.ema_model.sample(batch_size=16). Or train a model here on the same pictures"
-        )
-    if "lora" in " ".join(words).lower():
-        return "a LoRA in a pickle: changes to another model, not a model by itself"
-    if any(word.startswith("model.diffusion_model.") for word in words):
-        return "a Stable Diffusion checkpoint in a pickle, a latent text-to-image model in one file"
-    if {"input_blocks.0.0.weight", "time_embed.0.weight"} <= words:
-        return (
-            "a network of OpenAI's guided-diffusion, in a pickle, which can run code when opened; its parts are not those "
-            "of a UNet2DModel, so it can not be converted"
-        )
-    if path.suffix.lower() == ".bin" or words >= {"conv_in.weight", "conv_out.weight"}:
-        return (
-            "the weights of a network as a pickle, which can run code when opened. Where you trust it, convert its folder "
-            "with diffusers: UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
+            f"the weights of a network as {RUNS_CODE}. Where you trust it, convert its folder with diffusers: "
+            "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
         )
     return (
-        "a pickle, which can run code when opened. Where you trust it, convert its folder with diffusers: "
+        f"{RUNS_CODE}. Where you trust it, convert its folder with diffusers: "
         "DDPMPipeline.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
     )
 
@@ -164,11 +180,20 @@ def _tensor_names(path: Path) -> list[str]:
     return list(header) if isinstance(header, dict) else []
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, count: int = 8) -> bytes:
     try:
-        return read_beginning(path, 8)
+        return read_beginning(path, count)
     except OSError:
         return b""
+
+
+def _size(path: Path) -> int:
+    """Bytes; -1 for what is no regular file."""
+    try:
+        with open_foreign(path, 1 << 62) as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return -1
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.models.file_contents import LOOKED_AT, by_first_bytes
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 
 LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
@@ -45,7 +46,7 @@ def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
     size = os.fstat(file.fileno()).st_size
     head = file.read(8)
     length = header_length(head)
-    head += file.read(length if 2 <= length <= LARGEST_HEADER else 1)
+    head += file.read(length if 2 <= length <= LARGEST_HEADER else LOOKED_AT)
     return judge(path, head, size), head, size
 
 
@@ -90,7 +91,12 @@ def judge(path: Path, head: bytes, size: int) -> Shapes:
             )
         if length > LARGEST_HEADER and head[8:9] == b"{":
             raise UserError(f"{path} has a header of more than {LARGEST_HEADER >> 20} MB.")
-        raise UserError(f"{path} is not a safetensors file, or was cut off (its header does not fit).")
+        meaning = by_first_bytes(head, size)
+        raise UserError(
+            f"{path} is {meaning}."
+            if meaning
+            else f"{path} is not a safetensors file, or was cut off (its header does not fit)."
+        )
     header = _table(path, head[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):

@@ -49,7 +49,7 @@ def widths(config: UNetConfig) -> str:
 
 def draws(card: ModelCard) -> str:
     """“32 × 32 pixels, in colour, 5 classes”."""
-    parts = [f"{card.size} × {card.size} pixels", "in grey" if card.channels == 1 else "in colour"]
+    parts = [f"{card.pixels(' × ')} pixels", "in grey" if card.channels == 1 else "in colour"]
     if card.class_count:
         parts.append(f"{len(card.classes)} classes")
     return ", ".join(parts)

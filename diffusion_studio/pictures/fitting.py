@@ -23,6 +23,11 @@ def fit(image: Image.Image, size: int, *, pad: bool = False) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 
+def fit_oblong(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """(height, width, 3) uint8 of an RGB image: its middle in those proportions."""
+    return np.array(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
+
+
 def _middle(image: Image.Image, size: int, method: Image.Resampling) -> Image.Image:
     return ImageOps.fit(image, (size, size), method)
 

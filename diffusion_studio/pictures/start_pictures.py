@@ -60,23 +60,30 @@ def has(digest: str) -> bool:
     return _place(digest).is_file()
 
 
-def fit(picture: np.ndarray, size: int) -> np.ndarray:
-    """(size, size, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
+Size = int | tuple[int, int]  # the side of a square, or height and width
+
+
+def fit(picture: np.ndarray, size: Size) -> np.ndarray:
+    """(height, width, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
     from PIL import Image
 
     from diffusion_studio.pictures.fitting import fit as see
+    from diffusion_studio.pictures.fitting import fit_oblong
 
-    return see(Image.fromarray(picture), size).transpose(1, 2, 0)
+    height, width = size if isinstance(size, tuple) else (size, size)
+    if height != width:
+        return fit_oblong(Image.fromarray(picture), height, width)
+    return see(Image.fromarray(picture), height).transpose(1, 2, 0)
 
 
-def fit_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """(size, size), as `fit` does with the picture it belongs to."""
+def fit_mask(mask: np.ndarray, size: Size) -> np.ndarray:
+    """(height, width), as `fit` does with the picture it belongs to."""
     import numpy as np
 
     return fit(np.repeat(mask[..., None], 3, axis=2), size)[..., 0]
 
 
-def named_by(settings: GenerationSettings, size: int) -> dict[str, np.ndarray | None]:
+def named_by(settings: GenerationSettings, size: Size) -> dict[str, np.ndarray | None]:
     """The `source` and `mask` that settings name, for a model of this size; None where they name none."""
     source = load(settings.source) if settings.source else None
     mask = load_mask(settings.mask) if settings.mask else None

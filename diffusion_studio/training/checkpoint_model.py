@@ -36,7 +36,7 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         name=f"run:{run.name}@{int(checkpoint.name)}",
         path=checkpoint,
         title=f"{settings.name or run.name} at step {int(checkpoint.name)}",
-        size=network.config.sample_size or settings.size,
+        size=max(network.config.sides) if network.config.sample_size else settings.size,
         channels=network.config.in_channels,
         classes=origin.classes,
         class_count=network.config.num_class_embeds or 0,

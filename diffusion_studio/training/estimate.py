@@ -110,9 +110,7 @@ def activations(config: UNetConfig, precision: str) -> int:
     with torch.device("meta"):
         network = UNet(config).to(dtype)
         weights = {weight.untyped_storage()._cdata for weight in network.parameters()}
-        x = torch.zeros(
-            1, config.in_channels, config.sample_size or 32, config.sample_size or 32, dtype=dtype
-        )
+        x = torch.zeros(1, config.in_channels, *config.sides, dtype=dtype)
         timestep = torch.zeros(1)
         labels = torch.zeros(1, dtype=torch.int64) if config.num_class_embeds else None
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

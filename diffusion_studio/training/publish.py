@@ -102,7 +102,7 @@ def model_card(
     run: runs.Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
 ) -> Mapping[str, Any]:
     guidance = {"guidance": 1.5} if origin.classes else {}
-    size = network.config.sample_size
+    size = max(network.config.sides)
     from_model = {"from": settings.start_from} if settings.start_from else {}
     return {
         "card_version": 1,

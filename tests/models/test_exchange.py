@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from diffusion_studio.generation.model import close_models, open_model
 from diffusion_studio.models import cards, export, library
-from diffusion_studio.models.folder import OLD_ATTENTION, WEIGHTS
+from diffusion_studio.models.weights_found import OLD_ATTENTION, WEIGHTS
 from diffusion_studio.settings.generation import GenerationSettings
 from tests.model_folders import ARCHITECTURES, FULL_WIDTH, diffusers, diffusers_pipeline
 

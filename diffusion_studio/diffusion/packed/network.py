@@ -30,7 +30,6 @@ from diffusion_studio.diffusion.packed.parts import (
 from diffusion_studio.diffusion.unet import UNet
 
 TABLE_BYTES = 16 << 20
-USUAL_SIDE = 32
 
 
 class Engine:
@@ -43,7 +42,7 @@ class Engine:
     @torch.no_grad()
     def __init__(self, network: UNet, dtype: torch.dtype, count: int = 1) -> None:
         self.dtype = dtype
-        maps = Maps(dtype, count, network.config.sample_size or USUAL_SIDE)
+        maps = Maps(dtype, count, max(network.config.sides))
         walk = Walk(network, maps)
         self.times = TimeTable(network, walk.resnets, dtype)
         self.body = compiled(Body(network, walk.units, maps))

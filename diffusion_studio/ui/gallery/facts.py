@@ -62,7 +62,7 @@ def model_words(name: str, entry: Entry) -> str:
     if card is None:
         return f"{name}, which is not installed: import it on the Models page to draw with it again"
     classes = f", {len(card.classes)} classes" if card.classes else ""
-    return f"{card.title}: {card.size}×{card.size}{classes}" + (f", {card.licence}" if card.licence else "")
+    return f"{card.title}: {card.pixels()}{classes}" + (f", {card.licence}" if card.licence else "")
 
 
 def _says_nothing(settings: GenerationSettings, name: str) -> bool:

@@ -296,7 +296,7 @@ class GeneratePage(Page):
         steered = {name: getattr(left, name) for name in STEERING}
         if card is not None:
             self._studio.done(
-                f"{what} put aside: {card.title} generates {card.size}×{card.size} images.",
+                f"{what} put aside: {card.title} generates {card.pixels()} images.",
                 Change(
                     f"putting aside the {what[0].lower()}{what[1:]}",
                     lambda: self.panel.form.carry(**steered),

@@ -163,7 +163,7 @@ def paint_card(
 
 def describe(card: ModelCard) -> str:
     """“32 × 32 px · 5 classes · 6.5 M”."""
-    facts = [f"{card.size} × {card.size} px"]
+    facts = [f"{card.pixels(' × ')} px"]
     if card.class_count:
         facts.append(f"{len(card.classes)} classes")
     if card.parameters:
