@@ -8,17 +8,26 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
+from diffusion_studio.cli.generate import (
+    DEFAULTS,
+    add_own_picture,
+    check_folder,
+    named_model,
+    own_picture,
+    settings_for,
+)
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.overwriting import FREE_NAMES
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.settings.axes import Axis
 from diffusion_studio.settings.generation import GenerationSettings
 
 AXES = """An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
-A model is an installed one, or run:NAME@STEP for a checkpoint of a training. """
+A value with a comma in it stands in quotes: class='"red, big",blue'. A model is an installed one, a folder or a zip, or
+run:NAME@STEP for a checkpoint of a training. """
 
 
 def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -57,7 +66,9 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.jobs.compare import Comparison
 
     wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
-    comparison = Comparison(settings_for(wanted, arguments.like), arguments.x, arguments.y)
+    axes = [typed_axis(axis) for axis in (arguments.x, arguments.y) if axis is not None]
+    settings = settings_for(wanted, arguments.like, varied=[axis.setting for axis in axes])
+    comparison = Comparison(settings, *(known_classes(axis, settings) for axis in axes))
     if arguments.out is not None:
         check_folder(arguments.out)
     report = SheetReport(arguments.json, comparison)
@@ -77,6 +88,31 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         are = "picture is" if len(report.lost) == 1 else "pictures are"
         tell(f"{len(report.lost)} {are} missing of {len(comparison.cells)}: {reason}")
     return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
+
+
+def typed_axis(axis: Axis) -> Axis:
+    """With the names of models for those that were named by their folder or zip."""
+    if axis.setting != "model":
+        return axis
+    names = [value if str(value).startswith("run:") else named_model(str(value)) for value in axis.values]
+    return Axis("model", tuple(names))
+
+
+def known_classes(axis: Axis, settings: GenerationSettings) -> Axis:
+    """With the labels of classes for those that were named by their number."""
+    if axis.setting != "class_label" or settings.model.startswith("run:"):
+        return axis
+    from diffusion_studio.models import cards
+
+    card = cards.find(settings.model)
+
+    def known(value: Any) -> str:
+        try:
+            return card.class_named(str(value))
+        except UserError:  # said in its cell; the others are drawn
+            return str(value)
+
+    return Axis("class_label", tuple(map(known, axis.values)))
 
 
 class SheetReport(Report):

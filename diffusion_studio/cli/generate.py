@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,9 @@ from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import SavingSettings
 
-DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them. --like takes
-every setting from a picture instead. What is said here goes before both."""
+DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them; its steps and eta
+only with its own sampler, where --sampler names none. --like takes every setting from a picture instead. What is said
+here goes before both. MODEL is the name of an installed model, or the path of a folder or a zip that holds one."""
 
 
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -154,8 +155,13 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
-def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSettings:
-    """The general defaults, over them the model's own, over them a picture's settings, over them what was said."""
+def settings_for(
+    wanted: dict[str, Any], like: Path | None, *, varied: Sequence[str] = ()
+) -> GenerationSettings:
+    """The general defaults, over them the model's own, over them a picture's settings, over them what was said.
+
+    What the model recommends with its sampler is left out where a sampler was chosen, or several are compared (`varied`).
+    """
     from diffusion_studio.models import cards, made_by
     from diffusion_studio.pictures import reading
 
@@ -171,8 +177,19 @@ def settings_for(wanted: dict[str, Any], like: Path | None) -> GenerationSetting
             told["model"] = made_by.find_model(record).name
     if any(told.get(name) != value for name, value in wanted.items()):
         told.pop("batch", None)  # another picture: it had no place in that batch
-    card = cards.find(wanted.get("model", told.get("model", "")))
-    return replace(card.defaults(), **{**told, **wanted, "model": card.name})
+    # only what was typed may be a place; a picture's own words name an installed model
+    card = cards.find(named_model(wanted["model"]) if "model" in wanted else told.get("model", ""))
+    if wanted.get("class_label") and card.classes:
+        wanted = {**wanted, "class_label": card.class_named(wanted["class_label"])}
+    chosen = {**told, **wanted, "model": card.name}
+    return replace(card.defaults({*chosen, *varied}), **chosen)
+
+
+def named_model(word: str) -> str:
+    """The name of the model that was typed: a name, a title, or the path of a folder or a zip."""
+    from diffusion_studio.models.typed import find_typed
+
+    return find_typed(word).name if word else ""
 
 
 def check_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.models.wording import architecture, disk_size, megabytes
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
-from diffusion_studio.settings.options import options, readers, to_dict
+from diffusion_studio.settings.options import changed, options, readers, to_dict
 
 # facts that stand among the settings of another program
 NAMED_ABOVE = (
@@ -42,14 +42,16 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
     if subject and subject.casefold() in names:
         card = cards.find(subject)
     elif subject and path.is_dir():
-        card = cards.read_card(path.resolve())
+        from diffusion_studio.models.typed import find_typed
+
+        card = find_typed(subject)
     else:
         known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
         raise UserError(
             f"“{subject[:80]}” is neither a file nor a model that is installed; installed are: {known}."
         )
     if arguments.json:
-        say_json(_model(card))
+        say_json(model_facts(card))
     else:
         say_rows(_model_rows(card))
     return 0
@@ -59,7 +61,7 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     """A picture, or what else this file is."""
     from diffusion_studio.models.recognise import PICKLES, explain
 
-    if path.suffix.lower() in {*PICKLES, ".safetensors"}:
+    if path.suffix.lower() in {*PICKLES, ".safetensors", ".gguf", ".onnx", ".zip"}:
         raise UserError(explain(path))
     return read(path)
 
@@ -158,7 +160,7 @@ def _plain(record: Any) -> dict[str, Any]:
     return {name: whole[name] for name in record.given}
 
 
-def _model(card: Any) -> dict[str, Any]:
+def model_facts(card: Any) -> dict[str, Any]:
     return {
         "name": card.name,
         "title": card.title,
@@ -172,6 +174,8 @@ def _model(card: Any) -> dict[str, Any]:
         "prediction": card.prediction,
         "schedule": dict(card.schedule),
         "recommended": dict(card.recommended),
+        "defaults": changed(replace(card.defaults(), model="")),
+        "remarks": list(card.remarks),
         "description": card.description,
         "licence": card.licence,
         "trained": dict(card.trained),
@@ -198,6 +202,11 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
         ),
     )
     yield "Recommended", ", ".join(f"{key} {value}" for key, value in card.recommended.items())
+    if not card.recommended:
+        said = {**card.recipe(), **card.said()}
+        yield "Defaults", ", ".join(f"{key} {value}" for key, value in said.items())
+    for remark in card.remarks:
+        yield "Note", remark
     simple = {key: value for key, value in card.trained.items() if isinstance(value, str | int | float)}
     yield "Trained", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in simple.items())
     yield "Licence", card.licence
@@ -220,7 +229,7 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     default = cards.find("").name if found else ""
     if arguments.json:
         for card in found:
-            say_json({**_model(card), "default": card.name == default})
+            say_json({**model_facts(card), "default": card.name == default})
     else:
         _say_table([
             [

@@ -85,7 +85,8 @@ def _run(words: list[str], stop: Stop) -> int:
         parser, run = parser_of(name)
         arguments, unknown = parser.parse_known_args(rest)
         if unknown:
-            parser.error(_too_much(unknown[0], parser))
+            leaf = _chosen(parser, rest)
+            leaf.error(_too_much(unknown[0], leaf))
         return run(arguments, stop)
     except SystemExit as end:  # how argparse ends --help and wrong usage
         return end.code if isinstance(end.code, int) else 1
@@ -130,7 +131,17 @@ def _unknown(word: str) -> str:
 def _too_much(word: str, parser: argparse.ArgumentParser) -> str:
     known = [option for action in parser._actions for option in action.option_strings]
     said = "is not an option" if word.startswith("-") else "is more than it takes"
-    return f"“{word}” {said}{_meant(word.partition('=')[0], known)}"
+    plain = word.partition("=")[0]
+    return f"“{word}” {said}{_meant(plain, [option for option in known if option != plain])}"
+
+
+def _chosen(parser: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
+    """The parser of the action that was named, where the command has actions."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            named = next((word for word in words if word in action.choices), None)
+            return parser if named is None else action.choices[named]
+    return parser
 
 
 def _meant(word: str, known: list[str]) -> str:

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from diffusion_studio.cli.info import run_info, run_models
-from diffusion_studio.cli.output import plain, say, tell
+from diffusion_studio.cli.info import model_facts, run_info, run_models
+from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 
@@ -41,9 +41,10 @@ def models(parser: argparse.ArgumentParser) -> Run:
         "source",
         metavar="SOURCE",
         nargs="?",
-        help="a folder or a zip; without it, what the hub's cache holds is listed",
+        help="a folder, a zip, or the name of one that the hub's cache holds; without it, those are listed",
     )
     bring.add_argument("--name", help="what to call it")
+    bring.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
     give.add_argument("model", metavar="MODEL")
     give.add_argument(
@@ -82,9 +83,13 @@ def models(parser: argparse.ArgumentParser) -> Run:
 def run_import(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.models import import_sources, library
 
+    as_json = getattr(arguments, "json", False)
     if arguments.source is None:
         found = import_sources.find_in_hub_cache()
         for model in found:
+            if as_json:
+                say_json({"name": model.name, "path": str(model.path), "reason": model.reason or None})
+                continue
             say(
                 f"{plain(model.name)}  {plain(str(model.path))}"
                 if not model.reason
@@ -93,8 +98,10 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
         if not found:
             raise UserError("Nothing in the hub's cache can be imported; name a folder or a zip.")
         return 0
-    card = library.import_model(Path(arguments.source), arguments.name)
-    say(card.name)
+    card = library.import_model(arguments.source, arguments.name)
+    say_json(model_facts(card)) if as_json else say(plain(card.name))
+    for remark in card.remarks:
+        tell(remark)
     return 0
 
 

@@ -174,10 +174,7 @@ class UNetModel:
         names = self.card.classes
         if not label:
             return (single(root(settings), index).seed or 0) % len(names)  # a branch keeps it
-        if label not in names:
-            known = ", ".join(names[:20]) + ("…" if len(names) > 20 else "")
-            raise UserError(f"{self.card.title} has no class “{label[:60]}”; it has: {known}.")
-        return names.index(label)
+        return names.index(self.card.class_named(label))
 
     def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
         """The network's answer, once more in float32 where a shorter format overflowed; never a black picture."""

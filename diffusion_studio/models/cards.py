@@ -7,7 +7,7 @@ how it was trained) and `samples.png`. Folders without a card are described from
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,25 @@ class ModelCard:
         settings, _ = from_dict(GenerationSettings, {**recipe, "model": self.name})
         return settings
 
+    def class_named(self, text: str) -> str:
+        """The label of the class that is meant by its label or its number; "" for any. Raises `UserError` for none."""
+        if not text or text in self.classes or not self.classes:
+            return text
+        alike = [name for name in self.classes if name.casefold() == text.strip().casefold()]
+        if len(alike) == 1:
+            return alike[0]
+        if text.isascii() and text.isdecimal() and len(text) < 8 and int(text) < len(self.classes):
+            return self.classes[int(text)]
+        known = ", ".join(self.classes[:20]) + ("…" if len(self.classes) > 20 else "")
+        raise UserError(f"{self.title} has no class “{text[:60]}”; it has: {known}.")
+
+    def without_recipe(self, settings: GenerationSettings) -> GenerationSettings:
+        """These settings where the sampler is chosen by hand: eta and churn as this model recommends them with its own go
+        back to the general defaults. The steps stay: they are seen, and mean the same to every sampler."""
+        own, plain = self.defaults(), self.defaults({"sampler"})
+        alike = [name for name in ("eta", "churn") if getattr(settings, name) == getattr(own, name)]
+        return replace(settings, **{name: getattr(plain, name) for name in alike})
+
     def said(self) -> dict[str, Any]:
         """What scheduler_config.json says of every sampler: the spacing and the clipping."""
         if "_class_name" not in self.schedule:
@@ -163,7 +182,7 @@ def _card_of(folder: Path, starter: bool) -> ModelCard | None:
 def find(name: str) -> ModelCard:
     """The installed model of this name or title; "" is the default model. Never a path: names come from pictures too."""
     cards = installed()
-    if not cards:
+    if not cards and name not in _opened:
         raise UserError(f"No model is installed in {models_dir()}.")
     if not name:
         by_name = {card.name: card for card in cards}
@@ -173,8 +192,22 @@ def find(name: str) -> ModelCard:
         for card in cards:
             if getattr(card, attribute).casefold() == wanted:
                 return card
+    if name in _opened:
+        return _opened[name]
     known = ", ".join(card.name for card in cards[:20]) + ("…" if len(cards) > 20 else "")
     raise UserError(f"Model “{name[:80]}” is not installed; installed are: {known}.")
+
+
+_opened: dict[str, ModelCard] = {}  # models that the user named by their place, known to this process alone
+
+
+def add_opened(card: ModelCard) -> ModelCard:
+    """Make a model that is not installed known to `find` while this process lives, under a name that no other has."""
+    taken = {other.name.casefold() for other in (*installed(), *_opened.values())}
+    names = (card.name if number == 1 else f"{card.name}-{number}" for number in range(1, len(taken) + 2))
+    card = replace(card, name=next(name for name in names if name.casefold() not in taken))
+    _opened[card.name] = card
+    return card
 
 
 def find_by_hash(digest: str) -> ModelCard | None:

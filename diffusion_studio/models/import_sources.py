@@ -34,6 +34,10 @@ LARGEST_VOCABULARY = 32 << 20  # of a text encoder
 # beside the network and its schedule
 KEPT = ("model_index.json", CARD, SAMPLES, "README.md", "LICENSE")
 LARGEST_EXTRA = 8 << 20
+HUB_ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)", re.IGNORECASE
+)
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 LONGEST_REVISION = 200  # bytes
 VARIANTS = {
     "fp16": ", which were rounded to float16",
@@ -55,6 +59,8 @@ def model_root(folder: Path) -> Path:
     """The model in a folder: itself, the pipeline its `unet` belongs to, or the only folder in it."""
     if folder.name == "unet" and (folder.parent / "model_index.json").is_file():
         return folder.parent
+    if folder.name.startswith("models--") and (folder / "snapshots").is_dir():
+        folder = _newest_snapshot(folder) or folder
     for _ in range(3):
         if (unet_folder(folder) / "config.json").is_file():
             return folder
@@ -65,6 +71,43 @@ def model_root(folder: Path) -> Path:
             break
         folder = inside[0]
     raise UserError(explain(folder))
+
+
+def name_of(root: Path) -> str:
+    """What a model is called by the folder it lies in."""
+    own = (
+        root.parent.name if root.name in ("unet", AVERAGED) else root.name
+    )  # every network alone is called so
+    return (hub_name(root) or own).split("/")[-1]
+
+
+def find_source(source: str) -> Path:
+    """What a user names as the source of a model: a path, or a name or address on the hub that its cache holds.
+
+    Raises `UserError`, which says how to fetch what is not on this computer.
+    """
+    path = Path(source).expanduser().absolute()
+    if os.path.lexists(path):
+        return path
+    match = HUB_ADDRESS.match(source.strip())
+    name = match[1] if match else source.strip()
+    held = {model.name.casefold(): model for model in find_in_hub_cache()}
+    known = held.get(name.casefold())
+    if known is not None and known.reason:
+        raise UserError(known.reason)
+    if known is not None:
+        return known.path
+    if match or HUB_NAME.fullmatch(name):
+        raise UserError(
+            f"{source[:200]} is not on this computer, and nothing is downloaded from here. Fetch it with “hf download {name}” "
+            f"(from the Python package huggingface_hub), then import it as “{name}”."
+        )
+    if re.match(r"[a-z][a-z0-9+.-]*://", source, re.IGNORECASE):
+        raise UserError(
+            f"{source[:200]} is an address, and nothing is downloaded from here. Download the model's folder or zip with "
+            "your browser, then import that."
+        )
+    raise UserError(explain(path))
 
 
 def files_of(root: Path) -> Iterator[tuple[Path, str]]:

@@ -19,9 +19,10 @@ from diffusion_studio.models.folder import read_model, weights_digest
 from diffusion_studio.models.import_sources import (
     choices_of,
     files_of,
-    hub_name,
+    find_source,
     licence,
     model_root,
+    name_of,
     unzipped,
 )
 from diffusion_studio.models.kinds import kind_of
@@ -33,12 +34,14 @@ from diffusion_studio.storage.foreign_zip import is_zip
 from diffusion_studio.storage.places import models_dir, trash
 
 
-def import_model(source: Path, name: str | None = None) -> ModelCard:
+def import_model(source: Path | str, name: str | None = None) -> ModelCard:
     """Copy a diffusers folder (a pipeline or a network alone) or a zip of one among the installed models.
+
+    A text may also be the name or the address of a model of the hub, where its cache on this computer holds it.
 
     It is opened before and compared after. Raises `UserError` saying what is wrong, or what the source is instead.
     """
-    source = Path(source).expanduser().absolute()
+    source = find_source(str(source))
     if source.suffix.lower() == ".zip" and is_zip(source):
         with unzipped(source) as folder:
             try:
@@ -48,8 +51,7 @@ def import_model(source: Path, name: str | None = None) -> ModelCard:
     if not source.is_dir():
         raise UserError(explain(source))
     root = model_root(source)
-    own = root.parent.name if root.name == "unet" else root.name  # every network alone is called so
-    return _import_folder(root, name, (hub_name(root) or own).split("/")[-1])
+    return _import_folder(root, name, name_of(root))
 
 
 def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,13 +73,53 @@ def parse_axis(text: str) -> Axis:
 
 
 def parse_values(setting: str, text: str) -> tuple[Value, ...]:
-    """Values separated by commas; numbers may also be a range, first..last or first..last:step."""
+    """Values separated by commas; numbers may also be a range, first..last or first..last:step.
+
+    A value that has a comma itself stands in double quotes, or has a backslash before its comma.
+    """
     kind, _ = value_types(GenerationSettings)[setting]
     found: list[Value] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, split_values(text)):
         ends = RANGE.fullmatch(part) if kind in (int, float) else None
         found.extend(_range(setting, kind, ends) if ends else [_read(setting, kind, part)])
     return tuple(found)
+
+
+def split_values(text: str) -> list[str]:
+    """What stands between the commas that are neither quoted nor behind a backslash, without the space around it.
+
+    Quotes count where a value begins; two of them inside quotes are one that is meant. Raises `UserError` for one left open.
+    """
+    found, part, quoted, closed, place = [], "", False, False, 0
+    while place < len(text):
+        letter, following = text[place], text[place + 1 : place + 2]
+        if letter == "\\" and following in ("\\", ",", '"') and following:
+            part, place = part + following, place + 1
+        elif quoted and letter == '"' == following:
+            part, place = part + letter, place + 1
+        elif quoted and letter == '"':
+            quoted, closed = False, True
+        elif not quoted and letter == '"' and not part.strip() and not closed:
+            part, quoted = "", True
+        elif letter == "," and not quoted:
+            found.append(part if closed else part.strip())
+            part, closed = "", False
+        elif not (closed and letter.isspace()):
+            part += letter
+        place += 1
+    if quoted:
+        raise UserError(f"“{text[:60]}” opens a quotation mark that is not closed.")
+    return [*found, part if closed else part.strip()]
+
+
+def join_values(values: Iterable[Value]) -> str:
+    """The text that `parse_values` reads as these values."""
+    return ", ".join(_quote(value_text(value)) for value in values)
+
+
+def _quote(text: str) -> str:
+    plain = text == text.strip() and not any(letter in text for letter in ',"\\')
+    return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
 
 
 def _range(setting: str, kind: type, ends: re.Match[str]) -> list[Value]:

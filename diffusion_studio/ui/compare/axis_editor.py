@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.settings.axes import AXES, Axis, Value, parse_values, value_text
+from diffusion_studio.settings.axes import AXES, Axis, Value, join_values, parse_values
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, Option, options
 from diffusion_studio.ui.look.icons import IconButton
@@ -114,7 +114,7 @@ class AxisEditor(QWidget):
         if self._is_choice(axis.setting):
             self._ticked[axis.setting] = tuple(map(str, axis.values))
         else:
-            self._texts[axis.setting] = ", ".join(map(value_text, axis.values))
+            self._texts[axis.setting] = join_values(axis.values)
         self.setting.show_value(axis.setting)
         self._follow()
 

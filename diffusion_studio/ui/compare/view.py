@@ -88,7 +88,10 @@ class CompareView(QWidget):
         from diffusion_studio.jobs.api import compare
         from diffusion_studio.jobs.compare import Comparison
 
-        comparison = Comparison(settings, *self.head.axes())
+        axes = self.head.axes()
+        if any(axis is not None and axis.setting == "sampler" for axis in axes):
+            settings = _by_hand(settings)
+        comparison = Comparison(settings, *axes)
         self._comparison, self._begun_cells = comparison, 0
         self._show_sheet()
         own = {place: cell.settings for place, cell in comparison.cells.items()}
@@ -296,6 +299,14 @@ class CompareView(QWidget):
         column.addWidget(self.head)
         column.addWidget(self.stack, 1)
         column.addWidget(self._foot)
+
+
+def _by_hand(settings: GenerationSettings) -> GenerationSettings:
+    """Without what the model recommends with its own sampler: several are compared."""
+    try:
+        return cards.find(settings.model).without_recipe(settings)
+    except UserError:
+        return settings
 
 
 def _side(model: str) -> int:

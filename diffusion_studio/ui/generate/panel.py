@@ -67,6 +67,7 @@ class GenerationPanel(QWidget):
         self._shown = self.form.value()
         self._lay_out()
         self.chooser.changed.connect(self._choose_model)
+        self.form.fields["sampler"].changed.connect(self._choose_sampler)
         self.form.changed.connect(self._follow)
         self._follow()
 
@@ -158,12 +159,23 @@ class GenerationPanel(QWidget):
             self._show_card()
             card = self.card
             if card is not None:
-                stays = before is None or (card.size, card.channels) == (before.size, before.channels)
+                stays = before is None or (card.sides, card.channels) == (before.sides, before.channels)
                 steered = {name: getattr(left, name) for name in STEERING} if stays else {}
                 self.form.show_value(replace(card.defaults(), **steered), keep=OWN)
                 if not stays and (left.source or left.variation_strength):
                     self.put_aside.emit(left)
         self.model_changed.emit()
+
+    def _choose_sampler(self) -> None:
+        """Another sampler by the user's hand: what the model recommends with its own goes."""
+        if self.card is None or self._showing or self.form.signalsBlocked():
+            return
+        fields = self.form.fields
+        stands = replace(GenerationSettings(), **{name: fields[name].value() for name in ONLY_WITH})
+        plain = self.card.without_recipe(stands)
+        for name in ONLY_WITH:
+            if getattr(plain, name) != getattr(stands, name):
+                fields[name].show_value(getattr(plain, name))
 
     def _show_card(self) -> None:
         card = self.card
