@@ -513,6 +513,30 @@ def test_info_of_a_picture_that_says_nothing(run, tmp_path):
     assert json.loads(run("info --json", tmp_path / "x.png").out[0])["settings"] is None
 
 
+def test_info_of_a_picture_of_another_program_says_what_it_says(run, tmp_path):
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    said = {
+        "positive_prompt": "a cat",
+        "seed": 2**40,
+        "steps": 30,
+        "scheduler": "lms",
+        "app_version": "5.4.0",
+    }
+    info = PngInfo()
+    info.add_text("invokeai_metadata", json.dumps(said))
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=info)
+    result = run("info", tmp_path / "x.png")
+    rows = [line.split(maxsplit=1) for line in result.out]
+    assert ["Seed", str(2**40)] in rows and ["Steps", "30"] in rows and ["Prompt", "a cat"] in rows
+    assert any("InvokeAI 5.4.0" in line for line in result.out) and not result.err
+    assert any("“lms” does not exist here" in line for line in result.out)
+    found = json.loads(run("info --json", tmp_path / "x.png").out[0])
+    assert found["made_with"] == "InvokeAI" and found["settings"] == {"steps": 30}
+    assert found["foreign"]["seed"] == 2**40 and json.loads(found["raw"]) == said
+
+
 def test_info_says_what_a_file_of_weights_is(run, tmp_path):
     (tmp_path / "model.ckpt").write_bytes(b"\x80\x02}q.")
     result = run("info", tmp_path / "model.ckpt")

@@ -475,6 +475,32 @@ def test_a_decimal_comma_is_a_point(png):
     assert png(parameters="cat\nSteps: 20, CFG scale: 7,5, Seed: 5").given["guidance"] == 7.5
 
 
+def test_plain_names_are_read_wherever_they_are(png, commented):
+    said = {
+        "mflux_version": "0.4",
+        "model": "dev",
+        "seed": 7,
+        "steps": 9,
+        "guidance": 3.5,
+        "prompt": "cat",
+        "height": 40,
+    }
+    assert facts(commented("jpg", json.dumps(said)), *MAIN) == ("mflux", "cat", "", 7, 9, "", "", 3.5)
+    assert facts(png(Seed="7", Steps="9", Prompt="cat"), "prompt", "seed", "steps") == ("cat", 7, 9)
+
+
+def test_exif_that_is_a_chunk_of_digits_is_read(tmp_path):
+    data = exif_block(b"ASCII\0\0\0cat\nSteps: 9, Seed: 3")
+    info = PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(data):8}\n{data.hex()}\n", zip=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=info)
+    assert reading.read(tmp_path / "x.png").given == {"steps": 9, "seed": 3}
+
+
+def test_a_graph_that_is_the_comment_itself_is_read(commented):
+    assert facts(commented("jpg", json.dumps(comfy())), *MAIN) == COMFY
+
+
 def test_makers_without_settings_are_named(png, tmp_path):
     record = png(
         Description="a castle --ar 16:9 --v 6 Job ID: 0f0f0f0f-aaaa-bbbb-cccc-000000000000", Author="me"

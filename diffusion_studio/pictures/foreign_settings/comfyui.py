@@ -26,14 +26,14 @@ from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "ComfyUI"
 NAMED = re.compile(r"\s{0,9}(prompt|workflow)\s{0,9}:\s{0,9}(?=[{\[\"])", re.IGNORECASE)
-COMMENTS = ("UserComment", "Comment", "ImageDescription", "XPComment")
+COMMENTS = ("parameters", "UserComment", "Comment", "ImageDescription", "XPComment")
 
 
 def read_comfyui(texts: PictureTexts) -> ForeignSettings | None:
     """The settings of the node that samples first, with what a line of parameters beside the graph says."""
     said = dict(_places(texts))
     run, drawn = load_object(said.get("prompt")), load_object(said.get("workflow"))
-    is_run = any(isinstance(node, dict) and "class_type" in node for node in run.values())
+    is_run = _is_graph(run)
     is_drawn = isinstance(drawn.get("nodes"), list)
     lost = [name for name in said if name in texts.cut and re.search(r'"(?:class_type|nodes)"', said[name])]
     if not (is_run or is_drawn or lost):
@@ -53,6 +53,8 @@ def _places(texts: PictureTexts) -> Iterator[tuple[str, str]]:
     """("prompt" or "workflow", its JSON) of every place; what comes later wins."""
     for place in COMMENTS:
         together = load_object(texts.items.get(place))
+        if _is_graph(together):  # as Civitai writes it
+            yield "prompt", texts.items[place]
         for name in ("prompt", "workflow"):
             if isinstance(together.get(name), dict | str):
                 value = together[name]
@@ -64,6 +66,10 @@ def _places(texts: PictureTexts) -> Iterator[tuple[str, str]]:
     for name in ("workflow", "prompt"):
         if name in texts.items:
             yield name, texts.items[name]
+
+
+def _is_graph(value: dict[str, Any]) -> bool:
+    return any(isinstance(node, dict) and "class_type" in node for node in value.values())
 
 
 def _followed(nodes: dict[str, Any], raw: str) -> ForeignSettings:

@@ -14,12 +14,13 @@ from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings, 
 from diffusion_studio.pictures.foreign_settings.invokeai import read_invokeai
 from diffusion_studio.pictures.foreign_settings.makers import read_maker, read_midjourney
 from diffusion_studio.pictures.foreign_settings.novelai import read_novelai
+from diffusion_studio.pictures.foreign_settings.plain_names import read_plain_names
 from diffusion_studio.pictures.foreign_settings.swarmui import read_swarmui
 from diffusion_studio.pictures.texts.text_chunks import MOST_TEXTS, PictureTexts
 
 MOST_RAW = 64 * 1024  # characters that are shown
 Reader = Callable[[PictureTexts], ForeignSettings | None]
-LINES = ("parameters", "UserComment", "Comment", "ImageDescription", "XPComment", "Description")
+LINES = ("parameters", "Parameters", "UserComment", "Comment", "ImageDescription", "XPComment", "Description")
 CHUNKS = {
     "parameters",
     "prompt",
@@ -49,6 +50,7 @@ READERS: tuple[Reader, ...] = (
     read_comfyui,
     read_easy_diffusion,
     read_a1111,
+    read_plain_names,
     read_midjourney,
     read_maker,
 )

@@ -107,6 +107,12 @@ def _png_text(kind: bytes, data: bytes, cut: bool, found: PictureTexts) -> None:
     if packed:
         rest, more = _unpack(rest)
         cut = cut or more
+    if name in (
+        "Raw profile type exif",
+        "Raw profile type APP1",
+    ):  # of ImageMagick: a name, a length and hexadecimal digits
+        _exif(_digits(rest), found)
+        return
     found.add("XMP" if name == "XML:com.adobe.xmp" else name, _png_letters(kind, rest), cut=cut)
 
 
@@ -116,6 +122,14 @@ def _png_letters(kind: bytes, data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         return data.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
+
+
+def _digits(data: bytes) -> bytes:
+    words = data.split(maxsplit=2)
+    try:
+        return bytes.fromhex(words[2].decode("ascii")) if len(words) == 3 else b""
+    except ValueError:
+        return b""
 
 
 def _unpack(data: bytes) -> tuple[bytes, bool]:

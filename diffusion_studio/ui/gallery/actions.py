@@ -101,9 +101,9 @@ class GalleryActions(QObject):
             self._studio.run(read_settings(entry.path), lambda given: self._give(given, how))
 
     def _give(self, given: Mapping[str, Any], how: str) -> None:
-        from diffusion_studio.ui.pictures.saved import MISSING
+        from diffusion_studio.ui.pictures.saved import LEFT_OUT, MISSING, SENTENCES
 
-        values = {name: value for name, value in given.items() if name != MISSING and value is not None}
+        values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
         if how == "seed":
             values = {"seed": values.get("seed")}
         elif how == "settings":
@@ -114,6 +114,8 @@ class GalleryActions(QObject):
             self._studio.branch_wanted.emit(values)
         else:
             self._studio.settings_wanted.emit(values)
+        if given.get(LEFT_OUT) and how != "seed":
+            self._studio.told.emit(given[LEFT_OUT])
 
     # --- mark ---
 

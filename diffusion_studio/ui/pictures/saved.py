@@ -53,15 +53,19 @@ class SavedPictures(QObject):
 
     def _use(self, given: Mapping[str, Any]) -> None:
         missing = given.get(MISSING)
-        values = {name: value for name, value in given.items() if name != MISSING and value is not None}
+        values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
         if missing:
             self._studio.tell_fault(missing)
         elif not values:
             self._studio.told.emit("No generation settings found.")
         self.settings_wanted.emit(values)
+        if given.get(LEFT_OUT):
+            self._studio.told.emit(given[LEFT_OUT])
 
 
-MISSING = "missing model"  # no setting has this name
+MISSING, LEFT_OUT = "missing model", "left out"  # no setting has these names
+SENTENCES = (MISSING, LEFT_OUT)
+LONGEST_SENTENCE = 300  # characters
 
 
 def open_picture(path: Path) -> Generator[Picture, None, None]:
@@ -89,7 +93,10 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
 
 
 def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
-    """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`."""
+    """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`.
+
+    What the file says and cannot be used here is a sentence under `LEFT_OUT`.
+    """
     from diffusion_studio.models.made_by import find_model
     from diffusion_studio.pictures.reading import read
 
@@ -101,6 +108,8 @@ def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
             given["model"] = find_model(record).name
         except UserError as error:
             given[MISSING] = str(error)
+    if record.refused:
+        given[LEFT_OUT] = f"Left out: {' '.join(record.refused)}"[:LONGEST_SENTENCE]
     yield given
 
 

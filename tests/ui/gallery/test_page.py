@@ -1,10 +1,12 @@
 """The Gallery page: pictures under their days, found, chosen, marked, deleted and brought back."""
 
+import json
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
@@ -474,3 +476,34 @@ def test_the_layout_knows_where_everything_is():
     whole = layout.visible(0, layout.height)
     assert (whole.start, whole.stop) == (0, 13)
     assert GalleryLayout([], 300, 50).at(20, 20) is None
+
+
+def test_an_image_of_another_program_shows_what_it_says_and_what_is_left_out(window, qtbot):
+    graph = {
+        "3": {
+            "class_type": "KSampler",
+            "inputs": {
+                "seed": 99999999999999,
+                "steps": 33,
+                "cfg": 4,
+                "sampler_name": "heun",
+                "positive": ["6", 0],
+            },
+        },
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "<b>a castle</b>"}},
+    }
+    info = PngInfo()
+    info.add_text("prompt", json.dumps(graph))
+    outputs_dir().mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(outputs_dir() / "castle.png", pnginfo=info)
+    page = open_gallery(window, qtbot, 1)
+    click(qtbot, page, 0)
+    rows = dict(setting_rows(page.details.entry))
+    assert rows["Made with"] == "ComfyUI" and rows["Prompt"] == "<b>a castle</b>"
+    page.details.more.setChecked(True)
+    qtbot.waitUntil(lambda: '"KSampler"' in page.details.raw.toPlainText())
+    page.details.buttons["all"].click()
+    qtbot.waitUntil(lambda: "Left out: " in window.interior.status.told.text())
+    assert "Seed must be between" in window.interior.status.told.text()
+    qtbot.waitUntil(lambda: window.page.panel.value().steps == 33)
+    assert window.page.panel.value().sampler == "heun"

@@ -1,5 +1,7 @@
 """A picture dropped on the window: what it says is shown, and nothing changes before the user says so."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -158,3 +160,26 @@ def test_markup_in_a_picture_is_text(window, qtbot, tmp_path):
 def test_looking_needs_no_window(foreign):
     seen = next(look_at(foreign))
     assert seen.values["seed"] == 99 and "dreamy" in seen.missing and seen.image.width() == 40
+
+
+def test_a_picture_of_a_program_with_a_graph_shows_what_it_says(window, qtbot, tmp_path):
+    sampler = {"seed": 7, "steps": 33, "cfg": 4, "sampler_name": "heun", "positive": ["6", 0]}
+    text = {"class_type": "CLIPTextEncode", "inputs": {"text": "<b>a castle</b>"}}
+    info = PngInfo()
+    info.add_text("prompt", json.dumps({"3": {"class_type": "KSampler", "inputs": sampler}, "6": text}))
+    Image.new("RGB", (9, 9)).save(tmp_path / "castle.png", pnginfo=info)
+    dialog = dialog_for(window, qtbot, files(tmp_path / "castle.png"))
+    words = said(dialog)
+    assert "Made with ComfyUI" in words and "<b>a castle</b>" in words
+    assert "Prompt: models here generate without text" in words
+    assert '"KSampler"' in dialog.raw.toPlainText()
+    dialog.use.click()
+    value = window.page.panel.value()
+    assert (value.seed, value.steps, value.sampler, value.guidance) == (7, 33, "heun", 4.0)
+
+
+def test_a_picture_without_settings_says_so(window, qtbot, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "plain.png")
+    dialog = dialog_for(window, qtbot, files(tmp_path / "plain.png"))
+    assert "No generation settings found" in said(dialog)
+    dialog.reject()
