@@ -11,6 +11,7 @@ from functools import partial
 
 from diffusion_studio import __version__
 from diffusion_studio.storage import places
+from diffusion_studio.storage.log import log_file, tail
 
 PACKAGES = ("torch", "PySide6-Essentials", "pillow", "numpy", "safetensors", "platformdirs")
 
@@ -37,8 +38,14 @@ def report() -> list[tuple[str, str]]:
     rows += [(f"Device {name}", value) for name, value in devices.items()]
     rows += [(f"Precision on {name}", _told(partial(_precision, name))) for name in devices if name != "none"]
     rows += [(f"Folder of {name}", str(place())) for name, place in PLACES.items()]
-    rows += [("Models", _told(_models)), ("Qt", _told(_qt))]
+    rows += [("Log", _told(_log)), ("Models", _told(_models)), ("Qt", _told(_qt))]
     return rows
+
+
+def with_log() -> str:
+    """The report, and what the log said last, for a bug report."""
+    said = tail(places.log_dir())
+    return f"{text()}\n\n{said}" if said else text()
 
 
 PLACES: dict[str, Callable[[], object]] = {
@@ -105,6 +112,11 @@ def _precision(device: str) -> str:
 
     speeds = ", ".join(f"{name} {time:.2f} ms" for name, time in measure_precision(device).items())
     return f"{speeds}; auto takes {choose_precision('auto', device)}"
+
+
+def _log() -> str:
+    path = log_file(places.log_dir())
+    return f"{path}, {path.stat().st_size:,} bytes" if path.is_file() else f"{path}, nothing was logged yet"
 
 
 def _models() -> str:

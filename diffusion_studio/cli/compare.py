@@ -84,10 +84,12 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
             report.saved(comparison.save(arguments.out))
     finally:
         report.close()
-    for reason in report.lost[:1]:
-        are = "picture is" if len(report.lost) == 1 else "pictures are"
-        tell(f"{len(report.lost)} {are} missing of {len(comparison.cells)}: {reason}")
-    return 130 if stop.asked else 1 if report.lost or not report.sheet_saved else 0
+    if report.failed:
+        are = "image is" if len(report.failed) == 1 else "images are"
+        tell(f"{len(report.failed)} {are} missing of {len(comparison.cells)}: {report.failed[0]}")
+    if report.lost:
+        tell(report.loss(len(comparison.cells)))
+    return 130 if stop.asked else 1 if report.lost or report.failed or not report.sheet_saved else 0
 
 
 def typed_axis(axis: Axis) -> Axis:
@@ -119,6 +121,7 @@ class SheetReport(Report):
     def __init__(self, as_json: bool, comparison: Any) -> None:
         super().__init__(as_json)
         self.comparison, self.sheet_saved = comparison, False
+        self.failed: list[str] = []  # why cells were not drawn
 
     def on(self, event: Any) -> None:
         from diffusion_studio import events
@@ -132,7 +135,7 @@ class SheetReport(Report):
             case events.CellDone():
                 self.bar.update(1)
             case events.CellFailed():
-                self.lost.append(event.reason)
+                self.failed.append(event.reason)
             case events.Saved():
                 self.saved(event.path)
             case events.SheetSaved():

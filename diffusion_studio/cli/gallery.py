@@ -12,6 +12,7 @@ from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.storage.paths import check_path, check_readable
 
 Run = Callable[[argparse.Namespace, Stop], int]
 SEARCH = """A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
@@ -76,6 +77,7 @@ def run_list(arguments: argparse.Namespace, stop: Stop) -> int:
 def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.gallery import export as give
 
+    check_path(arguments.to)
     paths = [entry.path for entry in search(arguments)]
     if not paths:
         raise UserError("No picture was found, so there is nothing to give away.")
@@ -114,7 +116,9 @@ def search(arguments: argparse.Namespace) -> Iterator[Any]:
     from diffusion_studio.gallery import search as query
     from diffusion_studio.gallery.marks import Marks
     from diffusion_studio.pictures.writing import newest
+    from diffusion_studio.storage.places import outputs_dir
 
+    check_readable(arguments.out or outputs_dir())
     if arguments.limit is not None and arguments.limit < 1:
         raise UserError(f"--limit must be 1 or more, not {arguments.limit}.")
     if arguments.out is not None and not arguments.out.is_dir():

@@ -20,6 +20,7 @@ from diffusion_studio.settings.effects import unheeded
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import SavingSettings
+from diffusion_studio.storage.paths import check_path
 
 DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them; its steps and eta
 only with its own sampler, where --sampler names none. --like takes every setting from a picture instead. What is said
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     finally:
         report.close()
     if report.lost:
-        tell(report.loss())
+        tell(report.loss(report.count))
     if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
@@ -194,6 +195,7 @@ def named_model(word: str) -> str:
 
 def check_folder(folder: Path) -> None:
     """Say before the work, and not after it, that a folder can take no pictures."""
+    check_path(folder)
     whole = folder.absolute()
     place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
     if not place.is_dir():
@@ -232,8 +234,3 @@ class DrawingReport(Report):
         if self.seed_is_new:
             self.seed_is_new = False
             tell(f"Seed {self.seed}")
-
-    def loss(self) -> str:
-        if self.count == 1:
-            return f"The picture was not saved: {self.lost[0]}"
-        return f"{len(self.lost)} of {self.count} pictures were not saved: {self.lost[0]}"

@@ -14,6 +14,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.models.wording import architecture, disk_size, megabytes
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import changed, options, readers, to_dict
+from diffusion_studio.storage.paths import check_readable
 
 # facts that stand among the settings of another program
 NAMED_ABOVE = (
@@ -35,6 +36,7 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.pictures import reading
 
     subject, path = arguments.subject, Path(arguments.subject)
+    check_readable(path)
     if path.is_file():
         _show_picture(_read(path, reading.read), arguments.json)
         return 0
@@ -224,7 +226,9 @@ def models(parser: argparse.ArgumentParser) -> Run:
 
 def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.models import cards
+    from diffusion_studio.storage.places import models_dir
 
+    check_readable(models_dir())
     found = cards.installed()
     default = cards.find("").name if found else ""
     if arguments.json:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from diffusion_studio import __version__
@@ -32,6 +30,15 @@ from diffusion_studio.errors import UserError
 Run = Callable[[argparse.Namespace, Stop], int]
 
 PROGRAM = "diffusion-studio"
+CANNOT_OPEN = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EROFS,
+}
 VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "generate": (generate, "draw pictures with a model"),
     "compare": (compare, "draw one seed with several values of one or two settings, side by side"),
@@ -59,6 +66,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         output.tell(error)
         status = 130 if stop.asked else 1
+    except OSError as error:
+        status = 130 if stop.asked else 1
+        if not stop.asked:
+            output.tell(_explain_file(error))
     except Exception as error:
         status = 130 if stop.asked else 1  # a library interrupted in its midst may raise anything
         if not stop.asked:
@@ -151,6 +162,15 @@ def _meant(word: str, known: list[str]) -> str:
     return f"; did you mean “{names[close[0]]}”?" if close else ""
 
 
+def _explain_file(error: OSError) -> str:
+    """One sentence for a file or folder a verb could not open: the user's to mend where it is named."""
+    from diffusion_studio.storage.paths import cannot_open
+
+    if isinstance(error.filename, str | os.PathLike) and error.errno in CANNOT_OPEN:
+        return cannot_open(os.fspath(error.filename), error)
+    return _explain(error)
+
+
 def _explain(error: Exception) -> str:
     """One sentence for what should not have happened; the rest is written to a log."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -162,13 +182,12 @@ def _explain(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> Path | None:
-    from diffusion_studio.storage.atomic import write_atomic
+    """Where the fault is written down in full; None where nothing can be written."""
+    from diffusion_studio.storage.log import begin_log, end_log, log_fault, log_file
     from diffusion_studio.storage.places import log_dir
 
-    with suppress(UserError, OSError):
-        path = log_dir() / f"fault-{datetime.now():%Y-%m-%d-%H%M%S}-{os.getpid()}.log"
-        words = " ".join(map(repr, sys.argv[1:]))
-        text = f"{PROGRAM} {__version__} {words}\n\n{''.join(traceback.format_exception(error))}"
-        write_atomic(path, text.encode("utf-8", "backslashreplace"))
-        return path
-    return None
+    begin_log(log_dir(), __version__, sys.argv[1:])
+    log_fault("The command failed", error)
+    end_log()
+    path = log_file(log_dir())
+    return path if path.is_file() else None

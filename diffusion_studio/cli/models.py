@@ -12,6 +12,8 @@ from diffusion_studio.cli.info import model_facts, run_info, run_models
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.storage.paths import check_path, check_readable
+from diffusion_studio.storage.places import models_dir
 
 Run = Callable[[argparse.Namespace, Stop], int]
 
@@ -113,6 +115,7 @@ def run_export(arguments: argparse.Namespace, _: Stop) -> int:
     as_zip = arguments.zip or arguments.target.lower().endswith(".zip")
     layout = "onnx" if arguments.onnx else "diffusers"
     target = Path(arguments.target)
+    check_path(target)
     place = place_of(target, zip=as_zip, layout=layout)
     trashed = _move_aside(place) if arguments.overwrite and os.path.lexists(place) else None
     try:
@@ -168,6 +171,7 @@ def run_verify(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.models import cards
     from diffusion_studio.models import verify as models_verify
 
+    check_readable(models_dir())
     names = [arguments.model] if arguments.model else [card.name for card in cards.installed()]
     faults = [fault for name in names for fault in _verify(name, models_verify.verify_model)]
     if faults:

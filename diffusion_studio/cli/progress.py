@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.cli.output import on_terminal, plain, progress_bar, say, say_json, tell
+from diffusion_studio.errors import not_saved
 
 
 class Report:
@@ -14,7 +15,8 @@ class Report:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.bar: Any = None
-        self.lost: list[str] = []  # why pictures were not saved
+        self.lost: list[str] = []  # why images were not saved
+        self.lost_names: list[str] = []  # which
 
     def show(self, event: Any) -> None:
         from diffusion_studio import events
@@ -27,12 +29,17 @@ class Report:
                     tell(event.text)
             case events.NotSaved():
                 self.lost.append(event.reason)
+                self.lost_names.append(f"seed {event.settings.seed}")
             case events.FilmProgress():
                 if event.done == 1:
                     self.begin(event.total, "Film", "frame")
                 self.move_to(event.done, event.total)
             case _:
                 self.on(event)
+
+    def loss(self, total: int) -> str:
+        """The sentence for what was not saved, of so many images."""
+        return not_saved(self.lost, total, self.lost_names)
 
     def on(self, event: Any) -> None:
         raise NotImplementedError

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     finally:
         report.close()
     if report.lost:
-        tell(f"{len(report.lost)} pictures were not saved: {report.lost[0]}")
+        tell(report.loss(report.total))
     return 1 if report.lost else 130 if stop.asked else 0
 
 
@@ -95,11 +95,14 @@ def _seeds(text: str) -> list[int]:
 
 
 class WalkReport(Report):
+    total = 0
+
     def on(self, event: Any) -> None:
         from diffusion_studio import events
 
         match event:
             case events.WalkStarted():
+                self.total = event.total
                 self.begin(event.total, event.model_title, "picture")
             case events.WalkDrawn():
                 self.bar.update(1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffusion_studio.errors import UserError
+from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.storage.atomic import open_atomic, write_atomic
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 
@@ -24,9 +24,14 @@ class Given:
 
 def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Given]:
     """Copies in a folder, under their names; a name that is taken gets a number, nothing is overwritten."""
+    lost: list[str] = []
     for done, path in enumerate(paths, 1):
         target, number = folder / path.name, 1
-        data = _bytes(path)
+        try:
+            data = _bytes(path)
+        except UserError as error:  # one that cannot be read costs none of the others
+            lost.append(str(error))
+            continue
         while True:
             try:
                 write_atomic(target, data, exclusive=True)
@@ -34,12 +39,15 @@ def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Given]:
             except FileExistsError:
                 number += 1
                 target = folder / f"{path.stem}-{number}{path.suffix}"
-        yield Given(done=done, total=len(paths), path=folder)
+        yield Given(done=done - len(lost), total=len(paths), path=folder)
+    if lost:
+        raise UserError(not_saved(lost, len(paths)), "\n".join(lost))
 
 
 def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     """One zip, with a folder for each day; not packed again, for pictures are packed already."""
     used: set[str] = set()
+    lost: list[str] = []
     with open_atomic(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for done, path in enumerate(paths, 1):
             name = f"{path.parent.name}/{path.name}".encode("utf-8", "replace").decode()
@@ -47,9 +55,18 @@ def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
             while unique in used:
                 number += 1
                 unique = f"{Path(name).with_suffix('')}-{number}{path.suffix}"
+            try:
+                data = _bytes(path)
+            except UserError as error:
+                lost.append(str(error))
+                continue
             used.add(unique)
-            archive.writestr(unique, _bytes(path))
-            yield Given(done=done, total=len(paths), path=target)
+            archive.writestr(unique, data)
+            yield Given(done=done - len(lost), total=len(paths), path=target)
+        if len(lost) == len(paths):
+            raise UserError(not_saved(lost, len(paths)), "\n".join(lost))  # no empty zip is left
+    if lost:
+        raise UserError(not_saved(lost, len(paths)), "\n".join(lost))
 
 
 def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:

@@ -24,6 +24,7 @@ from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.storage.atomic import open_atomic
+from diffusion_studio.storage.paths import check_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,6 +128,7 @@ def _even_in_change(
 
 def check_target(path: Path) -> None:
     """Say before the work that a film can not be written there."""
+    check_path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder; a film needs the name of a file.")
     film_formats.writer_for(path.suffix)

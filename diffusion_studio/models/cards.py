@@ -19,6 +19,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage.atomic import read_json
 from diffusion_studio.storage.foreign_file import read_foreign, read_foreign_json
+from diffusion_studio.storage.paths import check_readable
 from diffusion_studio.storage.places import config_dir, data_dir, models_dir, resource
 from diffusion_studio.storage.stamps import Readings, stamp_of
 
@@ -183,6 +184,7 @@ def find(name: str) -> ModelCard:
     """The installed model of this name or title; "" is the default model. Never a path: names come from pictures too."""
     cards = installed()
     if not cards and name not in _opened:
+        check_readable(models_dir())
         raise UserError(f"No model is installed in {models_dir()}.")
     if not name:
         by_name = {card.name: card for card in cards}
@@ -194,6 +196,7 @@ def find(name: str) -> ModelCard:
                 return card
     if name in _opened:
         return _opened[name]
+    check_readable(models_dir())
     known = ", ".join(card.name for card in cards[:20]) + ("…" if len(cards) > 20 else "")
     raise UserError(f"Model “{name[:80]}” is not installed; installed are: {known}.")
 

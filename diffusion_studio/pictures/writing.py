@@ -23,6 +23,7 @@ from diffusion_studio.storage.places import kept_section, outputs_dir
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -126,7 +127,7 @@ def export(
     options = _quality(kind, quality, lossless)
     if with_metadata:
         options |= _what_it_says(kind, pixels, record, settings, facts or {})
-    write_atomic(target, _encode(pixels, kind, options))
+    write_atomic(target, _encode(pixels, kind, options, target.name))
 
 
 def _what_it_says(
@@ -165,13 +166,13 @@ def _save(
     if max(picture.shape) > LONGEST_SIDE[format]:  # a large sheet is saved as it can be, rather than lost
         format, ending = "PNG", ".png"
     facts = {"time": now.isoformat(timespec="seconds"), **facts}
-    options = _quality(format, saving.quality, saving.format == "webp-lossless")
-    if saving.metadata:
-        options |= embedding.options(format, settings, facts)
-    data = _encode(picture, format, options)
     place = (outputs_dir() if folder is None else Path(folder)) / f"{now:%Y-%m-%d}"
     name = file_name(saving.pattern, settings, facts, now) + kind
     path, number = place / f"{name}{ending}", 1
+    options = _quality(format, saving.quality, saving.format == "webp-lossless")
+    if saving.metadata:
+        options |= embedding.options(format, settings, facts)
+    data = _encode(picture, format, options, path.name)
     while True:
         try:
             write_atomic(path, data, exclusive=True)
@@ -182,7 +183,8 @@ def _save(
             return path
 
 
-def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any]) -> bytes:
+def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: str) -> bytes:
+    """The bytes of a file called `name`. Whatever the encoder cannot do is a `UserError`, so that it costs no other picture."""
     import numpy as np
     from PIL import Image
 
@@ -193,9 +195,31 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any]) -> bytes
             f"{kind} pictures are at most {LONGEST_SIDE[kind]} pixels wide and high; this one is "
             f"{picture.shape[1]}×{picture.shape[0]}."
         )
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    try:
+        return _encoded(image, kind, options)
+    except OSError as error:
+        if not options.get("optimize"):
+            raise _cannot_encode(name, kind, error) from error
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise _cannot_encode(name, kind, error) from error
+    # To optimize, libjpeg must hold the whole file at once, and Pillow's guess at its size (a byte a pixel) is too small for
+    # noise. Without it the same pixels take a few per cent more bytes.
+    try:
+        return _encoded(image, kind, {**options, "optimize": False})
+    except Exception as error:
+        raise _cannot_encode(name, kind, error) from error
+
+
+def _encoded(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def _cannot_encode(name: str, kind: str, error: Exception) -> UserError:
+    what = str(error) or type(error).__name__
+    return UserError(f"{name} cannot be written as {kind}: {what}. PNG may work.", details=repr(error))
 
 
 def _size(picture: np.ndarray) -> dict[str, int]:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.storage.foreign_file import read_foreign
+from diffusion_studio.storage.paths import check_path
 
 TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>part|old)$", re.DOTALL)
 LARGEST_OWN = 256 << 20  # bytes of a JSON file of ours
@@ -211,6 +212,7 @@ def sync_folder(path: Path) -> None:
 @contextmanager
 def _temporary(target: Path, needed: int | None = None) -> Iterator[Path]:
     """A temporary name beside `target`, in a folder that exists; removed afterwards. Faults of writing become sentences."""
+    check_path(target)
     _make_folder(target.parent, needed)
     temporary = _temporary_name(target)
     try:
@@ -301,18 +303,27 @@ def _is_about(error: OSError, target: Path, temporary: Path) -> bool:
 
 def _refusal(folder: Path, error: OSError, needed: int | None, written: int = 0) -> UserError:
     """The sentence for a folder that cannot be written, with the room that was needed as far as that is known."""
-    room = f"{_size(needed)} needed" if needed is not None else f"more than {_size(written)} needed"
+    known = _size(needed) if needed is not None else f"more than {_size(written)}" if written else ""
+    facts = [f"{known} needed"] if known else []  # nothing is said of what is not known
     if error.errno in NO_ROOM:
         with suppress(OSError):
-            room += f", {_size(shutil.disk_usage(folder).free + written)} free"
-        sentence = f"There is no room to save in {folder} ({room}). Free some, or choose another folder."
+            facts.append(f"{_size(shutil.disk_usage(folder).free + written)} free")
+        sentence = (
+            f"There is no room to save in {folder}{_in_brackets(facts)}. Free some, or choose another folder."
+        )
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        sentence = f"Nothing can be saved in {folder}, for it is read-only. Choose another folder ({room})."
+        sentence = f"Nothing can be saved in {folder}, for it is read-only. Choose another folder{_in_brackets(facts)}."
     elif not folder.is_dir():
-        sentence = f"The folder {folder} is gone, so nothing can be saved in it. Choose another ({room})."
+        sentence = f"The folder {folder} is gone, so nothing can be saved in it. Choose another{_in_brackets(facts)}."
     else:
-        sentence = f"Saving in {folder} failed: {error.strerror or type(error).__name__} ({room})."
+        sentence = (
+            f"Saving in {folder} failed: {error.strerror or type(error).__name__}{_in_brackets(facts)}."
+        )
     return UserError(sentence, str(error))
+
+
+def _in_brackets(facts: list[str]) -> str:
+    return f" ({', '.join(facts)})" if facts else ""
 
 
 def _size_of(path: Path) -> int:

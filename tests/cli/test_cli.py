@@ -232,7 +232,8 @@ def test_json_is_one_event_a_line(run, draw, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"), [("", "The picture was"), ("--count 3 --sheet", "3 of 3 pictures were")]
+    ("words", "sentence"),
+    [("", "The image was"), ("--count 3 --sheet", "3 of 3 images (seed 1, seed 2, seed 3) were")],
 )
 def test_pictures_that_were_not_saved_are_one_sentence_and_status_1(run, draw, words, sentence):
     draw.full = True

@@ -23,6 +23,7 @@ from diffusion_studio.models.made_by import find_model
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage import places
 from tests.mutations import mutate_picture
 
@@ -470,3 +471,35 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
     assert outputs.newest(tmp_path / "nowhere") == []
     assert outputs.newest() == []
     assert places.outputs_dir().exists() is False
+
+
+def test_noise_is_saved_as_a_jpeg_whatever_room_its_encoder_asks_for(tmp_path):
+    """With `optimize`, Pillow gives libjpeg a byte a pixel, and noise needs more: OSError."""
+    noise = np.random.default_rng(1).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    saving = SavingSettings(format="jpeg", quality=94)
+    path = outputs.save(noise, GenerationSettings(seed=1), facts={}, folder=tmp_path, saving=saving)
+    assert reading.read(path).size == (256, 256)
+    outputs.export(noise, tmp_path / "noise.jpg", quality=94)
+    assert reading.read(tmp_path / "noise.jpg").size == (256, 256)
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("encoder error -2"), ValueError("EXIF is too long"), MemoryError()]
+)
+def test_what_an_encoder_cannot_do_names_the_file(tmp_path, monkeypatch, fault):
+    def broken(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(Image.Image, "save", broken)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    for format, ending in (("png", "png"), ("jpeg", "jpg"), ("webp", "webp")):
+        with pytest.raises(UserError, match=rf"-7\.{ending} cannot be written as"):
+            outputs.save(
+                picture,
+                GenerationSettings(seed=7),
+                facts={},
+                folder=tmp_path,
+                saving=SavingSettings(format=format),
+            )
+    with pytest.raises(UserError, match=r"out\.png cannot be written as PNG"):
+        outputs.export(picture, tmp_path / "out.png")

@@ -158,7 +158,7 @@ def test_exclusive_on_a_disk_without_hard_links(tmp_path, monkeypatch):
 
 def test_of_two_processes_exactly_one_gets_each_name(tmp_path):
     code = """
-import sys; from pathlib import Path; from diffusion_studio.storage.places import write_atomic
+import sys; from pathlib import Path; from diffusion_studio.storage.atomic import write_atomic
 won = []
 for number in range(200):
     try: write_atomic(Path(sys.argv[1], str(number)), sys.argv[2].encode(), exclusive=True); won.append(number)
@@ -183,7 +183,7 @@ def test_long_names_fit(tmp_path):
 @posix
 def test_a_process_killed_while_writing_leaves_no_torn_file(tmp_path):
     code = """
-import sys; from pathlib import Path; from diffusion_studio.storage.places import write_atomic
+import sys; from pathlib import Path; from diffusion_studio.storage.atomic import write_atomic
 print("ready", flush=True)
 while True:
     for fill in b"ab":
@@ -207,7 +207,7 @@ while True:
 def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path):
     code = """
 import resource, sys; from pathlib import Path
-from diffusion_studio import folders; from diffusion_studio.errors import UserError
+from diffusion_studio.storage import atomic as folders; from diffusion_studio.errors import UserError
 path = Path(sys.argv[1], "file")
 folders.write_atomic(path, b"old")
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -312,7 +312,7 @@ def test_a_failing_stage_leaves_the_old_folder(tmp_path):
 @posix
 def test_a_process_killed_while_replacing_a_folder_leaves_a_whole_one(tmp_path):
     code = """
-import sys; from pathlib import Path; from diffusion_studio.storage.places import stage_folder
+import sys; from pathlib import Path; from diffusion_studio.storage.atomic import stage_folder
 print("ready", flush=True)
 while True:
     for fill in b"ab":
@@ -423,3 +423,13 @@ def test_settings_written_as_json_are_readable_by_people(tmp_path):
     atomic.write_json(tmp_path / "a.json", {"name": "Öl"})
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "name": "Öl"\n}\n'
     assert json.loads((tmp_path / "a.json").read_bytes()) == {"name": "Öl"}
+
+
+def test_what_is_not_known_of_the_room_is_not_said(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+    assert "needed" not in str(atomic._refusal(tmp_path, full, None))
+    assert "more than 50 KB needed" in str(atomic._refusal(tmp_path, full, None, 50_000))
+    assert "250 KB needed" in str(atomic._refusal(tmp_path, full, 250_000))
+    for number in (errno.EROFS, errno.EACCES, errno.EIO):
+        sentence = str(atomic._refusal(tmp_path, OSError(number, os.strerror(number)), None))
+        assert "needed" not in sentence and "()" not in sentence and "0 bytes" not in sentence

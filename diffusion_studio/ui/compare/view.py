@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from diffusion_studio.errors import UserError
+from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import Studio
@@ -116,8 +116,12 @@ class CompareView(QWidget):
         match event:
             case events.CellPreview():
                 picture = Picture({"denoised": event.denoised[0], "noisy": event.noisy[0]})
-                share = event.index / max(event.total, 1)
-                self.sheet.show_forming((event.column, event.row), picture, share)
+                place = event.column, event.row
+                until = self._comparison.cells[place].settings.until if self._comparison else 0
+                share = event.index / max(
+                    until or event.total, 1
+                )  # of its own way: it may stop before the end
+                self.sheet.show_forming(place, picture, share)
                 self._tell(share)
             case events.CellDone():
                 picture = Picture({"denoised": event.picture}, settings=event.settings)
@@ -317,8 +321,15 @@ def _side(model: str) -> int:
 
 
 def _save_in(comparison: Comparison, folder: Path) -> Generator[Path, None, None]:
-    """A job: write every picture by itself."""
-    for place in comparison.places():
-        if comparison.cells[place].picture is not None:
+    """A job: write every picture by itself; one that cannot be written costs none of the others."""
+    done = [place for place in comparison.places() if comparison.cells[place].picture is not None]
+    reasons = []
+    for place in done:
+        try:
             comparison.save_cell(place, folder)
-    yield folder
+        except UserError as error:
+            reasons.append(str(error))
+    if len(reasons) < len(done):
+        yield folder
+    if reasons:
+        raise UserError(not_saved(reasons, len(done)), "\n".join(reasons))

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
-from diffusion_studio.errors import UserError
+from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.models import cards
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
@@ -197,10 +197,14 @@ class GeneratePage(Page):
         self._studio.save_memory()
 
     def _on_not_saved(self, events: list[Any]) -> None:
-        count = "A picture" if len(events) == 1 else f"{len(events)} pictures"
+        reasons = [event.reason for event in events]
         self._studio.tell_fault(
-            f"{count} could not be saved. {events[0].reason}",
-            "\n".join(event.reason for event in events),
+            not_saved(
+                reasons,
+                max(len(events), len(self.canvas.pictures)),
+                [f"seed {event.settings.seed}" for event in events],
+            ),
+            "\n".join(reasons),
             action="Save elsewhere…",
             do=lambda: self._save_elsewhere(events),
         )
@@ -208,9 +212,13 @@ class GeneratePage(Page):
     def _save_elsewhere(self, events: list[Any]) -> None:
         folder = commands.ask_folder(self)
         if folder is not None:
-            self._studio.run(
-                save_in(folder, events), lambda path: self._studio.told.emit(f"Saved to {readable(path)}")
-            )
+            self._studio.run(save_in(folder, events), self._saved_elsewhere)
+
+    def _saved_elsewhere(self, event: Any) -> None:
+        if isinstance(event, list):  # what failed again can be saved elsewhere again
+            self._on_not_saved(event)
+        else:
+            self._studio.told.emit(f"Saved to {readable(event)}")
 
     # --- other pictures ---
 

@@ -55,7 +55,7 @@ class Generation(QObject):
         self.seconds = 0.0  # of work, up to the last preview
         self._held_at: float | None = None
         self._idle = 0.0  # seconds it was held for
-        self._first = 0  # the step it began at
+        self._first, self._until = 0, 0  # the step it began at, and “Stop at step”
         self._saves = True
         self.step = (0, 0)  # reached, of how many
         self.stopped_at: int | None = None  # where the last one was kept before its end
@@ -74,7 +74,8 @@ class Generation(QObject):
     @property
     def expected(self) -> float:
         """Seconds of work it takes in all, as far as one can tell; 0 before its first step is done."""
-        done, ahead = self.step[0] - self._first, self.step[1] - self._first
+        end = self._until if self.step[0] <= self._until < self.step[1] else self.step[1]
+        done, ahead = self.step[0] - self._first, end - self._first
         return self.seconds * ahead / done if done > 0 else 0.0
 
     def start(
@@ -167,7 +168,7 @@ class Generation(QObject):
                 self.waiting.emit(text)
             case events.Started(settings=settings):
                 self._own = [single(settings, place) for place in event.pictures]
-                self._first = event.first
+                self._first, self._until = event.first, settings.until
                 self.runs_on.emit(hardware_words(event.device, event.precision, self._threads))
             case events.NotSaved():
                 self._unsaved.append(event)
@@ -182,8 +183,13 @@ class Generation(QObject):
         now = time.monotonic()
         if now - self._told_at > TELL_EVERY or event.index == event.total or self.paused:
             self._told_at = now
-            words = progress_words(event, self.seconds, self._first)
-            self.progressed.emit(event.index, event.total, words)
+            end = self._end_of(event)
+            words = progress_words(event, self.seconds, self._first, end)
+            self.progressed.emit(event.index, end, words)
+
+    def _end_of(self, event: Preview) -> int:
+        """The last step that will be taken: that of “Stop at step” where there is one."""
+        return self._until if event.index <= self._until < event.total else event.total
 
     def _pictures(self, event: Preview) -> tuple[Picture, ...]:
         """The layers at hand, and from the trajectory the others, should they be looked at."""
@@ -253,13 +259,14 @@ def hardware_words(device: str, precision: str, threads: int) -> str:
     return " · ".join(words)
 
 
-def progress_words(event: Preview, seconds: float, first: int = 0) -> str:
-    """“step 13 of 20 · 22.1 it/s · 0.3 s left”; it began at step `first`."""
-    words = f"step {event.index} of {event.total}"
+def progress_words(event: Preview, seconds: float, first: int = 0, end: int | None = None) -> str:
+    """“step 13 of 20 · 22.1 it/s · 0.3 s left”; it began at step `first` and ends at `end`."""
+    end = event.total if end is None else end
+    words = f"step {event.index} of {end}"
     if event.index <= first or seconds <= 0:
         return words
     rate = (event.index - first) / seconds
-    return f"{words} · {rate:.1f} it/s · {time_words((event.total - event.index) / rate)} left"
+    return f"{words} · {rate:.1f} it/s · {time_words((end - event.index) / rate)} left"
 
 
 def finished_words(event: Finished, *, kept: bool, total: int = 0) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,23 @@ def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
     yield given
 
 
-def save_in(folder: Path, events: list[Any]) -> Generator[Path, None, None]:
-    """A job: write pictures that the outputs folder did not take."""
+def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None, None]:
+    """A job: write pictures that the outputs folder did not take; one that fails again costs none of the others.
+
+    Yields the folder where any was written, then the events of those that still were not, with their new reasons.
+    """
     from diffusion_studio.pictures.writing import save
 
+    left = []
     for event in events:
-        save(event.picture, event.settings, facts=event.facts, folder=folder)
-    yield folder
+        try:
+            save(event.picture, event.settings, facts=event.facts, folder=folder)
+        except UserError as error:
+            left.append(replace(event, reason=str(error)))
+    if len(left) < len(events):
+        yield folder
+    if left:
+        yield left
 
 
 def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:

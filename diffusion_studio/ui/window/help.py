@@ -97,9 +97,9 @@ def copy_report(studio: Studio) -> None:
 
 
 def _report() -> Generator[str, None, None]:
-    from diffusion_studio.doctor import text
+    from diffusion_studio.doctor import with_log
 
-    yield text()
+    yield with_log()
 
 
 def _pairs(actions: Sequence[QAction]) -> list[tuple[str, str]]:

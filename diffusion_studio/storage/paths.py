@@ -1,0 +1,92 @@
+"""Whether a path a user typed can be the name of a file or folder at all: asked before any work is done for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from diffusion_studio.errors import UserError
+
+LONGEST_NAME, LONGEST_PATH = (
+    255,
+    4095,
+)  # bytes, on nearly every file system; the system's own limit is asked where it can be
+UNSAFE_ON_WINDOWS = re.compile(r'[\x00-\x1f<>:"|?*]')
+RESERVED_ON_WINDOWS = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE
+)
+
+
+def check_path(path: Path, *, windows: bool = os.name == "nt") -> None:
+    """Raises `UserError` where no system call could take this path: a NUL, a name that is too long or that Windows reserves."""
+    text = str(path)
+    if not text.strip():
+        raise UserError("A file or folder must have a name; this one is empty.")
+    if "\0" in text:
+        raise UserError(f"“{_shown(text)}” cannot be a path: it has a NUL character in it.")
+    expanded = path.expanduser() if text.startswith("~") else path
+    for name in expanded.parts:
+        if name == expanded.anchor:
+            continue
+        _check_name(name, path, windows)
+    if len(os.fsencode(os.path.abspath(expanded))) > (32_767 if windows else LONGEST_PATH):
+        raise UserError(f"“{_shown(text)}” is too long for a path: at most {LONGEST_PATH} bytes are allowed.")
+
+
+def _check_name(name: str, path: Path, windows: bool) -> None:
+    if windows and (found := UNSAFE_ON_WINDOWS.search(name)):
+        shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
+        raise UserError(f"“{_shown(name)}” cannot be a name: Windows does not allow “{shown}” in it.")
+    if windows and RESERVED_ON_WINDOWS.match(name):
+        raise UserError(f"“{_shown(name)}” cannot be a name: Windows keeps it for a device.")
+    size = len(name.encode("utf-16-le")) // 2 if windows else len(os.fsencode(name))
+    most = LONGEST_NAME if windows else _longest_name(path)
+    if size > most:
+        unit = "characters" if windows else "bytes"
+        raise UserError(
+            f"The name “{_shown(name)}” is too long: it has {size} {unit}, and {most} are allowed."
+        )
+
+
+def _longest_name(path: Path) -> int:
+    """What the file system of the nearest folder that exists allows."""
+    if not hasattr(os, "pathconf"):
+        return LONGEST_NAME
+    for place in path.absolute().parents:
+        try:
+            return int(os.pathconf(place, "PC_NAME_MAX"))
+        except (OSError, ValueError):
+            continue
+    return LONGEST_NAME
+
+
+def _shown(text: str) -> str:
+    clean = _printable(text)
+    return clean if len(clean) <= 60 else f"{clean[:40]}…{clean[-15:]}"
+
+
+def check_readable(folder: Path) -> None:
+    """Raises `UserError` where a folder is there and may not be looked into: it is never taken for an empty one."""
+    check_path(folder)
+    try:
+        os.stat(folder)
+        with os.scandir(folder) as entries:
+            next(entries, None)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # what is not there, or is no folder, is told by whoever asked for it
+    except OSError as error:
+        raise UserError(cannot_open(folder, error), str(error)) from None
+    if os.name != "nt" and not os.access(folder, os.X_OK):
+        raise UserError(f"{folder} cannot be opened: you do not have permission to.")
+
+
+def cannot_open(path: Path | str, error: OSError) -> str:
+    """The sentence for a file or folder that the system does not let us open."""
+    if isinstance(error, PermissionError):
+        return f"{_printable(str(path))} cannot be opened: you do not have permission to."
+    return f"{_printable(str(path))} cannot be opened: {error.strerror or type(error).__name__}."
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
