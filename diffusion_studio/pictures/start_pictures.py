@@ -21,15 +21,20 @@ if TYPE_CHECKING:
     from diffusion_studio.settings.generation import GenerationSettings
 
 LARGEST = 1024  # pixels a side; no model here draws as large, and copies should stay small
+NAME, LONGEST_NAME = "Title", 200  # the text chunk that holds a name, and its letters
 
 
 def folder() -> Path:
     return data_dir() / "sources"
 
 
-def keep(picture: Path | np.ndarray) -> str:
-    """Keep a copy of a picture, a file or (H, W, 3) uint8; returns its digest. Raises `UserError` for what is no picture."""
-    return _keep(_small(_opened(picture) if isinstance(picture, Path) else _image(picture)))
+def keep(picture: Path | np.ndarray, name: str = "") -> str:
+    """Keep a copy of a picture, a file or (H, W, 3) uint8; returns its digest. Raises `UserError` for what is no picture.
+
+    `name`: what it is called from now on, see `name_of`; without, the name of its file.
+    """
+    image = _small(_opened(picture) if isinstance(picture, Path) else _image(picture))
+    return _keep(image, name or _file_name(picture))
 
 
 def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
@@ -39,7 +44,18 @@ def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
     image = _small((_opened(picture) if isinstance(picture, Path) else _image(picture)).convert("L"))
     if feather > 0:
         image = image.filter(ImageFilter.GaussianBlur(feather))
-    return _keep(image)
+    return _keep(image, _file_name(picture))
+
+
+def name_of(digest: str) -> str:
+    """What a kept picture or mask was called when it was kept last; "" where it had no name."""
+    from PIL import Image
+
+    try:
+        with Image.open(_place(digest)) as image:
+            return str(image.info.get(NAME, ""))[:LONGEST_NAME]
+    except (OSError, ValueError, SyntaxError):
+        return ""
 
 
 def load(digest: str) -> np.ndarray:
@@ -134,13 +150,22 @@ def _small(image: Image) -> Image:
     return image
 
 
-def _keep(image: Image) -> str:
+def _file_name(picture: Path | np.ndarray) -> str:
+    return picture.name if isinstance(picture, Path) else ""
+
+
+def _keep(image: Image, name: str) -> str:
+    from PIL.PngImagePlugin import PngInfo
+
+    name = name.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:LONGEST_NAME]
     digest = hashlib.sha256(
         f"{image.mode} {image.width} {image.height} ".encode() + image.tobytes()
     ).hexdigest()
-    if not has(digest):
-        png = io.BytesIO()
-        image.save(png, "PNG")
+    if not has(digest) or (name and name != name_of(digest)):
+        png, text = io.BytesIO(), PngInfo()
+        if name:
+            text.add_itxt(NAME, name)
+        image.save(png, "PNG", pnginfo=text)
         write_atomic(_place(digest), png.getvalue())
     return digest
 

@@ -17,7 +17,7 @@ from diffusion_studio.ui.look.theme import Theme
 
 class Studio(QObject):
     fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
-    notice = Signal(str, str, object)  # sentence, name of an action, what it does
+    notice = Signal(str, str, object, bool)  # sentence, name of an action, what it does, whether it stays
     told = Signal(str)  # a line for the status bar
     saved = Signal(object)  # Path of a picture
     # names and values of GenerationSettings to draw with; none: only go there
@@ -49,9 +49,11 @@ class Studio(QObject):
     ) -> None:
         self.fault.emit(sentence, details, action, do)
 
-    def tell_notice(self, sentence: str, *, action: str, do: Callable[[], None]) -> None:
-        """An offer at the top of the window, which is no fault."""
-        self.notice.emit(sentence, action, do)
+    def tell_notice(
+        self, sentence: str, *, action: str, do: Callable[[], None], lasting: bool = False
+    ) -> None:
+        """An offer at the top of the window, which is no fault. It expires, unless it is `lasting`: then on every page."""
+        self.notice.emit(sentence, action, do, lasting)
 
     def done(self, sentence: str, change: Change) -> None:
         """Something was done that can be undone: say so, with Undo beside it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.look.texts import readable
 
 Entries = Sequence[QAction | QMenu | None]
 
@@ -32,6 +34,15 @@ class Page(QWidget):
 
     def shown_first(self) -> None:
         """Called once the window is on screen and this page is the one in it, the first time only."""
+
+    def refuse_drop(self, paths: Sequence[Path]) -> str:
+        """Why these files or folders, which nothing here took, cannot be used; in a sentence."""
+        if len(paths) > 1:
+            return f"{len(paths)} files were dropped. Drop one image at a time."
+        name = readable(paths[0].name)
+        if paths[0].is_dir():
+            return f"“{name}” is a folder. Drop a folder of images on the Train page, or one image here."
+        return f"“{name}” is not an image that can be opened here. Use PNG, JPEG, WebP, BMP, GIF or TIFF."
 
     def save_pending(self) -> Sequence[str]:
         """Called before the window closes: save what waits for a decision; returns why something could not be saved."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class CompareMode(QObject):
     settings_wanted = Signal(object)  # names and values of GenerationSettings
     left = Signal()
+    ended = Signal()  # the outcome stands in the panel
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class CompareMode(QObject):
         super().__init__(place)
         self._studio, self._panel, self._steering, self._going_on = studio, panel, steering, going_on
         self._place, self._aside = place, aside
+        self._ruled: set[str] = set()  # settings the axes decide
         self.view: CompareView | None = None  # made when it is first asked for
         self.action = make_action(
             place, "Compare", "Ctrl+K", tip="One seed with several samplers, steps, models…", checkable=True
@@ -60,7 +62,7 @@ class CompareMode(QObject):
         if self.view is None or self.running:
             return
         try:
-            self._panel.seed.draw_unless_locked()
+            self._take_seed()
             self.view.start(self._base())
         except UserError as error:
             self._studio.tell_fault(str(error))
@@ -73,6 +75,14 @@ class CompareMode(QObject):
             self.view.stop()
         elif self.view is not None and not self.view.leave():
             self.action.setChecked(False)
+
+    def _take_seed(self) -> None:
+        """An unlocked seed is that of the image on the canvas, which is to be compared; else another one."""
+        seed, shown = self._panel.seed, self._steering.shown_seed
+        _, locked, fresh = seed.state
+        if not locked and not fresh and shown is not None:
+            seed.restore((shown, False, True))
+        seed.draw_unless_locked()
 
     def _base(self) -> GenerationSettings:
         return replace(self._panel.value(), history=(), count=1, until=0)
@@ -87,6 +97,7 @@ class CompareMode(QObject):
             self._place.setCurrentIndex(0)
             if self.running and self.view is not None:
                 self.view.stop()
+        self._mark_ruled()
         self._aside.setVisible(not on)
         if on:
             self._follow_panel()
@@ -128,11 +139,29 @@ class CompareMode(QObject):
         """The main button compares while the sheet is shown."""
         if self.view is None or not self.shown:
             return
+        self._mark_ruled()
         count = self.view.head.count
         name = f"Compare {count} pictures" if count > 1 else "Compare"
         self._panel.button.name(name, "Draw the sheet (Ctrl+Enter)")
         able = self._panel.card is not None and (count > 0 or self.running)
         self._panel.button.setEnabled(able)
+
+    def _mark_ruled(self) -> None:
+        """Settings that the axes decide are disabled in the panel for as long as the sheet is shown."""
+        ruled: set[str] = set()
+        if self.view is not None and self.shown:
+            head = self.view.head
+            ruled = {"count", head.across.setting.value(), head.down.setting.value()}
+        panel = self._panel
+        ruled &= set(panel.form.fields)
+        for name in self._ruled - ruled:
+            panel.form.enable(name, True)
+        if self._ruled - ruled:
+            panel.enable_idle()
+        self._ruled = ruled
+        for name in ruled:
+            panel.form.enable(name, False)
+        panel.few_steps.setEnabled(not ruled)
 
     def _follow_preferences(self) -> None:
         if self.view is not None:
@@ -145,4 +174,5 @@ class CompareMode(QObject):
     def _on_ended(self, words: str) -> None:
         self._panel.button.show_idle()
         self._panel.line.setText(words)
+        self.ended.emit()
         self._follow_panel()

@@ -24,6 +24,7 @@ from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
+from diffusion_studio.ui.generate.caption import Caption
 from diffusion_studio.ui.generate.next_run import Before, GoingOn
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.pending import Pending
@@ -31,6 +32,7 @@ from diffusion_studio.ui.generate.recent import RecentStrip
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.start.own_picture import OwnPicture
 from diffusion_studio.ui.generate.steering import Plan, Steering
+from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -39,6 +41,7 @@ from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SavedPictures, save_in
 
+EXPIRES = 12_000  # milliseconds that the outcome of a run is shown
 PATIENCE = 200  # milliseconds without a first picture before the canvas says what it waits for
 SECTION = "generation"
 AGAIN = "Drawn in its place in a batch of {}, for the same pixels; change a setting to draw it alone"
@@ -64,11 +67,19 @@ class GeneratePage(Page):
         self.pending = Pending(studio, self.steering, self.going_on)
         self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
         self.bar.add_tool(self.own.tools.bar.entry)
+        self.caption = Caption(self.panel, self.canvas, self.steering, self.own)
         self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
         self.compare = CompareMode(studio, self.panel, self.steering, self.going_on, self.middle, self.strip)
         self.films = FilmCommands(studio, self.panel, self.canvas, self.steering)
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
+        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
+        self._expiry.timeout.connect(lambda: self.panel.line.setText(""))
+        self._last: GenerationSettings | None = None  # what was generated last
+        self.repeats = plain_label("Same seed and settings: Generate repeats the last image.", "small")
+        self.repeats.setWordWrap(True)
+        self.repeats.hide()
+        self.panel.add_section("seed", self.repeats)
         self._lay_out()
         self._make_actions()
         self._connect()
@@ -119,6 +130,7 @@ class GeneratePage(Page):
 
     def close_down(self) -> None:
         self._patience.stop()
+        self._expiry.stop()
         self.steering.timeline.stop_playing()
         self.strip.close_down()
         self._remember()
@@ -144,6 +156,8 @@ class GeneratePage(Page):
 
     def _begin(self, plan: Plan) -> None:
         self._waits_for = "Getting ready…"
+        self._expiry.stop()
+        self._last = None if plan.rehearsal else plan.settings
         self.steering.begin(plan)
         self.panel.button.show_progress(0)
         self.panel.line.setText("")
@@ -190,6 +204,8 @@ class GeneratePage(Page):
         self._patience.stop()
         self.panel.button.show_idle()
         self.panel.line.setText(words)
+        self._expiry.start()
+        self._show_repeats()
         self.panel.curve.show_progress(None)
         if not self.steering.live and not self.canvas.pictures:
             self._show_empty()
@@ -227,6 +243,8 @@ class GeneratePage(Page):
 
         A seed that is among them is locked, unless it comes only with its image (`lock`): then it is used once.
         """
+        if not values:
+            return
         if set(values) == {"seed"}:
             self.panel.seed.show_value(values["seed"])
             return
@@ -313,6 +331,15 @@ class GeneratePage(Page):
                     ),
                 ),
             )
+
+    def _show_repeats(self) -> None:
+        """Say so where Generate would make the image that it made last."""
+        try:
+            value = self.panel.value()
+        except UserError:
+            value = None
+        same = self.panel.seed.locked and value == self._last and not self.generation.running
+        self.repeats.setVisible(same)
 
     def _use_shown(self, *names: str) -> None:
         """Take these settings of the picture on the canvas."""
@@ -433,6 +460,8 @@ class GeneratePage(Page):
         generation.saved.connect(self._on_saved)
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
+        panel.changed.connect(self._show_repeats)
+        self.compare.ended.connect(self._expiry.start)
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._studio.tell_fault)

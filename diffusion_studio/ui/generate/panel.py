@@ -189,10 +189,15 @@ class GenerationPanel(QWidget):
     def _follow(self) -> None:
         fields = self.form.fields
         self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
-        for name, sampler in ONLY_WITH.items():
-            self.form.enable(name, fields["sampler"].value() == sampler)
+        self.enable_idle()
         self.few_steps.show_batch(fields["count"].value(), fields["steps"].value())
         self.changed.emit()
+
+    def enable_idle(self) -> None:
+        """Disable what the chosen sampler has no use for."""
+        sampler = self.form.fields["sampler"].value()
+        for name, needed in ONLY_WITH.items():
+            self.form.enable(name, sampler == needed)
 
     def _make_room(self, lowest: int, highest: int) -> None:
         """Let a scroll bar take the place of the margin, not of the fields."""

@@ -124,6 +124,13 @@ class Steering(QObject):
         if pending:
             self.put_aside.emit(pending)
 
+    @property
+    def shown_seed(self) -> int | None:
+        """The seed of the image on the canvas; None where there is none that says."""
+        pictures = self._canvas.pictures
+        subject = self._canvas.chosen or (pictures[0] if pictures else None)
+        return subject.settings.seed if subject is not None and subject.settings is not None else None
+
     def make_room(self) -> None:
         """Before other work on the same thread: a held run would keep it waiting without end; a running one is waited for."""
         if self.generation.paused:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from diffusion_studio.ui.look.buttons import push_button
@@ -11,6 +13,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 
 FINE = 1000  # parts of the bar
+EXPIRES = 12_000  # milliseconds that what was done is shown
 
 
 class Activity(QFrame):
@@ -36,6 +39,8 @@ class Activity(QFrame):
         for part in (self.bar, self.cancel, self.action, self.close_button):
             row.addWidget(part)
         self._do: Callable[[], object] | None = None
+        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
+        self._expiry.timeout.connect(self.hide)
         self.action.clicked.connect(self._act)
         self.close_button.clicked.connect(self.hide)
         self.hide()
@@ -76,6 +81,16 @@ class Activity(QFrame):
         for part in (self.action, self.close_button):
             part.setVisible(not busy)
         self.show()
+        self._expiry.stop()
+        if not busy:
+            self._expiry.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """What was done is no news any more when the page is visited again."""
+        super().hideEvent(event)
+        if self._expiry.isActive():
+            self._expiry.stop()
+            self.hide()
 
     def _act(self) -> None:
         do, self._do = self._do, None

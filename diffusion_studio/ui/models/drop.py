@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QRectF, Qt, Signal
@@ -29,6 +30,13 @@ class ModelDropPage(Page):
         super().__init__(parent)
         self.veil = Veil(self)
         self.setAcceptDrops(True)
+
+    def refuse_drop(self, paths: Sequence[Path]) -> str:
+        if self.working:
+            return "Another model is being worked on. Wait for it, or cancel it first."
+        if len(paths) > 1:
+            return f"{len(paths)} items were dropped. Drop one model at a time: its folder, or a zip of it."
+        return super().refuse_drop(paths)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped(event.mimeData()) is not None and not self.working:

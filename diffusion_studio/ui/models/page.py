@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.models import jobs
@@ -156,7 +157,18 @@ class ModelsPage(ModelDropPage):
     def _rename(self, card: ModelCard) -> None:
         title, agreed = QInputDialog.getText(self, "Rename", "Title of the model:", text=card.title)
         if agreed and title.strip() != card.title:
-            self._studio.run(jobs.rename(card.name, title), self._changed)
+            before = card.title
+
+            def call(title: str) -> None:
+                self._studio.run(jobs.rename(card.name, title), self._changed)
+
+            def renamed(changed: ModelCard) -> None:
+                self._changed(changed)
+                self._studio.undo.push(
+                    Change("rename of the model", lambda: call(before), lambda: call(title))
+                )
+
+            self._studio.run(jobs.rename(card.name, title), renamed)
 
     def _make_default(self, card: ModelCard) -> None:
         self._studio.run(jobs.make_default(card.name), self._changed)
@@ -166,12 +178,16 @@ class ModelsPage(ModelDropPage):
 
     def _on_trashed(self, trashed: jobs.Trashed) -> None:
         self._studio.models_changed.emit()
+        change = self._studio.undo.push(Change("delete of the model", lambda: self._bring_back(trashed)))
         self.activity.end(
-            f"“{trashed.title}” is in the trash.",
+            f"“{trashed.title}” moved to trash.",
             action="Undo",
             tip="Bring the model back",
-            do=lambda: self._studio.run(jobs.bring_back(trashed), self._on_back),
+            do=lambda: self._studio.undo.take_back(change),
         )
+
+    def _bring_back(self, trashed: jobs.Trashed) -> None:
+        self._studio.run(jobs.bring_back(trashed), self._on_back)
 
     def _on_back(self, name: str) -> None:
         self._wanted = name

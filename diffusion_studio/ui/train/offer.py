@@ -19,7 +19,8 @@ def _tell(interior: Interior, row: RunRow) -> None:
     interior.studio.tell_notice(
         f"“{row.title}” was still being trained when the window closed, {min(row.fraction, 1):.0%} of the way. "
         "What it had learned is kept.",
-        action="Go on",
+        action="Resume",
+        lasting=True,
         do=lambda: _resume(interior, row),
     )
 

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import (
@@ -80,6 +81,7 @@ class RunsView(QWidget):
         self.undo = push_button("Undo", "Bring back what was deleted")
         self._gone = plain_label("", "small")
         self._trashed: tuple[Path, Path] | None = None
+        self._deleted: Change | None = None
         self._busy = ""  # the run being trained in this window
         self._pages = QStackedWidget(self)
         self._lay_out()
@@ -134,7 +136,16 @@ class RunsView(QWidget):
     def _rename(self, row: RunRow) -> None:
         name = new_name(self, row.title)
         if name is not None:
-            self._studio.run(rename_run(row.name, name), lambda _: self.refresh())
+            before = row.title
+
+            def call(title: str) -> None:
+                self._studio.run(rename_run(row.name, title), lambda _: self.refresh())
+
+            def renamed(_: None) -> None:
+                self.refresh()
+                self._studio.undo.push(Change("rename of the run", lambda: call(before), lambda: call(name)))
+
+            self._studio.run(rename_run(row.name, name), renamed)
 
     def remove(self, name: str) -> None:
         """Move a run to the trash, with a way back."""
@@ -142,13 +153,18 @@ class RunsView(QWidget):
 
     def _on_trashed(self, places: tuple[Path, Path]) -> None:
         self._trashed = places
-        self._gone.setText(f"“{places[1].name}” is in the trash.")
+        self._deleted = self._studio.undo.push(Change("delete of the run", lambda: self._bring_back(places)))
+        self._gone.setText(f"“{places[1].name}” moved to trash.")
         self.refresh()
 
     def _restore(self) -> None:
-        if self._trashed is not None:
-            places, self._trashed = self._trashed, None
-            self._studio.run(restore_run(*places), lambda _: self.refresh())
+        if self._deleted is not None:
+            self._studio.undo.take_back(self._deleted)
+
+    def _bring_back(self, places: tuple[Path, Path]) -> None:
+        if self._trashed == places:
+            self._trashed = None
+        self._studio.run(restore_run(*places), lambda _: self.refresh())
 
     def _connect(self) -> None:
         self.view.selectionModel().currentChanged.connect(lambda *_: self._follow())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Signal
@@ -18,6 +19,15 @@ class DropPage(Page):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAcceptDrops(True)
+
+    def refuse_drop(self, paths: Sequence[Path]) -> str:
+        if self.working:
+            return "A training is running. Stop it before choosing another folder."
+        if len(paths) > 1:
+            return (
+                f"{len(paths)} items were dropped. Put the images into one folder, and drop that folder here."
+            )
+        return super().refuse_drop(paths)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_folder(event.mimeData()) is not None and not self.working:

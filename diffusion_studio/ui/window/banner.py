@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
@@ -12,6 +12,8 @@ from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
+
+EXPIRES = 12_000  # milliseconds that a notice is shown
 
 
 class Banner(QFrame):
@@ -37,10 +39,14 @@ class Banner(QFrame):
         self.details.setTabChangesFocus(True)
         self.details.setMaximumHeight(180)
         self._do: Callable[[], None] | None = None
+        self._said = False
+        self._page: object = None  # that it belongs to; None: every page
+        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
+        self._expiry.timeout.connect(self.dismiss)
         self._lay_out()
         self.details_button.toggled.connect(self.details.setVisible)
         self.copy_button.clicked.connect(self._copy)
-        self.close_button.clicked.connect(self.hide)
+        self.close_button.clicked.connect(self.dismiss)
         self.action.clicked.connect(self._act)
         self.hide()
 
@@ -52,8 +58,16 @@ class Banner(QFrame):
         action: str = "",
         do: Callable[[], None] | None = None,
         notice: bool = False,
+        page: object = None,
     ) -> None:
-        """Show a fault, or a `notice` that is none; `action` names the button that calls `do` and closes the banner."""
+        """Show a fault, or a `notice` that is none; `action` names the button that calls `do` and closes the banner.
+
+        It belongs to `page`, and is seen on no other one; a notice of a page expires.
+        """
+        self._page, self._said = page, True
+        self._expiry.stop()
+        if notice and page is not None:
+            self._expiry.start()
         self._become(notice)
         self.sentence.setText(sentence)
         self.sentence.setAccessibleName(sentence)
@@ -69,6 +83,15 @@ class Banner(QFrame):
         self._do = do
         self._draw()
         self.show()
+
+    def follow(self, page: object) -> None:
+        """Another page is shown: only what belongs to it, or to every page, is seen there."""
+        self.setVisible(self._said and self._page in (None, page))
+
+    def dismiss(self) -> None:
+        self._expiry.stop()
+        self._said = False
+        self.hide()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -91,7 +114,7 @@ class Banner(QFrame):
 
     def _act(self) -> None:
         do, self._do = self._do, None
-        self.hide()
+        self.dismiss()
         if do is not None:
             do()
 

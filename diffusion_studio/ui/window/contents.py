@@ -31,6 +31,7 @@ class Interior(QWidget):
         self.entries = entries
         self.pages: dict[int, Page] = {}
         self._greeted: set[int] = set()
+        self._shown = -1  # number of the page that was shown last
         self.rail = Rail([(entry.icon, entry.label, entry.explanation) for entry in entries], self)
         self.stack = QStackedWidget(self)
         self.banner = Banner(self)
@@ -57,6 +58,10 @@ class Interior(QWidget):
             for first, second in zip(order, order[1:], strict=False):
                 QWidget.setTabOrder(first, second)
         self.rail.show_chosen(number)
+        if number != self._shown:
+            self._shown = number
+            self.status.forget()
+            self.banner.follow(self.page)
         self.stack.setCurrentWidget(self.pages[number])
         self.menus.fill(self.page.menu_entries())
         if self.isVisible():
@@ -86,17 +91,16 @@ class Interior(QWidget):
     def close_down(self) -> None:
         for page in self.pages.values():
             page.close_down()
+        self.banner.dismiss()
         self.status.stop()
 
     def _connect(self) -> None:
         studio = self.studio
         self.rail.chosen.connect(self.visit)
         studio.fault.connect(self._tell_fault)
-        studio.notice.connect(
-            lambda sentence, action, do: self.banner.tell(sentence, action=action, do=do, notice=True)
-        )
-        studio.told.connect(self.status.told.setText)
-        studio.saved.connect(lambda path: self.status.told.setText(f"Saved to {readable(path)}"))
+        studio.notice.connect(self._tell_notice)
+        studio.told.connect(self.status.say)
+        studio.saved.connect(lambda path: self.status.say(f"Saved to {readable(path)}"))
         studio.device_known.connect(self.status.device.setText)
         studio.settings_wanted.connect(self._draw_with)
         studio.branch_wanted.connect(self._branch_from)
@@ -140,7 +144,11 @@ class Interior(QWidget):
         offer_to_resume(self)
 
     def _tell_fault(self, sentence: str, details: str, action: str, do: object) -> None:
-        self.banner.tell(sentence, details, action=action, do=do if callable(do) else None)
+        self.banner.tell(sentence, details, action=action, do=do if callable(do) else None, page=self.page)
+
+    def _tell_notice(self, sentence: str, action: str, do: Any, lasting: bool) -> None:
+        page = None if lasting else self.page
+        self.banner.tell(sentence, action=action, do=do, notice=True, page=page)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout()

@@ -36,12 +36,22 @@ class WindowDrop(QObject):
             return False  # dragged within the window: nothing to be told about it
         given = picture_in(event)
         if given is None:
-            return False
+            return self._refuse(event)
         event.acceptProposedAction()
         if kind == QEvent.Type.Drop:
             self.take(given)
         elif kind == QEvent.Type.DragEnter:
             self.veil.cover()
+        return True
+
+    def _refuse(self, event: QDropEvent) -> bool:
+        """What cannot be used is taken all the same, to say why it is not."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if not paths:
+            return False
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            self._interior.studio.tell_fault(self._interior.page.refuse_drop(paths))
         return True
 
     def take(self, given: Path | QImage) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStatusBar, QWidget
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 
 EVERY = 2000  # milliseconds
+EXPIRES = 12_000  # milliseconds that a message is shown
 
 
 class StatusLine(QStatusBar):
@@ -26,14 +27,27 @@ class StatusLine(QStatusBar):
         self.addWidget(self.memory)
         self.addWidget(self.told, 1)
         self._process: Any = None
+        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
+        self._expiry.timeout.connect(self.forget)
         self._timer = QTimer(self, interval=EVERY)
         self._timer.timeout.connect(self.measure)
+
+    def say(self, words: str) -> None:
+        """What was just done; it expires."""
+        self.told.setText(words)
+        self._expiry.start()
+
+    def forget(self) -> None:
+        """What was said belongs to another page."""
+        self._expiry.stop()
+        self.told.setText("")
 
     def start(self) -> None:
         self._timer.start()
 
     def stop(self) -> None:
         self._timer.stop()
+        self._expiry.stop()
 
     def measure(self) -> None:
         if self._process is None:

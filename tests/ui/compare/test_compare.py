@@ -423,3 +423,29 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
         drawn = [e for e in jobs.generate(cell.settings, save=False) if isinstance(e, Preview)][-1]
         assert np.array_equal(cell.picture.pixels, drawn.denoised[0])
     models._opened.clear()
+
+
+# What the panel has to say meanwhile
+
+
+def test_an_unlocked_seed_is_that_of_the_image_on_the_canvas(page, qtbot, drawing):
+    shown = Picture({"denoised": pixels(1)}, settings=GenerationSettings(model="faces", seed=4711))
+    page.steering.show_elsewhere(shown)
+    page.panel.seed.restore((5, False, False))
+    choose(page, "sampler=ddim,heun", "steps=5,10")
+    finish(page, qtbot)
+    assert {cell.settings.seed for cell in drawing.asked[0].cells.values()} == {4711}
+    assert page.panel.seed.value() == 4711 and not page.panel.seed.locked
+
+
+def test_what_the_axes_decide_is_disabled_in_the_panel(page, qtbot):
+    fields = page.panel.form.fields
+    choose(page, "sampler=ddim,heun", "steps=5,10")
+    assert not any(fields[name].isEnabled() for name in ("sampler", "steps", "count"))
+    assert fields["guidance"].isEnabled()
+    choose(page, "guidance=1,2", "steps=5,10")
+    assert fields["sampler"].isEnabled() and not fields["guidance"].isEnabled()
+    page.panel.form.fields["seed"].show_value(3)  # any change of the panel leaves them as they are
+    assert not fields["count"].isEnabled()
+    page.compare.action.setChecked(False)
+    assert all(fields[name].isEnabled() for name in ("sampler", "steps", "count", "guidance"))

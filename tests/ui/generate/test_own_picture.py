@@ -219,7 +219,8 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
     assert own.start.pixels[0, 0].tolist() == [255] * 3 and own.start.pixels[1, 3].tolist() == [255, 0, 0]
     folder = QMimeData()
     folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
-    assert not drop(page.canvas, folder)
+    assert drop(page.canvas, folder)  # the window says why it cannot be used
+    assert "is a folder" in page.window().interior.banner.sentence.text()
 
 
 def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):

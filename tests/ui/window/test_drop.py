@@ -19,14 +19,14 @@ pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 LINE = "a castle\nSteps: 33, Sampler: Euler a, CFG scale: 7, Seed: 99, Size: 512x512, Model: dreamy, Denoising: 0.5"
 
 
-def drop(window, data):
+def drop(window, data, *, veiled=True):
     """As the system does it: entering, then letting go, over the window's own ground."""
     given = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, *given)
     QApplication.sendEvent(window.interior, enter)
     if not enter.isAccepted():
         return False
-    assert window.interior.drop.veil.isVisible()
+    assert window.interior.drop.veil.isVisible() == veiled
     QApplication.sendEvent(
         window.interior, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, *given, QEvent.Type.Drop)
     )
@@ -140,8 +140,21 @@ def test_pixels_from_another_program(window, qtbot):
 def test_what_is_no_picture_is_refused_or_told(window, qtbot, tmp_path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.png").write_text("no picture")
-    assert not drop(window, files(tmp_path / "a.txt"))
-    assert not drop(window, files(tmp_path))
+    banner = window.interior.banner
+    for page, paths, reason in (
+        (0, [tmp_path / "a.txt"], "“a.txt” is not an image"),
+        (0, [tmp_path], "is a folder. Drop a folder of images on the Train page"),
+        (0, [tmp_path / "a.txt", tmp_path / "b.png"], "2 files were dropped. Drop one image at a time"),
+        (1, [tmp_path / "a.txt"], "“a.txt” is not an image"),
+        (1, [tmp_path / "b.png", tmp_path], "Put the images into one folder"),
+        (3, [tmp_path, tmp_path / "b.png"], "Drop one model at a time"),
+    ):
+        window.interior.visit(page)
+        assert not banner.isVisible()  # what was said on another page stays there
+        assert drop(window, files(*paths), veiled=False)
+        assert banner.isVisible() and reason in banner.sentence.text()
+        banner.close_button.click()
+    assert not drop(window, QMimeData())
     assert drop(window, files(tmp_path / "b.png"))
     qtbot.waitUntil(window.interior.banner.isVisible)
     assert not window.findChildren(DropDialog)

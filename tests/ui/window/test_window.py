@@ -290,7 +290,7 @@ def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, t
     outputs.export(draw.picture(1), tmp_path / "plain.png")
     before = page.panel.value()
     page.saved.use_settings(tmp_path / "plain.png")
-    qtbot.waitUntil(lambda: "does not say" in window.interior.status.told.text())
+    qtbot.waitUntil(lambda: "No generation settings" in window.interior.status.told.text())
     assert page.panel.value() == before
 
 

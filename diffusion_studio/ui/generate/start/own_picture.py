@@ -21,7 +21,7 @@ from diffusion_studio.ui.generate.start.mask_tools import MaskTools
 from diffusion_studio.ui.generate.start.own_view import OwnView
 from diffusion_studio.ui.generate.start.start_section import StartSection
 from diffusion_studio.ui.generate.start.variation import Variation
-from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.texts import readable, tooltip
 from diffusion_studio.ui.pictures.drop import PictureDrop, ask_picture
 from diffusion_studio.ui.pictures.picture import Picture, to_image
 
@@ -101,7 +101,7 @@ class OwnPicture(QObject):
         from diffusion_studio.ui.generate.start.start_picture import keep_picture
 
         name = name or (readable(picture.name) if isinstance(picture, Path) else "Dropped picture")
-        self.studio.run(keep_picture(picture), lambda kept: self._on_kept(kept, name))
+        self.studio.run(keep_picture(picture, name), lambda kept: self._on_kept(kept, name))
 
     def start_from(self, picture: Picture, **values: Any) -> bool:
         """Start from a picture of the canvas, at once; whether that could be done."""
@@ -111,11 +111,12 @@ class OwnPicture(QObject):
         settings = picture.settings
         seed = f"seed {settings.seed}" if settings is not None else "a picture"
         try:
-            kept = Kept(keep(picture.pixels), picture.pixels)
+            name = readable(picture.path.name) if picture.path is not None else seed
+            kept = Kept(keep(picture.pixels, name), picture.pixels)
         except UserError as error:
             self.studio.tell_fault(str(error))
             return False
-        self._on_kept(kept, readable(picture.path.name) if picture.path is not None else seed, **values)
+        self._on_kept(kept, name, **values)
         return True
 
     def remove(self) -> None:
@@ -149,7 +150,8 @@ class OwnPicture(QObject):
     def _take(self, kept: Kept) -> None:
         from diffusion_studio.ui.generate.start.start_picture import StartPicture
 
-        name = self._names.get(kept.digest, f"Picture {kept.digest[:8]}")
+        name = self._names.get(kept.digest) or readable(kept.name) or "Start picture"
+        self.section.masked.setToolTip(tooltip(kept.mask_name) if kept.mask_name else "")
         self.start, self._draw = StartPicture(kept.digest, kept.pixels, name), None
         self.chosen = False
         self._fit()

@@ -27,6 +27,8 @@ class Kept(NamedTuple):
     digest: str
     pixels: np.ndarray  # (H, W, 3) uint8
     mask: np.ndarray | None = None  # (H, W) uint8
+    name: str = ""
+    mask_name: str = ""  # of the file it came from
 
 
 class Draw(NamedTuple):
@@ -129,19 +131,26 @@ class StartPicture:
         return (free * drowned + (1 - free) * self.fitted).round().astype(np.uint8)
 
 
-def keep_picture(picture: Path | np.ndarray) -> Generator[Kept, None, None]:
+def keep_picture(picture: Path | np.ndarray, name: str) -> Generator[Kept, None, None]:
     """A job: keep a copy of a picture under its hash."""
     from diffusion_studio.pictures.start_pictures import keep, load
 
-    digest = keep(picture)
+    digest = keep(picture, name)
     yield Kept(digest, load(digest))
 
 
 def load_picture(digest: str, mask: str) -> Generator[Kept, None, None]:
     """A job: a picture that is kept, and its mask, which may be gone."""
-    from diffusion_studio.pictures.start_pictures import has, load, load_mask
+    from diffusion_studio.pictures.start_pictures import has, load, load_mask, name_of
 
-    yield Kept(digest, load(digest), load_mask(mask) if mask and has(mask) else None)
+    there = bool(mask) and has(mask)
+    yield Kept(
+        digest,
+        load(digest),
+        load_mask(mask) if there else None,
+        name_of(digest),
+        name_of(mask) if there else "",
+    )
 
 
 def draw_noise(draw: Draw) -> Generator[np.ndarray, None, None]:

@@ -1,0 +1,129 @@
+"""What the canvas shows, in words on it: the image, its seed and settings, and where the panel differs from them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtWidgets import QFrame, QVBoxLayout
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import options
+from diffusion_studio.ui.generate.generations import setting_words
+from diffusion_studio.ui.look.labels import ElidedLabel
+from diffusion_studio.ui.look.texts import readable, tooltip
+from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
+from diffusion_studio.ui.pictures.canvas import Canvas
+
+if TYPE_CHECKING:
+    from diffusion_studio.ui.generate.panel import GenerationPanel
+    from diffusion_studio.ui.generate.start.own_picture import OwnPicture
+    from diffusion_studio.ui.generate.steering import Steering
+
+COMPARED = (
+    *("model", "seed", "class_label", "steps", "guidance", "sampler", "spacing", "eta", "churn", "clipping"),
+    *("source", "mask", "strength", "variation_strength"),
+)
+NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
+UNNAMED = {"source": "start picture", "mask": "mask", "class_label": "class"}
+WIDEST = 460  # pixels
+
+
+class Caption(QObject):
+    def __init__(self, panel: GenerationPanel, canvas: Canvas, steering: Steering, own: OwnPicture) -> None:
+        super().__init__(canvas)
+        self._panel, self._canvas, self._steering, self._own = panel, canvas, steering, own
+        self.frame = QFrame(canvas)
+        self.frame.setObjectName("onGround")
+        self.frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.shown, self.differs = ElidedLabel(), ElidedLabel()
+        column = QVBoxLayout(self.frame)
+        column.setContentsMargins(SPACE_S, SPACE_XS, SPACE_S, SPACE_XS)
+        column.setSpacing(0)
+        for label in (self.shown, self.differs):
+            label.setProperty("small", True)
+            column.addWidget(label)
+        canvas.installEventFilter(self)
+        canvas.view_changed.connect(self.tell)
+        panel.changed.connect(self.tell)
+        panel.model_changed.connect(self.tell)
+        self.tell()
+
+    def tell(self) -> None:
+        """Say what is shown now."""
+        words, differences = self._words()
+        self.shown.setText(words)
+        self.differs.setText(f"Panel differs: {', '.join(differences)}" if differences else "")
+        self.differs.setVisible(bool(differences))
+        self.frame.setAccessibleName(words)
+        self.frame.setVisible(bool(words))
+        self._place()
+
+    def _words(self) -> tuple[str, list[str]]:
+        canvas, steering = self._canvas, self._steering
+        if not canvas.pictures:
+            return "", []
+        if self._own.view.shown:
+            start = self._own.start
+            return f"Start picture: {readable(start.name) if start is not None else ''}", []
+        subject = canvas.chosen or canvas.pictures[0]
+        settings = subject.settings
+        if settings is None:
+            return "No generation settings found" if subject.path is not None else "", []
+        run = steering.run if not steering.elsewhere else None
+        compared = run.settings if run is not None and run.newest >= 0 else settings
+        count = len(canvas.pictures)
+        seed = f"Seed {settings.seed}"
+        if count > 1 and canvas.chosen is None:
+            seed = f"{count} images from seed {settings.seed}"
+        file = f"{readable(subject.path.name)} · " if steering.elsewhere and subject.path is not None else ""
+        return file + seed + "".join(f" · {part}" for part in _parts(settings)), self._differences(compared)
+
+    def _differences(self, shown: GenerationSettings) -> list[str]:
+        try:
+            panel = self._panel.form.value()
+        except UserError:
+            return []
+        seed = self._panel.seed.value()
+        known, card = options(GenerationSettings), self._panel.card
+        found = []
+        for name in COMPARED:
+            here, there = getattr(panel, name), getattr(shown, name)
+            if name == "seed":
+                here = seed
+            if (name == "model" and not there) or (card is not None and _idle(name, card.options)):
+                continue
+            if here != there:
+                found.append(UNNAMED.get(name, known[name].label.lower()))
+        return found
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+    def _place(self) -> None:
+        room = max(min(self._canvas.width() - 2 * SPACE_M, WIDEST), 0)
+        metrics = self.shown.fontMetrics()
+        needed = max(metrics.horizontalAdvance(label.text()) for label in (self.shown, self.differs))
+        for label in (self.shown, self.differs):
+            label.setToolTip(tooltip(label.text()))
+        self.frame.resize(min(needed + 2 * SPACE_S + 20, room), self.frame.sizeHint().height())
+        self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, SPACE_M)
+
+
+def _idle(name: str, heeded: Collection[str]) -> bool:
+    return name in NAMED and name not in heeded
+
+
+def _parts(settings: GenerationSettings) -> list[str]:
+    usual = GenerationSettings()
+    step = f"step {settings.until} of {settings.steps}" if settings.until else f"{settings.steps} steps"
+    parts = [setting_words("sampler", settings.sampler), step]
+    return parts + [
+        setting_words(name, getattr(settings, name))
+        for name in NAMED
+        if getattr(settings, name) != getattr(usual, name)
+    ]

@@ -1,0 +1,225 @@
+"""No action changes a lock, a start picture, a mask or a setting which it does not name; and the canvas says what it shows."""
+
+import numpy as np
+import pytest
+
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.ui.pictures.picture import Picture
+from tests.ui.conftest import install_model
+from tests.ui.generate.test_steering import finish, run
+
+PHOTO = np.full((8, 8, 3), 90, np.uint8)
+
+
+@pytest.fixture
+def page(window, draw):
+    draw.forming = True
+    return window.page
+
+
+def rest(qtbot, window):
+    qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
+
+
+def start_from(page, qtbot, window, name="cat.png"):
+    page.own.open(PHOTO, name)
+    qtbot.waitUntil(lambda: page.own.start is not None)
+    rest(qtbot, window)
+
+
+def unlock(page):
+    page.panel.seed.lock.setChecked(False)
+
+
+# --- the lock ---
+
+
+def test_a_branch_gives_the_lock_back_when_it_is_left(page, window, qtbot):
+    run(qtbot, page)
+    unlock(page)
+    before = page.panel.value()
+    page.steering.branch_action.trigger()
+    assert page.panel.seed.locked and page.panel.seed.value() == 7  # the parent's, while it lasts
+    finish(qtbot, page)
+    page.stop()
+    assert not page.panel.seed.locked and page.panel.value() == before
+    rest(qtbot, window)
+
+
+def test_a_branch_does_not_outlive_the_window(make_window, draw, qtbot):
+    first = make_window()
+    draw.forming = True
+    run(qtbot, first.page)
+    unlock(first.page)
+    first.page.steering.branch_action.trigger()
+    rest(qtbot, first)
+    first.close()
+    second = make_window()
+    assert not second.page.panel.seed.locked and second.page.panel.seed.value() is None
+    assert second.page.panel.past is None
+    rest(qtbot, second)
+
+
+def test_settings_of_another_image_leave_the_lock_where_no_seed_is_named(page, window, qtbot):
+    page.panel.seed.restore((5, False, False))
+    page.use({"steps": 40})
+    assert not page.panel.seed.locked and page.panel.value().steps == 40
+    page.use({"steps": 41, "seed": 9}, lock=False)  # as a cell of a comparison does
+    assert not page.panel.seed.locked and page.panel.seed.value() == 9
+    finish(qtbot, page)
+    assert page.panel.seed.value() == 9  # used once, as it is
+    window.studio.undo.undo()
+    assert page.panel.value().steps == 40 and page.panel.seed.value() == 5
+    rest(qtbot, window)
+
+
+def test_a_repeat_is_said_before_it_is_made(page, window, qtbot):
+    run(qtbot, page)
+    assert page.repeats.isVisible()
+    page.panel.form.fields["steps"].show_value(21)
+    assert not page.repeats.isVisible()
+    page.panel.form.fields["steps"].show_value(20)
+    assert page.repeats.isVisible()
+    unlock(page)
+    assert not page.repeats.isVisible()
+    rest(qtbot, window)
+
+
+# --- start picture, mask and model ---
+
+
+def test_a_start_picture_stays_with_a_model_of_the_same_size(page, window, qtbot):
+    start_from(page, qtbot, window)
+    page.panel.chooser.show_value("plain")
+    assert page.own.start is not None and page.panel.form.carried.source
+    rest(qtbot, window)
+
+
+def test_a_start_picture_is_put_aside_for_a_model_of_another_size(make_window, own_folders, draw, qtbot):
+    import json
+
+    folder = install_model(own_folders, "large", title="Large")
+    (folder / "unet" / "config.json").write_text(json.dumps({"sample_size": 16, "in_channels": 3}))
+    window = make_window()
+    page = window.page
+    page.panel.chooser.show_value("faces")
+    start_from(page, qtbot, window)
+    page.own.start.mask.values[:4] = 255
+    page.own.settle()
+    before = page.panel.form.carried
+    page.panel.chooser.show_value("large")
+    carried = page.panel.form.carried
+    assert not carried.source and not carried.mask and not page.own.section.isVisible()
+    banner = window.interior.banner
+    assert banner.isVisible() and "Start picture and mask put aside" in banner.sentence.text()
+    banner.action.click()
+    qtbot.waitUntil(lambda: page.own.start is not None)
+    assert page.panel.form.carried.source == before.source and page.panel.form.carried.mask
+    rest(qtbot, window)
+
+
+def test_use_in_generate_begins_clean_and_can_be_undone(page, window, qtbot):
+    start_from(page, qtbot, window)
+    page.own.start.mask.values[:4] = 255
+    page.panel.seed.show_value(7)
+    window.interior.visit(3)
+    window.studio.model_chosen.emit("plain")
+    assert window.page is page and page.panel.card.name == "plain"
+    carried = page.panel.form.carried
+    assert not carried.source and not carried.mask and carried.variation_strength == 0
+    assert not page.panel.seed.locked and page.panel.seed.value() is None
+    window.studio.undo.undo()
+    qtbot.waitUntil(lambda: page.own.start is not None)
+    assert page.panel.card.name == "faces" and page.panel.seed.locked and page.panel.form.carried.mask
+    rest(qtbot, window)
+
+
+def test_a_start_picture_keeps_its_name_over_a_restart(make_window, draw, qtbot):
+    first = make_window()
+    start_from(first.page, qtbot, first, "my cat ✿.jpg")
+    first.close()
+    second = make_window()
+    qtbot.waitUntil(lambda: second.page.own.start is not None)
+    assert second.page.own.start.name == "my cat ✿.jpg"
+    rest(qtbot, second)
+
+
+def test_removing_a_start_picture_is_undone_with_its_mask(page, window, qtbot):
+    start_from(page, qtbot, window)
+    page.own.start.mask.values[:4] = 255
+    page.own.remove()
+    assert page.own.start is None
+    window.studio.undo.undo()
+    qtbot.waitUntil(lambda: page.own.start is not None and not page.own.start.mask.empty)
+    rest(qtbot, window)
+
+
+# --- what the canvas shows ---
+
+
+def test_the_canvas_says_what_it_shows_and_where_the_panel_differs(page, window, qtbot):
+    assert not page.caption.frame.isVisible()
+    run(qtbot, page, steps=20)
+    said = page.caption
+    assert (
+        said.frame.isVisible()
+        and said.shown.text().startswith("Seed 7 · ")
+        and "20 steps" in said.shown.text()
+    )
+    assert not said.differs.isVisible()
+    settings = GenerationSettings(model="faces", seed=99, steps=20, guidance=3.0)
+    path = page.canvas.pictures[0].path
+    page.steering.show_elsewhere(Picture({"denoised": PHOTO}, path=path, settings=settings))
+    assert said.shown.text().startswith(f"{path.name} · Seed 99") and "guidance 3" in said.shown.text()
+    assert said.differs.text() == "Panel differs: seed, guidance"
+    page.use({"seed": 99, "guidance": 3.0})
+    assert not said.differs.isVisible()
+    page.steering.show_elsewhere(Picture({"denoised": PHOTO}, path=path))
+    assert said.shown.text() == "No generation settings found"
+    start_from(page, qtbot, window)
+    assert said.shown.text() == "Start picture: cat.png"
+
+
+def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
+    run(qtbot, page, count=3)
+    assert page.caption.shown.text().startswith("3 images from seed 7")
+    page.canvas.select(2)
+    assert page.caption.shown.text().startswith("Seed 9") and not page.caption.differs.isVisible()
+    rest(qtbot, window)
+
+
+# --- messages ---
+
+
+def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
+    status, banner = window.interior.status, window.interior.banner
+    window.studio.told.emit("Copied")
+    assert status.told.text() == "Copied"
+    window.studio.tell_fault("That was not right.")
+    window.interior.visit(2)
+    assert not status.told.text() and not banner.isVisible()
+    window.interior.visit(0)
+    assert banner.isVisible()  # a fault waits on its page until it is dismissed
+    banner.close_button.click()
+    window.interior.visit(2)
+    window.interior.visit(0)
+    assert not banner.isVisible()
+    window.studio.tell_notice("Done.", action="Undo", do=lambda: None)
+    assert banner.isVisible() and banner._expiry.isActive()
+    banner._expiry.timeout.emit()
+    assert not banner.isVisible()
+    window.studio.told.emit("Copied")
+    status._expiry.timeout.emit()
+    assert not status.told.text()
+    window.studio.tell_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
+    window.interior.visit(2)
+    assert banner.isVisible() and not banner._expiry.isActive()
+    rest(qtbot, window)
+
+
+def test_the_outcome_of_a_run_expires(page, window, qtbot):
+    run(qtbot, page)
+    assert page.panel.line.text().startswith("Done") and page._expiry.isActive()
+    page._expiry.timeout.emit()
+    assert page.panel.line.text() == ""
+    rest(qtbot, window)
