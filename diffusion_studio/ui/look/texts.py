@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 # control characters, and what turns the direction of writing
 UNSEEN = re.compile("[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -27,9 +28,40 @@ def shorten(text: str, length: int = 90) -> str:
     return text if len(text) <= length else f"{text[:half]}…{text[-half:]}"
 
 
+def readable_text(text: str) -> str:
+    """Foreign text of one or several lines: what cannot be seen or turns the direction of writing becomes a sign."""
+    lines = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").split("\n")
+    return "\n".join(UNSEEN.sub("\ufffd", line.replace("\t", " ")) for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Text for a place that takes markup, or guesses it and would load what it names: shown as it is, line by line."""
+    return f"<qt>{html.escape(readable_text(text)).replace(chr(10), '<br>')}</qt>"
+
+
 def tooltip(text: str) -> str:
-    """Text that a tooltip shows as it is: tooltips guess rich text, and would load what it names."""
-    return f"<qt>{html.escape(text)}</qt>"
+    """A tooltip that shows text as it is; none for no text."""
+    return escaped(text) if text else ""
+
+
+def action_text(text: str) -> str:
+    """Foreign text for a menu, a button or a tab, where a single & underlines the letter after it."""
+    return readable_text(text).replace("\n", " ").replace("&", "&&")
+
+
+def title_text(text: str) -> str:
+    """Foreign text for a window's title, where [*] is a mark of changes."""
+    return readable_text(text).replace("\n", " ").replace("[*]", "[*][*]")
+
+
+def plain_message(parent: QWidget, title: str, sentence: str, more: str = "") -> QMessageBox:
+    """A message box whose texts are shown as they are: Qt takes the informative text for markup whatever its format says."""
+    box = QMessageBox(parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setWindowTitle(title)
+    box.setText(readable_text(sentence))
+    box.setInformativeText(escaped(more) if more else "")
+    return box
 
 
 def file_url(path: Path) -> QUrl:

@@ -62,14 +62,18 @@ def close_on_signals(window: MainWindow) -> Any:
     """Ctrl+C in the terminal and a polite kill close the window as its cross does: work is finished, nothing is lost."""
     import signal
     import socket
+    import threading
 
-    from PySide6.QtCore import QSocketNotifier
+    from diffusion_studio.ui.window.leaving import follow_signals
 
     here, there = socket.socketpair()
     there.setblocking(False)
     signal.set_wakeup_fd(there.fileno())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # the byte in the socket is what counts
-    notifier = QSocketNotifier(here.fileno(), QSocketNotifier.Type.Read, window)
-    notifier.activated.connect(lambda *_: (here.recv(64), window.close()))
-    return notifier, here, there
+    window.close_wanted.connect(window.close, Qt.ConnectionType.QueuedConnection)
+    reader = threading.Thread(
+        target=follow_signals, args=(here, window.close_wanted.emit), name="signals", daemon=True
+    )
+    reader.start()
+    return reader, here, there

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.base.page import Page
     from diffusion_studio.ui.base.worker import Worker
     from diffusion_studio.ui.window.contents import Interior
+    from diffusion_studio.ui.window.leaving import Leaving
 
 
 class Entry(NamedTuple):
@@ -88,8 +89,10 @@ SMALLEST = (900, 600)
 
 class MainWindow(QMainWindow):
     interior: Interior
+    leaving: Leaving
     studio: Studio
     closed = Signal()  # nothing of it is running any more
+    close_wanted = Signal()  # by a signal, told from another thread
 
     def __init__(self, theme: Theme, memory: Memory) -> None:
         super().__init__()
@@ -184,6 +187,7 @@ class MainWindow(QMainWindow):
     def _begin_closing(self, busy: Sequence[Worker]) -> None:
         if not self._closing:
             self._closing = True
+            self._wait_with_limit()
             if self.interior.working:
                 self.setEnabled(False)
                 self.studio.told.emit("Closing: finishing the step…")
@@ -192,6 +196,22 @@ class MainWindow(QMainWindow):
         for worker in busy:
             worker.cancel_all()
             worker.idle.connect(self.close, Qt.ConnectionType.SingleShotConnection)
+
+    def _wait_with_limit(self) -> None:
+        from diffusion_studio.ui.window.leaving import Leaving
+
+        self.leaving = Leaving(self, lambda: [w.objectName() for w in self.workers() if w.busy])
+        self.leaving.leave_wanted.connect(self._leave)
+        self.closed.connect(self.leaving.stop)
+        self.leaving.start()
+
+    def _leave(self) -> None:
+        """End though a job is stuck. What would wait for it is not asked for."""
+        from diffusion_studio.ui.window.leaving import end_process
+
+        if not self.studio.errands.busy:
+            self._store()
+        end_process()
 
     def workers(self) -> list[Worker]:
         return [self.studio.errands, *self.interior.workers()] if self.filled else []

@@ -10,7 +10,7 @@ import pytest
 
 START = """
 import sys
-from diffusion_studio.ui import app
+from diffusion_studio.ui.window import app
 from PySide6.QtCore import QTimer
 application, window = app.build(["test"])
 print("heavy:", *sorted({"torch", "numpy", "PIL", "psutil"} & set(sys.modules)))
@@ -61,3 +61,48 @@ def test_signals_close_the_window_politely(own_folders, number):
     child.send_signal(number)
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
+
+
+STUCK = """
+import sys, time
+from diffusion_studio.jobs import api
+def warm_up(settings):
+    print("stuck", flush=True)
+    time.sleep(1000)
+    yield None
+api.warm_up = warm_up
+from diffusion_studio.ui.window import leaving
+leaving.PATIENCE = {patience}
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QPushButton
+def answer():
+    for button in QApplication.instance().allWidgets() if QApplication.instance() else ():
+        if isinstance(button, QPushButton) and button.text() == "Leave now" and button.isVisible():
+            button.click()
+    QTimer.singleShot(50, answer)
+from diffusion_studio.ui.window import app
+build = app.build
+def built(arguments):
+    result = build(arguments)
+    answer()
+    return result
+app.build = built
+sys.exit(app.main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no such signals")
+@pytest.mark.parametrize(("patience", "signals"), [(100, 1), (100_000, 2)])
+def test_a_stuck_job_keeps_neither_the_window_nor_a_second_signal(own_folders, patience, signals):
+    """Leaving, by the button or by a second signal, is a good end."""
+    child = start(STUCK.replace("{patience}", str(patience)))
+    assert child.stdout.readline() == "stuck\n"
+    for _ in range(signals):
+        child.send_signal(signal.SIGTERM)
+        time.sleep(1)
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err.replace("This plugin does not support propagateSizeHints()\n", "")) == (
+        0,
+        "",
+    )

@@ -1,6 +1,7 @@
 """The whole window over a job that draws without torch: generate, watch, save, stop, fail, close."""
 
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.widgets.fields import ChoiceField
+from diffusion_studio.ui.window import leaving
 from diffusion_studio.ui.window.faults import Faults
 from diffusion_studio.ui.window.window import MainWindow
 
@@ -475,6 +477,64 @@ def test_closing_while_a_model_is_loaded_ahead_is_not_felt(window, page, draw, q
         assert not window.isVisible()
         release.set()
     assert page.generation.worker.isFinished()
+
+
+@pytest.fixture
+def stuck(window, page, qtbot, monkeypatch):
+    """A job stuck inside one step, while the window is being closed and does not wait long."""
+    release, begun = threading.Event(), threading.Event()
+
+    def warm_up(settings):
+        begun.set()
+        release.wait(30)
+        yield None
+
+    monkeypatch.setattr(jobs, "warm_up", warm_up)
+    monkeypatch.setattr(leaving, "PATIENCE", 30)
+    qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
+    page.generation.warm_up(page.panel.value())
+    qtbot.waitUntil(begun.is_set)
+    window.close()
+    yield release
+    release.set()
+
+
+@pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+def test_closing_says_what_it_waits_for_and_keeps_waiting(window, stuck, qtbot):
+    qtbot.waitUntil(lambda: window.leaving.dialog is not None)
+    box = window.leaving.dialog
+    assert box.isVisible() and box.isEnabled() and "an image to finish its step" in box.sentence.text()
+    assert box.leave.isEnabled()
+    box.keep.click()
+    assert window.leaving.dialog is None
+    qtbot.waitUntil(lambda: window.leaving.dialog is not None)  # and asks again
+    with qtbot.waitSignal(window.closed):
+        stuck.set()
+    assert window.leaving.dialog is None  # nothing is asked of a window that is closed
+
+
+@pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+def test_leaving_ends_the_process_though_a_job_is_stuck(window, stuck, qtbot, monkeypatch):
+    ended = []
+    monkeypatch.setattr(leaving, "end_process", lambda: ended.append(True))
+    qtbot.waitUntil(lambda: window.leaving.dialog is not None)
+    window.leaving.dialog.leave.click()
+    assert ended == [True]
+    with qtbot.waitSignal(window.closed):
+        stuck.set()
+
+
+def test_a_second_signal_ends_at_once_and_the_echo_of_the_first_does_not(monkeypatch):
+    done = []
+    for wait, expected in ((0.0, ["close", "end"]), (60.0, ["close"])):
+        monkeypatch.setattr(leaving, "AT_ONCE", wait)
+        here, there = socket.socketpair()
+        there.sendall(b"\x0f\x0f")
+        there.close()
+        with here:
+            leaving.follow_signals(here, lambda: done.append("close"), lambda: done.append("end"))
+        assert done == expected
+        done.clear()
 
 
 def test_closing_an_idle_window_ends_its_threads(window, page, qtbot):
