@@ -79,13 +79,13 @@ def _show_picture(record: Any, as_json: bool) -> None:
             "facts": record.facts,
             "refused": record.refused,
             "parameters": record.parameters,
-            "made_with": record.foreign.program or None if record.foreign else None,
-            "foreign": _foreign(record.foreign) if record.foreign else None,
+            "made_with": record.others.program or None if record.others else None,
+            "foreign": _foreign(record.others) if record.others else None,
             "raw": record.raw or None,
         })  # fmt: skip
         return
     say_rows(_picture_rows(record))
-    if record.settings is None and not (record.foreign and record.foreign.says_how):
+    if record.settings is None and not (record.others and record.others.says_how):
         tell("No generation settings found.")
 
 
@@ -94,8 +94,8 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
     yield "Format", f"{record.format}, {record.width}×{record.height}"
     idle = GenerationSettings()
     given = record.given
-    if record.foreign is not None:
-        yield from foreign_rows(record.foreign)
+    if record.others is not None:
+        yield from foreign_rows(record.others)
         given = {}
     for name, value in given.items():
         if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
@@ -107,7 +107,7 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
             f"of a walk left at step {part.step}" + (f", with {', '.join(walked)}" if walked else ""),
         )
     for name, value in record.facts.items():
-        if record.foreign is not None and name in NAMED_ABOVE:
+        if record.others is not None and name in NAMED_ABOVE:
             continue
         shown = (
             ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value

@@ -70,6 +70,20 @@ def carry_foreign(kind: str, texts: PictureTexts, said: ForeignSettings) -> dict
     return {"exif": _exif(said.program or SOFTWARE, data, b"")}
 
 
+def foreign_line(facts: Mapping[str, Any]) -> str:
+    """What is known of another program's picture without its file, as a line of parameters."""
+    said = ForeignSettings(
+        program=str(facts["made_with"]),
+        prompt=str(facts.get("prompt", "")),
+        negative=str(facts.get("negative_prompt", "")),
+        width=facts.get("width"),
+        height=facts.get("height"),
+        model=str(facts.get("model_title", "")),
+        model_hash=str(facts.get("model_hash", "")),
+    )
+    return write_parameters(said)
+
+
 def _as_chunk(name: str, text: str) -> tuple[str, str]:
     """A text of EXIF under the keyword that programs look for in a PNG."""
     named = NAMED.match(text) if name in ("Make", "Model", "ImageDescription") else None

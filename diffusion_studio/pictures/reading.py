@@ -50,6 +50,11 @@ class Record:
         return "\n\n".join(filter(None, (said, self.block)))
 
     @property
+    def others(self) -> ForeignSettings | None:
+        """What another program says: `foreign` where that is not a line of ours alone."""
+        return None if self.foreign is None or self.foreign.program == metadata.OURS else self.foreign
+
+    @property
     def size(self) -> tuple[int, int]:
         return self.width, self.height
 

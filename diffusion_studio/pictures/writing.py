@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.pictures import embedding, metadata
+from diffusion_studio.pictures import embedding
 from diffusion_studio.pictures.reading import Record, read
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict
@@ -138,9 +138,13 @@ def _what_it_says(
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     known = {**_size(pixels), **(record.facts if record else {}), **facts}
+    if record is not None and record.others is not None:
+        return embedding.carry_foreign(kind, record.texts, record.others)
+    if known.get("made_with"):  # pixels of another program's picture, whose file is not at hand
+        return embedding.carry(kind, embedding.foreign_line(known))
     if settings is None and record is not None:
-        if record.foreign is not None and record.foreign.program != metadata.OURS:
-            return embedding.carry_foreign(kind, record.texts, record.foreign)
+        if record.foreign is not None and record.parameters is not None:
+            return embedding.carry(kind, record.parameters)  # a line of ours alone does not name all settings
         settings = record.settings
     return embedding.options(kind, settings, known) if settings is not None else {}
 

@@ -29,7 +29,17 @@ QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"(?=[ \t]{0,9}(?:,|\n|$))', re.DOTALL)
 DECIMAL_COMMA = re.compile(r"\d{1,5},\d{1,3}(?=[ \t]{0,9}(?:,[ \t]|\n|$))", re.ASCII)
 STEPS = re.compile(r"[ \t]{0,9}Steps:[ \t]{0,9}-?\w", re.IGNORECASE)
 NEGATIVE = "negative prompt:"
-USUAL = {"sampler", "cfg scale", "seed", "size", "model", "model hash", "schedule type", "scheduler"}
+USUAL = {
+    "sampler",
+    "cfg scale",
+    "seed",
+    "version",
+    "size",
+    "model",
+    "model hash",
+    "schedule type",
+    "scheduler",
+}
 LORA = re.compile(r"<(?:lora|lyco):([^:<>]{1,200})", re.IGNORECASE)
 READ_AS: dict[str, Callable[[str], float | None]] = {
     "steps": lambda value: whole(value, -(2**63)),
