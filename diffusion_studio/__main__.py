@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 def console(argv: Sequence[str] | None = None) -> int:
     """Carry out a verb; without one open the window, or where there is no display do the main job without it."""
+    choose_language()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
         from diffusion_studio.machine.display import has_display
@@ -27,8 +28,20 @@ def console(argv: Sequence[str] | None = None) -> int:
     return main(arguments)
 
 
+def choose_language() -> None:
+    """Show texts in the language of `DIFFUSION_STUDIO_LANGUAGE` or of the system, before a module that holds texts is loaded."""
+    from diffusion_studio.language import use_catalogue
+    from diffusion_studio.storage.places import resource
+
+    names = ("DIFFUSION_STUDIO_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    code = next(filter(None, map(os.environ.get, names)), "").partition(".")[0]
+    if code not in ("", "C", "POSIX") and not code.startswith("en"):
+        use_catalogue(resource("languages"), code)
+
+
 def gui() -> int:
     """Open the window; where Qt would abort, say instead what is missing and how to get it."""
+    choose_language()
     from diffusion_studio.machine.display import has_display, missing_for_window, missing_libraries
 
     if not os.environ.get("QT_QPA_PLATFORM") and not has_display():

@@ -40,7 +40,7 @@ app.exec()
 
 OURS = """
 import sys, time
-from diffusion_studio.ui import app as ours
+from diffusion_studio.ui.window import app as ours
 application, window = ours.build([])
 from PySide6.QtCore import QTimer
 paint, fill = window.paintEvent, window.fill

@@ -698,8 +698,8 @@ def test_runs_are_listed(run, own_folders):
 @pytest.mark.parametrize("words", ["generate --seed 1", "train pictures --name Mine"])
 def test_a_terminal_shows_progress_and_standard_output_stays_clean(run, draw, learn, monkeypatch, words):
     monkeypatch.setattr(output, "on_terminal", lambda: True)
-    for module in ("report", "train"):
-        monkeypatch.setattr(f"diffusion_studio.commands.{module}.on_terminal", lambda: True)
+    for module in ("progress", "train"):
+        monkeypatch.setattr(f"diffusion_studio.cli.{module}.on_terminal", lambda: True)
     result = run(words)
     assert result.status == 0 and len(result.out) == 1
     assert "100%" in "".join(result.err) and "%" not in result.out[0]
