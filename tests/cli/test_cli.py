@@ -27,6 +27,7 @@ from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.storage import places
 from tests.shown import shown_views
 
 FACES = ModelCard(
@@ -703,3 +704,54 @@ def test_a_terminal_shows_progress_and_standard_output_stays_clean(run, draw, le
     result = run(words)
     assert result.status == 0 and len(result.out) == 1
     assert "100%" in "".join(result.err) and "%" not in result.out[0]
+
+
+@pytest.mark.parametrize("verb", ["generate", "walk --seeds 1,2", "compare --x steps=1,2"])
+@pytest.mark.parametrize(("name", "words"), [("x" * 300, "300 bytes"), ("a\0b", "NUL")])
+def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn(run, draw, monkeypatch, verb, name, words):
+    from diffusion_studio.jobs import api
+
+    for job in ("generate", "walk", "compare"):
+        monkeypatch.setattr(api, job, lambda *_, **__: pytest.fail("something was drawn"))
+    result = run(f"{verb} --out", name)
+    assert (result.status, result.out) == (1, []) and len(result.err) == 1
+    assert words in result.err[0]
+
+
+@pytest.mark.parametrize("verb", ["generate", "walk --seeds 1,2"])
+def test_a_film_that_cannot_be_is_said_before_anything_is_drawn(run, draw, monkeypatch, verb):
+    from diffusion_studio.jobs import api
+
+    for job in ("generate", "walk"):
+        monkeypatch.setattr(api, job, lambda *_, **__: pytest.fail("something was drawn"))
+    result = run(f"{verb} --film", "f" * 300 + ".png")
+    assert result.status == 1 and "304 bytes" in result.err[0] and len(result.err) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["info {}", "gallery list --out {}", "gallery", "models", "models list", "models verify"]
+)
+def test_a_forbidden_folder_is_said_to_be_forbidden(run, monkeypatch, tmp_path, words):
+    from diffusion_studio.storage import paths
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for place in (tmp_path / "shut", places.models_dir(), places.outputs_dir()):
+        place.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(paths.os, "scandir", forbidden)
+    verb, *rest = words.split()
+    result = run(verb, *(str(tmp_path / "shut") if word == "{}" else word for word in rest))
+    assert result.status == 1 and len(result.err) == 1
+    assert result.err[0].endswith("cannot be opened: you do not have permission to.")
+
+
+def test_a_file_the_system_does_not_open_is_a_sentence_whichever_verb_meets_it(run, monkeypatch):
+    from diffusion_studio import doctor
+
+    def shut():
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    monkeypatch.setattr(doctor, "text", shut)
+    result = run("doctor")
+    assert (result.status, result.err) == (1, ["/some/file cannot be opened: you do not have permission to."])

@@ -1,6 +1,7 @@
 """How finished pictures are written: formats, what they say, names that no system refuses, and where they are kept."""
 
 import json
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -146,3 +147,25 @@ def test_the_usual_folder_is_in_the_pictures(monkeypatch, tmp_path):
     monkeypatch.delenv("DIFFUSION_STUDIO_HOME")
     monkeypatch.setattr("platformdirs.user_pictures_path", lambda: Path(tmp_path / "Pictures"))
     assert outputs_dir() == tmp_path / "Pictures" / "Diffusion Studio"
+
+
+@pytest.mark.parametrize("way", ["as_files", "as_zip"])
+def test_a_picture_that_is_gone_costs_none_of_the_others(tmp_path, way):
+    from diffusion_studio.gallery import export
+
+    paths = []
+    for number in range(3):
+        path = tmp_path / "day" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"picture")
+        paths.append(path)
+    paths[1].unlink()
+    target = tmp_path / "to" / ("all.zip" if way == "as_zip" else "")
+    found = []
+    with pytest.raises(UserError, match=r"1 of 3 images was not saved: .*1\.png"):
+        found.extend(getattr(export, way)(paths, target))
+    if way == "as_zip":
+        with zipfile.ZipFile(target) as archive:
+            assert archive.namelist() == ["day/0.png", "day/2.png"]
+    else:
+        assert sorted(path.name for path in target.iterdir()) == ["0.png", "2.png"]

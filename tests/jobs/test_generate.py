@@ -189,3 +189,24 @@ def test_warming_up_takes_one_step(pretended):
     pretended.frames = lambda settings, **how: iter(steps.append(settings.steps) or ())
     list(jobs.warm_up(GenerationSettings()))
     assert steps == [1]
+
+
+@pytest.mark.parametrize("sheet", [False, True])
+def test_an_image_its_encoder_refuses_costs_none_of_the_others(pretended, tmp_path, monkeypatch, sheet):
+    real, count = outputs._encoded, []
+
+    def encoded(image, kind, options):
+        count.append(kind)
+        if len(count) == 2:
+            raise OSError("encoder error -2 when writing image file")
+        return real(image, kind, options)
+
+    monkeypatch.setattr(outputs, "_encoded", encoded)
+    events = list(jobs.generate(GenerationSettings(steps=1, seed=5, count=4), folder=tmp_path, sheet=sheet))
+    saved = [event.index for event in events if isinstance(event, Saved)]
+    lost = [event for event in events if isinstance(event, NotSaved)]
+    assert saved == [0, 2, 3] and [event.index for event in lost] == [1]
+    assert "-6.png cannot be written as PNG: encoder error -2" in lost[0].reason
+    assert lost[0].picture.shape == (8, 8, 3)
+    assert any(isinstance(event, SheetSaved) for event in events) == sheet
+    assert isinstance(events[-1], Finished)

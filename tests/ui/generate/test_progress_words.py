@@ -1,0 +1,29 @@
+"""The time left ends where the generation does: at “Stop at step” where there is one."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from diffusion_studio.ui.generate.running import progress_words
+
+
+def test_the_time_left_ends_at_stop_at_step():
+    event = SimpleNamespace(index=5, total=100)
+    assert progress_words(event, 5.0) == "step 5 of 100 · 1.0 it/s · 1:35 min left"
+    assert progress_words(event, 5.0, end=20).startswith("step 5 of 20 · 1.0 it/s · 15")
+
+
+@pytest.fixture
+def page(window, draw):
+    return window.page
+
+
+def test_a_generation_that_stops_early_fills_its_bar_there(page, draw, qtbot):
+    found = []
+    page.generation.progressed.connect(lambda index, total, words: found.append((index, total)))
+    settings = page.panel.value()
+    stop = max(1, settings.steps // 2)
+    page.generation.start(replace(settings, until=stop, seed=3))
+    qtbot.waitUntil(lambda: not page.generation.running)
+    assert found and {total for index, total in found if index <= stop} == {stop}
