@@ -622,6 +622,45 @@ def test_hostile_graphs_end_soon_and_refuse_no_picture(png, text):
     assert time.process_time() - begun < 20  # a hang, not a speed
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<exif:UserComment>" + " " * 900_000,
+        "<exif:UserComment>" + "<" * 900_000,
+        "<exif:UserComment>" * 50_000,
+        'exif:UserComment="' * 50_000,
+        "<xmp:CreatorTool>" * 50_000,
+        "a --b " * 150_000,
+        "Job ID: " * 100_000,
+        "x\n" * 500_000 + "Steps: 5",
+        "Steps: 5, " + "," * 60_000,
+        '"a" ' + "-s 5 " * 150_000,
+        '"' + "\\" * 900_000,
+    ],
+)
+def test_texts_made_to_take_long_do_not(text):
+    begun = time.process_time()
+    for name in ("XMP", "Description", "parameters", "Dream", "UserComment"):
+        texts = PictureTexts()
+        texts.add(name, text)
+        read_foreign(texts)
+    assert time.process_time() - begun < 10  # a hang, not a speed
+
+
+def test_comfyui_of_a_node_that_holds_all_parameters(png):
+    graph = comfy(
+        p={"class_type": "Input Parameters", "inputs": {"seed": 8, "steps": 12, "cfg": 4, "sampler": "heun"}}
+    )
+    names = {"seed": 0, "steps": 1, "cfg": 2, "sampler_name": 3}
+    graph["3"]["inputs"] |= {name: ["p", slot] for name, slot in names.items()}
+    assert facts(png(prompt=json.dumps(graph)), "seed", "steps", "guidance", "sampler") == (
+        8,
+        12,
+        4.0,
+        "heun",
+    )
+
+
 def test_texts_are_bounded(tmp_path):
     info = PngInfo()
     for k in range(12):

@@ -115,7 +115,9 @@ class Graph:
 
     def sampler_name(self, sampler: str) -> str:
         """The name chosen, or that of a node which is a sampler by itself, such as SamplerEulerAncestral."""
-        name = text(self.nearest(sampler, "sampler_name"))
+        inputs = self.inputs(sampler)
+        name = text(self.resolve(inputs.get("sampler_name"), "sampler_name", "sampler"))
+        name = name or text(self.nearest(sampler, "sampler_name"))
         key = self.source(self.inputs(sampler).get("sampler"))
         own = (
             re.fullmatch(r"Sampler([A-Z]\w{2,40})", self.kind(key)) if key is not None and not name else None

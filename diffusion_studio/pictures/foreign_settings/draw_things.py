@@ -23,9 +23,9 @@ from diffusion_studio.pictures.foreign_settings.sampler_names import divided
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "Draw Things"
-LI = r"\s{0,200}(?:<rdf:(?:Alt|Seq|Bag)>\s{0,200}<rdf:li[^>]{0,200}>)?"
-COMMENT = re.compile(rf"<exif:UserComment>{LI}([^<]{{1,1000000}})<")
-COMMENT_ATTRIBUTE = re.compile(r'exif:UserComment="([^"]{1,1000000})"')
+BEGIN, END = "<exif:UserComment>", "</exif:UserComment>"
+TAG = re.compile(r"<[^<>]{0,300}>")
+ATTRIBUTE = re.compile(r'exif:UserComment="([^"]+)"')
 
 
 def read_draw_things(texts: PictureTexts) -> ForeignSettings | None:
@@ -40,7 +40,10 @@ def read_draw_things(texts: PictureTexts) -> ForeignSettings | None:
 
 def xmp_comment(xmp: str) -> str:
     """What XMP has as the EXIF comment, as a property or an attribute. XML is only looked through, never interpreted."""
-    found = COMMENT.search(xmp) or COMMENT_ATTRIBUTE.search(xmp)
+    _, begin, rest = xmp.partition(BEGIN)
+    if begin:
+        return html.unescape(TAG.sub("", rest.partition(END)[0])).strip()
+    found = ATTRIBUTE.search(xmp)
     return html.unescape(found[1]).strip() if found else ""
 
 
