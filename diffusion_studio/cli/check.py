@@ -8,14 +8,15 @@ from pathlib import Path
 
 from diffusion_studio.cli.output import on_terminal, plain, progress_bar, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.language import tr
 
 
 def check(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of pictures to look at")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help=tr("the folder of pictures to look at"))
     parser.add_argument(
-        "--size", type=int, default=32, help="side they would be trained at, in pixels (default: 32)"
+        "--size", type=int, default=32, help=tr("side they would be trained at, in pixels (default: 32)")
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     return run_check
 
 

@@ -22,12 +22,13 @@ from diffusion_studio.cli.overwriting import FREE_NAMES
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import Axis
 from diffusion_studio.settings.generation import GenerationSettings
 
-AXES = """An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
+AXES = tr("""An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
 A value with a comma in it stands in quotes: class='"red, big",blue'. A model is an installed one, a folder or a zip, or
-run:NAME@STEP for a checkpoint of a training. """
+run:NAME@STEP for a checkpoint of a training. """)
 
 
 def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -42,21 +43,29 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     parser.epilog = AXES + DEFAULTS
     known = ", ".join(words())
     parser.add_argument(
-        "--x", type=axis, required=True, metavar="AXIS", help=f"what differs from left to right: {known}"
+        "--x",
+        type=axis,
+        required=True,
+        metavar="AXIS",
+        help=tr("what differs from left to right: {known}", known=known),
     )
-    parser.add_argument("--y", type=axis, metavar="AXIS", help="what differs from top to bottom")
+    parser.add_argument("--y", type=axis, metavar="AXIS", help=tr("what differs from top to bottom"))
     add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
+    )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help=f"where to save (default: the folder that `doctor` names); {FREE_NAMES}",
+        help=tr(
+            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
+        ),
     )
-    parser.add_argument("--cells", action="store_true", help="also save every picture by itself")
+    parser.add_argument("--cells", action="store_true", help=tr("also save every picture by itself"))
     parser.add_argument(
-        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
     )
     return run
 
@@ -86,7 +95,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         report.close()
     if report.failed:
         are = "image is" if len(report.failed) == 1 else "images are"
-        tell(f"{len(report.failed)} {are} missing of {len(comparison.cells)}: {report.failed[0]}")
+        tell(
+            tr(
+                "{count} {are} missing of {count2}: {failed}",
+                count=len(report.failed),
+                are=are,
+                count2=len(comparison.cells),
+                failed=report.failed[0],
+            )
+        )
     if report.lost:
         tell(report.loss(len(comparison.cells)))
     return 130 if stop.asked else 1 if report.lost or report.failed or not report.sheet_saved else 0
@@ -130,7 +147,7 @@ class SheetReport(Report):
             case events.Warned():
                 tell(event.text)
             case events.CompareStarted():
-                tell(f"Seed {event.settings.seed}")
+                tell(tr("Seed {seed}", seed=event.settings.seed))
                 self.begin(event.columns * event.rows, self.comparison.shared(), "picture")
             case events.CellDone():
                 self.bar.update(1)

@@ -12,29 +12,30 @@ from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.paths import check_path, check_readable
 
 Run = Callable[[argparse.Namespace, Stop], int]
-SEARCH = """A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
+SEARCH = tr("""A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
 setting (model:avatars sampler:heun class:hat seed:7 day:2026-11); KEY>=NUMBER, also > < <= !=; tag:cat, star, is:branch;
-! before a term turns it round."""
+! before a term turns it round.""")
 
 
 def gallery(parser: argparse.ArgumentParser) -> Run:
     parser.epilog = SEARCH
     parser.set_defaults(run=run_list, search=[], limit=None, out=None, json=False)
-    actions = parser.add_subparsers(metavar="[ACTION]", title="actions", prog=parser.prog)
+    actions = parser.add_subparsers(metavar="[ACTION]", title=tr("actions"), prog=parser.prog)
 
     def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
         action = actions.add_parser(
             name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=SEARCH, allow_abbrev=False
         )
-        action.add_argument("search", metavar="TERM", nargs="*", default=[], help="what to look for")
+        action.add_argument("search", metavar="TERM", nargs="*", default=[], help=tr("what to look for"))
         action.add_argument(
-            "--out", type=Path, metavar="FOLDER", help="look there (default: the outputs folder)"
+            "--out", type=Path, metavar="FOLDER", help=tr("look there (default: the outputs folder)")
         )
-        action.add_argument("--limit", type=int, metavar="N", help="at most so many, newest first")
-        action.add_argument("--json", action="store_true", help="print one picture a line as JSON")
+        action.add_argument("--limit", type=int, metavar="N", help=tr("at most so many, newest first"))
+        action.add_argument("--json", action="store_true", help=tr("print one picture a line as JSON"))
         action.set_defaults(run=run)
         return action
 
@@ -46,7 +47,10 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
         type=Path,
         required=True,
         metavar="TARGET",
-        help=f"a folder, in which {FREE_NAMES}; or a file ending in .zip or .png, refused where it exists",
+        help=tr(
+            "a folder, in which {free_names}; or a file ending in .zip or .png, refused where it exists",
+            free_names=FREE_NAMES,
+        ),
     )
     add_overwrite(give)
     for name, help in (
@@ -56,7 +60,7 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
         add(name, run_star, help).set_defaults(starred=name == "star")
     for name, help in (("tag", "tag what a search finds"), ("untag", "take a tag from what a search finds")):
         action = add(name, run_tag, help)
-        action.add_argument("--name", required=True, metavar="TAG", help="the tag")
+        action.add_argument("--name", required=True, metavar="TAG", help=tr("the tag"))
         action.set_defaults(remove=name == "untag")
     return lambda arguments, stop: arguments.run(arguments, stop)
 
@@ -70,7 +74,7 @@ def run_list(arguments: argparse.Namespace, stop: Stop) -> int:
         else:
             say(str(entry.path))
     if not count:
-        tell("No picture was found.")
+        tell(tr("No picture was found."))
     return 0
 
 
@@ -80,7 +84,7 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     check_path(arguments.to)
     paths = [entry.path for entry in search(arguments)]
     if not paths:
-        raise UserError("No picture was found, so there is nothing to give away.")
+        raise UserError(tr("No picture was found, so there is nothing to give away."))
     kind = arguments.to.suffix.lower()
     ways = {".zip": give.as_zip, ".png": give.as_sheet}
     if kind in ways:
@@ -88,7 +92,14 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     for event in ways.get(kind, give.as_files)(paths, arguments.to):
         path = event.path
     say(str(path))
-    tell(f"{len(paths)} {'picture' if len(paths) == 1 else 'pictures'} in {plain(path)}")
+    tell(
+        tr(
+            "{count} {value} in {path}",
+            count=len(paths),
+            value="picture" if len(paths) == 1 else "pictures",
+            path=plain(path),
+        )
+    )
     return 0
 
 
@@ -104,10 +115,10 @@ def _mark(arguments: argparse.Namespace, do: Callable[[Any, list[Path]], None]) 
     from diffusion_studio.gallery.marks import Marks
 
     if not arguments.search and arguments.limit is None:
-        raise UserError("Say which pictures: give a search, or --limit for the newest.")
+        raise UserError(tr("Say which pictures: give a search, or --limit for the newest."))
     paths = [entry.path for entry in search(arguments)]
     do(Marks(), paths)
-    tell(f"{len(paths)} {'picture' if len(paths) == 1 else 'pictures'} marked")
+    tell(tr("{count} {value} marked", count=len(paths), value="picture" if len(paths) == 1 else "pictures"))
     return 0
 
 
@@ -120,9 +131,9 @@ def search(arguments: argparse.Namespace) -> Iterator[Any]:
 
     check_readable(arguments.out or outputs_dir())
     if arguments.limit is not None and arguments.limit < 1:
-        raise UserError(f"--limit must be 1 or more, not {arguments.limit}.")
+        raise UserError(tr("--limit must be 1 or more, not {limit}.", limit=arguments.limit))
     if arguments.out is not None and not arguments.out.is_dir():
-        raise UserError(f"{arguments.out} is not a folder.")
+        raise UserError(tr("{out} is not a folder.", out=arguments.out))
     wanted, marks = query.parse(" ".join(map(_quoted, arguments.search))), Marks()
     paths = newest(arguments.out)
     if arguments.out is None:

@@ -16,33 +16,38 @@ from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_fr
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.effects import unheeded
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage.paths import check_path
 
-DEFAULTS = """A model may recommend other values; those are the defaults then, and `info MODEL` shows them; its steps and eta
+DEFAULTS = tr("""A model may recommend other values; those are the defaults then, and `info MODEL` shows them; its steps and eta
 only with its own sampler, where --sampler names none. --like takes every setting from a picture instead. What is said
-here goes before both. MODEL is the name of an installed model, or the path of a folder or a zip that holds one."""
+here goes before both. MODEL is the name of an installed model, or the path of a folder or a zip that holds one.""")
 
 
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
     add_options(parser, GenerationSettings, leave_out=("source", "mask"))
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
+    parser.add_argument(
+        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
+    )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FOLDER",
-        help=f"where to save (default: the folder that `doctor` names); {FREE_NAMES}",
+        help=tr(
+            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
+        ),
     )
-    parser.add_argument("--sheet", action="store_true", help="also save all the pictures as one")
+    parser.add_argument("--sheet", action="store_true", help=tr("also save all the pictures as one"))
     add_saving(parser)
     add_film(parser)
     parser.add_argument(
-        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
     )
     return run
 
@@ -70,7 +75,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         check_picture(FilmSettings(**filmed), settings.count)
         film["trajectory"] = Trajectory()
     elif filmed:
-        raise UserError("Say where the film goes: --film FILE.")
+        raise UserError(tr("Say where the film goes: --film FILE."))
     report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
     how = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
     saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **how)} if how else {}
@@ -101,7 +106,9 @@ def add_film(parser: argparse.ArgumentParser) -> None:
         "--film",
         type=Path,
         metavar="FILE",
-        help="also write the steps as a film: .png (APNG), .webp, .gif or .mp4; a file that exists is refused",
+        help=tr(
+            "also write the steps as a film: .png (APNG), .webp, .gif or .mp4; a file that exists is refused"
+        ),
     )
     add_overwrite(group)
     add_options(group, FilmSettings)
@@ -110,7 +117,7 @@ def add_film(parser: argparse.ArgumentParser) -> None:
 def add_saving(parser: argparse.ArgumentParser) -> None:
     """--format, --quality, --metadata and --name-pattern."""
     group = parser.add_argument_group(
-        "saving", "What is not said here is as the window's Settings page has it."
+        "saving", tr("What is not said here is as the window's Settings page has it.")
     )
     add_options(group, SavingSettings, leave_out=("folder",))
 
@@ -123,21 +130,21 @@ def add_own_picture(parser: argparse.ArgumentParser) -> None:
         dest="init_picture",
         type=Path,
         metavar="PICTURE",
-        help="start from this picture, see --strength",
+        help=tr("start from this picture, see --strength"),
     )
     group.add_argument(
         "--mask",
         dest="mask_picture",
         type=Path,
         metavar="PICTURE",
-        help="draw anew only where this picture is white; needs --init",
+        help=tr("draw anew only where this picture is white; needs --init"),
     )
     group.add_argument(
         "--feather",
         type=float,
         metavar="X",
         default=0.0,
-        help="soften the edge of the mask by so many of its pixels (default: 0)",
+        help=tr("soften the edge of the mask by so many of its pixels (default: 0)"),
     )
 
 
@@ -145,7 +152,9 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
     from diffusion_studio.pictures import start_pictures
 
     if not 0 <= arguments.feather <= 100:
-        raise UserError(f"--feather must be between 0 and 100, not {arguments.feather:g}.")
+        raise UserError(
+            tr("--feather must be between 0 and 100, not {feather:g}.", feather=arguments.feather)
+        )
     told: dict[str, Any] = {}
     if arguments.init_picture is not None:
         told["source"] = start_pictures.keep(arguments.init_picture)
@@ -170,9 +179,11 @@ def settings_for(
     if like is not None:
         record = reading.read(like)
         if record.settings is None:
-            raise UserError(f"{like} does not say how it was made, so it cannot be followed with --like.")
+            raise UserError(
+                tr("{like} does not say how it was made, so it cannot be followed with --like.", like=like)
+            )
         for reason in record.refused:
-            tell(f"Left out of {like}: {reason}")
+            tell(tr("Left out of {like}: {reason}", like=like, reason=reason))
         told = dict(record.given)
         if "model" not in wanted:
             told["model"] = made_by.find_model(record).name
@@ -199,9 +210,15 @@ def check_folder(folder: Path) -> None:
     whole = folder.absolute()
     place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
     if not place.is_dir():
-        raise UserError(f"{place} is not a folder, so nothing can be saved there.")
+        raise UserError(tr("{place} is not a folder, so nothing can be saved there.", place=place))
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.")
+        raise UserError(
+            tr(
+                "Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.",
+                folder=folder,
+                place=place,
+            )
+        )
 
 
 class DrawingReport(Report):
@@ -233,4 +250,4 @@ class DrawingReport(Report):
         """Once the drawing has really begun."""
         if self.seed_is_new:
             self.seed_is_new = False
-            tell(f"Seed {self.seed}")
+            tell(tr("Seed {seed}", seed=self.seed))

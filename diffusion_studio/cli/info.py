@@ -11,6 +11,7 @@ from typing import Any
 from diffusion_studio.cli.output import plain, say, say_json, say_rows, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.wording import architecture, disk_size, megabytes
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import changed, options, readers, to_dict
@@ -25,9 +26,9 @@ Run = Callable[[argparse.Namespace, Stop], int]
 
 def info(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
-        "subject", metavar="PICTURE|MODEL", help="a picture's file, a model's name, or its folder"
+        "subject", metavar="PICTURE|MODEL", help=tr("a picture's file, a model's name, or its folder")
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     return run_info
 
 
@@ -50,7 +51,11 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
     else:
         known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
         raise UserError(
-            f"“{subject[:80]}” is neither a file nor a model that is installed; installed are: {known}."
+            tr(
+                "“{subject}” is neither a file nor a model that is installed; installed are: {known}.",
+                subject=subject[:80],
+                known=known,
+            )
         )
     if arguments.json:
         say_json(model_facts(card))
@@ -86,7 +91,7 @@ def _show_picture(record: Any, as_json: bool) -> None:
         return
     say_rows(_picture_rows(record))
     if record.settings is None and not (record.others and record.others.says_how):
-        tell("No generation settings found.")
+        tell(tr("No generation settings found."))
 
 
 def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
@@ -216,11 +221,11 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
 
 
 def _parameters(card: Any) -> str | None:
-    return f"{card.parameters / 1e6:.1f} million" if card.parameters else None
+    return tr("{parameters:.1f} million", parameters=card.parameters / 1e6) if card.parameters else None
 
 
 def models(parser: argparse.ArgumentParser) -> Run:
-    parser.add_argument("--json", action="store_true", help="print one model a line as JSON")
+    parser.add_argument("--json", action="store_true", help=tr("print one model a line as JSON"))
     return run_models
 
 
@@ -248,7 +253,7 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     for reason in _broken({card.name for card in found}):
         tell(reason)
     if not found:
-        raise UserError("No model is installed; “train FOLDER --name NAME” makes one.")
+        raise UserError(tr("No model is installed; “train FOLDER --name NAME” makes one."))
     return 0
 
 

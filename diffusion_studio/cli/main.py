@@ -26,6 +26,7 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.cli.train import runs, train
 from diffusion_studio.cli.walk import walk
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 
 Run = Callable[[argparse.Namespace, Stop], int]
 
@@ -135,8 +136,12 @@ def overview() -> str:
 
 def _unknown(word: str) -> str:
     if word.startswith("-"):
-        return f"“{word}” must come after a command; there are: {', '.join(VERBS)}"
-    return f"“{word}” is not a command{_meant(word, list(VERBS)) or '; there are: ' + ', '.join(VERBS)}"
+        return tr("“{word}” must come after a command; there are: {verbs}", word=word, verbs=", ".join(VERBS))
+    return tr(
+        "“{word}” is not a command{meant}",
+        word=word,
+        meant=_meant(word, list(VERBS)) or "; there are: " + ", ".join(VERBS),
+    )
 
 
 def _too_much(word: str, parser: argparse.ArgumentParser) -> str:
@@ -174,11 +179,13 @@ def _explain_file(error: OSError) -> str:
 def _explain(error: Exception) -> str:
     """One sentence for what should not have happened; the rest is written to a log."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "There is not enough memory for this. Try a smaller --count, --batch or --size, or another --device."
+        return tr(
+            "There is not enough memory for this. Try a smaller --count, --batch or --size, or another --device."
+        )
     what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": .")
     log = _write_log(error)
     more = f"the details are in {log}" if log else "the details could not be written down"
-    return f"Something went wrong that should not have ({what}); {more}."
+    return tr("Something went wrong that should not have ({what}); {more}.", what=what, more=more)
 
 
 def _write_log(error: Exception) -> Path | None:
@@ -187,7 +194,7 @@ def _write_log(error: Exception) -> Path | None:
     from diffusion_studio.storage.places import log_dir
 
     begin_log(log_dir(), __version__, sys.argv[1:])
-    log_fault("The command failed", error)
+    log_fault(tr("The command failed"), error)
     end_log()
     path = log_file(log_dir())
     return path if path.is_file() else None

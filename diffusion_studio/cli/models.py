@@ -12,6 +12,7 @@ from diffusion_studio.cli.info import model_facts, run_info, run_models
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.paths import check_path, check_readable
 from diffusion_studio.storage.places import models_dir
 
@@ -19,9 +20,9 @@ Run = Callable[[argparse.Namespace, Stop], int]
 
 
 def models(parser: argparse.ArgumentParser) -> Run:
-    parser.add_argument("--json", action="store_true", help="print one model a line as JSON")
+    parser.add_argument("--json", action="store_true", help=tr("print one model a line as JSON"))
     parser.set_defaults(run=run_models)
-    actions = parser.add_subparsers(metavar="[ACTION]", title="actions", prog=f"{parser.prog}")
+    actions = parser.add_subparsers(metavar="[ACTION]", title=tr("actions"), prog=f"{parser.prog}")
 
     def add(name: str, run: Run, help: str) -> argparse.ArgumentParser:
         action = actions.add_parser(
@@ -35,34 +36,40 @@ def models(parser: argparse.ArgumentParser) -> Run:
         ("info", run_info, "what a model is"),
     ):
         action = add(name, run, help)
-        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
         if name == "info":
-            action.add_argument("subject", metavar="MODEL", help="an installed model, or a folder")
+            action.add_argument("subject", metavar="MODEL", help=tr("an installed model, or a folder"))
     bring = add("import", run_import, "copy a diffusers folder or a zip of one among the models")
     bring.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
-        help="a folder, a zip, or the name of one that the hub's cache holds; without it, those are listed",
+        help=tr(
+            "a folder, a zip, or the name of one that the hub's cache holds; without it, those are listed"
+        ),
     )
-    bring.add_argument("--name", help="what to call it")
-    bring.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    bring.add_argument("--name", help=tr("what to call it"))
+    bring.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
     give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
     give.add_argument("model", metavar="MODEL")
     give.add_argument(
-        "target", metavar="TARGET", help="the folder or zip to write; one that exists is refused"
+        "target", metavar="TARGET", help=tr("the folder or zip to write; one that exists is refused")
     )
     give.add_argument(
-        "--overwrite", action="store_true", help="move what exists there to the trash, and write in its place"
+        "--overwrite",
+        action="store_true",
+        help=tr("move what exists there to the trash, and write in its place"),
     )
     give.add_argument(
-        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="number format"
+        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help=tr("number format")
     )
-    give.add_argument("--zip", action="store_true", help="write a zip")
+    give.add_argument("--zip", action="store_true", help=tr("write a zip"))
     give.add_argument(
         "--onnx",
         action="store_true",
-        help="write a folder with the network as ONNX, its noise schedule and a README (needs the extra “onnx”)",
+        help=tr(
+            "write a folder with the network as ONNX, its noise schedule and a README (needs the extra “onnx”)"
+        ),
     )
     title = add(
         "rename", run_rename, "give a model another title; its name, which pictures know it by, stays"
@@ -71,10 +78,10 @@ def models(parser: argparse.ArgumentParser) -> Run:
     title.add_argument("title", metavar="TITLE")
     copy = add("duplicate", run_duplicate, "make a second, independent copy of a model")
     copy.add_argument("model", metavar="MODEL")
-    copy.add_argument("--title", help="what to call the copy")
+    copy.add_argument("--title", help=tr("what to call the copy"))
     add("delete", run_delete, "move a model to the trash").add_argument("model", metavar="MODEL")
     check = add("verify", run_verify, "read models from end to end: hashes, finite weights, loadable")
-    check.add_argument("model", metavar="MODEL", nargs="?", help="without it, all of them")
+    check.add_argument("model", metavar="MODEL", nargs="?", help=tr("without it, all of them"))
     choose = add(
         "default", run_default, "choose the model that is used where none is named, or say which it is"
     )
@@ -98,7 +105,7 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
                 else f"{plain(model.name)}  no: {model.reason}"
             )
         if not found:
-            raise UserError("Nothing in the hub's cache can be imported; name a folder or a zip.")
+            raise UserError(tr("Nothing in the hub's cache can be imported; name a folder or a zip."))
         return 0
     card = library.import_model(arguments.source, arguments.name)
     say_json(model_facts(card)) if as_json else say(plain(card.name))
@@ -128,7 +135,7 @@ def run_export(arguments: argparse.Namespace, _: Stop) -> int:
         raise
     say(str(written))
     if trashed is not None:
-        tell(f"What was there before is in the trash: {trashed}")
+        tell(tr("What was there before is in the trash: {trashed}", trashed=trashed))
     return 0
 
 
@@ -140,7 +147,9 @@ def _move_aside(place: Path) -> Path:
     if not (place.suffix.lower() == ".zip" and place.is_file()) and not any(
         (place / name).exists() for name in exported
     ):
-        raise UserError(f"{place} is not an exported model, so it is not replaced. Choose another name.")
+        raise UserError(
+            tr("{place} is not an exported model, so it is not replaced. Choose another name.", place=place)
+        )
     return trash(place)
 
 
@@ -163,7 +172,13 @@ def run_delete(arguments: argparse.Namespace, _: Stop) -> int:
 
     path = cards.find(arguments.model).path
     trashed = library.delete_model(arguments.model)
-    tell(f"To have it back: mv {shlex.quote(str(trashed))} {shlex.quote(str(path))}")
+    tell(
+        tr(
+            "To have it back: mv {quote} {quote2}",
+            quote=shlex.quote(str(trashed)),
+            quote2=shlex.quote(str(path)),
+        )
+    )
     return 0
 
 
@@ -182,7 +197,7 @@ def run_verify(arguments: argparse.Namespace, _: Stop) -> int:
 def _verify(name: str, verify: Callable[[str], list[str]]) -> list[str]:
     faults = verify(name)
     if not faults:
-        say(f"{plain(name)}: sound")
+        say(tr("{name}: sound", name=plain(name)))
     return faults
 
 

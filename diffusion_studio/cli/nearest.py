@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.output import on_terminal, progress_bar, say, say_json, say_rows, tell
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 
@@ -17,22 +18,24 @@ if TYPE_CHECKING:
 
 
 def nearest(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("picture", metavar="PICTURE", type=Path, help="a picture that a model has drawn")
+    parser.add_argument("picture", metavar="PICTURE", type=Path, help=tr("a picture that a model has drawn"))
     parser.add_argument(
         "of",
         metavar="FOLDER|RUN",
-        help="the pictures it learned from: their folder, or a training run of those that `runs` lists",
+        help=tr("the pictures it learned from: their folder, or a training run of those that `runs` lists"),
     )
     parser.add_argument(
-        "--size", type=_side, help="side they are compared at, in pixels (default: the run's, or 32)"
+        "--size", type=_side, help=tr("side they are compared at, in pixels (default: the run's, or 32)")
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     return run_nearest
 
 
 def _side(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a whole number from 1 to 1024")
+        raise argparse.ArgumentTypeError(
+            tr("{value!r} is not a whole number from 1 to 1024", value=text[:60])
+        )
     return int(text)
 
 
@@ -50,7 +53,7 @@ def run_nearest(arguments: argparse.Namespace, _: Stop) -> int:
             "verdict": likeness.verdict,
         })  # fmt: skip
     else:
-        mirrored = " (mirrored)" if likeness.mirrored else ""
+        mirrored = tr(" (mirrored)") if likeness.mirrored else ""
         say_rows([("nearest", f"{likeness.path}{mirrored}"), ("distance", likeness.measure)])
         say(likeness.verdict)
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import Option, options, show_number, value_types
 
 METAVARS = {int: "N", float: "X", str: "NAME"}
@@ -56,7 +57,11 @@ def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:
             value = plain(text)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"{text[:60]!r} is not {'a whole' if plain is int else 'a'} number"
+                tr(
+                    "{value!r} is not {value2} number",
+                    value=text[:60],
+                    value2="a whole" if plain is int else "a",
+                )
             ) from None
         try:
             kind(**{name: value})
@@ -72,7 +77,13 @@ def _help(facts: Option, default: Any) -> str:
     if facts.choices is not None:
         parts.append(f"one of {', '.join(facts.choices)}")
     elif facts.min is not None and facts.max is not None:
-        parts.append(f"{show_number(facts.min)} to {show_number(facts.max)}")
+        parts.append(
+            tr(
+                "{show_number} to {show_number2}",
+                show_number=show_number(facts.min),
+                show_number2=show_number(facts.max),
+            )
+        )
     text = "; ".join(parts)
     if isinstance(default, bool):
         text += f" (default: {'yes' if default else 'no'})"

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
+from diffusion_studio.language import tr
+
 _faults: list[OSError] = []  # why standard output takes no more
 
 
@@ -96,7 +98,11 @@ def finish() -> str | None:
     except ValueError:
         pass
     told = [fault for fault in _faults if not isinstance(fault, BrokenPipeError)]
-    return f"Standard output could not be written: {told[0].strerror or told[0]}." if told else None
+    return (
+        tr("Standard output could not be written: {strerror}.", strerror=told[0].strerror or told[0])
+        if told
+        else None
+    )
 
 
 def _silence(stream: TextIO) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import on_terminal, plain, progress_bar, say, say_json, say_rows, tell
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
@@ -24,16 +25,19 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         nargs="?",
         default=argparse.SUPPRESS,
         metavar="FOLDER",
-        help="the pictures to learn from; sub-folders become classes",
+        help=tr("the pictures to learn from; sub-folders become classes"),
     )
     add_options(parser, TrainingSettings, leave_out={"folder"})
     parser.add_argument(
         "--resume",
         metavar="NAME",
-        help=f"go on with a training run, of those that `runs` lists; it keeps its settings, but for {CAN_CHANGE}: "
-        "what of these is given counts from now on",
+        help=tr(
+            "go on with a training run, of those that `runs` lists; it keeps its settings, but for {can_change}: "
+            "what of these is given counts from now on",
+            can_change=CAN_CHANGE,
+        ),
     )
-    parser.add_argument("--json", action="store_true", help="print one event a line as JSON")
+    parser.add_argument("--json", action="store_true", help=tr("print one event a line as JSON"))
 
     def run(arguments: argparse.Namespace, stop: Stop) -> int:
         wanted = given(arguments, TrainingSettings)
@@ -68,18 +72,18 @@ def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop
     report = Report(as_json)
     job = jobs.train(TrainingSettings(**wanted), resume=resume, given=wanted if resume else None)
     try:
-        with keep_awake("Training a model"), closing(job):  # type: ignore[type-var]
+        with keep_awake(tr("Training a model")), closing(job):  # type: ignore[type-var]
             for event in job:
                 stop.gently = stop.gently or isinstance(event, events.TrainingStarted)
                 report.show(event)
                 if stop.asked and not report.published:
-                    report.tell("Stopping: finishing the step and saving…")
+                    report.tell(tr("Stopping: finishing the step and saving…"))
                     break
     finally:
         report.close()
     if not stop.asked or report.published:
         return 0
-    tell(f"The run is saved; “--resume {report.run}” goes on with it.")
+    tell(tr("The run is saved; “--resume {run}” goes on with it.", run=report.run))
     return 130
 
 
@@ -108,7 +112,7 @@ class Report:
             case events.Published():
                 self.published = True
                 self.close()
-                tell(f"“{event.name}” is ready: generate --model {event.name}")
+                tell(tr("“{name}” is ready: generate --model {name}", name=event.name))
                 if not self.as_json:
                     say(str(event.path))
 
@@ -116,20 +120,32 @@ class Report:
         self.run = event.run.name
         from_step = f", going on from step {event.first_step}" if event.first_step else ""
         tell(
-            f"Training “{event.title}”: {event.pictures} pictures, {event.parameters / 1e6:.1f} million parameters, "
-            f"{event.device}, {event.precision}{from_step}. Ctrl-C saves and ends it."
+            tr(
+                "Training “{title}”: {pictures} pictures, {parameters:.1f} million parameters, "
+                "{device}, {precision}{from_step}. Ctrl-C saves and ends it.",
+                title=event.title,
+                pictures=event.pictures,
+                parameters=event.parameters / 1e6,
+                device=event.device,
+                precision=event.precision,
+                from_step=from_step,
+            )
         )
         self.bar = progress_bar(total=1.0, desc=plain(event.title), bar_format=BAR)
 
     def progress(self, event: Any) -> None:
         known = event.pictures_per_second > 0  # not where a sitting begins with a look
         loss = f", loss {event.loss:.4f}" if math.isfinite(event.loss) else ""
-        speed = f", {event.pictures_per_second:.0f} pictures/s" if known else ""
+        speed = (
+            tr(", {pictures_per_second:.0f} pictures/s", pictures_per_second=event.pictures_per_second)
+            if known
+            else ""
+        )
         words = f"step {event.step}{loss}{speed}, {duration(event.time_left)} left"
         self.bar.set_postfix_str(words, refresh=False)
         self.bar.update(max(0.0, event.fraction - self.bar.n))
         if event.validation is not None:
-            self.tell(f"{words}, validation {event.validation:.4f}")
+            self.tell(tr("{words}, validation {validation:.4f}", words=words, validation=event.validation))
 
     def tell(self, text: str) -> None:
         """Above the bar, not through it."""
@@ -146,7 +162,7 @@ class Report:
 
 
 def runs(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("--json", action="store_true", help="print one run a line as JSON")
+    parser.add_argument("--json", action="store_true", help=tr("print one run a line as JSON"))
     return list_runs
 
 
@@ -159,7 +175,7 @@ def list_runs(arguments: argparse.Namespace, _: Stop) -> int:
             say_json({"name": run.name, "state": run.state, "step": run.step, "path": str(run.path)})
         return 0
     if not found:
-        tell("No training run was begun yet; “train FOLDER --name NAME” begins one.")
+        tell(tr("No training run was begun yet; “train FOLDER --name NAME” begins one."))
     say_rows((run.name, f"{run.state}, step {run.step}, {run.path}") for run in found)
     return 0
 

@@ -14,6 +14,7 @@ from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.language import tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -24,28 +25,37 @@ FILMED = ("view", "picture", "seconds", "easing")  # every picture of a walk is 
 def walk(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
     parser.add_argument(
-        "--seeds", type=_seeds, required=True, metavar="N,N,…", help="the seeds to go along, two or more"
+        "--seeds", type=_seeds, required=True, metavar="N,N,…", help=tr("the seeds to go along, two or more")
     )
     parser.add_argument(
-        "--frames", type=int, default=24, metavar="N", help="pictures from one seed to the next (default: 24)"
+        "--frames",
+        type=int,
+        default=24,
+        metavar="N",
+        help=tr("pictures from one seed to the next (default: 24)"),
     )
-    parser.add_argument("--loop", action="store_true", help="go back to the first seed at the end")
+    parser.add_argument("--loop", action="store_true", help=tr("go back to the first seed at the end"))
     parser.add_argument(
         "--film",
         type=Path,
         metavar="FILE",
-        help="the film to write: .png (APNG), .webp, .gif or .mp4; a file that exists is refused",
+        help=tr("the film to write: .png (APNG), .webp, .gif or .mp4; a file that exists is refused"),
     )
     add_overwrite(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help=f"also save every image, there; {FREE_NAMES}"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=tr("also save every image, there; {free_names}", free_names=FREE_NAMES),
     )
     add_options(parser.add_argument_group("film"), FilmSettings, leave_out=FILMED)
     add_options(parser, GenerationSettings, leave_out=("source", "mask", *WALK))
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="PICTURE", help="take every setting from this picture")
     parser.add_argument(
-        "--json", action="store_true", help="print one event a line as JSON instead of the saved paths"
+        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
+    )
+    parser.add_argument(
+        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
     )
     return run
 
@@ -58,7 +68,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.jobs.film import check_target
 
     if arguments.film is None and arguments.out is None:
-        raise UserError("Say where the walk goes: --film FILE, --out FOLDER or both.")
+        raise UserError(tr("Say where the walk goes: --film FILE, --out FOLDER or both."))
     if arguments.film is not None:
         check_target(arguments.film)
         check_free(arguments.film, arguments)
@@ -91,7 +101,9 @@ def _seeds(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no list of seeds, such as 1,2,3") from None
+        raise argparse.ArgumentTypeError(
+            tr("{value!r} is no list of seeds, such as 1,2,3", value=text[:60])
+        ) from None
 
 
 class WalkReport(Report):

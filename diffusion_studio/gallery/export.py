@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusion_studio.errors import UserError, not_saved
+from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import open_atomic, write_atomic
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 
@@ -84,7 +85,11 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     columns = int(np.ceil(np.sqrt(len(pictures))))
     if columns * (side + max(1, side // 16)) > LARGEST_SHEET:
         raise UserError(
-            f"A sheet of {len(pictures)} pictures would be larger than {LARGEST_SHEET} pixels; choose fewer."
+            tr(
+                "A sheet of {count} pictures would be larger than {largest_sheet} pixels; choose fewer.",
+                count=len(pictures),
+                largest_sheet=LARGEST_SHEET,
+            )
         )
     export(sheet([_in_cell(picture, side) for picture in pictures]), target)
 
@@ -112,4 +117,6 @@ def _bytes(path: Path) -> bytes:
     try:
         return read_foreign(path, LARGEST_PICTURE)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
+        ) from None

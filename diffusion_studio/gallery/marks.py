@@ -13,6 +13,7 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry, key_base, key_of
+from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import read_json, write_json
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 from diffusion_studio.storage.places import data_dir
@@ -116,7 +117,11 @@ def check_tag(tag: str) -> str:
     text = " ".join(tag.split())
     if not text or len(text) > LONGEST_TAG or any(sign in text for sign in ',"'):
         raise UserError(
-            f"A tag is 1 to {LONGEST_TAG} characters without commas and quotes, not “{text[:60]}”."
+            tr(
+                "A tag is 1 to {longest_tag} characters without commas and quotes, not “{value}”.",
+                longest_tag=LONGEST_TAG,
+                value=text[:60],
+            )
         )
     return text
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options, value_types
 
@@ -72,11 +73,11 @@ def _keyed(key: str, sign: str, word: str) -> Test:
     if key not in kinds:
         close = difflib.get_close_matches(key, keys(), n=1)
         meant = f"; did you mean “{close[0]}:”?" if close else f"; for example: {EXAMPLE}"
-        raise UserError(f"Pictures can not be searched by “{key[:40]}”{meant}")
+        raise UserError(tr("Pictures can not be searched by “{key}”{meant}", key=key[:40], meant=meant))
     if kinds[key][0] in (int, float):
         return _number(key, sign, word, lambda entry: entry.value(key))
     if sign in COMPARE:
-        raise UserError(f"“{key}” is text; it can be compared with : only.")
+        raise UserError(tr("“{key}” is text; it can be compared with : only.", key=key))
     return lambda entry: _text_holds(entry, key, word)
 
 
@@ -91,7 +92,9 @@ def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) ->
     try:
         wanted = float(word)
     except ValueError:
-        raise UserError(f"“{key}” is a number, so it can not be “{word[:40]}”.") from None
+        raise UserError(
+            tr("“{key}” is a number, so it can not be “{word}”.", key=key, word=word[:40])
+        ) from None
     compare = COMPARE.get(sign, operator.eq)
 
     def test(entry: Entry) -> bool:
@@ -103,7 +106,9 @@ def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) ->
 
 def _is(word: str) -> Test:
     if word not in IS:
-        raise UserError(f"“is:” knows {', '.join(sorted(IS))}, and not “{word[:40]}”.")
+        raise UserError(
+            tr("“is:” knows {value}, and not “{word}”.", value=", ".join(sorted(IS)), word=word[:40])
+        )
     tests: dict[str, Test] = {
         "starred": lambda entry: entry.star,
         "branch": lambda entry: bool(entry.value("history")),

@@ -15,6 +15,7 @@ from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import SPACINGS, NoiseSchedule
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.trajectory import Start, State
+from diffusion_studio.language import tr
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -51,7 +52,9 @@ class Drawing:
         draws: Sequence[Draw] | None = None,
     ) -> None:
         if mask is not None and source is None:
-            raise UserError("A mask says where a start picture is drawn anew; choose a start picture too.")
+            raise UserError(
+                tr("A mask says where a start picture is drawn anew; choose a start picture too.")
+            )
         self.model, self.settings = model, settings
         draws = draws or [draw_of(settings, index) for index in pictures]
         self.noise = PictureNoise(draws, model.shape, model.device)

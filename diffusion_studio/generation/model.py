@@ -22,6 +22,7 @@ from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.drawing import Drawing
 from diffusion_studio.generation.trajectory import Start, State, Trajectory, view_of
+from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard, unet_folder
 from diffusion_studio.models.folder import Checkpoint, read_model
@@ -72,7 +73,10 @@ class UNetModel:
         config = checkpoint.network.config
         if config.class_embed_type == "identity":
             raise UserError(
-                f"{card.title} wants a row of numbers with each picture (class_embed_type identity), not a class."
+                tr(
+                    "{title} wants a row of numbers with each picture (class_embed_type identity), not a class.",
+                    title=card.title,
+                )
             )
         self.network = _fast(checkpoint, device, precision)
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
@@ -153,7 +157,7 @@ class UNetModel:
         """(N,) rows of the class table; without a class each picture's seed chooses one, so that a batch shows them all."""
         if not self.card.class_count and not self.numbered:
             if settings.class_label:
-                raise UserError(f"{self.card.title} knows no classes; leave Class empty.")
+                raise UserError(tr("{title} knows no classes; leave Class empty.", title=self.card.title))
             return None
         rows = [self.class_row(settings, index) for index in pictures]
         return torch.tensor(rows, device=self.device)
@@ -168,7 +172,11 @@ class UNetModel:
         if self.numbered:
             if label and not (label.isdecimal() and len(label) < 7):
                 raise UserError(
-                    f"{self.card.title} takes a number up to 999999 as its class, not “{label[:60]}”."
+                    tr(
+                        "{title} takes a number up to 999999 as its class, not “{label}”.",
+                        title=self.card.title,
+                        label=label[:60],
+                    )
                 )
             return int(label or 0)
         names = self.card.classes
@@ -279,7 +287,9 @@ def _stamp(folder: Path) -> tuple[Any, ...]:
         ]
         return tuple((str(entry), entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries)
     except OSError as error:
-        raise UserError(f"{folder} can not be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{folder} can not be read: {strerror}.", folder=folder, strerror=error.strerror)
+        ) from None
 
 
 def _files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.machine.mapped_tensors import Kept, change_tensors
 from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.generation import GenerationSettings
@@ -175,7 +176,7 @@ class Trajectory:
         """The kept step nearest to `index`."""
         with self._lock:
             if not self._states:
-                raise UserError("No step of this generation has been kept yet.")
+                raise UserError(tr("No step of this generation has been kept yet."))
             return self._states[min(self._states, key=lambda kept: abs(kept - index))].state()
 
     def at(self, index: int, pictures: Sequence[int] | None = None) -> Start:
@@ -184,7 +185,7 @@ class Trajectory:
         with self._lock:
             before = [kept for kept in self._states if kept <= index]
             if not before or index > self._facts[-1].index:
-                raise UserError(f"Step {index} of this generation can not be gone on from.")
+                raise UserError(tr("Step {index} of this generation can not be gone on from.", index=index))
             state = self._states[max(before)].state()
         if places != tuple(range(len(self.pictures))):
             state = state.select(places)

@@ -26,6 +26,7 @@ from diffusion_studio.events import (
     Warned,
 )
 from diffusion_studio.generation.trajectory import Start, Trajectory
+from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
@@ -66,7 +67,7 @@ def generate(
     settings = in_batch(replace(settings, model=card.name, seed=seed), _batch(settings, start))
     if settings.variation_strength > 0 and settings.variation_seed is None:
         settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
-    yield Status(text=f"Loading {card.title}…")
+    yield Status(text=tr("Loading {title}…", title=card.title))
     load_libraries()
     from diffusion_studio.generation.model import open_model  # here: torch takes seconds to import
 
@@ -90,7 +91,7 @@ def generate(
             break
     seconds = time.perf_counter() - begun
     if frame is None:
-        raise UserError("The model drew nothing.")
+        raise UserError(tr("The model drew nothing."))
     walked = frame.index - (0 if start is None else start.index)
     settings = replace(settings, until=frame.index if frame.index < frame.total else 0)
     if save:
@@ -133,7 +134,7 @@ def _save(
             facts = model.facts(settings, 0)
             path = outputs.save_sheet(pictures, settings, facts=facts, folder=folder, saving=saving)
         except UserError as error:
-            yield Warned(text=f"The sheet was not saved: {error}")
+            yield Warned(text=tr("The sheet was not saved: {error}", error=error))
         else:
             yield SheetSaved(path=path)
 
@@ -176,18 +177,18 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
     `Ready` comes when the model is loaded; each `Status` is a chance to be cancelled.
     """
     card = cards.find(settings.model)
-    yield Status(text=f"Loading {card.title}…")
+    yield Status(text=tr("Loading {title}…", title=card.title))
     load_libraries()
     import torch
 
-    yield Status(text=f"Loading {card.title}…")
+    yield Status(text=tr("Loading {title}…", title=card.title))
     from diffusion_studio.generation.model import open_model
 
     model = open_model(card, device=settings.device, precision=settings.precision)
     yield Ready(device=model.device, precision=model.precision, threads=torch.get_num_threads())
     alone = GenerationSettings(steps=1, seed=0, device=settings.device, precision=settings.precision)
     for _ in model.frames(replace(alone, guidance=settings.guidance, count=settings.count)):
-        yield Status(text=f"{card.title} is loaded.")
+        yield Status(text=tr("{title} is loaded.", title=card.title))
 
 
 def train(

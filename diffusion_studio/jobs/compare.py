@@ -25,6 +25,7 @@ from diffusion_studio.events import (
     Warned,
 )
 from diffusion_studio.jobs.film import known_facts
+from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
@@ -58,12 +59,18 @@ class Comparison:
 
     def __init__(self, settings: GenerationSettings, x: Axis, y: Axis | None = None) -> None:
         if y is not None and x.setting == y.setting:
-            raise UserError(f"{x.label} can be compared along one side only.")
+            raise UserError(tr("{label} can be compared along one side only.", label=x.label))
         self.x, self.y = x, y
         self.columns, self.rows = len(x.values), len(y.values) if y is not None else 1
         if self.columns * self.rows > MOST_CELLS:
             raise UserError(
-                f"{self.columns} times {self.rows} pictures are {self.columns * self.rows}; {MOST_CELLS} are the most."
+                tr(
+                    "{columns} times {rows} pictures are {columns2}; {most_cells} are the most.",
+                    columns=self.columns,
+                    rows=self.rows,
+                    columns2=self.columns * self.rows,
+                    most_cells=MOST_CELLS,
+                )
             )
         varied = {axis.setting: axis.values for axis in self.axes}
         seeds: dict[str, Any] = {"seed": _drawn(settings.seed)}
@@ -128,7 +135,7 @@ class Comparison:
     def save_cell(self, place: Place, folder: Path | None = None) -> Path:
         cell = self.cells[place]
         if cell.picture is None:
-            raise UserError("This picture has not been drawn.")
+            raise UserError(tr("This picture has not been drawn."))
         return outputs.save(cell.picture, cell.settings, facts=cell.facts, folder=folder)
 
     # --- in which order ---
@@ -153,7 +160,7 @@ def compare(
         words = unheeded(axis.setting, (cell.settings for cell in comparison.cells.values()))
         if words:  # said before all its pictures come out alike
             yield Warned(text=words)
-    yield Status(text="Getting ready…")
+    yield Status(text=tr("Getting ready…"))
     load_libraries()
     yield CompareStarted(
         settings=comparison.settings,
@@ -169,7 +176,7 @@ def compare(
         try:
             if model is None or opened != _key(settings):
                 model = None  # before the next one is loaded
-                yield Status(text=f"Loading {settings.model or 'the model'}…")
+                yield Status(text=tr("Loading {model}…", model=settings.model or "the model"))
                 model, opened = _open(settings), _key(settings)
             for event in _walk(comparison, model, places):
                 yield event
@@ -184,7 +191,7 @@ def compare(
         try:
             yield SheetSaved(path=comparison.save(folder))
         except UserError as error:
-            yield Warned(text=f"The sheet was not saved: {error}")
+            yield Warned(text=tr("The sheet was not saved: {error}", error=error))
     seconds = time.perf_counter() - begun
     yield Finished(seconds=seconds, steps_per_second=steps / max(seconds, 1e-9))
 

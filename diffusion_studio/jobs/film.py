@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio import __version__
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmProgress, FilmSaved
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import film_formats
 from diffusion_studio.pictures.metadata import block, parameters_line
@@ -54,7 +55,7 @@ def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
     """The steps that are kept of a generation, one picture of the batch or all as a sheet."""
     count = len(trajectory.pictures)
     if not trajectory.kept():
-        raise UserError("There is no step to be filmed yet.")
+        raise UserError(tr("There is no step to be filmed yet."))
     check_picture(settings, count)
     shots = pace(trajectory, settings)
     place = settings.picture - 1 if settings.picture else None if count > 1 else 0
@@ -130,18 +131,18 @@ def check_target(path: Path) -> None:
     """Say before the work that a film can not be written there."""
     check_path(path)
     if path.is_dir():
-        raise UserError(f"{path} is a folder; a film needs the name of a file.")
+        raise UserError(tr("{path} is a folder; a film needs the name of a file.", path=path))
     film_formats.writer_for(path.suffix)
     folder = path.absolute().parent
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise UserError(f"Nothing can be saved in {folder}. Choose another folder.")
+        raise UserError(tr("Nothing can be saved in {folder}. Choose another folder.", folder=folder))
 
 
 def check_picture(settings: FilmSettings, count: int) -> None:
     """Say before the work that a batch of `count` has no such picture."""
     if settings.picture > count:
         of = "this one has 1 picture" if count == 1 else f"this batch has {count} pictures"
-        raise UserError(f"Picture {settings.picture} can not be filmed: {of}.")
+        raise UserError(tr("Picture {picture} can not be filmed: {of}.", picture=settings.picture, of=of))
 
 
 def export(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Iterator[Any]:
@@ -189,8 +190,14 @@ def write(
     if max(film.size) > kind.longest_side:
         width, height = film.size
         raise UserError(
-            f"A film with the ending {path.suffix} is at most {kind.longest_side} pixels wide and high, and this one would "
-            f"be {width}×{height}; choose a smaller scale."
+            tr(
+                "A film with the ending {suffix} is at most {longest_side} pixels wide and high, and this one would "
+                "be {width}×{height}; choose a smaller scale.",
+                suffix=path.suffix,
+                longest_side=kind.longest_side,
+                width=width,
+                height=height,
+            )
         )
     with open_atomic(path) as file:
         yield from _encode(kind, file, film, parameters_line(settings, facts), block(settings, facts))

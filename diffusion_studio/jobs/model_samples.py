@@ -12,6 +12,7 @@ from PIL import Image
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
+from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
@@ -32,8 +33,8 @@ def draw_samples(name: str) -> Iterator[Status | Drawing | Path]:
     """A job: draw the sheet of an own model and keep it with the model; the model that is loaded stays so."""
     card = cards.find(name)
     if card.starter:
-        raise UserError(f"{card.title} comes with the application, and with its samples.")
-    yield Status(text=f"Reading {card.title}…")
+        raise UserError(tr("{title} comes with the application, and with its samples.", title=card.title))
+    yield Status(text=tr("Reading {title}…", title=card.title))
     device = devices.choose_device("auto")
     model = kind_of(card)(card, read_model(card.path), device, devices.choose_precision("auto", device))
     count = COLUMNS * (ROWS if card.size < LARGE else 1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Finished, NotSaved, Preview, Saved, Status, WalkDrawn, WalkStarted
 from diffusion_studio.jobs.film import check_target, of_pictures, save
+from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
@@ -54,8 +55,15 @@ def walk(
     plans = plan(replace(settings, model=card.name), seeds, frames, loop, card.classes)
     if len(plans) * card.size**2 * 3 > MOST_BYTES:
         most = MOST_BYTES // (card.size**2 * 3)
-        raise UserError(f"A walk of {card.title} can have at most {most} pictures, not {len(plans)}.")
-    yield Status(text=f"Loading {card.title}…")
+        raise UserError(
+            tr(
+                "A walk of {title} can have at most {most} pictures, not {count}.",
+                title=card.title,
+                most=most,
+                count=len(plans),
+            )
+        )
+    yield Status(text=tr("Loading {title}…", title=card.title))
     load_libraries()
     from diffusion_studio.generation.model import open_model
 
@@ -90,12 +98,30 @@ def walk(
 
 def check(seeds: Sequence[int], frames: int) -> None:
     if not 2 <= len(seeds) <= MOST_SEEDS:
-        raise UserError(f"A walk goes along 2 to {MOST_SEEDS} seeds, not {len(seeds)}.")
+        raise UserError(
+            tr(
+                "A walk goes along 2 to {most_seeds} seeds, not {count}.",
+                most_seeds=MOST_SEEDS,
+                count=len(seeds),
+            )
+        )
     wrong = next((seed for seed in seeds if type(seed) is not int or not 0 <= seed <= LARGEST_SEED), None)
     if wrong is not None:
-        raise UserError(f"A seed must be a whole number from 0 to {LARGEST_SEED}, not {str(wrong)[:40]}.")
+        raise UserError(
+            tr(
+                "A seed must be a whole number from 0 to {largest_seed}, not {wrong}.",
+                largest_seed=LARGEST_SEED,
+                wrong=str(wrong)[:40],
+            )
+        )
     if not 1 <= frames <= MOST_FRAMES:
-        raise UserError(f"There can be 1 to {MOST_FRAMES} pictures from one seed to the next, not {frames}.")
+        raise UserError(
+            tr(
+                "There can be 1 to {most_frames} pictures from one seed to the next, not {frames}.",
+                most_frames=MOST_FRAMES,
+                frames=frames,
+            )
+        )
 
 
 def plan(
@@ -111,7 +137,7 @@ def plan(
     """
     if settings.history:
         raise UserError(
-            "A walk goes from one first noise to another; it can not go on from a step of a branch."
+            tr("A walk goes from one first noise to another; it can not go on from a step of a branch.")
         )
 
     def picture(seed: int, towards: int | None, strength: float) -> GenerationSettings:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import read_json, write_json
 from diffusion_studio.storage.places import cache_dir
 
@@ -27,7 +28,13 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return there[0]
     if name not in there:
-        raise UserError(f"Device “{name}” is not available here; available: {', '.join(there)}.")
+        raise UserError(
+            tr(
+                "Device “{name}” is not available here; available: {there}.",
+                name=name,
+                there=", ".join(there),
+            )
+        )
     return name
 
 
@@ -43,7 +50,7 @@ def choose_precision(name: str, device: str) -> str:
     """ "auto" is bfloat16 where it was measured to be faster on this machine, else float32."""
     if name != "auto":
         if name == "float16" and device == "cpu":
-            raise UserError("float16 runs on GPUs only; on the CPU choose float32 or bfloat16.")
+            raise UserError(tr("float16 runs on GPUs only; on the CPU choose float32 or bfloat16."))
         return name
     key = f"precision {device} {machine(device)}"
     choice = remember(key)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from diffusion_studio.language import tr
 from diffusion_studio.machine.display import DRAWING, WAYLAND, X11, has_display, missing_libraries
 
 NO_DISPLAY = 3  # exit status: nothing is missing, but no display answers; the app goes on without a window
@@ -117,7 +118,7 @@ def _x11_plugin() -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="platform_check", description="Find out whether Qt works here.")
+    parser = argparse.ArgumentParser(prog="platform_check", description=tr("Find out whether Qt works here."))
     parser.add_argument(
         "--install", action="store_true", help="install what is missing where that may be done"
     )

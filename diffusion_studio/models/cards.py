@@ -14,6 +14,7 @@ from typing import Any
 from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.recognise import explain, explain_class, is_latent
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
@@ -120,7 +121,14 @@ class ModelCard:
         if text.isascii() and text.isdecimal() and len(text) < 8 and int(text) < len(self.classes):
             return self.classes[int(text)]
         known = ", ".join(self.classes[:20]) + ("…" if len(self.classes) > 20 else "")
-        raise UserError(f"{self.title} has no class “{text[:60]}”; it has: {known}.")
+        raise UserError(
+            tr(
+                "{title} has no class “{value}”; it has: {known}.",
+                title=self.title,
+                value=text[:60],
+                known=known,
+            )
+        )
 
     def without_recipe(self, settings: GenerationSettings) -> GenerationSettings:
         """These settings where the sampler is chosen by hand: eta and churn as this model recommends them with its own go
@@ -185,7 +193,7 @@ def find(name: str) -> ModelCard:
     cards = installed()
     if not cards and name not in _opened:
         check_readable(models_dir())
-        raise UserError(f"No model is installed in {models_dir()}.")
+        raise UserError(tr("No model is installed in {models_dir}.", models_dir=models_dir()))
     if not name:
         by_name = {card.name: card for card in cards}
         return by_name.get(default_name()) or by_name.get(STARTER) or cards[0]
@@ -198,7 +206,9 @@ def find(name: str) -> ModelCard:
         return _opened[name]
     check_readable(models_dir())
     known = ", ".join(card.name for card in cards[:20]) + ("…" if len(cards) > 20 else "")
-    raise UserError(f"Model “{name[:80]}” is not installed; installed are: {known}.")
+    raise UserError(
+        tr("Model “{name}” is not installed; installed are: {known}.", name=name[:80], known=known)
+    )
 
 
 _opened: dict[str, ModelCard] = {}  # models that the user named by their place, known to this process alone
@@ -261,12 +271,16 @@ def schedule_file(folder: Path) -> Path:
 def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     """unet/config.json, every key and value of it checked, for a network that draws pixels."""
     if not path.is_file():
-        raise UserError(f"{path} is missing. {explain(path.parent)}")
+        raise UserError(tr("{path} is missing. {explain}", path=path, explain=explain(path.parent)))
     values = read_small_json(path, within=within)
     kind = str(values.get("_class_name", "UNet2DModel"))
     if kind != "UNet2DModel":
         raise UserError(
-            f"{path} is {explain_class(kind)}; only a UNet2DModel (diffusion in pixels) can be opened."
+            tr(
+                "{path} is {explain_class}; only a UNet2DModel (diffusion in pixels) can be opened.",
+                path=path,
+                explain_class=explain_class(kind),
+            )
         )
     try:
         config = UNetConfig.from_dict(values)
@@ -275,18 +289,32 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     factor = config.smallest_factor
     if config.in_channels not in (1, 3):
         raise UserError(
-            f"{path}: in_channels is {config.in_channels}, so this draws latents or something else than pictures; "
-            "1 (grey) and 3 (RGB) are allowed."
+            tr(
+                "{path}: in_channels is {in_channels}, so this draws latents or something else than pictures; "
+                "1 (grey) and 3 (RGB) are allowed.",
+                path=path,
+                in_channels=config.in_channels,
+            )
         )
     if config.out_channels != config.in_channels:
         raise UserError(
-            f"{path}: out_channels is {config.out_channels} where in_channels is {config.in_channels}; "
-            "models that predict their variance too are not supported."
+            tr(
+                "{path}: out_channels is {out_channels} where in_channels is {in_channels}; "
+                "models that predict their variance too are not supported.",
+                path=path,
+                out_channels=config.out_channels,
+                in_channels=config.in_channels,
+            )
         )
     wrong = next((side for side in config.sides if side % factor), None)
     if wrong is not None:
         raise UserError(
-            f"{path}: sample_size {wrong} cannot be halved at each level; it must be a multiple of {factor}."
+            tr(
+                "{path}: sample_size {wrong} cannot be halved at each level; it must be a multiple of {factor}.",
+                path=path,
+                wrong=wrong,
+                factor=factor,
+            )
         )
     return config
 
@@ -362,13 +390,15 @@ def read_small_json(path: Path, *, within: Path | None = None) -> dict[str, Any]
     try:
         value = read_foreign_json(path, within=within)
     except FileNotFoundError:
-        raise UserError(f"{path} is missing.") from None
+        raise UserError(tr("{path} is missing.", path=path)) from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", str(error)) from None
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror), str(error)
+        ) from None
     except ValueError as error:
-        raise UserError(f"{path} cannot be read as JSON.", str(error)) from None
+        raise UserError(tr("{path} cannot be read as JSON.", path=path), str(error)) from None
     if not isinstance(value, dict):
-        raise UserError(f"{path} must hold a JSON object.")
+        raise UserError(tr("{path} must hold a JSON object.", path=path))
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.models import cards, export_readme
 from diffusion_studio.models.cards import CARD, ModelCard
@@ -39,23 +40,35 @@ def exporting(
     """A job: says what it does, and at the end where the folder or zip is. Raises `UserError`."""
     card = cards.find(name)
     if dtype not in DTYPES:
-        raise UserError(f"A model can be written as {', '.join(DTYPES)}, not as “{dtype[:40]}”.")
+        raise UserError(
+            tr(
+                "A model can be written as {dtypes}, not as “{dtype}”.",
+                dtypes=", ".join(DTYPES),
+                dtype=dtype[:40],
+            )
+        )
     if layout not in LAYOUTS:
-        raise UserError(f"A model can be written for {' or '.join(LAYOUTS)}, not for “{layout[:40]}”.")
+        raise UserError(
+            tr(
+                "A model can be written for {layouts}, not for “{layout}”.",
+                layouts=" or ".join(LAYOUTS),
+                layout=layout[:40],
+            )
+        )
     target = place_of(target, zip=zip, layout=layout)
     if os.path.lexists(target):
-        raise UserError(f"{target} is there already; choose another name.")
+        raise UserError(tr("{target} is there already; choose another name.", target=target))
     write = _write_onnx if layout == "onnx" else _write_diffusers
-    yield Status(text=f"Reading {card.title}…")
+    yield Status(text=tr("Reading {title}…", title=card.title))
     checkpoint = read_model(card.path)
-    yield Status(text="Writing the network as ONNX…" if layout == "onnx" else "Writing the weights…")
+    yield Status(text=tr("Writing the network as ONNX…") if layout == "onnx" else tr("Writing the weights…"))
     if not zip:
         write(target, card, checkpoint, dtype)
     else:
         with tempfile.TemporaryDirectory(prefix="diffusion-studio-") as place:
             folder = Path(place) / target.stem
             write(folder, card, checkpoint, dtype)
-            yield Status(text="Packing…")
+            yield Status(text=tr("Packing…"))
             write_atomic(target, lambda file: _zip(folder, file), exclusive=True)
     yield target
 

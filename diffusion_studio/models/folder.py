@@ -25,6 +25,7 @@ from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import (
     CARD,
     read_config,
@@ -69,7 +70,9 @@ def read_model(folder: Path) -> Checkpoint:
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:  # the file was exchanged while it was read
-        raise UserError(f"{unet} changed while it was read; try again.", details=str(error)) from None
+        raise UserError(
+            tr("{unet} changed while it was read; try again.", unet=unet), details=str(error)
+        ) from None
     return Checkpoint(network.eval().requires_grad_(False), schedule, digest.hexdigest())
 
 
@@ -82,7 +85,9 @@ def weights_digest(folder: Path) -> str:
                 for block in blocks(file, LARGEST_WEIGHTS):
                     digest.update(block)
         except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+            raise UserError(
+                tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
+            ) from None
     return digest.hexdigest()
 
 
@@ -96,7 +101,14 @@ def read_schedule(folder: Path, config: UNetConfig) -> NoiseSchedule:
         raise UserError(f"{path}: {error}") from None
     known = config.num_train_timesteps or 1000
     if config.time_embedding_type == "learned" and known < len(schedule):
-        raise UserError(f"{path} has {len(schedule)} timesteps, but the network knows only {known}.")
+        raise UserError(
+            tr(
+                "{path} has {count} timesteps, but the network knows only {known}.",
+                path=path,
+                count=len(schedule),
+                known=known,
+            )
+        )
     return schedule
 
 
@@ -113,7 +125,13 @@ def find_weights_inside(unet: Path, *, within: Path | None = None) -> Weights:
     weights = find_weights(unet)
     for path in weights.paths:
         if leads_outside(path, within or unet):
-            raise UserError(f"{path} is a link that leads out of {within or unet}, which is not followed.")
+            raise UserError(
+                tr(
+                    "{path} is a link that leads out of {within}, which is not followed.",
+                    path=path,
+                    within=within or unet,
+                )
+            )
     return weights
 
 
@@ -125,7 +143,9 @@ def announced_shapes(paths: list[Path]) -> Shapes:
     for path, name, shape in announced:
         name = present_name(name.removeprefix(prefix))
         if name in shapes:
-            raise UserError(f"{path}: tensor {quoted(name)} stands twice in this model.")
+            raise UserError(
+                tr("{path}: tensor {quoted} stands twice in this model.", path=path, quoted=quoted(name))
+            )
         shapes[name] = shape
     return shapes
 
@@ -139,12 +159,24 @@ def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
             f"{quoted(name)} is {_shape(given.get(name))}, not {_shape(wanted.get(name))}"
             for name in wrong[:3]
         ]
-        raise UserError(f"{where}: {len(wrong)} weights do not fit the configuration: {'; '.join(lines)}.")
+        raise UserError(
+            tr(
+                "{where}: {count} weights do not fit the configuration: {lines}.",
+                where=where,
+                count=len(wrong),
+                lines="; ".join(lines),
+            )
+        )
     need = 2 * sum(math.prod(shape) for shape in wanted.values()) * 4  # once as read, once as float32
     free = psutil.virtual_memory().available
     if need > free:
         raise UserError(
-            f"{where} needs {need / 2**30:.1f} GB of memory to open; {free / 2**30:.1f} GB are free."
+            tr(
+                "{where} needs {need:.1f} GB of memory to open; {free:.1f} GB are free.",
+                where=where,
+                need=need / 2**30,
+                free=free / 2**30,
+            )
         )
 
 
@@ -174,7 +206,14 @@ def write_model(
     }
     broken = next((name for name, tensor in state.items() if not torch.isfinite(tensor).all()), None)
     if broken is not None:
-        raise UserError(f"{folder} was not written: weight {broken} is not finite as {str(dtype)[6:]}.")
+        raise UserError(
+            tr(
+                "{folder} was not written: weight {broken} is not finite as {dtype}.",
+                folder=folder,
+                broken=broken,
+                dtype=str(dtype)[6:],
+            )
+        )
     weights = save_tensors(state, metadata=_model_spec(card, network, prediction))
     scheduler = scheduler_config(schedule, prediction)
     files = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
 from diffusion_studio.models.folder import announced_shapes, find_weights_inside, weight_files
@@ -99,13 +100,20 @@ def find_source(source: str) -> Path:
         return known.path
     if match or HUB_NAME.fullmatch(name):
         raise UserError(
-            f"{source[:200]} is not on this computer, and nothing is downloaded from here. Fetch it with “hf download {name}” "
-            f"(from the Python package huggingface_hub), then import it as “{name}”."
+            tr(
+                "{source} is not on this computer, and nothing is downloaded from here. Fetch it with “hf download {name}” "
+                "(from the Python package huggingface_hub), then import it as “{name}”.",
+                source=source[:200],
+                name=name,
+            )
         )
     if re.match(r"[a-z][a-z0-9+.-]*://", source, re.IGNORECASE):
         raise UserError(
-            f"{source[:200]} is an address, and nothing is downloaded from here. Download the model's folder or zip with "
-            "your browser, then import that."
+            tr(
+                "{source} is an address, and nothing is downloaded from here. Download the model's folder or zip with "
+                "your browser, then import that.",
+                source=source[:200],
+            )
         )
     raise UserError(explain(path))
 

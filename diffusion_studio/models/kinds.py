@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard, read_small_json
 from diffusion_studio.models.recognise import explain_class
 
@@ -30,6 +31,13 @@ def kind_of(card: ModelCard) -> Any:
         else "UNet2DModel"
     )
     if name not in KINDS:
-        raise UserError(f"{index} is {explain_class(name)}; what can be opened: {', '.join(KINDS)}.")
+        raise UserError(
+            tr(
+                "{index} is {explain_class}; what can be opened: {kinds}.",
+                index=index,
+                explain_class=explain_class(name),
+                kinds=", ".join(KINDS),
+            )
+        )
     module, _, kind = KINDS[name].partition(":")
     return getattr(import_module(module), kind)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import CARD, ModelCard
 from diffusion_studio.models.folder import read_model, weights_digest
@@ -65,7 +66,7 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
         for file, place in files_of(root):
             _copy(file, stage / place, root)
         if weights_digest(stage) != checkpoint.digest:
-            raise UserError(f"{root} changed while it was copied; try again.")
+            raise UserError(tr("{root} changed while it was copied; try again.", root=root))
         facts = _json(stage / CARD)
         written = {
             "card_version": 1,
@@ -89,7 +90,9 @@ def _copy(file: Path, target: Path, root: Path) -> None:
     except OSError as error:
         if error.filename != str(file):
             raise  # about the place it is copied to
-        raise UserError(f"{file} cannot be read: {error.strerror}.", str(error)) from None
+        raise UserError(
+            tr("{file} cannot be read: {strerror}.", file=file, strerror=error.strerror), str(error)
+        ) from None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -104,7 +107,13 @@ def _free_place(name: str) -> Path:
         place = models_dir() / (plain if number == 1 else f"{plain}-{number}")
         if place.name.casefold() not in taken and not os.path.lexists(place):
             return place
-    raise UserError(f"There are too many models called “{plain}” in {models_dir()}.")
+    raise UserError(
+        tr(
+            "There are too many models called “{plain}” in {models_dir}.",
+            plain=plain,
+            models_dir=models_dir(),
+        )
+    )
 
 
 # In place -------------------------------------------------------------------------------------------------------------
@@ -126,10 +135,10 @@ def _free_title(title: str, name: str = "") -> str:
     """A title in one line that no model but the one called `name` goes by."""
     title = " ".join(title.split())[:120]
     if not title:
-        raise UserError("A model needs a name of at least one letter.")
+        raise UserError(tr("A model needs a name of at least one letter."))
     for other in cards.installed():
         if other.name != name and title.casefold() in (other.title.casefold(), other.name.casefold()):
-            raise UserError(f"Another model is called “{title}”; choose another name.")
+            raise UserError(tr("Another model is called “{title}”; choose another name.", title=title))
     return title
 
 
@@ -156,7 +165,7 @@ def _copied_title(title: str) -> str:
             return _free_title(own)
         except UserError:
             continue
-    raise UserError(f"There are too many copies of “{title}”.")
+    raise UserError(tr("There are too many copies of “{title}”.", title=title))
 
 
 def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
@@ -192,7 +201,13 @@ def set_default(name: str) -> ModelCard:
 def _own(name: str, done: str) -> ModelCard:
     card = cards.find(name) if name else None
     if card is None:
-        raise UserError(f"Say which model is to be {done}.")
+        raise UserError(tr("Say which model is to be {done}.", done=done))
     if card.starter:
-        raise UserError(f"{card.title} comes with the application and can not be {done}; a copy of it can.")
+        raise UserError(
+            tr(
+                "{title} comes with the application and can not be {done}; a copy of it can.",
+                title=card.title,
+                done=done,
+            )
+        )
     return card

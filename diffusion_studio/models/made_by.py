@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures.reading import Record
 
@@ -21,8 +22,13 @@ def find_model(record: Record) -> cards.ModelCard:
         return card
     called = next(filter(None, [*names, digest]), "")
     if not called:
-        raise UserError(f"{record.path} does not say which model drew it.")
+        raise UserError(tr("{path} does not say which model drew it.", path=record.path))
     known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
     raise UserError(
-        f"The model “{called[:80]}” that drew {record.path} is not installed; installed are: {known}."
+        tr(
+            "The model “{called}” that drew {path} is not installed; installed are: {known}.",
+            called=called[:80],
+            path=record.path,
+            known=known,
+        )
     )

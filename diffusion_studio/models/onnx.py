@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 
 OPSET = 18  # the first whose GroupNormalization and Resize are as the exporter writes them; onnxruntime 1.14 and later
@@ -40,10 +41,16 @@ def missing_packages() -> str:
 def check_possible(network: UNet, dtype: str) -> None:
     """Raises `UserError` saying why this network can not be written so, or what to install."""
     if dtype not in FORMATS:
-        raise UserError(f"As ONNX a network can be written as {' or '.join(FORMATS)}, not as {dtype}.")
+        raise UserError(
+            tr(
+                "As ONNX a network can be written as {formats}, not as {dtype}.",
+                formats=" or ".join(FORMATS),
+                dtype=dtype,
+            )
+        )
     if network.config.class_embed_type == "identity":
         raise UserError(
-            "This network wants a row of numbers with each picture, which ONNX is not written for here."
+            tr("This network wants a row of numbers with each picture, which ONNX is not written for here.")
         )
     if missing_packages():
         raise UserError(missing_packages())
@@ -71,7 +78,7 @@ def write_onnx(network: UNet, file: Path, dtype: str = "float32") -> float | Non
             dynamic_shapes=tuple({0: batch} for _ in inputs),
         )
         if program is None:
-            raise UserError("torch wrote no ONNX network.")
+            raise UserError(tr("torch wrote no ONNX network."))
         program.save(str(file), external_data=False)
     return compare(plain, network, file, TOLERANCES[dtype])
 
@@ -106,7 +113,10 @@ def compare(plain: nn.Module, network: UNet, file: Path, tolerance: float) -> fl
         worst = max(worst, float(difference))
     if not worst <= tolerance:  # a difference that is not a number too
         raise UserError(
-            f"The ONNX network answers otherwise than torch's (by {worst:.1%}), so it was not kept."
+            tr(
+                "The ONNX network answers otherwise than torch's (by {worst:.1%}), so it was not kept.",
+                worst=worst,
+            )
         )
     return worst
 
@@ -143,7 +153,7 @@ def _quiet() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError("torch could not write this network as ONNX.", details=str(error)) from None
+        raise UserError(tr("torch could not write this network as ONNX."), details=str(error)) from None
     finally:
         logger.setLevel(before)
         tqdm.monitor_interval = interval

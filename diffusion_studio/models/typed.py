@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.storage.foreign_zip import is_zip
@@ -23,7 +24,9 @@ def find_typed(word: str) -> ModelCard:
     path = Path(word).expanduser()
     if not word or word.casefold() in names or not (path.is_dir() or path.is_file()):
         if _is_place(word) and word.casefold() not in names:
-            raise UserError(f"There is no model at {word[:300]}, nor is one of that name installed.")
+            raise UserError(
+                tr("There is no model at {word}, nor is one of that name installed.", word=word[:300])
+            )
         return cards.find(word)
     place = path.resolve()
     if place not in _places:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model, weight_files
 from diffusion_studio.models.kinds import kind_of
@@ -37,7 +38,7 @@ def verify(name: str) -> Iterator[Status | Hashed | Verdict]:
     try:
         kind_of(card)
         digest = yield from _hash(card)
-        yield Status(text="Opening it…")
+        yield Status(text=tr("Opening it…"))
         read_model(card.path)
     except UserError as error:
         yield Verdict(name=card.name, faults=(str(error),), compared=bool(card.digest))
@@ -62,7 +63,9 @@ def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
                     done += len(block)
                     yield Hashed(done=done, total=total)
     except OSError as error:
-        raise UserError(f"{card.path} can not be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{path} can not be read: {strerror}.", path=card.path, strerror=error.strerror)
+        ) from None
     return digest.hexdigest()
 
 

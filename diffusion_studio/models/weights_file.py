@@ -18,6 +18,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.file_contents import LOOKED_AT, by_first_bytes
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 
@@ -38,7 +39,9 @@ def read_shapes(path: Path) -> Shapes:
         with open_foreign(path, LARGEST_WEIGHTS) as file:
             return _read_header(path, file)[0]
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
+        ) from None
 
 
 def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
@@ -57,15 +60,23 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
             _, head, size = _read_header(path, file)  # before memory is taken for what is no file of weights
             blob = head + file.read(size - len(head))
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
+        ) from None
     judge(path, blob, len(blob))
     try:
         tensors = load(blob)
     except Exception as error:  # the library's own exceptions are several and change
-        raise UserError(f"{path} is damaged.", details=str(error)) from None
+        raise UserError(tr("{path} is damaged.", path=path), details=str(error)) from None
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor.float()).all():  # as float32, which is what draws
-            raise UserError(f"{path}: weight {quoted(name)} is not finite; the model was saved broken.")
+            raise UserError(
+                tr(
+                    "{path}: weight {quoted} is not finite; the model was saved broken.",
+                    path=path,
+                    quoted=quoted(name),
+                )
+            )
     return tensors, blob
 
 
@@ -87,24 +98,47 @@ def judge(path: Path, head: bytes, size: int) -> Shapes:
     ):  # a header's length may begin with the bytes of a pickle, so this comes first
         if looks_pickled(head):
             raise UserError(
-                f"{path} is a pickle, which can run code when opened, whatever its name says. {CONVERT}"
+                tr(
+                    "{path} is a pickle, which can run code when opened, whatever its name says. {convert}",
+                    path=path,
+                    convert=CONVERT,
+                )
             )
         if length > LARGEST_HEADER and head[8:9] == b"{":
-            raise UserError(f"{path} has a header of more than {LARGEST_HEADER >> 20} MB.")
+            raise UserError(
+                tr(
+                    "{path} has a header of more than {largest_header} MB.",
+                    path=path,
+                    largest_header=LARGEST_HEADER >> 20,
+                )
+            )
         meaning = by_first_bytes(head, size)
         raise UserError(
-            f"{path} is {meaning}."
+            tr("{path} is {meaning}.", path=path, meaning=meaning)
             if meaning
-            else f"{path} is not a safetensors file, or was cut off (its header does not fit)."
+            else tr("{path} is not a safetensors file, or was cut off (its header does not fit).", path=path)
         )
     header = _table(path, head[8 : 8 + length])
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise UserError(f"{path} is damaged: its metadata is not a table of texts.")
+        raise UserError(tr("{path} is damaged: its metadata is not a table of texts.", path=path))
     if sum(len(key) + len(value) for key, value in metadata.items()) > LARGEST_METADATA:
-        raise UserError(f"{path} carries more than {LARGEST_METADATA >> 20} MB of metadata.")
+        raise UserError(
+            tr(
+                "{path} carries more than {largest_metadata} MB of metadata.",
+                path=path,
+                largest_metadata=LARGEST_METADATA >> 20,
+            )
+        )
     if not 1 <= len(header) <= MOST_TENSORS:
-        raise UserError(f"{path} holds {len(header)} tensors; 1 to {MOST_TENSORS} are allowed.")
+        raise UserError(
+            tr(
+                "{path} holds {count} tensors; 1 to {most_tensors} are allowed.",
+                path=path,
+                count=len(header),
+                most_tensors=MOST_TENSORS,
+            )
+        )
     places = [_place(path, name, facts) for name, facts in header.items()]
     _check_places(path, places, size - 8 - length)
     return {name: tuple(facts["shape"]) for name, facts in header.items()}
@@ -114,9 +148,15 @@ def _table(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: its header is not proper JSON ({str(error)[:80]}).") from None
+        raise UserError(
+            tr(
+                "{path} is damaged: its header is not proper JSON ({error}).",
+                path=path,
+                error=str(error)[:80],
+            )
+        ) from None
     if not isinstance(header, dict):
-        raise UserError(f"{path} is damaged: its header is not a table of tensors.")
+        raise UserError(tr("{path} is damaged: its header is not a table of tensors.", path=path))
     return header
 
 
@@ -129,21 +169,46 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _place(path: Path, name: str, facts: Any) -> tuple[int, int]:
     """Where one tensor's bytes begin and end."""
     if not isinstance(facts, Mapping) or set(facts) != {"dtype", "shape", "data_offsets"}:
-        raise UserError(f"{path} is damaged: tensor {quoted(name)} is not described properly.")
+        raise UserError(
+            tr(
+                "{path} is damaged: tensor {quoted} is not described properly.",
+                path=path,
+                quoted=quoted(name),
+            )
+        )
     kind, shape, offsets = facts["dtype"], facts["shape"], facts["data_offsets"]
     if not (isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2):
-        raise UserError(f"{path} is damaged: tensor {quoted(name)} is not described properly.")
+        raise UserError(
+            tr(
+                "{path} is damaged: tensor {quoted} is not described properly.",
+                path=path,
+                quoted=quoted(name),
+            )
+        )
     if not isinstance(kind, str) or kind not in BYTES:
         raise UserError(
-            f"{path}: tensor {quoted(name)} is {str(kind)[:20]}; only floating-point weights "
-            f"({', '.join(BYTES)}) can be opened."
+            tr(
+                "{path}: tensor {quoted} is {kind}; only floating-point weights ({bytes}) can be opened.",
+                path=path,
+                quoted=quoted(name),
+                kind=str(kind)[:20],
+                bytes=", ".join(BYTES),
+            )
         )
     whole = all(type(number) is int for number in (*shape, *offsets))
     if not whole or len(shape) > MOST_SIDES or not all(0 <= side < LONGEST_SIDE for side in shape):
-        raise UserError(f"{path} is damaged: tensor {quoted(name)} has an impossible shape.")
+        raise UserError(
+            tr("{path} is damaged: tensor {quoted} has an impossible shape.", path=path, quoted=quoted(name))
+        )
     start, end = offsets
     if end - start != math.prod(shape) * BYTES[kind]:
-        raise UserError(f"{path} is damaged: tensor {quoted(name)} does not have the bytes its shape needs.")
+        raise UserError(
+            tr(
+                "{path} is damaged: tensor {quoted} does not have the bytes its shape needs.",
+                path=path,
+                quoted=quoted(name),
+            )
+        )
     return start, end
 
 
@@ -152,11 +217,16 @@ def _check_places(path: Path, places: list[tuple[int, int]], size: int) -> None:
     expected = 0
     for start, end in sorted(places):
         if start != expected:
-            raise UserError(f"{path} is damaged: its tensors overlap or leave a hole.")
+            raise UserError(tr("{path} is damaged: its tensors overlap or leave a hole.", path=path))
         expected = end
     if expected != size:
         raise UserError(
-            f"{path} was cut off or has something appended: {size} bytes of weights where {expected} belong."
+            tr(
+                "{path} was cut off or has something appended: {size} bytes of weights where {expected} belong.",
+                path=path,
+                size=size,
+                expected=expected,
+            )
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import read_small_json
 from diffusion_studio.models.weights_file import quoted
 
@@ -39,7 +40,9 @@ def find_weights(unet: Path) -> Weights:
     try:
         names = sorted(entry.name for entry in os.scandir(unet) if not entry.is_dir())[:1000]
     except OSError as error:
-        raise UserError(f"{unet} cannot be read: {error.strerror}.") from None
+        raise UserError(
+            tr("{unet} cannot be read: {strerror}.", unet=unet, strerror=error.strerror)
+        ) from None
     found = [option for name in names if (option := _option(name)) is not None]
     if found:
         _, name, variant, is_index = min(found)
@@ -51,9 +54,14 @@ def find_weights(unet: Path) -> Weights:
     shards = [name for name in names if SHARD.search(name)]
     if shards:
         raise UserError(
-            f"{unet} holds {len(shards)} shards of weights, but no index that names them ({WEIGHTS}.index.json)."
+            tr(
+                "{unet} holds {count} shards of weights, but no index that names them ({weights}.index.json).",
+                unet=unet,
+                count=len(shards),
+                weights=WEIGHTS,
+            )
         )
-    raise UserError(f"{unet} holds no weights ({WEIGHTS}).")
+    raise UserError(tr("{unet} holds no weights ({weights}).", unet=unet, weights=WEIGHTS))
 
 
 def _option(name: str) -> tuple[tuple[int, int, int], str, str, bool] | None:
@@ -77,12 +85,18 @@ def _rank(variant: str) -> int:
 def _shards(index: Path) -> tuple[Path, ...]:
     names = read_small_json(index).get("weight_map")
     if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
-        raise UserError(f"{index} names no shards (weight_map).")
+        raise UserError(tr("{index} names no shards (weight_map).", index=index))
     shards = sorted(set(names.values()))
     for name in shards:
         shard = index.parent / name
         if Path(name).name != name or "\\" in name or not shard.is_file() or not _inside(shard, index.parent):
-            raise UserError(f"{index} names a shard that is not in its folder: {quoted(name)}.")
+            raise UserError(
+                tr(
+                    "{index} names a shard that is not in its folder: {quoted}.",
+                    index=index,
+                    quoted=quoted(name),
+                )
+            )
     return tuple(index.parent / name for name in shards)
 
 

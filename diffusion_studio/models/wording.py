@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from diffusion_studio.diffusion.names import PREDICTIONS
 from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 
 SCHEDULES = {
@@ -44,7 +45,7 @@ def attention_sides(config: UNetConfig, size: int) -> list[int]:
 def widths(config: UNetConfig) -> str:
     """“64, 128, 128 channels, 2 blocks a level”."""
     blocks = f"{config.layers_per_block} block{'s' if config.layers_per_block > 1 else ''} a level"
-    return f"{', '.join(map(str, config.block_out_channels))} channels, {blocks}"
+    return tr("{map} channels, {blocks}", map=", ".join(map(str, config.block_out_channels)), blocks=blocks)
 
 
 def draws(card: ModelCard) -> str:
@@ -64,7 +65,12 @@ def predicts(card: ModelCard) -> str:
         else f"{SCHEDULES.get(name, name)} noise"
     )
     steps = card.schedule.get("num_train_timesteps", 1000)
-    return f"{PREDICTIONS.get(card.prediction, card.prediction)}; {known}, {steps:,} timesteps"
+    return tr(
+        "{get}; {known}, {steps:,} timesteps",
+        get=PREDICTIONS.get(card.prediction, card.prediction),
+        known=known,
+        steps=steps,
+    )
 
 
 def training(card: ModelCard) -> str:
@@ -89,7 +95,11 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return (
+        tr("{minutes} min", minutes=minutes)
+        if minutes < 60
+        else tr("{minutes} h {minutes2} min", minutes=minutes // 60, minutes2=minutes % 60)
+    )
 
 
 def disk_size(card: ModelCard) -> int:
@@ -101,7 +111,7 @@ def disk_size(card: ModelCard) -> int:
 
 
 def megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else tr("{count:,.0f} kB", count=count / 1e3)
 
 
 def millions(count: int) -> str:

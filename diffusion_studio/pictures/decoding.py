@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.colour import to_srgb
 from diffusion_studio.pictures.contents import Contents, Refused
 from diffusion_studio.pictures.file_kinds import FORMATS, HEAD, READABLE, kind_of, with_article
@@ -102,18 +103,18 @@ def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> Opened:
         raise
     except FileNotFoundError:
         raise Refused(
-            "it is a link to a file that is not there" if path.is_symlink() else "it is gone"
+            tr("it is a link to a file that is not there") if path.is_symlink() else tr("it is gone")
         ) from None
     except PermissionError:
-        raise Refused("it cannot be read (no permission)") from None
+        raise Refused(tr("it cannot be read (no permission)")) from None
     except UnsuitableFile as error:
-        raise Refused("the folder cannot be read" if path.is_dir() else str(error.strerror)) from None
+        raise Refused(tr("the folder cannot be read") if path.is_dir() else str(error.strerror)) from None
     except Image.DecompressionBombError:
         raise Refused(TOO_LARGE) from None
     except UnidentifiedImageError:
-        raise Refused("it is damaged") from None
+        raise Refused(tr("it is damaged")) from None
     except MemoryError:
-        raise Refused("there is not enough memory to open it") from None
+        raise Refused(tr("there is not enough memory to open it")) from None
     except Exception as error:  # decoders raise anything on damaged files
         raise Refused(_why_damaged(error)) from None
 
@@ -141,11 +142,11 @@ def _digest(file: BinaryIO) -> bytes:
 def _open(file: BinaryIO, digest: bytes, least: int) -> Opened:
     head = file.read(HEAD)
     if not head:
-        raise Refused("the file is empty")
+        raise Refused(tr("the file is empty"))
     kind = kind_of(head)
     if kind not in FORMATS:
         named = f" but {with_article(kind)}" if kind else ""
-        raise Refused(f"it is not a {READABLE} picture{named}")
+        raise Refused(tr("it is not a {readable} picture{named}", readable=READABLE, named=named))
     pixels: Image.Image | None = None
     alpha: Image.Image | None = None
     mode, size = "", (0, 0)
@@ -159,7 +160,7 @@ def _open(file: BinaryIO, digest: bytes, least: int) -> Opened:
             if image.width * image.height > MOST_PIXELS:
                 raise Refused(TOO_LARGE)
             if image.mode not in MODES and not image.mode.startswith("I;16"):
-                raise Refused(f"its colours ({image.mode}) cannot be read")
+                raise Refused(tr("its colours ({mode}) cannot be read", mode=image.mode))
             size = image.size
             if kind in ("GIF", "WEBP"):
                 found.frames = max(found.frames, _count_frames(image))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.embedding import exif_options, png_options
 
 if TYPE_CHECKING:
@@ -194,7 +195,11 @@ def writer_for(ending: str) -> type[FilmWriter]:
     if kind is None:
         named = f"“{ending}”" if ending else "no ending"
         raise UserError(
-            f"A film cannot be saved with {named}; the allowed endings are: {', '.join(WRITERS)}."
+            tr(
+                "A film cannot be saved with {named}; the allowed endings are: {writers}.",
+                named=named,
+                writers=", ".join(WRITERS),
+            )
         )
     if kind is Mp4 and not has_mp4():
         raise UserError(MP4_MISSING)
@@ -210,7 +215,7 @@ def _codec() -> str:
                 return av.codec.Codec(name, "w").name
             except ValueError:  # known, but for reading only
                 continue
-    raise UserError("The installed package “av” can write no MP4 film; save it as PNG, WebP or GIF.")
+    raise UserError(tr("The installed package “av” can write no MP4 film; save it as PNG, WebP or GIF."))
 
 
 def _image(pixels: np.ndarray) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.file_kinds import FORMATS, HEAD, SIDECARS, SUFFIXES, kind_by_name, kind_of
 from diffusion_studio.storage.foreign_file import read_beginning
 
@@ -57,19 +58,25 @@ def picture_folder(folder: Path | str) -> Path:
     """The folder of a name a user gave, if it is one that can be read. Raises `UserError` with what it is instead."""
     path = Path(folder).expanduser()
     if not str(folder):
-        raise UserError("No folder of pictures was chosen.")
+        raise UserError(tr("No folder of pictures was chosen."))
     try:
         with os.scandir(path) as entries:
             next(entries, None)
     except FileNotFoundError:
-        raise UserError(f"The folder {printable(path)} is not there.") from None
+        raise UserError(tr("The folder {path} is not there.", path=printable(path))) from None
     except NotADirectoryError:
-        raise UserError(f"{printable(path)} is a file; a folder of pictures is needed.") from None
+        raise UserError(
+            tr("{path} is a file; a folder of pictures is needed.", path=printable(path))
+        ) from None
     except PermissionError:
-        raise UserError(f"The folder {printable(path)} cannot be read: there is no permission.") from None
+        raise UserError(
+            tr("The folder {path} cannot be read: there is no permission.", path=printable(path))
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no folder can have this name"
-        raise UserError(f"The folder {printable(path)} cannot be read: {reason}.") from None
+        raise UserError(
+            tr("The folder {path} cannot be read: {reason}.", path=printable(path), reason=reason)
+        ) from None
     return path
 
 

@@ -12,6 +12,7 @@ import struct
 import zlib
 from typing import BinaryIO
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.contents import Contents, Refused
 from diffusion_studio.pictures.exif_orientation import orientation_in
 
@@ -43,7 +44,7 @@ def open_png(file: BinaryIO) -> Contents:
         data = file.read(length)
         if len(data) < length:
             if pixels:
-                raise Refused("it is damaged: the file ends too early")
+                raise Refused(tr("it is damaged: the file ends too early"))
             continue
         checksum = file.read(4)
         if pixels:
@@ -51,7 +52,7 @@ def open_png(file: BinaryIO) -> Contents:
                 continue
             # Pillow does not look at the checksum of pixels; a missing one ends the file, after all of them.
             if len(checksum) == 4 and int.from_bytes(checksum, "big") != zlib.crc32(data, zlib.crc32(kind)):
-                raise Refused("it is damaged")
+                raise Refused(tr("it is damaged"))
             kept.write(start + data + zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big"))
         if kind == b"IHDR":
             header = data
@@ -74,7 +75,7 @@ def open_png(file: BinaryIO) -> Contents:
         elif kind == b"IDAT":
             seen_pixels = True
     else:
-        raise Refused("it is damaged: it is made of more than a million pieces")
+        raise Refused(tr("it is damaged: it is made of more than a million pieces"))
     if gamma and not standard and not found.profile and abs(gamma / USUAL_GAMMA - 1) > 0.05:
         found.notes.append(f"its gamma of {gamma / 100000:.3g} is not applied")
     found.frames = max(1, min(frames, 1 << 20)) + bool(apart)

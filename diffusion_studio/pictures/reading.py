@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.foreign_settings import stealth
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
@@ -68,7 +69,7 @@ class Record:
         try:
             return np.array(open_picture(self.path).image)
         except Refused as reason:
-            raise UserError(f"{self.path} cannot be opened: {reason}.") from None
+            raise UserError(tr("{path} cannot be opened: {reason}.", path=self.path, reason=reason)) from None
 
 
 def read(path: Path) -> Record:
@@ -94,14 +95,19 @@ def read(path: Path) -> Record:
     except UserError:
         raise
     except UnidentifiedImageError:
-        raise UserError(f"{path} is not a picture that can be read ({', '.join(FORMATS)}).") from None
+        raise UserError(
+            tr("{path} is not a picture that can be read ({formats}).", path=path, formats=", ".join(FORMATS))
+        ) from None
     except Image.DecompressionBombError:
         raise UserError(_too_large(path)) from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or 'it is damaged'}.", str(error)) from None
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror or "it is damaged"),
+            str(error),
+        ) from None
     except Exception as error:  # decoders raise anything on damaged files
         raise UserError(
-            f"{path} is damaged and cannot be read.", f"{type(error).__name__}: {error}"
+            tr("{path} is damaged and cannot be read.", path=path), f"{type(error).__name__}: {error}"
         ) from None
 
 

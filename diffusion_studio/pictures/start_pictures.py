@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import write_atomic
 from diffusion_studio.storage.places import data_dir
 
@@ -117,21 +118,27 @@ def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
     whole = abs(wide * height - tall * width) <= max(width, height) + max(wide, tall)  # rounded to pixels
     if not whole and wide != tall:
         raise UserError(
-            f"The mask is {wide}×{tall} and the start picture {width}×{height}: a mask must have the proportions of its "
-            "picture, or be square, as a model sees it."
+            tr(
+                "The mask is {wide}×{tall} and the start picture {width}×{height}: a mask must have the proportions of its "
+                "picture, or be square, as a model sees it.",
+                wide=wide,
+                tall=tall,
+                width=width,
+                height=height,
+            )
         )
 
 
 def _opened(path: Path) -> Image:
     if path.is_dir():
-        raise UserError(f"{path} is a folder, and no picture.")
+        raise UserError(tr("{path} is a folder, and no picture.", path=path))
     from diffusion_studio.pictures.contents import Refused
     from diffusion_studio.pictures.decoding import open_picture
 
     try:
         return open_picture(path).image
     except Refused as reason:
-        raise UserError(f"{path} cannot be opened: {reason}.") from None
+        raise UserError(tr("{path} cannot be opened: {reason}.", path=path, reason=reason)) from None
 
 
 def _image(pixels: np.ndarray) -> Image:
@@ -172,7 +179,10 @@ def _keep(image: Image, name: str) -> str:
 
 def _load(digest: str, what: str) -> Image:
     if not has(digest):
-        raise UserError(f"{what} is not among those kept here; open it again.", f"sha256 {digest}")
+        raise UserError(
+            tr("{what} is not among those kept here; open it again.", what=what),
+            tr("sha256 {digest}", digest=digest),
+        )
     return _opened(_place(digest))
 
 

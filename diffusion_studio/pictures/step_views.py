@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from diffusion_studio.language import tr
+
 if TYPE_CHECKING:
     import numpy as np
 
 VIEWS = {
-    "denoised": "Predicted picture",
-    "noisy": "Noisy state",
-    "noise": "Predicted noise",
-    "difference": "Difference to the end",
+    "denoised": tr("Predicted picture"),
+    "noisy": tr("Noisy state"),
+    "noise": tr("Predicted noise"),
+    "difference": tr("Difference to the end"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures import tiff_tags as tags
 from diffusion_studio.pictures.colour import grey_table
 from diffusion_studio.pictures.contents import Contents, Refused
@@ -29,21 +30,21 @@ def open_tiff(
     page = pages[0]
     width, height = page.size
     if not width or not height:
-        raise Refused("it is damaged")
+        raise Refused(tr("it is damaged"))
     if width * height > most_pixels:
         raise Refused(too_large)
     found = Contents(file, "TIFF", profile=page.profile, pages=len(pages))
     found.orientation = page.one(tags.ORIENTATION, 1)
     photometric = page.one(tags.PHOTOMETRIC, BLACK_IS_ZERO)
     if tags.DNG in page.tags or photometric == tags.RAW:
-        raise Refused("it is raw data of a camera (DNG), which has to be developed first")
+        raise Refused(tr("it is raw data of a camera (DNG), which has to be developed first"))
     file.seek(0)
     if not can_read(page) or photometric not in COLOURS:
         return found, None, None
     samples, bits, form = read_samples(data, page)
     colours = COLOURS[photometric]
     if samples.shape[2] < colours:
-        raise Refused("it is damaged")
+        raise Refused(tr("it is damaged"))
     if photometric == PALETTE:
         return found, _palette(samples[..., 0], page, bits), None
     if photometric in (LAB, ICC_LAB):
@@ -83,7 +84,7 @@ def grey_image(light: np.ndarray, found: Contents) -> Image.Image:
 def _palette(rows: np.ndarray, page: Page, bits: int) -> Image.Image:
     colours = page.tags.get(tags.COLORS, ())
     if bits > 16 or len(colours) < 3 << bits:
-        raise Refused("it is damaged: its palette is not whole")
+        raise Refused(tr("it is damaged: its palette is not whole"))
     table = np.array(colours[: 3 << bits], np.uint32).reshape(3, -1).T
     if table.max() <= 255:  # written by programs that took the palette for one of eight bits
         table = table * 257
@@ -93,7 +94,7 @@ def _palette(rows: np.ndarray, page: Page, bits: int) -> Image.Image:
 def _lab(samples: np.ndarray, bits: int, *, signed: bool) -> Image.Image:
     """LAB, whose a and b Pillow takes as signed bytes."""
     if bits not in (8, 16):
-        raise Refused(f"its samples of {bits} bits cannot be read")
+        raise Refused(tr("its samples of {bits} bits cannot be read", bits=bits))
     wide = samples.astype(np.uint16)
     light = ((wide[..., 0].astype(np.uint32) * 255 + (1 << bits) // 2) // ((1 << bits) - 1)).astype(np.uint8)
     sides = (wide[..., 1:] >> (bits - 8)).astype(np.uint8)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures import tiff_tags as tags
 from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.tiff_tags import Page, write_page
@@ -38,7 +39,7 @@ def read_samples(data: memoryview, page: Page) -> tuple[np.ndarray, int, int]:
     bits, formats = set(page.tags.get(tags.BITS, (1,))[:count]), set(page.tags.get(tags.FORMAT, (1,))[:count])
     form = UNSIGNED if formats <= {UNSIGNED, 4} else formats.pop() if len(formats) == 1 else 0
     if len(bits) != 1 or form not in (UNSIGNED, SIGNED, FLOAT) or not 1 <= count <= 32:
-        raise Refused("its samples are of a kind that cannot be read")
+        raise Refused(tr("its samples are of a kind that cannot be read"))
     depth = bits.pop()
     usable = (
         depth in (16, 32, 64)
@@ -46,7 +47,7 @@ def read_samples(data: memoryview, page: Page) -> tuple[np.ndarray, int, int]:
         else depth in (8, 16, 32, 64) or (form == UNSIGNED and 1 <= depth < 32)
     )
     if not usable:
-        raise Refused(f"its samples of {depth} bits cannot be read")
+        raise Refused(tr("its samples of {depth} bits cannot be read", depth=depth))
     planes = count if page.one(tags.PLANAR, 1) == 2 else 1
     own = count // planes  # samples side by side
     parts = [_plane(data, page, plane, planes, own, depth, form) for plane in range(planes)]
@@ -62,7 +63,7 @@ def _plane(
     if tiled:
         across, down = page.one(tags.TILE_WIDTH, 0), page.one(tags.TILE_HEIGHT, 0)
         if not (0 < across <= 1 << 16 and 0 < down <= 1 << 16):
-            raise Refused("it is damaged")
+            raise Refused(tr("it is damaged"))
         columns, rows = -(-width // across), -(-height // down)
     else:
         across, down = width, min(page.one(tags.STRIP_ROWS, height) or height, height)

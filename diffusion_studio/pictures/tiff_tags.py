@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.contents import Refused
 
 SIZES = {
@@ -67,14 +68,14 @@ def read_pages(data: memoryview) -> list[Page]:
     pages: list[Page] = []
     seen: set[int] = set()
     if len(data) < (16 if big else 8):
-        raise Refused("it is damaged: the file ends too early")
+        raise Refused(tr("it is damaged: the file ends too early"))
     start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
     while 0 < start < len(data) - 2 and start not in seen and len(pages) < MOST_PAGES:
         seen.add(start)
         page, start = _read_page(data, start, order, big)
         pages.append(page)
     if not pages:
-        raise Refused("it is damaged: the file ends too early")
+        raise Refused(tr("it is damaged: the file ends too early"))
     return [page for page in pages if not page.reduced] or pages[:1]
 
 

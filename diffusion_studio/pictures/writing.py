@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures import embedding
 from diffusion_studio.pictures.reading import Record, read
 from diffusion_studio.settings.generation import GenerationSettings
@@ -116,12 +117,16 @@ def export(
     if kind is None:
         ending = f"“{target.suffix}”" if target.suffix else "no ending"
         raise UserError(
-            f"A picture cannot be saved with {ending}; the allowed endings are: {', '.join(KINDS)}."
+            tr(
+                "A picture cannot be saved with {ending}; the allowed endings are: {kinds}.",
+                ending=ending,
+                kinds=", ".join(KINDS),
+            )
         )
     if not 1 <= quality <= 100:
-        raise UserError(f"Quality must be between 1 and 100, not {quality}.")
+        raise UserError(tr("Quality must be between 1 and 100, not {quality}.", quality=quality))
     if lossless and kind == "JPEG":
-        raise UserError("JPEG always loses something; choose PNG or WebP for a lossless picture.")
+        raise UserError(tr("JPEG always loses something; choose PNG or WebP for a lossless picture."))
     record = read(source) if isinstance(source, Path) else None
     pixels = record.pixels() if record is not None else np.asarray(source)
     options = _quality(kind, quality, lossless)
@@ -196,8 +201,14 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: st
         raise ValueError(f"a picture must be (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
     if max(picture.shape) > LONGEST_SIDE[kind]:
         raise UserError(
-            f"{kind} pictures are at most {LONGEST_SIDE[kind]} pixels wide and high; this one is "
-            f"{picture.shape[1]}×{picture.shape[0]}."
+            tr(
+                "{kind} pictures are at most {longest_side} pixels wide and high; this one is "
+                "{shape}×{shape2}.",
+                kind=kind,
+                longest_side=LONGEST_SIDE[kind],
+                shape=picture.shape[1],
+                shape2=picture.shape[0],
+            )
         )
     image = Image.fromarray(np.ascontiguousarray(picture))
     try:
@@ -223,7 +234,10 @@ def _encoded(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes
 
 def _cannot_encode(name: str, kind: str, error: Exception) -> UserError:
     what = str(error) or type(error).__name__
-    return UserError(f"{name} cannot be written as {kind}: {what}. PNG may work.", details=repr(error))
+    return UserError(
+        tr("{name} cannot be written as {kind}: {what}. PNG may work.", name=name, kind=kind, what=what),
+        details=repr(error),
+    )
 
 
 def _size(picture: np.ndarray) -> dict[str, int]:

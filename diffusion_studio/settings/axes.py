@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options, show_number, value_types
 
@@ -42,13 +43,28 @@ class Axis:
 
     def __post_init__(self) -> None:
         if self.setting not in AXES:
-            raise UserError(f"{self.setting[:60]!r} can not be compared; what can: {', '.join(words())}.")
+            raise UserError(
+                tr(
+                    "{setting!r} can not be compared; what can: {words}.",
+                    setting=self.setting[:60],
+                    words=", ".join(words()),
+                )
+            )
         object.__setattr__(self, "values", tuple(_checked(self.setting, value) for value in self.values))
         if not 1 <= len(self.values) <= MOST_CELLS:
-            raise UserError(f"{self.label}: there can be 1 to {MOST_CELLS} values, not {len(self.values)}.")
+            raise UserError(
+                tr(
+                    "{label}: there can be 1 to {most_cells} values, not {count}.",
+                    label=self.label,
+                    most_cells=MOST_CELLS,
+                    count=len(self.values),
+                )
+            )
         twice = next((value for value in self.values if self.values.count(value) > 1), None)
         if twice is not None:
-            raise UserError(f"{self.label}: {value_text(twice)} is there twice.")
+            raise UserError(
+                tr("{label}: {value_text} is there twice.", label=self.label, value_text=value_text(twice))
+            )
 
     @property
     def label(self) -> str:
@@ -68,7 +84,9 @@ def parse_axis(text: str) -> Axis:
     name, equals, listed = text.partition("=")
     setting = _setting(name.strip())
     if not equals or not listed.strip():
-        raise UserError(f"{_word(setting)} needs values, as in {_word(setting)}={_example(setting)}.")
+        raise UserError(
+            tr("{word} needs values, as in {word}={example}.", word=_word(setting), example=_example(setting))
+        )
     return Axis(setting, parse_values(setting, listed))
 
 
@@ -108,7 +126,7 @@ def split_values(text: str) -> list[str]:
             part += letter
         place += 1
     if quoted:
-        raise UserError(f"“{text[:60]}” opens a quotation mark that is not closed.")
+        raise UserError(tr("“{value}” opens a quotation mark that is not closed.", value=text[:60]))
     return [*found, part if closed else part.strip()]
 
 
@@ -127,10 +145,17 @@ def _range(setting: str, kind: type, ends: re.Match[str]) -> list[Value]:
     step = _read(setting, kind, ends["step"] or "1")
     assert not isinstance(first, str) and not isinstance(last, str) and not isinstance(step, str)
     if step <= 0 or last < first:
-        raise UserError(f"“{ends[0][:60]}” is no range; write first..last or first..last:step.")
+        raise UserError(tr("“{ends}” is no range; write first..last or first..last:step.", ends=ends[0][:60]))
     count = math.floor((last - first) / step + 1e-9) + 1
     if count > MOST_CELLS:
-        raise UserError(f"“{ends[0][:60]}” has {count} values; {MOST_CELLS} are the most.")
+        raise UserError(
+            tr(
+                "“{ends}” has {count} values; {most_cells} are the most.",
+                ends=ends[0][:60],
+                count=count,
+                most_cells=MOST_CELLS,
+            )
+        )
     return [_tidy(first + k * step) for k in range(count)]
 
 
@@ -148,7 +173,12 @@ def _read(setting: str, kind: type, text: str) -> Value:
     except ValueError:
         whole = "a whole number" if kind is int else "a number"
         raise UserError(
-            f"{options(GenerationSettings)[setting].label} must be {whole}, not “{text[:60]}”."
+            tr(
+                "{label} must be {whole}, not “{value}”.",
+                label=options(GenerationSettings)[setting].label,
+                whole=whole,
+                value=text[:60],
+            )
         ) from None
     if not math.isfinite(number):
         _checked(setting, number)  # says what is allowed
@@ -157,7 +187,9 @@ def _read(setting: str, kind: type, text: str) -> Value:
 
 def _checked(setting: str, value: Any) -> Value:
     if value is None:
-        raise UserError(f"{options(GenerationSettings)[setting].label} needs a value to be compared.")
+        raise UserError(
+            tr("{label} needs a value to be compared.", label=options(GenerationSettings)[setting].label)
+        )
     kept: Value = getattr(GenerationSettings(**{setting: value}), setting)
     return kept
 
@@ -168,7 +200,9 @@ def _setting(name: str) -> str:
         label = options(GenerationSettings)[setting].label.casefold().replace(" ", "-")
         if wanted.replace(" ", "-") in (_word(setting), setting.replace("_", "-"), label):
             return setting
-    raise UserError(f"“{name[:60]}” can not be compared; what can: {', '.join(words())}.")
+    raise UserError(
+        tr("“{name}” can not be compared; what can: {words}.", name=name[:60], words=", ".join(words()))
+    )
 
 
 def _word(setting: str) -> str:

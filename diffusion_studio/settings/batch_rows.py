@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 
 LARGEST = 64  # rows
 OTHER = "-"
@@ -23,7 +24,11 @@ def read_batch(value: Any) -> str:
     """The text as it is. Raises `UserError` for what is none."""
     if not isinstance(value, str) or not ROWS.fullmatch(value):
         raise UserError(
-            f"A batch must be at most {LARGEST} places of pictures, or “{OTHER}”, with commas between."
+            tr(
+                "A batch must be at most {largest} places of pictures, or “{other}”, with commas between.",
+                largest=LARGEST,
+                other=OTHER,
+            )
         )
     return value
 

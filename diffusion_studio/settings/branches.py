@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.options import LARGEST_SEED
 
@@ -29,16 +30,18 @@ class Part:
 def read_history(value: Any) -> tuple[Part, ...]:
     """Parts from what a caller gave or a file says: parts, or objects with `step` and `values` (an object or pairs)."""
     if not isinstance(value, list | tuple) or len(value) > LONGEST:
-        raise UserError(f"The history of a branch must be a list of at most {LONGEST} parts.")
+        raise UserError(
+            tr("The history of a branch must be a list of at most {longest} parts.", longest=LONGEST)
+        )
     parts = tuple(entry if isinstance(entry, Part) else _read_part(entry) for entry in value)
     steps = [part.step for part in parts]
     if any(later < earlier for earlier, later in zip(steps, steps[1:], strict=False)):
-        raise UserError("The steps of a branch's history must not go back.")
+        raise UserError(tr("The steps of a branch's history must not go back."))
     return parts
 
 
 def _read_part(entry: Any) -> Part:
-    fault = UserError("A part of a branch's history must have a step and the values that differed.")
+    fault = UserError(tr("A part of a branch's history must have a step and the values that differed."))
     if not isinstance(entry, dict) or set(entry) != {"step", "values"}:
         raise fault
     step, values = entry["step"], entry["values"]
@@ -49,7 +52,9 @@ def _read_part(entry: Any) -> Part:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[1], Scalar):
             raise fault
         if not isinstance(pair[0], str) or pair[0] in NEVER:
-            raise UserError(f"A branch can not differ in “{str(pair[0])[:60]}” from what it came from.")
+            raise UserError(
+                tr("A branch can not differ in “{pair}” from what it came from.", pair=str(pair[0])[:60])
+            )
     return Part(step, tuple((name, value) for name, value in pairs))
 
 

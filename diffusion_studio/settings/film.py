@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import check, option
 
 FILM_VIEWS = {
@@ -26,56 +27,60 @@ class FilmSettings:
     view: str = option(
         "denoised",
         choices=FILM_VIEWS,
-        label="Shows",
+        label=tr("Shows"),
         flag="film-view",
-        help="the clean picture the model predicts at each step, the noisy state it walks through, or both",
+        help=tr(
+            "the clean picture the model predicts at each step, the noisy state it walks through, or both"
+        ),
     )
     picture: int = option(
         0,
         min=0,
         max=64,
-        label="Picture",
+        label=tr("Picture"),
         flag="film-picture",
-        help="which picture of the batch; 0: all of them as one sheet",
+        help=tr("which picture of the batch; 0: all of them as one sheet"),
     )
     seconds: float = option(
         4.0,
         min=0.1,
         max=600.0,
-        label="Seconds",
+        label=tr("Seconds"),
         flag="film-seconds",
-        help="how long the steps are shown in all, without the hold at the end",
+        help=tr("how long the steps are shown in all, without the hold at the end"),
     )
     hold: float = option(
         1.5,
         min=0.0,
         max=60.0,
-        label="Hold",
+        label=tr("Hold"),
         flag="film-hold",
-        help="how many seconds the last picture stays",
+        help=tr("how many seconds the last picture stays"),
     )
     easing: str = option(
         "even",
         choices=EASINGS,
-        label="Pace",
+        label=tr("Pace"),
         flag="film-easing",
-        help="how time is shared among the steps; even in change: in each moment the picture changes as much",
+        help=tr(
+            "how time is shared among the steps; even in change: in each moment the picture changes as much"
+        ),
     )
     frame_rate: int = option(
         25,
         min=1,
         max=50,
-        label="Frame rate",
+        label=tr("Frame rate"),
         flag="film-frame-rate",
-        help="moments a second at which another step can be shown",
+        help=tr("moments a second at which another step can be shown"),
     )
     scale: int = option(
         0,
         min=0,
         max=32,
-        label="Scale",
+        label=tr("Scale"),
         flag="film-scale",
-        help="film pixels for each pixel of the picture; 0: as many as make it about 640 wide or high",
+        help=tr("film pixels for each pixel of the picture; 0: as many as make it about 640 wide or high"),
     )
 
     def __post_init__(self) -> None:

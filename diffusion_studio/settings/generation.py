@@ -12,6 +12,7 @@ from typing import Any
 
 from diffusion_studio.diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.batch_rows import LARGEST, read_batch
 from diffusion_studio.settings.branches import Part, read_history
 from diffusion_studio.settings.film import FilmSettings
@@ -33,123 +34,138 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 class GenerationSettings:
     """One request for pictures. `seed` None means: draw one, and say which."""
 
-    model: str = option("", label="Model", help="the model that draws; empty: the default one")
+    model: str = option("", label=tr("Model"), help=tr("the model that draws; empty: the default one"))
     steps: int = option(
         20,
         min=1,
         max=1000,
-        label="Steps",
-        help="noise levels visited on the way to the picture: few is fast, many is exact",
+        label=tr("Steps"),
+        help=tr("noise levels visited on the way to the picture: few is fast, many is exact"),
     )
     seed: int | None = option(
         None,
         min=0,
         max=LARGEST_SEED,
-        label="Seed",
-        help="the number the noise is drawn from: the same seed, the same picture",
+        label=tr("Seed"),
+        help=tr("the number the noise is drawn from: the same seed, the same picture"),
     )
     sampler: str = option(
-        "dpmpp_2m", choices=SAMPLERS, label="Sampler", help="how to walk from one noise level to the next"
+        "dpmpp_2m",
+        choices=SAMPLERS,
+        label=tr("Sampler"),
+        help=tr("how to walk from one noise level to the next"),
     )
     spacing: str = option(
         "trailing",
         choices=SPACINGS,
-        label="Noise schedule",
-        help="which noise levels the steps visit, from pure noise down to none",
+        label=tr("Noise schedule"),
+        help=tr("which noise levels the steps visit, from pure noise down to none"),
     )
     class_label: str = option(
-        "", label="Class", flag="class", help="what to draw, for a model that knows classes; empty: anything"
+        "",
+        label=tr("Class"),
+        flag="class",
+        help=tr("what to draw, for a model that knows classes; empty: anything"),
     )
     guidance: float = option(
         1.0,
         min=0.0,
         max=20.0,
-        label="Guidance",
-        help="how strongly the class is obeyed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied",
+        label=tr("Guidance"),
+        help=tr(
+            "how strongly the class is obeyed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied"
+        ),
     )
     count: int = option(
-        1, min=1, max=LARGEST, label="Count", help="how many pictures; picture k uses the seed plus k"
+        1, min=1, max=LARGEST, label=tr("Count"), help=tr("how many pictures; picture k uses the seed plus k")
     )
     eta: float = option(
         0.0,
         min=0.0,
         max=1.0,
         more=True,
-        label="Eta",
-        help="fresh noise added at each step of DDIM: 0 none (deterministic), 1 as much as DDPM",
+        label=tr("Eta"),
+        help=tr("fresh noise added at each step of DDIM: 0 none (deterministic), 1 as much as DDPM"),
     )
     churn: float = option(
         0.0,
         min=0.0,
         max=100.0,
         more=True,
-        label="Churn",
-        help="noise added and removed again by Heun over the whole run (S_churn of Karras et al. 2022)",
+        label=tr("Churn"),
+        help=tr("noise added and removed again by Heun over the whole run (S_churn of Karras et al. 2022)"),
     )
     clipping: str = option(
         "range",
         choices=CLIPPINGS,
         more=True,
-        label="Clipping",
-        help="how the predicted clean picture is kept inside the range of colours at every step",
+        label=tr("Clipping"),
+        help=tr("how the predicted clean picture is kept inside the range of colours at every step"),
     )
     precision: str = option(
         "auto",
         choices=PRECISIONS,
         more=True,
-        label="Precision",
-        help="number format of the network; automatic: bfloat16 where faster",
+        label=tr("Precision"),
+        help=tr("number format of the network; automatic: bfloat16 where faster"),
     )
-    device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the network runs")
+    device: str = option(
+        "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the network runs")
+    )
     until: int = option(
         0,
         min=0,
         max=1000,
         more=True,
-        label="Stop at step",
-        help="stop there and keep the predicted clean picture; 0: go to the end",
+        label=tr("Stop at step"),
+        help=tr("stop there and keep the predicted clean picture; 0: go to the end"),
     )
     source: str = option(
         "",
         more=True,
-        label="Start picture",
+        label=tr("Start picture"),
         flag="init",
-        help="a picture to start from instead of pure noise",
+        help=tr("a picture to start from instead of pure noise"),
     )
     strength: float = option(
         0.6,
         min=0.0,
         max=1.0,
         more=True,
-        label="Strength",
-        help="how far back into noise the start picture is taken: 0 returns it, 1 forgets it",
+        label=tr("Strength"),
+        help=tr("how far back into noise the start picture is taken: 0 returns it, 1 forgets it"),
     )
     mask: str = option(
-        "", more=True, label="Mask", help="a picture that is white where the start picture is drawn anew"
+        "",
+        more=True,
+        label=tr("Mask"),
+        help=tr("a picture that is white where the start picture is drawn anew"),
     )
     resamples: int = option(
         1,
         min=1,
         max=20,
         more=True,
-        label="Resampling",
-        help="how often each stretch of steps is walked where a mask is used, for seams that fit (RePaint); 1: once",
+        label=tr("Resampling"),
+        help=tr(
+            "how often each stretch of steps is walked where a mask is used, for seams that fit (RePaint); 1: once"
+        ),
     )
     variation_seed: int | None = option(
         None,
         min=0,
         max=LARGEST_SEED,
         more=True,
-        label="Variation seed",
-        help="a second seed to blend towards; picture k uses it plus k, and all of them the first seed",
+        label=tr("Variation seed"),
+        help=tr("a second seed to blend towards; picture k uses it plus k, and all of them the first seed"),
     )
     variation_strength: float = option(
         0.0,
         min=0.0,
         max=1.0,
         more=True,
-        label="Variation strength",
-        help="how far to go from the first seed (0) to the second (1)",
+        label=tr("Variation strength"),
+        help=tr("how far to go from the first seed (0) to the second (1)"),
     )
     history: tuple[Part, ...] = carried((), read_history)  # of a branch: what was walked before
     batch: str = carried("", read_batch)  # what the network works on at once, see batches.py
@@ -174,4 +190,10 @@ def check_digest(value: str, name: str) -> None:
     """Pictures are named by what is in them, never by a path: a picture's metadata must not open files."""
     if value and not DIGEST.fullmatch(value):
         label = options(GenerationSettings)[name].label
-        raise UserError(f"{label} must be named by the 64 digits of its hash, not “{value[:60]}”.")
+        raise UserError(
+            tr(
+                "{label} must be named by the 64 digits of its hash, not “{value}”.",
+                label=label,
+                value=value[:60],
+            )
+        )

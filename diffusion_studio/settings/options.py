@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 
 DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"}
 PRECISIONS = {"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
@@ -84,10 +85,22 @@ def check(settings: Any) -> None:
                 value = float(value)
                 object.__setattr__(settings, name, value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise UserError(f"{facts.label} must be {_kind_name(kind)}, not {_short(repr(value))}.")
+            raise UserError(
+                tr(
+                    "{label} must be {kind_name}, not {short}.",
+                    label=facts.label,
+                    kind_name=_kind_name(kind),
+                    short=_short(repr(value)),
+                )
+            )
         if facts.choices is not None and value not in facts.choices:
             raise UserError(
-                f"{facts.label} “{_short(value)}” is not known; choose one of: {', '.join(facts.choices)}."
+                tr(
+                    "{label} “{short}” is not known; choose one of: {choices}.",
+                    label=facts.label,
+                    short=_short(value),
+                    choices=", ".join(facts.choices),
+                )
             )
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _check_range(facts, value)
@@ -98,7 +111,13 @@ def _check_range(facts: Option, value: float) -> None:
     finite = isinstance(value, int) or math.isfinite(value)  # a whole number may be too large to ask that of
     if not finite or (low is not None and value < low) or (high is not None and value > high):
         raise UserError(
-            f"{facts.label} must be between {show_number(low)} and {show_number(high)}, not {show_number(value)}."
+            tr(
+                "{label} must be between {show_number} and {show_number2}, not {show_number3}.",
+                label=facts.label,
+                show_number=show_number(low),
+                show_number2=show_number(high),
+                show_number3=show_number(value),
+            )
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import check, option
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "webp-lossless": "WebP, lossless"}
@@ -35,36 +36,44 @@ class SavingSettings:
     format: str = option(
         "png",
         choices=FORMATS,
-        label="Format",
-        help="of finished pictures; PNG and lossless WebP keep every pixel as it was drawn",
+        label=tr("Format"),
+        help=tr("of finished pictures; PNG and lossless WebP keep every pixel as it was drawn"),
     )
     quality: int = option(
         90,
         min=1,
         max=100,
-        label="Quality",
-        help="of JPEG and WebP: high is large and exact, low is small and blurred",
+        label=tr("Quality"),
+        help=tr("of JPEG and WebP: high is large and exact, low is small and blurred"),
     )
     metadata: bool = option(
         True,
-        label="Settings inside",
-        help="whether what made a picture is written into it; without, a file holds nothing but pixels",
+        label=tr("Settings inside"),
+        help=tr("whether what made a picture is written into it; without, a file holds nothing but pixels"),
     )
     pattern: str = option(
         "{time}-{seed}",
-        label="Names",
+        label=tr("Names"),
         flag="name-pattern",
-        help=f"of finished pictures, made of text and {', '.join(f'{{{name}}}' for name in TOKENS)}",
+        help=tr(
+            "of finished pictures, made of text and {tokens}",
+            tokens=", ".join(f"{{{name}}}" for name in TOKENS),
+        ),
     )
     folder: str = option(
-        "", label="Folder", help="where finished pictures are kept; empty: in the Pictures folder"
+        "", label=tr("Folder"), help=tr("where finished pictures are kept; empty: in the Pictures folder")
     )
 
     def __post_init__(self) -> None:
         check(self)
         check_pattern(self.pattern)
         if self.folder and (not Path(self.folder).is_absolute() or "\0" in self.folder):
-            raise UserError(f"The folder of the pictures must be a whole path, not “{self.folder[:60]}”.")
+            raise UserError(
+                tr(
+                    "The folder of the pictures must be a whole path, not “{folder}”.",
+                    folder=self.folder[:60],
+                )
+            )
 
     @property
     def ending(self) -> str:
@@ -73,19 +82,30 @@ class SavingSettings:
 
 def check_pattern(pattern: str) -> None:
     if not pattern.strip() or len(pattern) > LONGEST_PATTERN:
-        raise UserError(f"A pattern for names must have 1 to {LONGEST_PATTERN} characters.")
+        raise UserError(
+            tr(
+                "A pattern for names must have 1 to {longest_pattern} characters.",
+                longest_pattern=LONGEST_PATTERN,
+            )
+        )
     unknown = [name for name in PART.findall(pattern) if name not in TOKENS]
     if unknown:
-        raise UserError(f"Names can not hold “{{{unknown[0][:40]}}}”; there are: {', '.join(TOKENS)}.")
+        raise UserError(
+            tr(
+                "Names can not hold “{{{unknown}}}”; there are: {tokens}.",
+                unknown=unknown[0][:40],
+                tokens=", ".join(TOKENS),
+            )
+        )
     rest = PART.sub("", pattern)
     if "{" in rest or "}" in rest:
-        raise UserError("A brace in a pattern for names is not closed, as in {seed}.")
+        raise UserError(tr("A brace in a pattern for names is not closed, as in {seed}."))
     found = UNSAFE.search(rest)
     if found:
         shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
-        raise UserError(f"Names can not hold “{shown}”, which some systems do not allow.")
+        raise UserError(tr("Names can not hold “{shown}”, which some systems do not allow.", shown=shown))
     if pattern.startswith("."):
-        raise UserError("Names can not begin with a dot: such files are hidden.")
+        raise UserError(tr("Names can not begin with a dot: such files are hidden."))
 
 
 def file_name(pattern: str, settings: Any, facts: Mapping[str, Any], moment: datetime) -> str:

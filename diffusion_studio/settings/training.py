@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
 
 FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
@@ -26,146 +27,171 @@ CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be a
 class TrainingSettings:
     """One training run. Exactly one of `steps` and `minutes` ends it (both 0: 10 minutes)."""
 
-    folder: str = option("", label="Folder", help="the pictures to learn from; sub-folders become classes")
-    name: str = option("", label="Name", help="what the model will be called")
+    folder: str = option(
+        "", label=tr("Folder"), help=tr("the pictures to learn from; sub-folders become classes")
+    )
+    name: str = option("", label=tr("Name"), help=tr("what the model will be called"))
     start_from: str = option(
         "",
-        label="Start from",
+        label=tr("Start from"),
         flag="from",
-        help="an installed model to go on from instead of from scratch",
+        help=tr("an installed model to go on from instead of from scratch"),
     )
     size: int = option(
-        32, min=8, max=256, label="Size", help="side of the pictures the model draws, in pixels"
+        32, min=8, max=256, label=tr("Size"), help=tr("side of the pictures the model draws, in pixels")
     )
     steps: int = option(
-        0, min=0, max=10_000_000, more=True, label="Steps", help="training steps; 0: use minutes"
+        0, min=0, max=10_000_000, more=True, label=tr("Steps"), help=tr("training steps; 0: use minutes")
     )
-    minutes: float = option(0.0, min=0.0, max=100_000.0, label="Minutes", help="time to train; 0: use steps")
+    minutes: float = option(
+        0.0, min=0.0, max=100_000.0, label=tr("Minutes"), help=tr("time to train; 0: use steps")
+    )
     batch: int = option(
         0,
         min=0,
         max=1024,
         more=True,
-        label="Batch",
-        help="pictures per training step; 0: as many as fit into the memory, at most 32, or 128 on a CUDA device",
+        label=tr("Batch"),
+        help=tr(
+            "pictures per training step; 0: as many as fit into the memory, at most 32, or 128 on a CUDA device"
+        ),
     )
     model_size: str = option(
-        "small", choices=MODEL_SIZES, label="Model size", help="how large a network to train"
+        "small", choices=MODEL_SIZES, label=tr("Model size"), help=tr("how large a network to train")
     )
     schedule: str = option(
         "cosine",
         choices=SCHEDULES,
         more=True,
-        label="Training schedule",
-        help="how fast the forward process drowns a picture in noise",
+        label=tr("Training schedule"),
+        help=tr("how fast the forward process drowns a picture in noise"),
     )
     prediction: str = option(
         "v_prediction",
         choices=PREDICTIONS,
         more=True,
-        label="Prediction",
-        help="what the network learns to answer",
+        label=tr("Prediction"),
+        help=tr("what the network learns to answer"),
     )
     timesteps: int = option(
-        1000, min=10, max=10_000, more=True, label="Timesteps", help="steps of the forward process"
+        1000, min=10, max=10_000, more=True, label=tr("Timesteps"), help=tr("steps of the forward process")
     )
     learning_rate: float = option(
         0.0,
         min=0.0,
         max=1.0,
         more=True,
-        label="Learning rate",
-        help="size of one learning step; 0: as suits the network, less where it goes on from another model",
+        label=tr("Learning rate"),
+        help=tr(
+            "size of one learning step; 0: as suits the network, less where it goes on from another model"
+        ),
     )
     warmup: int = option(
-        250, min=0, max=100_000, more=True, label="Warm-up", help="steps until the full learning rate"
+        250, min=0, max=100_000, more=True, label=tr("Warm-up"), help=tr("steps until the full learning rate")
     )
     ema: float = option(
         0.9995,
         min=0.0,
         max=0.99999,
         more=True,
-        label="EMA",
-        help="memory of the averaged weights that draw the samples",
+        label=tr("EMA"),
+        help=tr("memory of the averaged weights that draw the samples"),
     )
     min_snr: float = option(
         5.0,
         min=0.0,
         max=100.0,
         more=True,
-        label="Min-SNR gamma",
-        help="keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even",
+        label=tr("Min-SNR gamma"),
+        help=tr(
+            "keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even"
+        ),
     )
     polish: float = option(
         0.4,
         min=0.0,
         max=1.0,
         more=True,
-        label="Polish",
-        help="share of the run, at its end, over which Min-SNR gives way to an even loss that takes the grain off; 0: none",
+        label=tr("Polish"),
+        help=tr(
+            "share of the run, at its end, over which Min-SNR gives way to an even loss that takes the grain off; 0: none"
+        ),
     )
     label_dropout: float = option(
         0.1,
         min=0.0,
         max=1.0,
         more=True,
-        label="Label dropout",
-        help="share of pictures shown without their class, for guidance",
+        label=tr("Label dropout"),
+        help=tr("share of pictures shown without their class, for guidance"),
     )
     fit: str = option(
-        "crop", choices=FITS, more=True, label="Fit", help="how a picture that is not square becomes one"
+        "crop",
+        choices=FITS,
+        more=True,
+        label=tr("Fit"),
+        help=tr("how a picture that is not square becomes one"),
     )
-    flip: bool = option(True, label="Mirror", help="show each picture mirrored half of the time")
-    classes: bool = option(True, label="Classes", help="learn sub-folders as classes")
+    flip: bool = option(True, label=tr("Mirror"), help=tr("show each picture mirrored half of the time"))
+    classes: bool = option(True, label=tr("Classes"), help=tr("learn sub-folders as classes"))
     clip_norm: float = option(
-        1.0, min=0.0, max=1000.0, more=True, label="Gradient clipping", help="largest gradient norm; 0: off"
+        1.0,
+        min=0.0,
+        max=1000.0,
+        more=True,
+        label=tr("Gradient clipping"),
+        help=tr("largest gradient norm; 0: off"),
     )
     validation: float = option(
         0.05,
         min=0.0,
         max=0.5,
         more=True,
-        label="Validation share",
-        help="share of the pictures held out to measure the loss",
+        label=tr("Validation share"),
+        help=tr("share of the pictures held out to measure the loss"),
     )
     seed: int | None = option(
         None,
         min=0,
         max=LARGEST_SEED,
         more=True,
-        label="Seed",
-        help="the number all randomness of the run is drawn from",
+        label=tr("Seed"),
+        help=tr("the number all randomness of the run is drawn from"),
     )
     autosave: float = option(
         120.0,
         min=1.0,
         max=86_400.0,
         more=True,
-        label="Autosave",
-        help="seconds of training between two checkpoints",
+        label=tr("Autosave"),
+        help=tr("seconds of training between two checkpoints"),
     )
     autosave_steps: int = option(
         0,
         min=0,
         max=10_000_000,
         more=True,
-        label="Autosave steps",
-        help="steps after which a checkpoint is due as well; 0: by time only",
+        label=tr("Autosave steps"),
+        help=tr("steps after which a checkpoint is due as well; 0: by time only"),
     )
     sample_every: float = option(
         60.0,
         min=0.0,
         max=86_400.0,
         more=True,
-        label="Samples every",
-        help="seconds between two sheets of samples; 0: none",
+        label=tr("Samples every"),
+        help=tr("seconds between two sheets of samples; 0: none"),
     )
     precision: str = option(
-        "auto", choices=PRECISIONS, more=True, label="Precision", help="number format of the network"
+        "auto", choices=PRECISIONS, more=True, label=tr("Precision"), help=tr("number format of the network")
     )
-    device: str = option("auto", choices=DEVICES, more=True, label="Device", help="where the training runs")
+    device: str = option(
+        "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the training runs")
+    )
 
     def __post_init__(self) -> None:
         check(self)
         if self.steps and self.minutes:
-            raise UserError("A training run ends after steps or after minutes, not both: give one of them.")
+            raise UserError(
+                tr("A training run ends after steps or after minutes, not both: give one of them.")
+            )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.storage.paths import check_path
 
@@ -110,24 +111,32 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(read_foreign(path, LARGEST_OWN).decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON, so it cannot be read.", str(error)) from None
+        raise UserError(
+            tr("{path} is not valid JSON, so it cannot be read.", path=path), str(error)
+        ) from None
 
 
 def move(source: Path, target: Path) -> None:
     """Move without ever overwriting, also to another disk: there copied, synced, and only then removed here."""
     if not os.path.lexists(source):
-        raise UserError(f"{source} is no longer there.")
+        raise UserError(tr("{source} is no longer there.", source=source))
     if not os.access(source.parent, os.W_OK):  # found out too late, a copy would have been made of what stays
-        raise UserError(f"{source} cannot be moved, for its folder is read-only.")
+        raise UserError(tr("{source} cannot be moved, for its folder is read-only.", source=source))
     with _temporary(target) as copy:
         try:
             put(source, target)
         except FileExistsError:
-            raise UserError(f"{target} is there already; move it away first.") from None
+            raise UserError(tr("{target} is there already; move it away first.", target=target)) from None
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise UserError(
-                    f"{source} cannot be moved to {target.parent}: {error.strerror}.", str(error)
+                    tr(
+                        "{source} cannot be moved to {parent}: {strerror}.",
+                        source=source,
+                        parent=target.parent,
+                        strerror=error.strerror,
+                    ),
+                    str(error),
                 ) from error
             _copy(source, copy)
             put(copy, target)
@@ -233,7 +242,9 @@ def _make_folder(folder: Path, needed: int | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise UserError(f"{folder} is not a folder, so nothing can be saved there.") from None
+        raise UserError(
+            tr("{folder} is not a folder, so nothing can be saved there.", folder=folder)
+        ) from None
     except OSError as error:
         raise _refusal(folder, error, needed) from error
 

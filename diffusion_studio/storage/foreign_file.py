@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from diffusion_studio.language import tr
+
 LARGEST_JSON = 1 << 20  # bytes of a configuration
 LARGEST_TEXT = 1 << 20  # of a README or a licence
 LARGEST_PICTURE = 512 << 20
@@ -48,12 +50,14 @@ def open_foreign(path: Path, limit: int, *, within: Path | None = None) -> Binar
         _check_kind(path, os.stat(path))  # a device is not even opened: for some that is an action
         file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 (given to the caller)
     except ValueError:  # a null byte, or letters that this system's names cannot have
-        raise UnsuitableFile(path, "no file can have this name") from None
+        raise UnsuitableFile(path, tr("no file can have this name")) from None
     try:
         facts = os.fstat(file.fileno())
         _check_kind(path, facts)
         if facts.st_size > limit:
-            raise UnsuitableFile(path, f"it is larger than {size_in_words(limit)}")
+            raise UnsuitableFile(
+                path, tr("it is larger than {size_in_words}", size_in_words=size_in_words(limit))
+            )
         if within is not None:
             _check_place(path, within, facts)
     except BaseException:
@@ -94,7 +98,8 @@ def blocks(file: IO[bytes], limit: int, done: int = 0) -> Iterator[bytes]:
         done += len(block)
         if done > limit:
             raise UnsuitableFile(
-                getattr(file, "name", "the file"), f"it is larger than {size_in_words(limit)}"
+                getattr(file, "name", "the file"),
+                tr("it is larger than {size_in_words}", size_in_words=size_in_words(limit)),
             )
         yield block
 
@@ -137,4 +142,6 @@ def _check_place(path: Path, within: Path, opened: os.stat_result) -> None:
     """The place is looked at after the file was opened: a link exchanged in between names another file, and is refused."""
     now = os.stat(os.path.realpath(path))
     if leads_outside(path, within) or (now.st_dev, now.st_ino) != (opened.st_dev, opened.st_ino):
-        raise UnsuitableFile(path, f"it is a link that leads out of {within}, which is not followed")
+        raise UnsuitableFile(
+            path, tr("it is a link that leads out of {within}, which is not followed", within=within)
+        )

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import blocks, open_foreign, size_in_words
 
 LARGEST_ZIP = 64 << 30  # bytes of the archive itself
@@ -63,16 +64,23 @@ def unpack(source: Path, folder: Path, limit: Limit, room: int) -> None:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(f"{source} cannot be unpacked: {error.strerror or error}.", str(error)) from None
+        raise UserError(
+            tr("{source} cannot be unpacked: {strerror}.", source=source, strerror=error.strerror or error),
+            str(error),
+        ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError) as error:
-        raise UserError(f"{source} cannot be unpacked: it is damaged.", str(error)) from None
+        raise UserError(
+            tr("{source} cannot be unpacked: it is damaged.", source=source), str(error)
+        ) from None
     except (RuntimeError, NotImplementedError) as error:  # a password, or a method this Python does not have
         raise UserError(
-            f"{source} cannot be unpacked: its compression is not supported.", str(error)
+            tr("{source} cannot be unpacked: its compression is not supported.", source=source), str(error)
         ) from None
     except Exception as error:
         if type(error).__module__ in ("lzma", "_lzma", "bz2", "_bz2"):  # not in every build of Python
-            raise UserError(f"{source} cannot be unpacked: it is damaged.", str(error)) from None
+            raise UserError(
+                tr("{source} cannot be unpacked: it is damaged.", source=source), str(error)
+            ) from None
         raise
 
 
@@ -80,7 +88,13 @@ def _check_directory(source: Path, file: BinaryIO) -> None:
     """The list of files at the archive's end is small enough to be read."""
     size = _directory_size(file)
     if size > LARGEST_DIRECTORY:
-        raise UserError(f"{source} lists more files than a model can have ({size_in_words(size)} of names).")
+        raise UserError(
+            tr(
+                "{source} lists more files than a model can have ({size_in_words} of names).",
+                source=source,
+                size_in_words=size_in_words(size),
+            )
+        )
     file.seek(0)
 
 
@@ -116,7 +130,11 @@ def _wanted(
         path = PurePosixPath(name)
         if _leads_outside(name):
             raise UserError(
-                f"{source} names a file outside its folder: {_short(entry)}; it was not unpacked."
+                tr(
+                    "{source} names a file outside its folder: {short}; it was not unpacked.",
+                    source=source,
+                    short=_short(entry),
+                )
             )
         if entry.is_dir() or name.endswith("/"):
             continue
@@ -127,30 +145,57 @@ def _wanted(
             continue
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
             raise UserError(
-                f"{source} holds a link or a device ({_short(entry)}); only plain files are unpacked."
+                tr(
+                    "{source} holds a link or a device ({short}); only plain files are unpacked.",
+                    source=source,
+                    short=_short(entry),
+                )
             )
         if entry.flag_bits & 1:
-            raise UserError(f"{source} is locked with a password; unpack it first.")
+            raise UserError(tr("{source} is locked with a password; unpack it first.", source=source))
         if str(path).casefold() in seen:
-            raise UserError(f"{source} holds {_short(entry)} twice.")
+            raise UserError(tr("{source} holds {short} twice.", source=source, short=_short(entry)))
         if entry.file_size > most:
             raise UserError(
-                f"{source} holds {_short(entry)} of {size_in_words(entry.file_size)}; "
-                f"{size_in_words(most)} at most are allowed."
+                tr(
+                    "{source} holds {short} of {size_in_words}; {size_in_words2} at most are allowed.",
+                    source=source,
+                    short=_short(entry),
+                    size_in_words=size_in_words(entry.file_size),
+                    size_in_words2=size_in_words(most),
+                )
             )
         if entry.file_size > max(SMALL, RATIO * entry.compress_size):
             raise UserError(
-                f"{source} holds {_short(entry)}, which unpacks from {size_in_words(entry.compress_size)} to "
-                f"{size_in_words(entry.file_size)}: no file of a model does, so it was not unpacked."
+                tr(
+                    "{source} holds {short}, which unpacks from {size_in_words} to "
+                    "{size_in_words2}: no file of a model does, so it was not unpacked.",
+                    source=source,
+                    short=_short(entry),
+                    size_in_words=size_in_words(entry.compress_size),
+                    size_in_words2=size_in_words(entry.file_size),
+                )
             )
         seen.add(str(path).casefold())
         found.append((entry, str(path), most))
     if len(found) > MOST_ENTRIES:
-        raise UserError(f"{source} holds {len(found)} files of a model; it can have {MOST_ENTRIES} at most.")
+        raise UserError(
+            tr(
+                "{source} holds {count} files of a model; it can have {most_entries} at most.",
+                source=source,
+                count=len(found),
+                most_entries=MOST_ENTRIES,
+            )
+        )
     total = sum(entry.file_size for entry, _, _ in found)
     if total > room:
         raise UserError(
-            f"{source} unpacks to {size_in_words(total)}, more than there is room for ({size_in_words(room)})."
+            tr(
+                "{source} unpacks to {size_in_words}, more than there is room for ({size_in_words2}).",
+                source=source,
+                size_in_words=size_in_words(total),
+                size_in_words2=size_in_words(room),
+            )
         )
     yield from found
 

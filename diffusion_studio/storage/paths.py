@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 
 LONGEST_NAME, LONGEST_PATH = (
     255,
@@ -22,30 +23,48 @@ def check_path(path: Path, *, windows: bool = os.name == "nt") -> None:
     """Raises `UserError` where no system call could take this path: a NUL, a name that is too long or that Windows reserves."""
     text = str(path)
     if not text.strip():
-        raise UserError("A file or folder must have a name; this one is empty.")
+        raise UserError(tr("A file or folder must have a name; this one is empty."))
     if "\0" in text:
-        raise UserError(f"“{_shown(text)}” cannot be a path: it has a NUL character in it.")
+        raise UserError(tr("“{shown}” cannot be a path: it has a NUL character in it.", shown=_shown(text)))
     expanded = path.expanduser() if text.startswith("~") else path
     for name in expanded.parts:
         if name == expanded.anchor:
             continue
         _check_name(name, path, windows)
     if len(os.fsencode(os.path.abspath(expanded))) > (32_767 if windows else LONGEST_PATH):
-        raise UserError(f"“{_shown(text)}” is too long for a path: at most {LONGEST_PATH} bytes are allowed.")
+        raise UserError(
+            tr(
+                "“{shown}” is too long for a path: at most {longest_path} bytes are allowed.",
+                shown=_shown(text),
+                longest_path=LONGEST_PATH,
+            )
+        )
 
 
 def _check_name(name: str, path: Path, windows: bool) -> None:
     if windows and (found := UNSAFE_ON_WINDOWS.search(name)):
         shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
-        raise UserError(f"“{_shown(name)}” cannot be a name: Windows does not allow “{shown}” in it.")
+        raise UserError(
+            tr(
+                "“{shown}” cannot be a name: Windows does not allow “{shown2}” in it.",
+                shown=_shown(name),
+                shown2=shown,
+            )
+        )
     if windows and RESERVED_ON_WINDOWS.match(name):
-        raise UserError(f"“{_shown(name)}” cannot be a name: Windows keeps it for a device.")
+        raise UserError(tr("“{shown}” cannot be a name: Windows keeps it for a device.", shown=_shown(name)))
     size = len(name.encode("utf-16-le")) // 2 if windows else len(os.fsencode(name))
     most = LONGEST_NAME if windows else _longest_name(path)
     if size > most:
         unit = "characters" if windows else "bytes"
         raise UserError(
-            f"The name “{_shown(name)}” is too long: it has {size} {unit}, and {most} are allowed."
+            tr(
+                "The name “{shown}” is too long: it has {size} {unit}, and {most} are allowed.",
+                shown=_shown(name),
+                size=size,
+                unit=unit,
+                most=most,
+            )
         )
 
 
@@ -78,7 +97,7 @@ def check_readable(folder: Path) -> None:
     except OSError as error:
         raise UserError(cannot_open(folder, error), str(error)) from None
     if os.name != "nt" and not os.access(folder, os.X_OK):
-        raise UserError(f"{folder} cannot be opened: you do not have permission to.")
+        raise UserError(tr("{folder} cannot be opened: you do not have permission to.", folder=folder))
 
 
 def cannot_open(path: Path | str, error: OSError) -> str:

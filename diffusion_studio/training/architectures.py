@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 
 WIDTHS = {"small": (32, 96, 160, 192), "medium": (64, 128, 192, 256), "large": (96, 192, 288, 384)}
 LARGEST_ATTENTION = (
@@ -26,7 +27,9 @@ def shape_for(size: int, model_size: str = "small", classes: int = 0) -> UNetCon
     while levels < 6 and size >> levels >= 8 and size % (1 << levels) == 0:
         levels += 1
     if levels == 1 and size > 16:
-        raise UserError(f"Size {size} can not be halved; sizes that are multiples of 16 train well.")
+        raise UserError(
+            tr("Size {size} can not be halved; sizes that are multiples of 16 train well.", size=size)
+        )
     channels = tuple(widths[min(level, 3)] for level in range(levels))
     attends = [size >> level <= LARGEST_ATTENTION for level in range(levels)]
     return UNetConfig(

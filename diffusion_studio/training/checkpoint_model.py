@@ -8,6 +8,7 @@ from pathlib import Path
 from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import UNetModel, device_faults
+from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, scheduler_config
@@ -24,7 +25,10 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
     named = NAME.fullmatch(name)
     if named is None:
         raise UserError(
-            f"“{name[:80]}” names no checkpoint; write run:NAME for the newest, or run:NAME@STEP."
+            tr(
+                "“{name}” names no checkpoint; write run:NAME for the newest, or run:NAME@STEP.",
+                name=name[:80],
+            )
         )
     run = runs.find(named["run"])
     checkpoint = _checkpoint(run, named["step"])
@@ -35,7 +39,7 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
     card = ModelCard(
         name=f"run:{run.name}@{int(checkpoint.name)}",
         path=checkpoint,
-        title=f"{settings.name or run.name} at step {int(checkpoint.name)}",
+        title=tr("{name} at step {name2}", name=settings.name or run.name, name2=int(checkpoint.name)),
         size=max(network.config.sides) if network.config.sample_size else settings.size,
         channels=network.config.in_channels,
         classes=origin.classes,
@@ -55,13 +59,22 @@ def _checkpoint(run: runs.Run, step: str | None) -> Path:
     if step is None:
         newest, _ = runs.newest_checkpoint(run)
         if newest is None:
-            raise UserError(f"The run “{run.name}” has no whole checkpoint yet.")
+            raise UserError(tr("The run “{name}” has no whole checkpoint yet.", name=run.name))
         return newest
     there = list(runs.checkpoints(run))
     for path in there:
         if int(path.name) == int(step):
             if not runs.verified(path):
-                raise UserError(f"The checkpoint of “{run.name}” at step {step} is damaged.")
+                raise UserError(
+                    tr("The checkpoint of “{name}” at step {step} is damaged.", name=run.name, step=step)
+                )
             return path
     steps = ", ".join(str(int(path.name)) for path in there) or "none"
-    raise UserError(f"The run “{run.name}” has no checkpoint at step {step}; it has: {steps}.")
+    raise UserError(
+        tr(
+            "The run “{name}” has no checkpoint at step {step}; it has: {steps}.",
+            name=run.name,
+            step=step,
+            steps=steps,
+        )
+    )

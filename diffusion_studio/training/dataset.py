@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
@@ -74,7 +75,12 @@ def _room(count: int, size: int) -> np.ndarray:
     need = count * 3 * size * size
     if need > psutil.virtual_memory().available * SHARE:
         raise UserError(
-            f"{count} pictures at {size}×{size} need {need / 1e9:.1f} GB of memory, more than is free. "
-            "Choose a smaller size, or fewer pictures."
+            tr(
+                "{count} pictures at {size}×{size} need {need:.1f} GB of memory, more than is free. "
+                "Choose a smaller size, or fewer pictures.",
+                count=count,
+                size=size,
+                need=need / 1e9,
+            )
         )
     return np.empty((count, 3, size, size), np.uint8)

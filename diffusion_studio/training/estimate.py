@@ -17,6 +17,7 @@ from torch import Tensor
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.events import Estimated, Status
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
 from diffusion_studio.settings.training import TrainingSettings
@@ -34,13 +35,13 @@ def estimate(settings: TrainingSettings) -> Iterator[Any]:
     """Do a few real steps on pictures made of noise; ends with `Estimated`. Nothing is written."""
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
-    yield Status(text="Counting the pictures…")
+    yield Status(text=tr("Counting the pictures…"))
     count, classes = count_pictures(settings)
     stand_in = noise_pictures(settings, classes)
     settings, network, origin = begin(replace(settings, seed=0, name="estimate"), stand_in)
     batch = settings.batch or choose_batch(origin.config, device, precision)
     settings = replace(settings, batch=batch)
-    yield Status(text="Measuring a few steps…")
+    yield Status(text=tr("Measuring a few steps…"))
     trainer = Trainer(
         settings, stand_in, device=device, precision=precision, network=network, schedule=origin.schedule
     )
@@ -50,7 +51,7 @@ def estimate(settings: TrainingSettings) -> Iterator[Any]:
             begun = time.perf_counter()
             trainer.step(0.0)
             times.append(time.perf_counter() - begun)
-            yield Status(text=f"Measuring a few steps… {step + 1} of {1 + STEPS}")
+            yield Status(text=tr("Measuring a few steps… {step} of {value}", step=step + 1, value=1 + STEPS))
     seconds = sorted(times[1:])[STEPS // 2]
     limit = 60 * (settings.minutes or 10.0)
     yield Estimated(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.events import Checked, Checking, Status
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import BACKGROUND, Opened, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
@@ -84,7 +85,7 @@ def check(folder: Path, *, size: int = 32) -> Iterator[Any]:
         if look.is_picture(item):
             found.append(item)
         if time.monotonic() - told > TELL_EVERY:
-            yield Status(text=f"Finding the pictures… {len(found)}")
+            yield Status(text=tr("Finding the pictures… {count}", count=len(found)))
             told = time.monotonic()
     for done, item in enumerate(found):
         if time.monotonic() - told > TELL_EVERY:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.machine import malloc
 from diffusion_studio.training.flat_weights import Block
 
@@ -85,7 +86,9 @@ class Gradients:
         """Cut batches of `count` into twice as many parts. Raises `UserError` where each is a single picture already."""
         if self.parts * self.shards >= count:
             raise UserError(
-                "There is not enough memory to train this model, one picture at a time: choose a smaller one."
+                tr(
+                    "There is not enough memory to train this model, one picture at a time: choose a smaller one."
+                )
             )
         self.parts *= 2
 

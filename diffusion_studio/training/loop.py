@@ -17,6 +17,7 @@ from safetensors.torch import save as save_tensors
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Samples, Status, Warned
+from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
 from diffusion_studio.training.distributed import STOP
@@ -107,8 +108,11 @@ class Sitting:
                 yield from self.look()
         except NotFinite:
             raise UserError(
-                f"The training became unstable at step {self.trainer.done}: loss or weights were no longer finite. "
-                "The last good checkpoint is kept. A smaller learning rate usually helps."
+                tr(
+                    "The training became unstable at step {done}: loss or weights were no longer finite. "
+                    "The last good checkpoint is kept. A smaller learning rate usually helps.",
+                    done=self.trainer.done,
+                )
             ) from None
         finally:
             with suppress(RuntimeError):  # a member that is gone hears nothing any more

@@ -17,6 +17,7 @@ from PIL import Image
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Checking, Status
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
@@ -184,20 +185,22 @@ class Gallery:
                 continue
             paths.append(path)
         if not paths:
-            raise UserError(f"There is no picture that can be used in {printable(self.folder)}.")
+            raise UserError(
+                tr("There is no picture that can be used in {folder}.", folder=printable(self.folder))
+            )
         self.pictures, self.paths = small[: len(paths)], paths
 
     def compare(self, picture: np.ndarray, itself: object = None) -> Iterator[Status | Likeness]:
         """Ends with the `Likeness` of a picture (S, S, 3) uint8; `itself`: its file, which may be one of them."""
         if self.usual is None:
-            yield Status(text="Comparing the training pictures with one another…")
+            yield Status(text=tr("Comparing the training pictures with one another…"))
             self.usual = yield from _waiting(self._measure())
         rows = [
             row for row, path in enumerate(self.paths) if isinstance(itself, Path) and _same(path, itself)
         ]
         kept = np.delete(np.arange(len(self.paths)), rows)
         if not len(kept):
-            raise UserError("There is no other picture to compare it with.")
+            raise UserError(tr("There is no other picture to compare it with."))
         others = self.pictures[kept] if rows else self.pictures
         found = yield from _waiting(nearest(shrink(picture)[None], others, mirror=self.mirror))
         path, mirrored = self.paths[int(kept[found.rows[0]])], bool(found.mirrored[0])
@@ -227,7 +230,7 @@ def _waiting(steps: Generator[None, None, Result]) -> Generator[Status, None, Re
         except StopIteration as end:
             result: Result = end.value
             return result
-        yield Status(text="Comparing with the training pictures…")
+        yield Status(text=tr("Comparing with the training pictures…"))
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -17,6 +17,7 @@ from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import TrainingSettings
@@ -74,7 +75,7 @@ class Origin:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                "The run's file run.json is damaged: it does not say what was being trained.", str(error)
+                tr("The run's file run.json is damaged: it does not say what was being trained."), str(error)
             ) from None
 
 
@@ -95,11 +96,20 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
     card = cards.find(settings.start_from)
     if card.size != settings.size:
-        raise UserError(f"{card.title} draws {card.size}×{card.size}: to go on from it, train at that size.")
+        raise UserError(
+            tr(
+                "{title} draws {size}×{size}: to go on from it, train at that size.",
+                title=card.title,
+                size=card.size,
+            )
+        )
     model = read_model(card.path)
     if model.network.config.in_channels != 3 or model.network.config.out_channels != 3:
         raise UserError(
-            f"{card.title} does not draw pictures in three colours, so it can not be trained further here."
+            tr(
+                "{title} does not draw pictures in three colours, so it can not be trained further here.",
+                title=card.title,
+            )
         )
     prediction = str(model.schedule.config.get("prediction_type", "epsilon"))
     network = with_classes(model.network, card.size, card.classes, card.null_class, pictures.classes)
@@ -123,7 +133,7 @@ def with_classes(
     Dropout is left out: every step must follow from the seed and its number alone.
     """
     if network.config.class_embed_type is not None:
-        raise UserError("A model whose classes are numbers on a scale can not be trained further here.")
+        raise UserError(tr("A model whose classes are numbers on a scale can not be trained further here."))
     tensors = dict(network.state_dict())
     table = tensors.pop("class_embedding.weight", None)
     bias = tensors["time_embedding.linear_2.bias"]

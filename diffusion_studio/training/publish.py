@@ -16,6 +16,7 @@ from safetensors.torch import load as load_tensors
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Published, Status
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import CARD, read_small_json
 from diffusion_studio.models.folder import write_model
 from diffusion_studio.settings.options import from_dict, to_dict
@@ -37,8 +38,10 @@ def publish(name: str) -> Iterator[Any]:
     run = runs.find(name)
     checkpoint, _ = runs.newest_checkpoint(run)
     if checkpoint is None:
-        raise UserError(f"The run “{run.name}” has no whole checkpoint yet, so there is nothing to publish.")
-    yield Status(text="Reading the checkpoint…")
+        raise UserError(
+            tr("The run “{name}” has no whole checkpoint yet, so there is nothing to publish.", name=run.name)
+        )
+    yield Status(text=tr("Reading the checkpoint…"))
     network, origin = read_average(run, checkpoint)
     state = runs.read_state(checkpoint)
     yield from publish_network(run, network, origin, step=state["step"], seconds=state["seconds"])
@@ -66,7 +69,7 @@ def publish_network(
     for drawn in draw(network, schedule, settings.prediction, count=SAMPLES, classes=len(origin.classes)):
         if drawn is not None:
             pictures = drawn
-        yield Status(text="Drawing samples for the model's card…")
+        yield Status(text=tr("Drawing samples for the model's card…"))
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")
     target = free_place(run)
@@ -88,7 +91,13 @@ def free_place(run: runs.Run) -> Path:
         place = models_dir() / (run.name if number == 1 else f"{run.name}-{number}")
         if not place.exists() or _made_by(place) == run.facts.get("id", ""):
             return place
-    raise UserError(f"There are too many models called “{run.name}” in {models_dir()}.")
+    raise UserError(
+        tr(
+            "There are too many models called “{name}” in {models_dir}.",
+            name=run.name,
+            models_dir=models_dir(),
+        )
+    )
 
 
 def _made_by(place: Path) -> str | None:

@@ -21,6 +21,7 @@ from diffusion_studio import __version__
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status, TrainingStarted, Warned
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import picture_folder, printable
@@ -81,7 +82,7 @@ def _lead(
 
 def _follow(team: Team) -> Iterator[Any]:
     """Take part in the steps of a run another process leads, until it says stop; nothing is told in between."""
-    yield Status(text=f"Training together, process {team.rank + 1} of {team.size}…")
+    yield Status(text=tr("Training together, process {rank} of {size}…", rank=team.rank + 1, size=team.size))
     settings, name, step = team.agree(None)
     run = runs.find(name)
     pictures = yield from _load(settings)
@@ -123,7 +124,7 @@ Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, Past]
 
 def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opened]:
     if not settings.folder or not settings.name:
-        raise UserError("A training run needs a folder of pictures and a name.")
+        raise UserError(tr("A training run needs a folder of pictures and a name."))
     runs.check_free(settings.name)
     if settings.seed is None:
         settings = replace(settings, seed=secrets.randbits(32))
@@ -167,7 +168,11 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
         pictures = yield from _load(settings)
         if pictures.classes != origin.classes:
             raise UserError(
-                f"The classes in {settings.folder} are no longer those the run “{run.name}” began with."
+                tr(
+                    "The classes in {folder} are no longer those the run “{name}” began with.",
+                    folder=settings.folder,
+                    name=run.name,
+                )
             )
         trainer = _trainer(settings, pictures, origin, team)
         past = _restore(trainer, checkpoint) if checkpoint else Past()
@@ -175,7 +180,10 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
         different = [word for word in now if now[word] != then.get(word)]
         if different:
             yield Warned(
-                text=f"Going on, but not exactly as without the break: {', '.join(different)} changed since."
+                text=tr(
+                    "Going on, but not exactly as without the break: {different} changed since.",
+                    different=", ".join(different),
+                )
             )
         runs.cut_log(run, trainer.done)
         run.note(exact=now, settings=to_dict(settings))
@@ -192,18 +200,34 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, P
     checkpoint, skipped = runs.newest_checkpoint(run)
     names = ", ".join(skipped[:3]) + ("…" if len(skipped) > 3 else "")
     if checkpoint is None and skipped:
-        raise UserError(f"No checkpoint of the run “{run.name}” is whole ({names}), so it can not go on.")
+        raise UserError(
+            tr(
+                "No checkpoint of the run “{name}” is whole ({names}), so it can not go on.",
+                name=run.name,
+                names=names,
+            )
+        )
     if checkpoint is None:
         yield Warned(
-            text="This run was ended before its first checkpoint, so it begins again from the start."
+            text=tr("This run was ended before its first checkpoint, so it begins again from the start.")
         )
         return None
     if skipped:
-        yield Warned(text=f"Checkpoint {names} is damaged and was left out; going on from {checkpoint.name}.")
+        yield Warned(
+            text=tr(
+                "Checkpoint {names} is damaged and was left out; going on from {name}.",
+                names=names,
+                name=checkpoint.name,
+            )
+        )
     state = runs.read_state(checkpoint)
     if run.facts.get("published") and fraction(settings, state["step"], state["seconds"]) >= 1:
         raise UserError(
-            f"The run “{run.name}” is finished, after {state['step']} steps: to go on, give it more steps or minutes than it had."
+            tr(
+                "The run “{name}” is finished, after {state} steps: to go on, give it more steps or minutes than it had.",
+                name=run.name,
+                state=state["step"],
+            )
         )
     return checkpoint
 
@@ -214,7 +238,8 @@ def _restore(trainer: Trainer, checkpoint: Path) -> Past:
         trainer.load(load_tensors(runs.read_tensors(checkpoint)))
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(
-            f"The checkpoint {checkpoint} does not fit this version's network.", str(error)
+            tr("The checkpoint {checkpoint} does not fit this version's network.", checkpoint=checkpoint),
+            str(error),
         ) from None
     return Past.read(checkpoint)
 
@@ -232,10 +257,16 @@ def _load(settings: TrainingSettings) -> Generator[Any, None, Pictures]:
     last = 0.0
     for pictures in load_pictures(folder, settings.size, classes=settings.classes, pad=settings.fit == "pad"):
         if isinstance(pictures, int) and time.monotonic() - last > REPORT_EVERY:
-            yield Status(text=f"Reading the pictures… {pictures}")
+            yield Status(text=tr("Reading the pictures… {pictures}", pictures=pictures))
             last = time.monotonic()
     if not len(pictures):
-        raise UserError(f"There is no picture that can be used in {printable(folder)} ({READABLE}).")
+        raise UserError(
+            tr(
+                "There is no picture that can be used in {folder} ({readable}).",
+                folder=printable(folder),
+                readable=READABLE,
+            )
+        )
     if pictures.skipped:
         name, reason = pictures.skipped[0]
         more = (
@@ -245,10 +276,15 @@ def _load(settings: TrainingSettings) -> Generator[Any, None, Pictures]:
         )
         yield Warned(text=f"{more}: {name}: {reason}.")
     if len(pictures) == 1:
-        yield Warned(text="There is only one picture: the model can learn to repeat it, and nothing else.")
+        yield Warned(
+            text=tr("There is only one picture: the model can learn to repeat it, and nothing else.")
+        )
     elif len(pictures) < FEW:
         yield Warned(
-            text=f"There are only {len(pictures)} pictures: a model mostly repeats them. A few hundred or more give new ones."
+            text=tr(
+                "There are only {count} pictures: a model mostly repeats them. A few hundred or more give new ones.",
+                count=len(pictures),
+            )
         )
     return pictures
 

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import (
     read_json,
     stage_folder,
@@ -97,7 +98,7 @@ def folder_name(title: str) -> str:
     """A folder's name from what the user called the run: letters, digits, dashes."""
     name = re.sub(r"[^\w.-]+", "-", title.strip().lower()).strip("-.")
     if not name:
-        raise UserError("Give the model a name with at least one letter or digit.")
+        raise UserError(tr("Give the model a name with at least one letter or digit."))
     return name[:80]
 
 
@@ -122,11 +123,17 @@ def check_free(name: str) -> None:
     path = runs_dir() / folder_name(name)
     if (path / FACTS).exists():
         raise UserError(
-            f"A training run called “{path.name}” is there already: go on with that one, or choose another name."
+            tr(
+                "A training run called “{name}” is there already: go on with that one, or choose another name.",
+                name=path.name,
+            )
         )
     if (models_dir() / path.name).exists():
         raise UserError(
-            f"A model called “{path.name}” is there already: choose another name, or delete the model first."
+            tr(
+                "A model called “{name}” is there already: choose another name, or delete the model first.",
+                name=path.name,
+            )
         )
 
 
@@ -134,7 +141,9 @@ def find(name: str) -> Run:
     path = runs_dir() / folder_name(name)
     if not (path / FACTS).is_file():
         names = ", ".join(run.name for run in list_runs()) or "none"
-        raise UserError(f"There is no training run called “{name[:80]}”; there are: {names}.")
+        raise UserError(
+            tr("There is no training run called “{name}”; there are: {names}.", name=name[:80], names=names)
+        )
     return Run(path)
 
 
@@ -164,7 +173,13 @@ def delete(run: Run) -> Path:
 
 def _require_idle(run: Run, done: str) -> None:
     if run.state == "running":
-        raise UserError(f"The run “{run.name}” is being trained just now: stop it before it is {done}.")
+        raise UserError(
+            tr(
+                "The run “{name}” is being trained just now: stop it before it is {done}.",
+                name=run.name,
+                done=done,
+            )
+        )
 
 
 def claim(run: Run) -> None:
@@ -172,7 +187,11 @@ def claim(run: Run) -> None:
     facts = run.facts
     if run.state == "running" and facts.get("process", [0])[0] != os.getpid():
         raise UserError(
-            f"The run “{run.name}” is being trained just now by another process ({facts['process'][0]:g})."
+            tr(
+                "The run “{name}” is being trained just now by another process ({facts:g}).",
+                name=run.name,
+                facts=facts["process"][0],
+            )
         )
     sweep_temporaries(run.path)
     run.note(state="running", process=this_process())
@@ -196,7 +215,10 @@ def save_checkpoint(run: Run, step: int, tensors: bytes, state: Mapping[str, Any
             (stage / name).write_bytes(data)
     if not _holds(target, files):
         raise UserError(
-            f"The checkpoint {target} could not be read back as it was written; the ones before it are kept."
+            tr(
+                "The checkpoint {target} could not be read back as it was written; the ones before it are kept.",
+                target=target,
+            )
         )
     prune(run)
     return target
@@ -274,7 +296,14 @@ def read_tensors(checkpoint: Path) -> bytes:
     try:
         return read_foreign(checkpoint / TENSORS, LARGEST_WEIGHTS)
     except OSError as error:
-        raise UserError(f"{checkpoint / TENSORS} cannot be read: {error.strerror}.", str(error)) from None
+        raise UserError(
+            tr(
+                "{checkpoint} cannot be read: {strerror}.",
+                checkpoint=checkpoint / TENSORS,
+                strerror=error.strerror,
+            ),
+            str(error),
+        ) from None
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:

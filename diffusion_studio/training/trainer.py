@@ -18,6 +18,7 @@ from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.architectures import learning_rate_for, shape_for
@@ -145,7 +146,7 @@ class Trainer:
                     raise
                 if attempt == 2:
                     raise UserError(
-                        "There is not enough memory for this training: choose a smaller batch or model."
+                        tr("There is not enough memory for this training: choose a smaller batch or model.")
                     ) from None
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -13,6 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QSettings, QStandardPaths, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import config_dir
 from diffusion_studio.ui.look.texts import readable
 
@@ -113,11 +114,11 @@ def may_replace(parent: QWidget | None, target: Path) -> bool:
     buttons = QMessageBox.StandardButton
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Replace file")
+    box.setWindowTitle(tr("Replace file"))
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"“{readable(target.name)}” already exists. Replace it?")
+    box.setText(tr("“{name}” already exists. Replace it?", name=readable(target.name)))
     box.setStandardButtons(buttons.Yes | buttons.Cancel)
-    box.button(buttons.Yes).setText("Replace")
+    box.button(buttons.Yes).setText(tr("Replace"))
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()
     box.deleteLater()

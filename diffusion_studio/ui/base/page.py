@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.texts import readable
 
@@ -38,11 +39,17 @@ class Page(QWidget):
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         """Why these files or folders, which nothing here took, cannot be used; in a sentence."""
         if len(paths) > 1:
-            return f"{len(paths)} files were dropped. Drop one image at a time."
+            return tr("{count} files were dropped. Drop one image at a time.", count=len(paths))
         name = readable(paths[0].name)
         if paths[0].is_dir():
-            return f"“{name}” is a folder. Drop a folder of images on the Train page, or one image here."
-        return f"“{name}” is not an image that can be opened here. Use PNG, JPEG, WebP, BMP, GIF or TIFF."
+            return tr(
+                "“{name}” is a folder. Drop a folder of images on the Train page, or one image here.",
+                name=name,
+            )
+        return tr(
+            "“{name}” is not an image that can be opened here. Use PNG, JPEG, WebP, BMP, GIF or TIFF.",
+            name=name,
+        )
 
     def save_pending(self) -> Sequence[str]:
         """Called before the window closes: save what waits for a decision; returns why something could not be saved."""

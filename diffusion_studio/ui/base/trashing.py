@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import restore, trash
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.texts import readable
@@ -31,7 +32,9 @@ def to_trash(paths: Sequence[Path]) -> Generator[Moved, None, None]:
         try:
             pairs.append((path, trash(path)))
         except (OSError, UserError) as error:
-            yield Moved(tuple(pairs), f"{readable(path)} cannot be deleted: {error}")
+            yield Moved(
+                tuple(pairs), tr("{path} cannot be deleted: {error}", path=readable(path), error=error)
+            )
             return
     yield Moved(tuple(pairs))
 

@@ -23,6 +23,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.log import log_fault
 
 _running: set[Worker] = set()  # keeps a thread's object for as long as the thread runs
@@ -184,7 +185,7 @@ class Worker(QThread):
                     self._count(task, event)
             return "cancelled", "", ""
         except BaseException as error:
-            log_fault(f"A job of “{self.objectName()}” failed", error)
+            log_fault(tr("A job of “{objectname}” failed", objectname=self.objectName()), error)
             return "failed", *describe(error)
         finally:
             task.job = None

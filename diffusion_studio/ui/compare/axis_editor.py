@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.axes import AXES, Axis, Value, join_values, parse_values
 from diffusion_studio.settings.generation import GenerationSettings
@@ -44,7 +45,7 @@ NUMBERS = {
 }
 CHOSEN = {"sampler": ("dpmpp_2m", "ddim", "heun"), "spacing": ("trailing", "karras", "quadratic")}
 AT_FIRST = 4  # values that are ticked, where none are more usual than others
-HINT = "Numbers with commas between them; 10..50:10 stands for 10, 20, 30, 40, 50"
+HINT = tr("Numbers with commas between them; 10..50:10 stands for 10, 20, 30, 40, 50")
 
 
 class AxisEditor(QWidget):
@@ -58,15 +59,15 @@ class AxisEditor(QWidget):
         self._texts: dict[str, str] = {}  # what was typed, by setting
         self._ticked: dict[str, tuple[str, ...]] = dict(CHOSEN)
         self.setting = ChoiceField(Option("", "", choices={}))
-        self.setting.setAccessibleName(f"{name}: setting")
-        self.setting.setToolTip(f"What differs {name.lower()}")
+        self.setting.setAccessibleName(tr("{name}: setting", name=name))
+        self.setting.setToolTip(tr("What differs {lower}", lower=name.lower()))
         self.setting.setMinimumWidth(150)
         self.setting.setMaximumWidth(240)
-        self.checks = CheckList(f"{name}: values")
+        self.checks = CheckList(tr("{name}: values", name=name))
         self.numbers = QLineEdit()
-        self.numbers.setAccessibleName(f"{name}: values")
+        self.numbers.setAccessibleName(tr("{name}: values", name=name))
         self.numbers.setToolTip(HINT)
-        self.dice = IconButton("dice", "Random seeds", "as many others, drawn at random", self)
+        self.dice = IconButton("dice", tr("Random seeds"), tr("as many others, drawn at random"), self)
         self._values = QStackedWidget()
         label = plain_label(name, "quiet")
         label.setFixedWidth(48)

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.axes import MOST_CELLS, Axis
 from diffusion_studio.settings.generation import GenerationSettings
@@ -24,9 +25,9 @@ class CompareHead(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compareHead")
-        self.across = AxisEditor("Across", optional=False)
-        self.down = AxisEditor("Down", optional=True)
-        self.close_button = IconButton("close", "Close", "back to one picture (Esc)", self)
+        self.across = AxisEditor(tr("Across"), optional=False)
+        self.down = AxisEditor(tr("Down"), optional=True)
+        self.close_button = IconButton("close", tr("Close"), tr("back to one picture (Esc)"), self)
         self.words = plain_label("", "small")
         self.words.setWordWrap(True)
         self._offered = False
@@ -44,10 +45,16 @@ class CompareHead(QFrame):
         across, down = self.across.axis(), self.down.axis()
         assert across is not None
         if down is not None and down.setting == across.setting:
-            raise UserError(f"{across.label} can differ along one side only.")
+            raise UserError(tr("{label} can differ along one side only.", label=across.label))
         count = len(across.values) * (len(down.values) if down is not None else 1)
         if count > MOST_CELLS:
-            raise UserError(f"{count} pictures are more than the {MOST_CELLS} a sheet can have.")
+            raise UserError(
+                tr(
+                    "{count} pictures are more than the {most_cells} a sheet can have.",
+                    count=count,
+                    most_cells=MOST_CELLS,
+                )
+            )
         return across, down
 
     def offer(self, card: cards.ModelCard | None, settings: GenerationSettings) -> None:
@@ -76,10 +83,12 @@ class CompareHead(QFrame):
         except UserError as error:
             return str(error)
         seeds = "seed" in (across.setting, down.setting if down is not None else NOTHING)
-        pictures = "1 picture" if self.count == 1 else f"{self.count} pictures"
-        return (
-            f"{pictures} {'of several seeds' if seeds else 'of one seed'}; the other settings are the panel’s. "
-            "Click a picture to take its settings, Ctrl+click a second one to compare two."
+        pictures = tr("1 picture") if self.count == 1 else tr("{count} pictures", count=self.count)
+        return tr(
+            "{pictures} {value}; the other settings are the panel’s. "
+            "Click a picture to take its settings, Ctrl+click a second one to compare two.",
+            pictures=pictures,
+            value="of several seeds" if seeds else "of one seed",
         )
 
     def _follow(self) -> None:
@@ -109,5 +118,5 @@ def _checkpoints() -> Mapping[str, str]:
         title = str((run.facts.get("settings") or {}).get("name") or run.name)
         for path in runs.checkpoints(run):
             step = int(path.name)
-            found[f"run:{run.name}@{step}"] = f"{title} at step {step}"
+            found[f"run:{run.name}@{step}"] = tr("{title} at step {step}", title=title, step=step)
     return found

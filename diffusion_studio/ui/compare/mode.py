@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import action as make_action
@@ -41,7 +42,11 @@ class CompareMode(QObject):
         self._ruled: set[str] = set()  # settings the axes decide
         self.view: CompareView | None = None  # made when it is first asked for
         self.action = make_action(
-            place, "Compare", "Ctrl+K", tip="One seed with several samplers, steps, models…", checkable=True
+            place,
+            tr("Compare"),
+            "Ctrl+K",
+            tip="One seed with several samplers, steps, models…",
+            checkable=True,
         )
         self.action.toggled.connect(self._toggle)
         panel.changed.connect(self._follow_panel)
@@ -141,8 +146,8 @@ class CompareMode(QObject):
             return
         self._mark_ruled()
         count = self.view.head.count
-        name = f"Compare {count} pictures" if count > 1 else "Compare"
-        self._panel.button.name(name, "Draw the sheet (Ctrl+Enter)")
+        name = tr("Compare {count} pictures", count=count) if count > 1 else "Compare"
+        self._panel.button.name(name, tr("Draw the sheet (Ctrl+Enter)"))
         able = self._panel.card is not None and (count > 0 or self.running)
         self._panel.button.setEnabled(able)
 

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import Axis, value_label
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import EDGE, GAP, LABEL, Layout, Place, arrange, zoomed
@@ -45,7 +46,7 @@ class CompareSheet(QAbstractScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Comparison")
+        self.setAccessibleName(tr("Comparison"))
         self.setObjectName("compareSheet")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.viewport().setMouseTracking(True)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError, not_saved
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import Studio
@@ -56,19 +57,22 @@ class CompareView(QWidget):
         self.pair: PairView | None = None
         self.stack = QStackedWidget()
         self.save_sheet = ground_button(
-            "Save sheet…", "Write the sheet as one picture, with all settings inside"
+            tr("Save sheet…"), tr("Write the sheet as one picture, with all settings inside")
         )
-        self.save_cells = ground_button("Save pictures…", "Write every picture by itself, with its settings")
+        self.save_cells = ground_button(
+            tr("Save pictures…"), tr("Write every picture by itself, with its settings")
+        )
         self.two = ground_button(
-            "Compare two", "Show the two chosen pictures against each other; Ctrl+click chooses a second one"
+            tr("Compare two"),
+            tr("Show the two chosen pictures against each other; Ctrl+click chooses a second one"),
         )
-        self.fit = ground_button("Fit", "Show everything, as large as there is room (F)")
+        self.fit = ground_button("Fit", tr("Show everything, as large as there is room (F)"))
         self._lay_out()
         self._connect()
         self._follow_selection()
         self.sheet.show_message(
-            "A sheet of one seed will form here",
-            "Choose above what differs across and down, then press Compare.",
+            tr("A sheet of one seed will form here"),
+            tr("Choose above what differs across and down, then press Compare."),
         )
 
     @property
@@ -97,7 +101,7 @@ class CompareView(QWidget):
         own = {place: cell.settings for place, cell in comparison.cells.items()}
         self.sheet.begin(comparison.x, comparison.y, own, _side(comparison.settings.model))
         self._job = self._worker.submit(compare(comparison, save=False))
-        self.progressed.emit(0.0, "Getting ready…")
+        self.progressed.emit(0.0, tr("Getting ready…"))
         self._follow_selection()
 
     def stop(self) -> None:
@@ -106,7 +110,7 @@ class CompareView(QWidget):
             job, self._job = self._job, None
             self._worker.cancel(job)
             self.sheet.show_stopped()
-            self._end(f"Stopped: {self._done_words()}")
+            self._end(tr("Stopped: {done_words}", done_words=self._done_words()))
 
     def _on_event(self, job: int, event: Any) -> None:
         if job != self._job:
@@ -136,7 +140,11 @@ class CompareView(QWidget):
             case events.Warned(text=text):
                 self._studio.told.emit(text)
             case events.Finished(seconds=seconds):
-                self._last_words = f"{self._done_words()} in {time_words(seconds)}"
+                self._last_words = tr(
+                    "{done_words} in {time_words}",
+                    done_words=self._done_words(),
+                    time_words=time_words(seconds),
+                )
 
     def _on_finished(self, job: int) -> None:
         if job == self._job:
@@ -165,7 +173,7 @@ class CompareView(QWidget):
 
     def _done_words(self) -> str:
         done = self._comparison.done if self._comparison else 0
-        return f"{done} of {len(self.sheet.cells)} pictures"
+        return tr("{done} of {count} pictures", done=done, count=len(self.sheet.cells))
 
     # --- what can be done with it ---
 
@@ -176,7 +184,7 @@ class CompareView(QWidget):
         if cell.settings.model.startswith("run:"):
             del values["model"]
         self.settings_wanted.emit(values)
-        self._studio.told.emit(f"In the panel now: {cell.title}")
+        self._studio.told.emit(tr("In the panel now: {title}", title=cell.title))
 
     def show_pair(self) -> None:
         """The two chosen pictures against each other."""
@@ -224,19 +232,19 @@ class CompareView(QWidget):
         if comparison is not None and folder is not None:
             self._studio.run(
                 _save_in(comparison, folder),
-                lambda path: self._studio.told.emit(f"Saved to {readable(path)}"),
+                lambda path: self._studio.told.emit(tr("Saved to {path}", path=readable(path))),
             )
 
     def _show_menu(self, column: int, row: int, position: QPoint) -> None:
         cell = self.sheet.cells[column, row]
         menu = QMenu(self)
-        use = make_action(menu, "Use these settings")
+        use = make_action(menu, tr("Use these settings"))
         use.triggered.connect(lambda: self._choose(column, row))
-        show = make_action(menu, "Show on the canvas")
+        show = make_action(menu, tr("Show on the canvas"))
         show.triggered.connect(lambda: self._show_alone((column, row)))
-        copy = make_action(menu, "Copy")
+        copy = make_action(menu, tr("Copy"))
         copy.triggered.connect(lambda: self._copy((column, row)))
-        two = make_action(menu, "Compare the two chosen")
+        two = make_action(menu, tr("Compare the two chosen"))
         two.triggered.connect(self.show_pair)
         for entry in (show, copy):
             entry.setEnabled(cell.state == DONE)
@@ -254,7 +262,7 @@ class CompareView(QWidget):
         picture = self.sheet.cells[place].picture
         if picture is not None:
             commands.copy_picture(picture.pixels)
-            self._studio.told.emit("Picture copied")
+            self._studio.told.emit(tr("Picture copied"))
 
     # --- following ---
 

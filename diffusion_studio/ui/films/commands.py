@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDialog
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.generate.panel import GenerationPanel
@@ -22,11 +23,11 @@ class FilmCommands(QObject):
         self._studio, self._panel, self._canvas, self._steering = studio, panel, canvas, steering
         self.dialog: QDialog | None = None
         self.export_action = make_action(
-            canvas, "Export film…", "Ctrl+E", tip="The steps of this picture as APNG, WebP, GIF or MP4"
+            canvas, tr("Export film…"), "Ctrl+E", tip="The steps of this picture as APNG, WebP, GIF or MP4"
         )
         self.walk_action = make_action(
             canvas,
-            "Walk between seeds…",
+            tr("Walk between seeds…"),
             "Ctrl+Shift+W",
             tip="A film of the pictures between two or more seeds",
         )

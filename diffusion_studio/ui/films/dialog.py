@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.trajectory import Trajectory
+from diffusion_studio.language import tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.base.context import Studio
@@ -45,28 +46,28 @@ class FilmDialog(QDialog):
         self, studio: Studio, trajectory: Trajectory, parent: QWidget | None = None, *, picture: int = 0
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Export film")
+        self.setWindowTitle(tr("Export film"))
         self._studio, self._trajectory = studio, trajectory
         self._job: int | None = None
         self._over = False  # closed: what is still told no longer counts
         count = len(trajectory.pictures)
         which = IntField(options(FilmSettings)["picture"])
         which.setRange(0, count)
-        which.setSpecialValueText("All, as a sheet")
+        which.setSpecialValueText(tr("All, as a sheet"))
         skip = ("picture",) if count == 1 else ()
         self.form = SettingsForm(FilmSettings, fields={"picture": which, "scale": scale_field()}, skip=skip)
         self.format = format_field()
-        self.preview = FilmPreview("The film as it will be")
+        self.preview = FilmPreview(tr("The film as it will be"))
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setObjectName("thinBar")
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("Frames written")
-        self.export_button = QPushButton("Export…")
+        self.bar.setAccessibleName(tr("Frames written"))
+        self.export_button = QPushButton(tr("Export…"))
         self.export_button.setProperty("primary", True)
         self.export_button.setDefault(True)
-        self.close_button = QPushButton("Close")
+        self.close_button = QPushButton(tr("Close"))
         self._wait = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
         self._connect()
@@ -99,7 +100,13 @@ class FilmDialog(QDialog):
 
     def _show_size(self, film: Film, size: int | None) -> None:
         if size is not None and not self._over:
-            self.facts.setText(f"{facts_words(film)} · about {size_words(size)}")
+            self.facts.setText(
+                tr(
+                    "{facts_words} · about {size_words}",
+                    facts_words=facts_words(film),
+                    size_words=size_words(size),
+                )
+            )
 
     # --- writing it ---
 
@@ -110,7 +117,7 @@ class FilmDialog(QDialog):
             self.facts.setText(str(error))
             return
         made = self._trajectory.settings
-        target = ask_target(self, "Export film", f"{made.model}-{made.seed}-film", self.format.value())
+        target = ask_target(self, tr("Export film"), f"{made.model}-{made.seed}-film", self.format.value())
         if target is None:
             return
         from diffusion_studio.jobs.api import film
@@ -123,7 +130,7 @@ class FilmDialog(QDialog):
         self.form.setEnabled(False)
         self.format.setEnabled(False)
         self.export_button.setEnabled(False)
-        self.close_button.setText("Cancel")
+        self.close_button.setText(tr("Cancel"))
         self.bar.setValue(0)
         self.bar.show()
 
@@ -136,7 +143,7 @@ class FilmDialog(QDialog):
             self.bar.setMaximum(event.total)
             self.bar.setValue(event.done)
         elif isinstance(event, FilmSaved):
-            self._studio.told.emit(f"Film saved to {readable(event.path)}")
+            self._studio.told.emit(tr("Film saved to {path}", path=readable(event.path)))
             self.accept()
 
     def _on_failed(self, job: int, sentence: str) -> None:
@@ -149,7 +156,7 @@ class FilmDialog(QDialog):
             self.form.setEnabled(True)
             self.format.setEnabled(True)
             self.export_button.setEnabled(True)
-            self.close_button.setText("Close")
+            self.close_button.setText(tr("Close"))
             self.bar.hide()
 
     def _cancel(self) -> None:
@@ -182,7 +189,7 @@ class FilmDialog(QDialog):
         right.setSpacing(SPACE_S)
         right.addWidget(self.form)
         row = QHBoxLayout()
-        label = plain_label("Format", "quiet")
+        label = plain_label(tr("Format"), "quiet")
         label.setMinimumWidth(LABEL_WIDTH)
         row.setSpacing(SPACE_M)
         row.addWidget(label)
@@ -220,7 +227,13 @@ class FilmDialog(QDialog):
 def facts_words(film: Film) -> str:
     """“101 pictures · 5.5 s · 640×640”."""
     width, height = film.size
-    return f"{len(film.ticks)} different frames · {film.seconds:.1f} s · {width}×{height}"
+    return tr(
+        "{count} different frames · {seconds:.1f} s · {width}×{height}",
+        count=len(film.ticks),
+        seconds=film.seconds,
+        width=width,
+        height=height,
+    )
 
 
 def _guess(film: Film, ending: str) -> Generator[int | None, None, None]:

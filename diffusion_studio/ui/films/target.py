@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.film_formats import WRITERS, has_mp4
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import Option, options
@@ -13,13 +14,13 @@ from diffusion_studio.ui.base.file_dialogs import EXPORTS, save_file
 from diffusion_studio.ui.widgets.fields import ChoiceField, IntField, name_field
 
 FORMATS = {
-    ".png": "APNG, exact",
-    ".webp": "WebP, exact",
-    ".gif": "GIF, 256 colours",
-    ".mp4": "MP4, smallest",
+    ".png": tr("APNG, exact"),
+    ".webp": tr("WebP, exact"),
+    ".gif": tr("GIF, 256 colours"),
+    ".mp4": tr("MP4, smallest"),
 }
 EXPLAINED = Option(
-    "Format",
+    tr("Format"),
     "what kind of file it becomes: APNG and WebP play in browsers, GIF nearly everywhere",
     choices=FORMATS,
 )
@@ -33,14 +34,14 @@ def format_field() -> ChoiceField:
         field.show_choices(shown)
     name_field(field, EXPLAINED)
     if not has_mp4():
-        field.setToolTip(f"{field.toolTip()} MP4 needs the package “av”: pip install av")
+        field.setToolTip(tr("{tooltip} MP4 needs the package “av”: pip install av", tooltip=field.toolTip()))
     return field
 
 
 def scale_field() -> IntField:
     """How much pictures are enlarged; 0 chooses."""
     field = IntField(options(FilmSettings)["scale"])
-    field.setSpecialValueText("Automatic")
+    field.setSpecialValueText(tr("Automatic"))
     return field
 
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import parse_values
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from diffusion_studio.jobs.film import Film
 
-FRAMES = Option("Pictures", "how many pictures from one seed to the next", min=1, max=1000)
+FRAMES = Option(tr("Pictures"), "how many pictures from one seed to the next", min=1, max=1000)
 SHOWN = ("frame_rate", "hold", "scale")  # of a film's settings: the others are about the steps of one picture
 FORM_WIDTH = 320
 SEEDS = 3  # to begin with
@@ -56,29 +57,29 @@ class WalkDialog(QDialog):
         self, studio: Studio, worker: Worker, settings: GenerationSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Walk between seeds")
+        self.setWindowTitle(tr("Walk between seeds"))
         self._studio, self._worker = studio, worker
         self._settings = replace(settings, history=(), count=1, until=0, variation_strength=0.0)
         self._job: int | None = None
         self._pictures: list[np.ndarray] = []
         self.seeds = QLineEdit()
-        self.dice = IconButton("dice", "Random seeds", "as many others, drawn at random", self)
+        self.dice = IconButton("dice", tr("Random seeds"), tr("as many others, drawn at random"), self)
         self.frames = IntField(FRAMES)
         self.frames.show_value(24)
-        self.loop = QCheckBox("Back to the first seed")
+        self.loop = QCheckBox(tr("Back to the first seed"))
         self.form = SettingsForm(
             FilmSettings,
             fields={"scale": scale_field()},
             skip=[name for name in FilmSettings.__slots__ if name not in SHOWN],
         )
         self.format = format_field()
-        self.preview = FilmPreview("The walk as it forms")
+        self.preview = FilmPreview(tr("The walk as it forms"))
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setObjectName("thinBar")
-        self.start_button = QPushButton("Walk…")
-        self.close_button = QPushButton("Close")
+        self.start_button = QPushButton(tr("Walk…"))
+        self.close_button = QPushButton(tr("Close"))
         self._lay_out()
         self._connect()
         first = settings.seed if settings.seed is not None else _random_seed()
@@ -109,7 +110,7 @@ class WalkDialog(QDialog):
             return
         total = frames * (len(seeds) if loop else len(seeds) - 1) + (0 if loop else 1)
         seconds = total / film.frame_rate + film.hold
-        self.facts.setText(f"{total} pictures · {seconds:.1f} s")
+        self.facts.setText(tr("{total} pictures · {seconds:.1f} s", total=total, seconds=seconds))
         self.start_button.setEnabled(True)
 
     def _draw_seeds(self) -> None:
@@ -125,7 +126,7 @@ class WalkDialog(QDialog):
             self.facts.setText(str(error))
             return
         suggested = f"{self._settings.model}-{seeds[0]}-walk"
-        target = ask_target(self, "Save the walk as", suggested, self.format.value())
+        target = ask_target(self, tr("Save the walk as"), suggested, self.format.value())
         if target is None:
             return
         from diffusion_studio.jobs.api import walk
@@ -136,7 +137,7 @@ class WalkDialog(QDialog):
         self._job = self._worker.submit(job)
         self.bar.setRange(0, 0)
         self.bar.show()
-        self.close_button.setText("Stop")
+        self.close_button.setText(tr("Stop"))
         self._enable(False)
 
     def _enable(self, idle: bool) -> None:
@@ -166,14 +167,14 @@ class WalkDialog(QDialog):
                 self._pictures.append(event.picture)
                 self.bar.setValue(event.index + 1)
                 self.preview.show_picture(event.picture)
-                self.facts.setText(f"Picture {event.index + 1} of {event.total}")
+                self.facts.setText(tr("Picture {index} of {total}", index=event.index + 1, total=event.total))
             case events.FilmProgress():
-                self.facts.setText("Writing the film…")
+                self.facts.setText(tr("Writing the film…"))
             case events.Status(text=text):
                 self.facts.setText(text)
             case events.FilmSaved():
-                self.facts.setText(f"Saved to {readable(event.path)}")
-                self._studio.told.emit(f"Film saved to {readable(event.path)}")
+                self.facts.setText(tr("Saved to {path}", path=readable(event.path)))
+                self._studio.told.emit(tr("Film saved to {path}", path=readable(event.path)))
 
     def _on_failed(self, job: int, sentence: str) -> None:
         if job == self._job:
@@ -185,7 +186,7 @@ class WalkDialog(QDialog):
         self._job = None
         self._enable(True)
         self.bar.hide()
-        self.close_button.setText("Close")
+        self.close_button.setText(tr("Close"))
         self.preview.play(self._film())
 
     def _film(self) -> Film | None:
@@ -222,17 +223,19 @@ class WalkDialog(QDialog):
 
     def _lay_out(self) -> None:
         name_field(self.frames, FRAMES)
-        self.seeds.setAccessibleName("Seeds")
-        self.seeds.setToolTip("Whole numbers with commas between them; the walk goes from one to the next")
-        self.loop.setToolTip("End where it began, so that the film can go round and round")
+        self.seeds.setAccessibleName(tr("Seeds"))
+        self.seeds.setToolTip(
+            tr("Whole numbers with commas between them; the walk goes from one to the next")
+        )
+        self.loop.setToolTip(tr("End where it began, so that the film can go round and round"))
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("Pictures drawn")
+        self.bar.setAccessibleName(tr("Pictures drawn"))
         self.bar.setFixedHeight(6)
         self.bar.hide()
         self.start_button.setProperty("primary", True)
         self.start_button.setDefault(True)
         self.preview.show_words(
-            "The noise is turned little by little from one seed to the next, and drawn each time."
+            tr("The noise is turned little by little from one seed to the next, and drawn each time.")
         )
         self.facts.setMinimumHeight(36)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, Kinds, save_file
 from diffusion_studio.ui.base.page import action, fill_menu
@@ -35,24 +36,32 @@ class GalleryActions(QObject):
         self._menu = QMenu(page)
         make = self._action
         self.show_full = make(
-            "Full screen", "F11", self._view_chosen, "Look at it alone, and at its neighbours"
+            tr("Full screen"), "F11", self._view_chosen, tr("Look at it alone, and at its neighbours")
         )
-        self.slideshow = make("Slideshow", "F5", self._slideshow, "Show the pictures one after the other")
+        self.slideshow = make("Slideshow", "F5", self._slideshow, tr("Show the pictures one after the other"))
         self.compare = make(
-            "Compare two", "Ctrl+K", self._compare, "Side by side, with a slider, or their difference"
+            tr("Compare two"), "Ctrl+K", self._compare, tr("Side by side, with a slider, or their difference")
         )
         self.starred = make(
-            "Star", "S", lambda: self.star(not self._all_starred()), "Mark or unmark as a favourite"
+            "Star", "S", lambda: self.star(not self._all_starred()), tr("Mark or unmark as a favourite")
         )
-        self.copy = make("Copy", "Ctrl+C", self._copy, "Copy the pictures")
-        self.all = make("Select all", "Ctrl+A", lambda: page.grid.choose_all(), "Choose every picture shown")
-        self.find = make("Search", "Ctrl+F", self._find, "Search by any setting")
-        self.reveal = make("Reveal in folder", "Ctrl+R", self._reveal, "Show the file in the file manager")
-        self.files = make("Export as files…", "Ctrl+E", self._as_files, "Copy the pictures to a folder")
-        self.zip = make("Export as zip…", "", self._as_zip, "Write the pictures as one zip")
-        self.sheet = make("Export as sheet…", "", self._as_sheet, "Write the pictures as one large picture")
+        self.copy = make("Copy", "Ctrl+C", self._copy, tr("Copy the pictures"))
+        self.all = make(
+            tr("Select all"), "Ctrl+A", lambda: page.grid.choose_all(), tr("Choose every picture shown")
+        )
+        self.find = make("Search", "Ctrl+F", self._find, tr("Search by any setting"))
+        self.reveal = make(
+            tr("Reveal in folder"), "Ctrl+R", self._reveal, tr("Show the file in the file manager")
+        )
+        self.files = make(
+            tr("Export as files…"), "Ctrl+E", self._as_files, tr("Copy the pictures to a folder")
+        )
+        self.zip = make(tr("Export as zip…"), "", self._as_zip, tr("Write the pictures as one zip"))
+        self.sheet = make(
+            tr("Export as sheet…"), "", self._as_sheet, tr("Write the pictures as one large picture")
+        )
         self.delete = make(
-            "Delete", "Del", self._delete, "Move the pictures to the trash; Undo brings them back"
+            "Delete", "Del", self._delete, tr("Move the pictures to the trash; Undo brings them back")
         )
         self._chosen: list[Entry] = []
         self.follow([])
@@ -90,7 +99,7 @@ class GalleryActions(QObject):
         for entry in (self.starred, self.copy, self.reveal, self.files, self.zip, self.sheet, self.delete):
             entry.setEnabled(bool(chosen))
         self.compare.setEnabled(len(chosen) == 2)
-        self.starred.setText("Unstar" if chosen and self._all_starred() else "Star")
+        self.starred.setText(tr("Unstar") if chosen and self._all_starred() else tr("Star"))
 
     # --- draw again ---
 
@@ -121,7 +130,7 @@ class GalleryActions(QObject):
 
     def star(self, starred: bool) -> None:
         paths, marks = [entry.path for entry in self._chosen if entry.star != starred], self._page.marks
-        what = f"{'star' if starred else 'unstar'} of {_images(paths)}"
+        what = tr("{value} of {images}", value="star" if starred else "unstar", images=_images(paths))
         self._change(what, lambda: marks.star(paths, starred), lambda: marks.star(paths, not starred), paths)
 
     def tag(self, names: frozenset[str]) -> None:
@@ -237,10 +246,10 @@ class GalleryActions(QObject):
             self._give_away("as_files", folder)
 
     def _as_zip(self) -> None:
-        self._ask_file("as_zip", "Export as zip", "images.zip", {"Zip (*.zip)": (".zip",)})
+        self._ask_file("as_zip", tr("Export as zip"), "images.zip", {"Zip (*.zip)": (".zip",)})
 
     def _as_sheet(self) -> None:
-        self._ask_file("as_sheet", "Export as sheet", "sheet.png", commands.FORMATS)
+        self._ask_file("as_sheet", tr("Export as sheet"), "sheet.png", commands.FORMATS)
 
     def _ask_file(self, way: str, title: str, name: str, kinds: Kinds) -> None:
         target = save_file(self._page, title, name, kinds, place=EXPORTS)
@@ -254,8 +263,12 @@ class GalleryActions(QObject):
         self._studio.run(job, self._tell_given)
 
     def _tell_given(self, event: Any) -> None:
-        words = f"{event.done} of {event.total}" if event.done < event.total else f"{event.total}"
-        self._studio.told.emit(f"Exported {words} to {readable(event.path)}")
+        words = (
+            tr("{done} of {total}", done=event.done, total=event.total)
+            if event.done < event.total
+            else f"{event.total}"
+        )
+        self._studio.told.emit(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
 
     def _delete(self) -> None:
         if self._chosen:
@@ -267,17 +280,24 @@ class GalleryActions(QObject):
         if not gone:
             self._studio.tell_fault(moved.fault)
             return
-        what = "image" if len(gone) == 1 else f"{len(gone)} images"
+        what = "image" if len(gone) == 1 else tr("{count} images", count=len(gone))
         change = removal(self._studio, f"delete of {what}", moved.pairs, self._on_moved)
         if moved.fault:
             self._studio.undo.push(change)
             self._studio.tell_fault(
-                f"{what[:1].upper()}{what[1:]} moved to trash. {moved.fault}",
+                tr(
+                    "{upper}{what} moved to trash. {fault}",
+                    upper=what[:1].upper(),
+                    what=what[1:],
+                    fault=moved.fault,
+                ),
                 action="Undo",
                 do=lambda: self._studio.undo.take_back(change),
             )
         else:
-            self._studio.done(f"{'Image' if len(gone) == 1 else what} moved to trash.", change)
+            self._studio.done(
+                tr("{value} moved to trash.", value="Image" if len(gone) == 1 else what), change
+            )
 
     def _on_moved(self) -> None:
         self._page.refresh()
@@ -305,7 +325,7 @@ def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> Non
 
 
 def _images(given: Sequence[Any]) -> str:
-    return "1 image" if len(given) == 1 else f"{len(given)} images"
+    return tr("1 image") if len(given) == 1 else tr("{count} images", count=len(given))
 
 
 def _do(do: Callable[[], None]) -> Generator[None, None, None]:

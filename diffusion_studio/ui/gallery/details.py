@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.ui.gallery.facts import MADE_BY, made_by, setting_rows
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
@@ -63,18 +64,18 @@ class GalleryDetails(QFrame):
         self.subtitle.setWordWrap(True)
         self.buttons = {name: push_button(text, tip) for name, (text, tip) in USES.items()}
         self.buttons["all"].setProperty("primary", True)
-        self.star = push_button("☆ Star", "Mark it as a favourite (S)")
+        self.star = push_button(tr("☆ Star"), tr("Mark it as a favourite (S)"))
         self.star.setCheckable(True)
         self.tags = QLineEdit()
-        self.tags.setPlaceholderText("Tags, with commas between them")
-        self.tags.setAccessibleName("Tags")
-        self.tags.setToolTip("Words of your own to find it by: search for tag:word")
+        self.tags.setPlaceholderText(tr("Tags, with commas between them"))
+        self.tags.setAccessibleName(tr("Tags"))
+        self.tags.setToolTip(tr("Words of your own to find it by: search for tag:word"))
         self.maker = ModelButton()
         self._rows = QGridLayout()
         self._relatives = QVBoxLayout()
         self.raw = QPlainTextEdit()
         self.raw.setReadOnly(True)
-        self.raw.setAccessibleName("Metadata")
+        self.raw.setAccessibleName(tr("Metadata"))
         self.raw.setMinimumHeight(160)
         self.raw.hide()
         self.hint = plain_label("", "quiet")
@@ -83,7 +84,7 @@ class GalleryDetails(QFrame):
         self.hint.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
         self._pages = QStackedWidget()
         self._pages.setObjectName("panelBody")
-        self.more = Disclosure("Metadata", "everything its file says, as it stands there")
+        self.more = Disclosure(tr("Metadata"), tr("everything its file says, as it stands there"))
         self.more.toggled.connect(self.raw.setVisible)
         self.more.toggled.connect(lambda _: self._want_raw())
         self._lay_out()
@@ -121,7 +122,7 @@ class GalleryDetails(QFrame):
         for name, button in self.buttons.items():
             button.setEnabled(known and (name != "seed" or entry.value("seed") is not None))
         self.star.setChecked(entry.star)
-        self.star.setText("★ Starred" if entry.star else "☆ Star")
+        self.star.setText(tr("★ Starred") if entry.star else tr("☆ Star"))
         if not self.tags.hasFocus():
             self.tags.setText(", ".join(sorted(self.shared_tags, key=str.casefold)))
         self._want_raw()
@@ -178,7 +179,7 @@ class GalleryDetails(QFrame):
     def _show_relatives(self, relatives: Sequence[tuple[str, Entry]]) -> None:
         _clear(self._relatives)
         for words, entry in relatives:
-            button = push_button(words, f"Show {entry.path.name}")
+            button = push_button(words, tr("Show {name}", name=entry.path.name))
             button.clicked.connect(lambda _=False, path=entry.path: self.relative_wanted.emit(path))
             self._relatives.addWidget(button)
 

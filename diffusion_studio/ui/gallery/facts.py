@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.effects import HEEDED
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
@@ -14,11 +15,11 @@ from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.ui.generate.panel import class_title
 from diffusion_studio.ui.look.texts import readable
 
-MADE_BY = "Made by"
+MADE_BY = tr("Made by")
 WORDS = {
-    "made_with": "Made with",
-    "prompt": "Prompt",
-    "negative_prompt": "Negative prompt",
+    "made_with": tr("Made with"),
+    "prompt": tr("Prompt"),
+    "negative_prompt": tr("Negative prompt"),
 }  # of another program
 IDLE = GenerationSettings()
 QUIET = ("clipping", "precision", "device", *STEERING)  # told only where they differ from what is usual
@@ -60,8 +61,10 @@ def made_by(entry: Entry) -> cards.ModelCard | None:
 def model_words(name: str, entry: Entry) -> str:
     card = made_by(entry)
     if card is None:
-        return f"{name}, which is not installed: import it on the Models page to draw with it again"
-    classes = f", {len(card.classes)} classes" if card.classes else ""
+        return tr(
+            "{name}, which is not installed: import it on the Models page to draw with it again", name=name
+        )
+    classes = tr(", {count} classes", count=len(card.classes)) if card.classes else ""
     return f"{card.title}: {card.pixels()}{classes}" + (f", {card.licence}" if card.licence else "")
 
 

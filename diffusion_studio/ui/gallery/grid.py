@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QToolTip, QWidget
 
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.ui.gallery.layout import GAP, MARGIN, GalleryLayout
 from diffusion_studio.ui.gallery.listing import Arranged
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
@@ -42,7 +43,7 @@ class GalleryGrid(QAbstractScrollArea):
     def __init__(self, thumbs: GalleryThumbs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("galleryGrid")
-        self.setAccessibleName("Pictures")
+        self.setAccessibleName(tr("Pictures"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -105,7 +106,12 @@ class GalleryGrid(QAbstractScrollArea):
             self.chosen, self._anchor = {path}, index
         self.current = index
         self.setAccessibleDescription(
-            f"{entry_words(self.entries[index])}, {index + 1} of {len(self.entries)}"
+            tr(
+                "{entry_words}, {index} of {count}",
+                entry_words=entry_words(self.entries[index]),
+                index=index + 1,
+                count=len(self.entries),
+            )
         )
         self._reveal(index)
         self.viewport().update()
@@ -198,7 +204,7 @@ class GalleryGrid(QAbstractScrollArea):
             font.setWeight(font.Weight.Normal)
             painter.setFont(font)
             painter.setPen(QColor(tokens().ground_muted))
-            count = "1 picture" if group.count == 1 else f"{group.count:,} pictures"
+            count = tr("1 picture") if group.count == 1 else tr("{count:,} pictures", count=group.count)
             painter.drawText(place.adjusted(left, 1, 0, 1), Qt.AlignmentFlag.AlignVCenter, count)
 
     def _paint_cell(self, painter: QPainter, index: int) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.gallery.entries import SORTS, Entry
 from diffusion_studio.gallery.marks import Marks
 from diffusion_studio.gallery.relatives import Relatives
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.worker import Worker
@@ -35,7 +36,7 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures.saved import read_raw
 
 SETTLE, TYPING = 400, 200  # milliseconds of quiet before the folder is listed again; before a search begins
-NOTHING_CHOSEN = "Choose a picture to see how it was made."
+NOTHING_CHOSEN = tr("Choose a picture to see how it was made.")
 FEW = 2000  # pictures that are searched and sorted at once, sooner than a thread would take up the work
 
 
@@ -165,7 +166,7 @@ class GalleryPage(Page):
 
     def _show_count(self, shown: int) -> None:
         every = len(self.entries)
-        words = "1 picture" if every == 1 else f"{every:,} pictures"
+        words = tr("1 picture") if every == 1 else tr("{every:,} pictures", every=every)
         reading = f" · reading {self._read:,}" if 0 < self._read < every else ""
         self.count.setText((words if shown == every else f"{shown:,} of {words}") + reading)
         self.empty.setCurrentIndex(0 if shown else 1 if every else 2)
@@ -186,7 +187,7 @@ class GalleryPage(Page):
             frozenset.intersection(*(other.tags for other in chosen)),
         )
         if len(chosen) > 1:
-            self.details.title.setText(f"{len(chosen):,} pictures chosen")
+            self.details.title.setText(tr("{count:,} pictures chosen", count=len(chosen)))
 
     def _move(self) -> None:
         """Pictures are kept elsewhere now."""
@@ -255,16 +256,20 @@ class GalleryPage(Page):
         for part in (self.count, self.sort, self.cells):
             bar.addWidget(part)
         self.empty.addWidget(self.grid)
-        show_all = QPushButton("Show all")
+        show_all = QPushButton(tr("Show all"))
         show_all.clicked.connect(self.search.clear)
-        self.empty.addWidget(_nothing("Nothing like that", "No picture matches this search.", show_all))
-        go = QPushButton("Generate")
+        self.empty.addWidget(
+            _nothing(tr("Nothing like that"), tr("No picture matches this search."), show_all)
+        )
+        go = QPushButton(tr("Generate"))
         go.setProperty("primary", True)
         go.clicked.connect(lambda: self._studio.settings_wanted.emit({}))
         self.empty.addWidget(
             _nothing(
-                "Your pictures will be here",
-                "Every picture you make is kept with all its settings, so that it can be found and made again.",
+                tr("Your pictures will be here"),
+                tr(
+                    "Every picture you make is kept with all its settings, so that it can be found and made again."
+                ),
                 go,
             )
         )
@@ -288,7 +293,7 @@ class GalleryPage(Page):
 def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:
     box = QComboBox()
     box.setAccessibleName(name)
-    box.setToolTip(f"{name} of the pictures")
+    box.setToolTip(tr("{name} of the pictures", name=name))
     for value, words in choices.items():
         box.addItem(words, value)
     return box

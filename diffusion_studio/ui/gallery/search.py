@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QStyledItemDeleg
 
 from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
 from diffusion_studio.gallery.search import EXAMPLE, IS, keys
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.ui.look.texts import tooltip
 
 USUAL = ("star", "tag:", "model:", "steps>=", "seed:", "sampler:", "class:", "day:", "is:branch")
 SHOWN = 8
-HELP = (
+HELP = tr(
     "Words of the name, model, class or tags. Any setting as key:value, numbers as steps>=20 too. star, tag:word, "
     "day:2026-11, is:branch. A minus before a term turns it round. Every term must hold."
 )
@@ -26,8 +27,8 @@ class SearchLine(QLineEdit):
     def __init__(self, tags: Callable[[], Iterable[str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._tags = tags
-        self.setPlaceholderText(f"Search, such as {EXAMPLE}")
-        self.setAccessibleName("Search")
+        self.setPlaceholderText(tr("Search, such as {example}", example=EXAMPLE))
+        self.setAccessibleName(tr("Search"))
         self.setAccessibleDescription(HELP)
         self.setToolTip(tooltip(HELP))
         self.setClearButtonEnabled(True)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.generate.generations import setting_words
@@ -55,7 +56,9 @@ class Caption(QObject):
         """Say what is shown now."""
         words, differences = self._words()
         self.shown.setText(words)
-        self.differs.setText(f"Panel differs: {', '.join(differences)}" if differences else "")
+        self.differs.setText(
+            tr("Panel differs: {differences}", differences=", ".join(differences)) if differences else ""
+        )
         self.differs.setVisible(bool(differences))
         self.frame.setAccessibleName(words)
         self.frame.setVisible(bool(words))
@@ -75,9 +78,9 @@ class Caption(QObject):
         run = steering.run if not steering.elsewhere else None
         compared = run.settings if run is not None and run.newest >= 0 else settings
         count = len(canvas.pictures)
-        seed = f"Seed {settings.seed}"
+        seed = tr("Seed {seed}", seed=settings.seed)
         if count > 1 and canvas.chosen is None:
-            seed = f"{count} images from seed {settings.seed}"
+            seed = tr("{count} images from seed {seed}", count=count, seed=settings.seed)
         file = f"{readable(subject.path.name)} · " if steering.elsewhere and subject.path is not None else ""
         return file + seed + "".join(f" · {part}" for part in _parts(settings)), self._differences(compared)
 
@@ -120,7 +123,11 @@ def _idle(name: str, heeded: Collection[str]) -> bool:
 
 def _parts(settings: GenerationSettings) -> list[str]:
     usual = GenerationSettings()
-    step = f"step {settings.until} of {settings.steps}" if settings.until else f"{settings.steps} steps"
+    step = (
+        f"step {settings.until} of {settings.steps}"
+        if settings.until
+        else tr("{steps} steps", steps=settings.steps)
+    )
     parts = [setting_words("sampler", settings.sampler), step]
     return parts + [
         setting_words(name, getattr(settings, name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.look.labels import plain_label
@@ -21,15 +22,17 @@ class FewSteps(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.check = QCheckBox("Stop at step")
-        self.check.setAccessibleName("Stop at step")
+        self.check = QCheckBox(tr("Stop at step"))
+        self.check.setAccessibleName(tr("Stop at step"))
         self.check.setToolTip(
-            "Draw all pictures only so far, tick the promising ones on the canvas, and finish those alone."
+            tr(
+                "Draw all pictures only so far, tick the promising ones on the canvas, and finish those alone."
+            )
         )
         self.number = IntField(options(GenerationSettings)["until"])
         self.number.setMinimum(1)
-        self.number.setAccessibleName("Stop at step, number")
-        self.number.setToolTip("The step to stop at. A third of the way, coarse shapes can be told.")
+        self.number.setAccessibleName(tr("Stop at step, number"))
+        self.number.setToolTip(tr("The step to stop at. A third of the way, coarse shapes can be told."))
         self.number.setEnabled(False)
         # by the user or a picture, however few steps there are just now; 0: a share of the steps
         self._wanted = 0
@@ -43,7 +46,7 @@ class FewSteps(QWidget):
         row.setSpacing(SPACE_S)
         row.addWidget(self.check)
         row.addWidget(self.number)
-        row.addWidget(plain_label("then choose", "quiet"))
+        row.addWidget(plain_label(tr("then choose"), "quiet"))
         row.addStretch(1)
         self.check.toggled.connect(self._toggle)
         self.number.changed.connect(self._take)

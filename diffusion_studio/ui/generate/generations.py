@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diffusion_studio.generation.trajectory import BUDGET, StepFacts, Trajectory
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -60,7 +61,7 @@ class Run:
         if self.parent is None:
             return f"seed {self.settings.seed}"
         if self.origin == "chosen":
-            return f"{self.count} chosen at step {self.step}"
+            return tr("{count} chosen at step {step}", count=self.count, step=self.step)
         return f"step {self.step} ▸ {difference(self.parent.settings, self.settings)}"
 
     def facts(self) -> list[StepFacts]:

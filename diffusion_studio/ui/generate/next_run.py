@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.generations import Run
 from diffusion_studio.ui.generate.panel import GenerationPanel
@@ -17,8 +18,8 @@ from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.ticks import Ticks
 
 USUAL = "Generate", "Draw the picture (Ctrl+Enter)"
-CHANGE = "Seed and settings are the parent’s until the branch is left. Press Branch to generate it."
-SAME = "Change any setting, then Branch. Unchanged, it repeats the parent’s image."
+CHANGE = tr("Seed and settings are the parent’s until the branch is left. Press Branch to generate it.")
+SAME = tr("Change any setting, then Branch. Unchanged, it repeats the parent’s image.")
 FOLLOWED = ("model", "count")  # settings a branch takes from its parent
 
 
@@ -186,23 +187,27 @@ class GoingOn(QObject):
     def _tell_choices(self) -> None:
         panel, chosen, count = self._panel, len(self.ticks.chosen), len(self.ticks.ticks)
         panel.note.tell(
-            f"{count} pictures stand at step {self._step}",
-            "Tick the promising ones on the canvas, then press Finish. Nothing of them is saved yet.",
+            tr("{count} pictures stand at step {step}", count=count, step=self._step),
+            tr("Tick the promising ones on the canvas, then press Finish. Nothing of them is saved yet."),
             choices=True,
         )
-        name = f"Finish {chosen} of {count}" if chosen else "Finish the ticked"
-        panel.button.name(name, "Draw the ticked pictures to their end (Ctrl+Enter)")
+        name = (
+            tr("Finish {chosen} of {count}", chosen=chosen, count=count)
+            if chosen
+            else tr("Finish the ticked")
+        )
+        panel.button.name(name, tr("Draw the ticked pictures to their end (Ctrl+Enter)"))
 
     def _tell_branch(self, past: tuple[GenerationSettings, int]) -> None:
         parent, step = past
         if self._parent is None:
-            self._panel.note.tell(f"Branch of seed {parent.seed} at step {step}")
+            self._panel.note.tell(tr("Branch of seed {seed} at step {step}", seed=parent.seed, step=step))
         else:
-            title = f"Branching from step {step} of seed {parent.seed}"
+            title = tr("Branching from step {step} of seed {seed}", step=step, seed=parent.seed)
             if self._places is not None:
                 title += f", {pictures_words(self._places, self._parent.count)}"
             self._panel.note.tell(title, SAME if self._same() else CHANGE)
-        self._panel.button.name("Branch", "Go on from that step with these settings (Ctrl+Enter)")
+        self._panel.button.name("Branch", tr("Go on from that step with these settings (Ctrl+Enter)"))
 
     def _same(self) -> bool:
         try:
@@ -220,4 +225,4 @@ def pictures_words(places: tuple[int, ...], count: int) -> str:
     """“picture 3 of 16”."""
     if len(places) == 1:
         return f"picture {places[0] + 1} of {count}"
-    return f"{len(places)} of {count} pictures"
+    return tr("{count} of {count2} pictures", count=len(places), count2=count)

@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QImage, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QSplitter, QStackedWidget, QWidget
 
 from diffusion_studio.errors import UserError, not_saved
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
@@ -76,7 +77,7 @@ class GeneratePage(Page):
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(lambda: self.panel.line.setText(""))
         self._last: GenerationSettings | None = None  # what was generated last
-        self.repeats = plain_label("Same seed and settings: Generate repeats the last image.", "small")
+        self.repeats = plain_label(tr("Same seed and settings: Generate repeats the last image."), "small")
         self.repeats.setWordWrap(True)
         self.repeats.hide()
         self.panel.add_section("seed", self.repeats)
@@ -155,7 +156,7 @@ class GeneratePage(Page):
             self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        self._waits_for = "Getting ready…"
+        self._waits_for = tr("Getting ready…")
         self._expiry.stop()
         self._last = None if plan.rehearsal else plan.settings
         self.steering.begin(plan)
@@ -188,7 +189,7 @@ class GeneratePage(Page):
     def _say_waiting(self) -> None:
         if self.generation.running and not self.steering.live and not self.steering.elsewhere:
             self.canvas.show_message(
-                self._waits_for, "The first picture after a start takes a few seconds longer."
+                self._waits_for, tr("The first picture after a start takes a few seconds longer.")
             )
 
     def _on_saved(self, index: int, picture: Picture) -> None:
@@ -234,7 +235,7 @@ class GeneratePage(Page):
         if isinstance(event, list):  # what failed again can be saved elsewhere again
             self._on_not_saved(event)
         else:
-            self._studio.told.emit(f"Saved to {readable(event)}")
+            self._studio.told.emit(tr("Saved to {event}", event=readable(event)))
 
     # --- other pictures ---
 
@@ -268,16 +269,16 @@ class GeneratePage(Page):
     def branch_from(self, values: Mapping[str, Any]) -> None:
         """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
         if values.get("seed") is None:
-            self._studio.tell_fault("This image does not record its seed, so it cannot be branched from.")
+            self._studio.tell_fault(tr("This image does not record its seed, so it cannot be branched from."))
             return
         if self.working and not self.steering.asking and not self.generation.paused:
-            self._studio.told.emit("Stop the running generation first, then branch")
+            self._studio.told.emit(tr("Stop the running generation first, then branch"))
             return
         settings, _ = self._complete(values)
         self.compare.action.setChecked(False)
         self.going_on.cancel()
         self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
-        self._studio.told.emit("Generating the image again for its steps. Nothing is saved.")
+        self._studio.told.emit(tr("Generating the image again for its steps. Nothing is saved."))
 
     def open_model(self, name: str) -> None:
         """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
@@ -289,7 +290,7 @@ class GeneratePage(Page):
         self.panel.chooser.show_value(name)
         if before is not None and (before.settings.source or before.seed[1]):
             self._studio.done(
-                "Start picture, mask and locked seed were put aside.",
+                tr("Start picture, mask and locked seed were put aside."),
                 Change("change of model", lambda: self._go_back(before)),
             )
 
@@ -318,11 +319,18 @@ class GeneratePage(Page):
     def _on_put_aside_picture(self, left: GenerationSettings) -> None:
         """Another model of another size was chosen."""
         card = self.panel.card
-        what = "Start picture and mask" if left.mask else "Start picture" if left.source else "Variation"
+        what = (
+            tr("Start picture and mask") if left.mask else tr("Start picture") if left.source else "Variation"
+        )
         steered = {name: getattr(left, name) for name in STEERING}
         if card is not None:
             self._studio.done(
-                f"{what} put aside: {card.title} generates {card.pixels()} images.",
+                tr(
+                    "{what} put aside: {title} generates {pixels} images.",
+                    what=what,
+                    title=card.title,
+                    pixels=card.pixels(),
+                ),
                 Change(
                     f"putting aside the {what[0].lower()}{what[1:]}",
                     lambda: self.panel.form.carry(**steered),
@@ -380,13 +388,14 @@ class GeneratePage(Page):
             return
         if card is None:
             self.canvas.show_message(
-                "No model is installed", f"Put a model's folder into {readable(models_dir())}"
+                tr("No model is installed"),
+                tr("Put a model's folder into {models_dir}", models_dir=readable(models_dir())),
             )
         else:
             faint = QImage.fromData(card.sample_sheet()) if card.samples else None
             self.canvas.show_message(
-                "Your picture will form here",
-                f"{card.title} draws pictures like these. Press Generate.",
+                tr("Your picture will form here"),
+                tr("{title} draws pictures like these. Press Generate.", title=card.title),
                 faint,
             )
 
@@ -425,15 +434,19 @@ class GeneratePage(Page):
 
     def _make_actions(self) -> None:
         self.generate_action = make_action(
-            self, "Generate", "Ctrl+Return or Ctrl+Enter", tip="Draw the picture"
+            self, tr("Generate"), "Ctrl+Return or Ctrl+Enter", tip="Draw the picture"
         )
-        self.stop_action = make_action(self, "Stop", "Esc", tip="Stop after the current step; again: discard")
-        self.lock_action = make_action(self, "Lock seed", "Ctrl+L", tip="Keep the seed", checkable=True)
-        self.dice_action = make_action(self, "New seed", "Ctrl+D", tip="Draw another random seed")
+        self.stop_action = make_action(
+            self, tr("Stop"), "Esc", tip="Stop after the current step; again: discard"
+        )
+        self.lock_action = make_action(self, tr("Lock seed"), "Ctrl+L", tip="Keep the seed", checkable=True)
+        self.dice_action = make_action(self, tr("New seed"), "Ctrl+D", tip="Draw another random seed")
         self.settings_action = make_action(
-            self, "Use these settings", "Ctrl+U", tip="Draw with what drew this picture"
+            self, tr("Use these settings"), "Ctrl+U", tip="Draw with what drew this picture"
         )
-        self.seed_action = make_action(self, "Use seed", "Ctrl+Shift+U", tip="Keep the seed of this picture")
+        self.seed_action = make_action(
+            self, tr("Use seed"), "Ctrl+Shift+U", tip="Keep the seed of this picture"
+        )
         self.settings_action.setEnabled(False)
         self.seed_action.setEnabled(False)
         self.commands.page_entries = [self.settings_action, self.seed_action]

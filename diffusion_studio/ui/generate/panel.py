@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.branches import branch, parts
 from diffusion_studio.settings.effects import ONLY_WITH
@@ -60,7 +61,7 @@ class GenerationPanel(QWidget):
         self.note = PanelNote()
         self.choices = StopChoices()
         self.past: tuple[GenerationSettings, int] | None = None
-        self.button = ActionButton("Generate", "Draw the picture (Ctrl+Enter)")
+        self.button = ActionButton(tr("Generate"), tr("Draw the picture (Ctrl+Enter)"))
         self.line = Line(align=Qt.AlignmentFlag.AlignHCenter)
         self._showing = False
         self._form_of: ModelCard | None = None  # whose options the form shows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
@@ -24,9 +25,9 @@ class PanelNote(QFrame):
         self.title.setWordWrap(True)
         self.sentence = plain_label("", "small")
         self.sentence.setWordWrap(True)
-        self.close_button = IconButton("close", "Cancel", "go back to drawing new pictures", self)
-        self.all = _link("All", "Choose every picture")
-        self.none = _link("None", "Choose no picture")
+        self.close_button = IconButton("close", tr("Cancel"), tr("go back to drawing new pictures"), self)
+        self.all = _link("All", tr("Choose every picture"))
+        self.none = _link("None", tr("Choose no picture"))
         self._choices = QWidget(self)
         row = QHBoxLayout(self._choices)
         row.setContentsMargins(0, 2, 0, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.trashing import addition
 from diffusion_studio.ui.base.undo import Change
@@ -68,16 +69,21 @@ class Pending(QObject):
 
     def _say_saved(self, paths: list[Path], pictures: tuple[Picture, ...]) -> None:
         one = len(paths) == 1
-        what = "image" if one else f"{len(paths)} images"
+        what = "image" if one else tr("{count} images", count=len(paths))
         settings = pictures[0].settings
         step = f" at step {settings.until} of {settings.steps}" if settings is not None else ""
         self._studio.done(
-            f"The stopped {what} {'was' if one else 'were'} saved{step}.",
+            tr(
+                "The stopped {what} {value} saved{step}.",
+                what=what,
+                value="was" if one else "were",
+                step=step,
+            ),
             addition(self._studio, f"saving the stopped {what}", paths),
         )
 
     def _on_discarded(self, pictures: tuple[Picture, ...]) -> None:
-        what = "image" if len(pictures) == 1 else f"{len(pictures)} images"
+        what = "image" if len(pictures) == 1 else tr("{count} images", count=len(pictures))
         change = Change(f"discard of {what}", lambda: self._save(pictures))
         self._studio.undo.push(change)
 

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.labels import plain_label
@@ -53,10 +54,10 @@ class RecentStrip(QFrame):
         self._job: int | None = None
         self._watcher = QFileSystemWatcher(self)
         self._settle = QTimer(self, singleShot=True, interval=SETTLE)
-        self._heading = plain_label("Recent", "small")
-        self._empty = plain_label("Finished pictures\nwait here.", "small")
+        self._heading = plain_label(tr("Recent"), "small")
+        self._empty = plain_label(tr("Finished pictures\nwait here."), "small")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.view = thumbnail_view(self, "Recent", "The latest pictures, newest first")
+        self.view = thumbnail_view(self, "Recent", tr("The latest pictures, newest first"))
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.setDragEnabled(True)
         self.view.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.generation.trajectory import Start, Trajectory
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -149,7 +150,7 @@ class Generation(QObject):
             job, self._job = self._job, None
             self.worker.cancel(job)
             self._over()
-            self.ended.emit(f"Stopped at step {self.step[0]} of {self.step[1]}")
+            self.ended.emit(tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1]))
 
     def _on_event(self, job: int, event: Any) -> None:
         from diffusion_studio import events
@@ -211,7 +212,9 @@ class Generation(QObject):
     def _on_held(self, job: int) -> None:
         if job == self._job and self.paused:
             self._held_at = time.monotonic()
-            self.progressed.emit(*self.step, f"Paused at step {self.step[0]} of {self.step[1]}")
+            self.progressed.emit(
+                *self.step, tr("Paused at step {step} of {step2}", step=self.step[0], step2=self.step[1])
+            )
             self.held.emit()
 
     def _count_idle(self) -> None:
@@ -266,17 +269,32 @@ def progress_words(event: Preview, seconds: float, first: int = 0, end: int | No
     if event.index <= first or seconds <= 0:
         return words
     rate = (event.index - first) / seconds
-    return f"{words} · {rate:.1f} it/s · {time_words((end - event.index) / rate)} left"
+    return tr(
+        "{words} · {rate:.1f} it/s · {time_words} left",
+        words=words,
+        rate=rate,
+        time_words=time_words((end - event.index) / rate),
+    )
 
 
 def finished_words(event: Finished, *, kept: bool, total: int = 0) -> str:
     if event.stopped_at is not None:
         words = "Saved" if kept else "Stopped"
         of = f" of {total}" if total else ""
-        return f"{words} at step {event.stopped_at}{of} after {time_words(event.seconds)}"
+        return tr(
+            "{words} at step {stopped_at}{of} after {time_words}",
+            words=words,
+            stopped_at=event.stopped_at,
+            of=of,
+            time_words=time_words(event.seconds),
+        )
     if not event.steps_per_second:
-        return "Done: there was no step left to take"
-    return f"Done in {time_words(event.seconds)} · {event.steps_per_second:.1f} it/s"
+        return tr("Done: there was no step left to take")
+    return tr(
+        "Done in {time_words} · {steps_per_second:.1f} it/s",
+        time_words=time_words(event.seconds),
+        steps_per_second=event.steps_per_second,
+    )
 
 
 def time_words(seconds: float) -> str:
@@ -284,4 +302,8 @@ def time_words(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{rest:02d} min"
+    return (
+        tr("{hours} h {minutes:02d} min", hours=hours, minutes=minutes)
+        if hours
+        else tr("{minutes}:{rest:02d} min", minutes=minutes, rest=rest)
+    )

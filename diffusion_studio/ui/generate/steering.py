@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from diffusion_studio.generation.trajectory import Start, Trajectory
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.page import fill_menu
@@ -64,15 +65,17 @@ class Steering(QObject):
         self._asking = False  # what to do with a stopped run
         self._view: tuple[int | None, str] = (None, "")  # place and layer the timeline has been told of
         self.hold_action = make_action(
-            canvas, "Pause", "Ctrl+P", tip="Stand still after this step", checkable=True
+            canvas, tr("Pause"), "Ctrl+P", tip="Stand still after this step", checkable=True
         )
-        self.step_action = make_action(canvas, "Single step", "Ctrl+.", tip="Draw one more step, then pause")
+        self.step_action = make_action(
+            canvas, tr("Single step"), "Ctrl+.", tip="Draw one more step, then pause"
+        )
         self.branch_action = make_action(
-            canvas, "Branch from this step…", "Ctrl+B", tip="Go on from the step shown in another way"
+            canvas, tr("Branch from this step…"), "Ctrl+B", tip="Go on from the step shown in another way"
         )
         self.branch_one_action = make_action(
             canvas,
-            "Branch this picture alone…",
+            tr("Branch this picture alone…"),
             tip="Go on from the step shown, with the chosen picture only",
         )
         self.step_action.setAutoRepeat(True)
@@ -287,9 +290,11 @@ class Steering(QObject):
     def _follow_state(self) -> None:
         generation = self.generation
         self.hold_action.setEnabled(generation.running)
-        self.hold_action.setText("Resume" if generation.paused else "Pause")
+        self.hold_action.setText(tr("Resume") if generation.paused else tr("Pause"))
         self.hold_action.setStatusTip(
-            "Go on drawing" if generation.paused else "Stand still after this step, with everything loaded"
+            tr("Go on drawing")
+            if generation.paused
+            else tr("Stand still after this step, with everything loaded")
         )
         self.hold_action.setChecked(generation.paused)
         self.step_action.setEnabled(generation.running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.theme import SPACE_XS
 from diffusion_studio.ui.widgets.action_button import HEIGHT
@@ -21,9 +22,9 @@ class StopChoices(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.keep = push_button("Save now", "Save the image as it is predicted at this step")
-        self.finish = push_button("Continue", "Finish all steps")
-        self.discard = push_button("Discard", "Discard without saving (Esc); Undo saves it after all")
+        self.keep = push_button(tr("Save now"), tr("Save the image as it is predicted at this step"))
+        self.finish = push_button("Continue", tr("Finish all steps"))
+        self.discard = push_button("Discard", tr("Discard without saving (Esc); Undo saves it after all"))
         self.keep.setProperty("primary", True)
         row = QHBoxLayout(self)
         row.setContentsMargins(3, 3, 3, 3)

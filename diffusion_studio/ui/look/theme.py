@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.look.style import STYLE
 
@@ -17,7 +18,7 @@ TYPE_SMALL, TYPE, TYPE_LARGE, TYPE_TITLE = 12, 13, 15, 20
 MENU_HEIGHT, STATUS_HEIGHT, RAIL_WIDTH, PANEL_WIDTH, STRIP_WIDTH = 30, 24, 72, 336, 166
 SCROLL_WIDTH = 10
 
-THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
+THEMES = {"system": tr("System"), "light": tr("Light"), "dark": tr("Dark")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ DARK = Tokens(
     raised="#2a2d31",
     hover="#35393e",
     border="#3d4147",
-    text="#ecedee",
+    text=tr("#ecedee"),
     muted="#a7abb2",
     accent="#52c7b3",
     accent_hover="#6ed4c2",

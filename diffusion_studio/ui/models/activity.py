@@ -8,6 +8,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
@@ -22,16 +23,16 @@ class Activity(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("activity")
-        self.setAccessibleName("Activity")
+        self.setAccessibleName(tr("Activity"))
         self.words = plain_label("")
         self.words.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setFixedSize(180, 8)
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("Progress")
-        self.cancel = push_button("Cancel", "Stop this; nothing is changed")
-        self.action = push_button("Undo", "Do what follows")
-        self.close_button = push_button("Dismiss", "Put this line away")
+        self.bar.setAccessibleName(tr("Progress"))
+        self.cancel = push_button("Cancel", tr("Stop this; nothing is changed"))
+        self.action = push_button("Undo", tr("Do what follows"))
+        self.close_button = push_button("Dismiss", tr("Put this line away"))
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE_L + SPACE_S, SPACE_S, SPACE_L, SPACE_S)
         row.setSpacing(SPACE_M)

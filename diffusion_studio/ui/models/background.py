@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.worker import Worker
@@ -38,23 +39,25 @@ class ModelErrands(QObject):
     def bring_in(self, source: Path) -> None:
         def then(card: Any) -> None:
             if isinstance(card, ModelCard):
-                self._tell(f"“{card.title}” is installed.")
+                self._tell(tr("“{title}” is installed.", title=card.title))
                 self.model_changed.emit(card)
 
-        self._begin(f"Importing {shorten(readable(source), 60)}…", jobs.bring_in(source), then)
+        self._begin(
+            tr("Importing {shorten}…", shorten=shorten(readable(source), 60)), jobs.bring_in(source), then
+        )
 
     def give_away(self, card: ModelCard, wish: Wish) -> None:
         def then(target: Any) -> None:
             if isinstance(target, Path):
                 self._tell(
-                    f"“{card.title}” is in {shorten(readable(target), 70)}.",
+                    tr("“{title}” is in {shorten}.", title=card.title, shorten=shorten(readable(target), 70)),
                     action="Show",
                     tip="Show it in the file manager",
                     do=lambda: reveal(target),
                 )
 
         job = jobs.give_away(card.name, wish.target, dtype=wish.dtype, zip=wish.zip, layout=wish.layout)
-        self._begin(f"Exporting “{card.title}”…", job, then)
+        self._begin(tr("Exporting “{title}”…", title=card.title), job, then)
 
     def verify(self, card: ModelCard) -> None:
         def then(event: Any) -> None:
@@ -65,40 +68,48 @@ class ModelErrands(QObject):
             elif isinstance(event, Verdict):
                 self._tell_verdict(card, event)
 
-        self._begin(f"Verifying “{card.title}”…", jobs.look_through(card.name), then)
+        self._begin(tr("Verifying “{title}”…", title=card.title), jobs.look_through(card.name), then)
 
     def _tell_verdict(self, card: ModelCard, verdict: Any) -> None:
         if verdict.faults:
             self._activity.hide()
             self._ended = True
-            self._studio.tell_fault(f"“{card.title}” is not sound. {' '.join(verdict.faults)}")
+            self._studio.tell_fault(
+                tr("“{title}” is not sound. {faults}", title=card.title, faults=" ".join(verdict.faults))
+            )
         else:
             hashed = (
                 "its hash is the one its card names"
                 if verdict.compared
                 else "its card names no hash to compare"
             )
-            self._tell(f"“{card.title}” is sound: it opens, every weight is finite, and {hashed}.")
+            self._tell(
+                tr(
+                    "“{title}” is sound: it opens, every weight is finite, and {hashed}.",
+                    title=card.title,
+                    hashed=hashed,
+                )
+            )
 
     def duplicate(self, card: ModelCard) -> None:
         def then(copy: Any) -> None:
-            self._tell(f"“{copy.title}” is a model of its own now.")
+            self._tell(tr("“{title}” is a model of its own now.", title=copy.title))
             self.model_changed.emit(copy)
 
-        self._begin(f"Copying “{card.title}”…", jobs.duplicate(card.name), then)
+        self._begin(tr("Copying “{title}”…", title=card.title), jobs.duplicate(card.name), then)
 
     def draw_samples(self, card: ModelCard) -> None:
         def then(event: Any) -> None:
             from diffusion_studio.jobs.model_samples import Drawing
 
             if isinstance(event, Drawing):
-                self._activity.words.setText(f"Drawing samples with “{card.title}”…")
+                self._activity.words.setText(tr("Drawing samples with “{title}”…", title=card.title))
                 self._activity.advance(event.done, event.total)
             elif isinstance(event, Path):
-                self._tell(f"“{card.title}” has samples now.")
+                self._tell(tr("“{title}” has samples now.", title=card.title))
                 self.model_changed.emit(card)
 
-        self._begin(f"Drawing samples with “{card.title}”…", jobs.draw_sheet(card.name), then)
+        self._begin(tr("Drawing samples with “{title}”…", title=card.title), jobs.draw_sheet(card.name), then)
 
     # --- the thread ---
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, tokens
@@ -15,7 +16,7 @@ from diffusion_studio.ui.models.chooser import HEIGHT, describe, paint_card, thu
 class ModelButton(QAbstractButton):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Model")
+        self.setAccessibleName(tr("Model"))
         self.setFixedHeight(HEIGHT)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self._card: ModelCard | None = None
@@ -31,7 +32,12 @@ class ModelButton(QAbstractButton):
             return
         self._card, self._thumbnail = card, thumbnail_of(card, self.devicePixelRatioF())
         licence = f", licence {card.licence}" if card.licence else ""
-        words = f"Made by {card.title}, {describe(card)}{licence}. Show this model on the Models page."
+        words = tr(
+            "Made by {title}, {describe}{licence}. Show this model on the Models page.",
+            title=card.title,
+            describe=describe(card),
+            licence=licence,
+        )
         self.setAccessibleDescription(words)
         self.setToolTip(tooltip(words))
         self.update()

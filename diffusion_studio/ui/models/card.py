@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.wording import architecture, draws, megabytes, predicts, training, widths
 from diffusion_studio.ui.generate.panel import class_title
 from diffusion_studio.ui.look.buttons import push_button
@@ -62,14 +63,14 @@ class ModelView(QScrollArea):
         self.buttons = {name: push_button(text, tip) for name, (text, tip) in ACTIONS.items()}
         self.buttons["generate"].setProperty("primary", True)
         self.samples = SampleGrid()
-        self.no_samples = plain_label("It came without samples.", "quiet")
+        self.no_samples = plain_label(tr("It came without samples."), "quiet")
         self.draw = push_button(
-            "Draw samples", "Draw a sheet of pictures for this card, as the model recommends"
+            tr("Draw samples"), tr("Draw a sheet of pictures for this card, as the model recommends")
         )
         self.recommended = Recommended()
         self.schedule = ForwardCurve(height=72)
         self.schedule.mark(None)
-        self._schedule_label = plain_label("Training schedule", "quiet")
+        self._schedule_label = plain_label(tr("Training schedule"), "quiet")
         self._facts: dict[str, tuple[QLabel, QLabel]] = {}
         self._grid = QGridLayout()
         self._beside = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -102,7 +103,9 @@ class ModelView(QScrollArea):
         self._show_schedule(row)
         self.buttons["default"].setEnabled(not row.default)
         kept = (
-            "It comes with the application; a copy of it can be renamed and deleted" if card.starter else ""
+            tr("It comes with the application; a copy of it can be renamed and deleted")
+            if card.starter
+            else ""
         )
         for name, fault in {"rename": kept, "delete": kept, "tune": tuning_fault(row)}.items():
             self.buttons[name].setEnabled(not fault)
@@ -177,7 +180,7 @@ class ModelView(QScrollArea):
     def _columns(self) -> QBoxLayout:
         left = QVBoxLayout()
         left.setSpacing(SPACE_S)
-        left.addWidget(plain_label("About this model", "heading"))
+        left.addWidget(plain_label(tr("About this model"), "heading"))
         self._grid.setHorizontalSpacing(SPACE_L)
         self._grid.setVerticalSpacing(SPACE_S)
         self._grid.setColumnStretch(1, 1)
@@ -256,7 +259,7 @@ def _breakable(path: str) -> str:
 def tuning_fault(row: ModelRow) -> str:
     """Why a model can not be trained on here; "" where it can."""
     if row.card.channels != 3:
-        return "Models that draw in grey can not be trained on here"
+        return tr("Models that draw in grey can not be trained on here")
     if row.card.network.class_embed_type is not None:
-        return "A model whose classes are numbers on a scale can not be trained on here"
+        return tr("A model whose classes are numbers on a scale can not be trained on here")
     return ""

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
@@ -92,7 +93,7 @@ class ModelChooser(NoStrayWheel, QComboBox):
         rect = self.rect().adjusted(SPACE_S, 0, -24, 0)
         if self.card is None:
             painter.setPen(QColor(tokens().muted))
-            painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter, "No model is installed")
+            painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter, tr("No model is installed"))
         else:
             paint_card(
                 painter,
@@ -165,7 +166,7 @@ def describe(card: ModelCard) -> str:
     """“32 × 32 px · 5 classes · 6.5 M”."""
     facts = [f"{card.pixels(' × ')} px"]
     if card.class_count:
-        facts.append(f"{len(card.classes)} classes")
+        facts.append(tr("{count} classes", count=len(card.classes)))
     if card.parameters:
         facts.append(f"{card.parameters / 1e6:.1f} M")
     return " · ".join(facts)

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, TYPE_LARGE, tokens
 from diffusion_studio.ui.pictures.drop import ENDINGS
@@ -33,9 +34,12 @@ class ModelDropPage(Page):
 
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         if self.working:
-            return "Another model is being worked on. Wait for it, or cancel it first."
+            return tr("Another model is being worked on. Wait for it, or cancel it first.")
         if len(paths) > 1:
-            return f"{len(paths)} items were dropped. Drop one model at a time: its folder, or a zip of it."
+            return tr(
+                "{count} items were dropped. Drop one model at a time: its folder, or a zip of it.",
+                count=len(paths),
+            )
         return super().refuse_drop(paths)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

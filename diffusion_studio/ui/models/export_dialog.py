@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, last_place
@@ -24,14 +25,14 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.widgets.fields import ChoiceField, TextField
 
 FORMS = {
-    "folder": "Folder for diffusers",
-    "zip": "Zip of that folder",
-    "onnx": "ONNX, for programs without Python",
+    "folder": tr("Folder for diffusers"),
+    "zip": tr("Zip of that folder"),
+    "onnx": tr("ONNX, for programs without Python"),
 }
 ABOUT = {
-    "folder": "DDPMPipeline.from_pretrained opens it as it is. A README shows how, in three lines.",
-    "zip": "The same folder in one file, to be sent or imported elsewhere.",
-    "onnx": "A folder with the network alone, its noise schedule and a README with a loop that draws.",
+    "folder": tr("DDPMPipeline.from_pretrained opens it as it is. A README shows how, in three lines."),
+    "zip": tr("The same folder in one file, to be sent or imported elsewhere."),
+    "onnx": tr("A folder with the network alone, its noise schedule and a README with a loop that draws."),
 }
 PRECISIONS = {
     "float32": "float32, as trained",
@@ -56,24 +57,26 @@ class ExportDialog(QDialog):
 
     def __init__(self, card: ModelCard, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Export a model")
+        self.setWindowTitle(tr("Export a model"))
         self.setMinimumWidth(520)
         self._name = card.name
-        self.form = ChoiceField(Option("Form", "what the model is written as", choices=FORMS))
+        self.form = ChoiceField(Option(tr("Form"), "what the model is written as", choices=FORMS))
         self.precision = ChoiceField(
-            Option("Precision", "the number format of the weights", choices=PRECISIONS)
+            Option(tr("Precision"), "the number format of the weights", choices=PRECISIONS)
         )
-        self.target = TextField(Option("Where", "the folder or file to write, which must not be there yet"))
-        self.browse = push_button("Choose…", "Choose the folder it is written into")
+        self.target = TextField(
+            Option(tr("Where"), "the folder or file to write, which must not be there yet")
+        )
+        self.browse = push_button("Choose…", tr("Choose the folder it is written into"))
         self.about = plain_label("", "small")
         self.fault = plain_label("")
         for label in (self.about, self.fault):
             label.setWordWrap(True)
         self.fault.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.accept_button = push_button("Export", "Write it")
+        self.accept_button = push_button("Export", tr("Write it"))
         self.accept_button.setProperty("primary", True)
         self.accept_button.setDefault(True)
-        self.cancel = push_button("Cancel", "Write nothing")
+        self.cancel = push_button("Cancel", tr("Write nothing"))
         self._lay_out(card)
         self.target.show_value(str(last_place(MODELS) / card.name))
         self.form.changed.connect(self._change_form)
@@ -110,15 +113,15 @@ class ExportDialog(QDialog):
         """Why it can not be written so."""
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
         if self.form.value() == "onnx" and missing:
-            return f"ONNX needs more packages first: pip install {' '.join(missing)}"
+            return tr("ONNX needs more packages first: pip install {missing}", missing=" ".join(missing))
         text = self.target.value().strip()
         if not text or not Path(text).expanduser().is_absolute():
-            return "Say where to, with the whole path."
-        return "That is there already; choose another name." if Path(text).expanduser().exists() else ""
+            return tr("Say where to, with the whole path.")
+        return tr("That is there already; choose another name.") if Path(text).expanduser().exists() else ""
 
     def _browse(self) -> None:
         begin = Path(self.target.value()).parent
-        folder = choose_folder(self, "Export into", place=MODELS, begin=begin if begin.is_dir() else None)
+        folder = choose_folder(self, tr("Export into"), place=MODELS, begin=begin if begin.is_dir() else None)
         if folder is not None:
             self.target.show_value(str(folder / Path(self.target.value() or self._name).name))
 
@@ -146,7 +149,7 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_M)
-        column.addWidget(plain_label(f"Export {card.title}", "heading"))
+        column.addWidget(plain_label(tr("Export {title}", title=card.title), "heading"))
         column.addLayout(grid)
         column.addWidget(self.about)
         column.addWidget(self.fault)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, open_file
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
@@ -37,25 +38,25 @@ class ImportDialog(QDialog):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Import a model")
+        self.setWindowTitle(tr("Import a model"))
         self.setMinimumSize(560, 420)
         self.found = QListWidget(self)
-        self.found.setAccessibleName("In the cache of the Hugging Face hub")
-        self.found.setToolTip("Models that other programs have downloaded; importing copies one")
+        self.found.setAccessibleName(tr("In the cache of the Hugging Face hub"))
+        self.found.setToolTip(tr("Models that other programs have downloaded; importing copies one"))
         self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.found.setObjectName("found")
         self.found.setItemDelegate(_Delegate(self.found))
-        self.say = plain_label("Looking…", "small")
+        self.say = plain_label(tr("Looking…"), "small")
         self.say.setWordWrap(True)
         self.folder = push_button(
-            "Choose a folder…", "A diffusers folder: a whole pipeline, or a UNet2DModel alone"
+            tr("Choose a folder…"), tr("A diffusers folder: a whole pipeline, or a UNet2DModel alone")
         )
-        self.zip = push_button("Choose a zip…", "A zip of a diffusers folder")
-        self.accept_button = push_button("Import", "Copy the chosen model among your own")
+        self.zip = push_button(tr("Choose a zip…"), tr("A zip of a diffusers folder"))
+        self.accept_button = push_button("Import", tr("Copy the chosen model among your own"))
         self.accept_button.setProperty("primary", True)
         self.accept_button.setEnabled(False)
-        self.cancel = push_button("Cancel", "Import nothing")
+        self.cancel = push_button("Cancel", tr("Import nothing"))
         self._lay_out()
         self.found.currentItemChanged.connect(lambda *_: self._follow())
         self.found.itemActivated.connect(lambda _: self._accept())
@@ -81,10 +82,12 @@ class ImportDialog(QDialog):
         if usable:
             self.found.setCurrentRow(0)
             self.found.setFocus()
-            words = f"{len(usable)} can be imported from"
+            words = tr("{count} can be imported from", count=len(usable))
         else:
-            words = "None can be imported from" if found else "There is no model that draws in pixels in"
-        self.say.setText(f"{words} {readable(cache)}. Nothing is downloaded.")
+            words = (
+                tr("None can be imported from") if found else tr("There is no model that draws in pixels in")
+            )
+        self.say.setText(tr("{words} {cache}. Nothing is downloaded.", words=words, cache=readable(cache)))
         self._follow()
 
     @property
@@ -101,12 +104,12 @@ class ImportDialog(QDialog):
             self._take(self.path)
 
     def _choose_folder(self) -> None:
-        folder = choose_folder(self, "Choose a model's folder", place=MODELS)
+        folder = choose_folder(self, tr("Choose a model's folder"), place=MODELS)
         if folder is not None:
             self._take(folder)
 
     def _choose_zip(self) -> None:
-        path = open_file(self, "Choose a zip of a model", ("Zip (*.zip)", "All files (*)"), place=MODELS)
+        path = open_file(self, tr("Choose a zip of a model"), ("Zip (*.zip)", "All files (*)"), place=MODELS)
         if path is not None:
             self._take(path)
 
@@ -119,8 +122,10 @@ class ImportDialog(QDialog):
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_M)
         words = plain_label(
-            "Pixel-space models as diffusers saves them: a DDPMPipeline or DDIMPipeline folder, a UNet2DModel alone, or a "
-            "zip of one. It is read from end to end before it counts, and nothing in it is run.",
+            tr(
+                "Pixel-space models as diffusers saves them: a DDPMPipeline or DDIMPipeline folder, a UNet2DModel alone, or a "
+                "zip of one. It is read from end to end before it counts, and nothing in it is run."
+            ),
             "quiet",
         )
         words.setWordWrap(True)
@@ -131,7 +136,7 @@ class ImportDialog(QDialog):
         row.addWidget(self.zip)
         row.addStretch(1)
         column.addLayout(row)
-        heading = plain_label("In the cache of the Hugging Face hub", "heading")
+        heading = plain_label(tr("In the cache of the Hugging Face hub"), "heading")
         heading.setBuddy(self.found)
         column.addSpacing(SPACE_S)
         column.addWidget(heading)

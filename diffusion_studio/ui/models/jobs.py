@@ -12,6 +12,7 @@ from typing import Any
 
 from PySide6.QtGui import QImage
 
+from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
@@ -32,7 +33,7 @@ class ModelRow:
         """Where it is from, in a word or two."""
         if self.card.starter:
             return "Starter"
-        return "Trained here" if self.card.trained.get("run") else "Imported or copied"
+        return tr("Trained here") if self.card.trained.get("run") else tr("Imported or copied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def bring_in(source: Path) -> Generator[Any, None, None]:
     load_libraries()
     from diffusion_studio.models.library import import_model
 
-    yield Status(text=f"Looking at {source.name}, and copying it where it can be opened…")
+    yield Status(text=tr("Looking at {name}, and copying it where it can be opened…", name=source.name))
     yield import_model(source)
 
 

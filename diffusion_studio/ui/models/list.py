@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, TYPE, TYPE_SMALL, tokens
 from diffusion_studio.ui.models.chooser import describe, first_sample
@@ -69,8 +70,8 @@ def badge(row: ModelRow) -> str:
 def make_list(rows: ModelRows, parent: QWidget) -> QListView:
     view = QListView(parent)
     view.setObjectName("models")
-    view.setAccessibleName("Models")
-    view.setToolTip("The models on this computer; choose one to see what it is")
+    view.setAccessibleName(tr("Models"))
+    view.setToolTip(tr("The models on this computer; choose one to see what it is"))
     view.setModel(rows)
     view.setItemDelegate(_Delegate(view))
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

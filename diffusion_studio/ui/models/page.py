@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import action as make_action
@@ -46,10 +47,10 @@ class ModelsPage(ModelDropPage):
         self.activity = Activity(self)
         self.errands = ModelErrands(studio, self.activity, self)
         self.workers = (self.errands.worker,)
-        self.bring = QPushButton("Import…")
-        self.bring.setAccessibleName("Import…")
+        self.bring = QPushButton(tr("Import…"))
+        self.bring.setAccessibleName(tr("Import…"))
         self.bring.setToolTip(
-            "Bring in a model that diffusers saved: a folder, a zip, or from the hub's cache"
+            tr("Bring in a model that diffusers saved: a folder, a zip, or from the hub's cache")
         )
         self._pages = QStackedWidget(self)
         self._awake = False
@@ -155,7 +156,7 @@ class ModelsPage(ModelDropPage):
         dialog.open()
 
     def _rename(self, card: ModelCard) -> None:
-        title, agreed = QInputDialog.getText(self, "Rename", "Title of the model:", text=card.title)
+        title, agreed = QInputDialog.getText(self, "Rename", tr("Title of the model:"), text=card.title)
         if agreed and title.strip() != card.title:
             before = card.title
 
@@ -180,7 +181,7 @@ class ModelsPage(ModelDropPage):
         self._studio.models_changed.emit()
         change = self._studio.undo.push(Change("delete of the model", lambda: self._bring_back(trashed)))
         self.activity.end(
-            f"“{trashed.title}” moved to trash.",
+            tr("“{title}” moved to trash.", title=trashed.title),
             action="Undo",
             tip="Bring the model back",
             do=lambda: self._studio.undo.take_back(change),
@@ -208,7 +209,7 @@ class ModelsPage(ModelDropPage):
         """The Train page, set to go on from this model; the folder is the user's to choose."""
         page = self._visit("Train")
         if page.working:
-            self._studio.told.emit("A training is running; stop it before another is begun")
+            self._studio.told.emit(tr("A training is running; stop it before another is begun"))
         else:
             page.panel.start_from(card, [row.card for row in self.rows.rows])
 
@@ -238,7 +239,7 @@ class ModelsPage(ModelDropPage):
         }
         for name, entry in self._by_name.items():
             entry.triggered.connect(lambda _=False, name=name: self.do(name))
-        bring = make_action(self, "Import…", "Ctrl+I", tip=self.bring.toolTip())
+        bring = make_action(self, tr("Import…"), "Ctrl+I", tip=self.bring.toolTip())
         bring.triggered.connect(self.ask_import)
         own = self._by_name
         self._entries: list[QAction | None] = [
@@ -275,10 +276,10 @@ class ModelsPage(ModelDropPage):
         column = QVBoxLayout(panel)
         column.setContentsMargins(SPACE_M, SPACE_L, SPACE_M, SPACE_M)
         column.setSpacing(SPACE_M)
-        heading = plain_label("Models", "heading")
+        heading = plain_label(tr("Models"), "heading")
         heading.setContentsMargins(SPACE_S, 0, 0, 0)
         heading.setBuddy(self.view)
-        hint = plain_label("Drop a model's folder or zip here", "small")
+        hint = plain_label(tr("Drop a model's folder or zip here"), "small")
         hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(heading)
         column.addWidget(self.view, 1)
@@ -303,14 +304,16 @@ class ModelsPage(ModelDropPage):
         column = QVBoxLayout(empty)
         column.setContentsMargins(SPACE_XL, 0, SPACE_XL, 0)
         column.setSpacing(SPACE_M)
-        self._empty_bring = QPushButton("Import a model…")
-        self._empty_bring.setAccessibleName("Import a model…")
+        self._empty_bring = QPushButton(tr("Import a model…"))
+        self._empty_bring.setAccessibleName(tr("Import a model…"))
         self._empty_bring.setToolTip(self.bring.toolTip())
         self._empty_bring.setProperty("primary", True)
         column.addStretch(1)
         for part in (
-            plain_label("No model is installed", "heading"),
-            plain_label("Train one on pictures of your own, or import one that diffusers saved.", "quiet"),
+            plain_label(tr("No model is installed"), "heading"),
+            plain_label(
+                tr("Train one on pictures of your own, or import one that diffusers saved."), "quiet"
+            ),
         ):
             part.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(part)

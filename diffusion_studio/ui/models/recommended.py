@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import RECOMMENDED, ModelCard
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import GenerationSettings
@@ -30,8 +31,8 @@ class Recommended(QWidget):
         self.form.add_below("spacing", self.curve)
         self.note = plain_label("", "small")
         self.note.setWordWrap(True)
-        self.keep = push_button("Keep", "Start with these settings whenever this model is chosen")
-        self.reset = push_button("Reset", "Go back to what the model came with")
+        self.keep = push_button("Keep", tr("Start with these settings whenever this model is chosen"))
+        self.reset = push_button("Reset", tr("Go back to what the model came with"))
         self._card: ModelCard | None = None
         row = QHBoxLayout()
         row.setSpacing(SPACE_S)
@@ -41,7 +42,7 @@ class Recommended(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_S)
-        column.addWidget(plain_label("Recommended settings", "heading"))
+        column.addWidget(plain_label(tr("Recommended settings"), "heading"))
         column.addWidget(self.form)
         column.addWidget(self.note)
         column.addLayout(row)
@@ -77,4 +78,4 @@ class Recommended(QWidget):
         self.keep.setEnabled(changed)
         self.reset.setEnabled(changed or card.changed)
         self.note.setVisible(card.changed or changed)
-        self.note.setText("Changed, and not kept yet." if changed else "Your own choice.")
+        self.note.setText(tr("Changed, and not kept yet.") if changed else tr("Your own choice."))

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XL, tokens
 from diffusion_studio.ui.pictures import viewport
 from diffusion_studio.ui.pictures.canvas_message import Message
@@ -43,9 +44,9 @@ class Canvas(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Canvas")
+        self.setAccessibleName(tr("Canvas"))
         self.setAccessibleDescription(
-            "The picture. Arrow keys choose or pan, Enter opens one of several, plus and minus zoom."
+            tr("The picture. Arrow keys choose or pan, Enter opens one of several, plus and minus zoom.")
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

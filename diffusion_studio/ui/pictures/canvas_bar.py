@@ -5,13 +5,19 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.picture import EXPLAINED, LAYERS
 
-SHORT = {"denoised": "Picture", "noisy": "State", "noise": "Noise", "difference": "Difference"}
+SHORT = {
+    "denoised": tr("Picture"),
+    "noisy": tr("State"),
+    "noise": tr("Noise"),
+    "difference": tr("Difference"),
+}
 SYMBOLS = {"denoised": "x̂₀", "noisy": "xₜ", "noise": "ε̂", "difference": "Δ"}
 NARROW, NARROWEST = 700, 440  # pixels of canvas, below which the buttons say less
 
@@ -29,10 +35,12 @@ class CanvasBar(QObject):
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, layer=name: canvas.show_layer(layer))  # ends in `_update`
         self.percent = plain_label("100 %")
-        self.percent.setToolTip("Screen pixels for each pixel of the picture")
-        self.fit = ground_button("Fit", "Show everything, as large as the canvas allows (F)")
+        self.percent.setToolTip(tr("Screen pixels for each pixel of the picture"))
+        self.fit = ground_button("Fit", tr("Show everything, as large as the canvas allows (F)"))
         self.fit.clicked.connect(canvas.fit)
-        self.live = ground_button("Show what is forming", "Go back to the picture that is being drawn now")
+        self.live = ground_button(
+            tr("Show what is forming"), tr("Go back to the picture that is being drawn now")
+        )
         self.live.clicked.connect(self.live_wanted)
         self._tools: list[QToolButton] = []
         self._left = _group(canvas, *self.layers.values())

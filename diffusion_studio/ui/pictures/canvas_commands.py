@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QPoint
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.page import action, fill_menu
@@ -26,15 +27,19 @@ class CanvasCommands(QObject):
     def __init__(self, studio: Studio, canvas: Canvas) -> None:
         super().__init__(canvas)
         self._studio, self._canvas = studio, canvas
-        self.save_as = action(canvas, "Save as…", "Ctrl+S", tip="Write the picture as PNG, JPEG or WebP")
-        self.copy = action(canvas, "Copy", "Ctrl+C", tip="Copy the picture")
+        self.save_as = action(canvas, tr("Save as…"), "Ctrl+S", tip="Write the picture as PNG, JPEG or WebP")
+        self.copy = action(canvas, tr("Copy"), "Ctrl+C", tip="Copy the picture")
         self.copy_settings = action(
-            canvas, "Copy settings", "Ctrl+Shift+C", tip="Copy what draws this picture again"
+            canvas, tr("Copy settings"), "Ctrl+Shift+C", tip="Copy what draws this picture again"
         )
-        self.reveal = action(canvas, "Reveal in folder", "Ctrl+Shift+R", tip="Show the file in its folder")
-        self.fit = action(canvas, "Fit", "F or Ctrl+0", tip="Show everything, as large as the canvas allows")
-        self.zoom_in = action(canvas, "Zoom in", "Ctrl++ or Ctrl+=")
-        self.zoom_out = action(canvas, "Zoom out", "Ctrl+-")
+        self.reveal = action(
+            canvas, tr("Reveal in folder"), "Ctrl+Shift+R", tip="Show the file in its folder"
+        )
+        self.fit = action(
+            canvas, tr("Fit"), tr("F or Ctrl+0"), tip="Show everything, as large as the canvas allows"
+        )
+        self.zoom_in = action(canvas, tr("Zoom in"), "Ctrl++ or Ctrl+=")
+        self.zoom_out = action(canvas, tr("Zoom out"), "Ctrl+-")
         self.layers = {name: action(canvas, text, checkable=True) for name, text in LAYERS.items()}
         self._group = QActionGroup(self)
         for number, (name, entry) in enumerate(self.layers.items(), start=1):
@@ -112,13 +117,13 @@ class CanvasCommands(QObject):
     def _copy(self) -> None:
         if self._canvas.pictures:
             commands.copy_picture(self._pixels())
-            self._studio.told.emit("Picture copied")
+            self._studio.told.emit(tr("Picture copied"))
 
     def _copy_settings(self) -> None:
         subject = self.subject
         if subject is not None and subject.settings is not None:
             commands.copy_settings(subject.settings, subject.facts)
-            self._studio.told.emit("Settings copied")
+            self._studio.told.emit(tr("Settings copied"))
 
     def _reveal(self) -> None:
         subject = self.subject

@@ -11,6 +11,7 @@ from PySide6.QtCore import QMimeData, QProcess, Qt
 from PySide6.QtGui import QDesktopServices, QDrag, QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, choose_folder, save_file
@@ -52,15 +53,15 @@ def save_as(
     target = ask_target(parent, suggested)
     if target is not None:
         job = _export(source, target, settings, facts, studio.preferences)
-        studio.run(job, lambda path: studio.told.emit(f"Saved to {readable(path)}"))
+        studio.run(job, lambda path: studio.told.emit(tr("Saved to {path}", path=readable(path))))
 
 
 def ask_target(parent: QWidget, suggested: str) -> Path | None:
-    return save_file(parent, "Save image as", suggested, FORMATS)
+    return save_file(parent, tr("Save image as"), suggested, FORMATS)
 
 
 def ask_folder(parent: QWidget) -> Path | None:
-    return choose_folder(parent, "Save the images in", place=EXPORTS)
+    return choose_folder(parent, tr("Save the images in"), place=EXPORTS)
 
 
 def reveal(path: Path) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
 from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.file_dialogs import open_file
 
 if TYPE_CHECKING:
@@ -70,4 +71,4 @@ def to_array(image: QImage) -> np.ndarray:
 
 
 def ask_picture(parent: QWidget) -> Path | None:
-    return open_file(parent, "Start from an image", FILTERS)
+    return open_file(parent, tr("Start from an image"), FILTERS)

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XL, TYPE_SMALL, tokens
@@ -60,7 +61,7 @@ class PairView(QWidget):
         closable: bool = False,
     ) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Two pictures")
+        self.setAccessibleName(tr("Two pictures"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -71,7 +72,7 @@ class PairView(QWidget):
         self._dragging = False
         self._keyboard = False  # focus came by the keyboard: show where it is
         self.buttons = {mode: ground_button(*words) for mode, words in MODES.items()}
-        self.back = ground_button("Back", "Show the sheet again (Esc)")
+        self.back = ground_button("Back", tr("Show the sheet again (Esc)"))
         self.words = plain_label("")
         self._bar = QFrame(self)
         self._lay_out(closable)
@@ -181,7 +182,7 @@ class PairView(QWidget):
             pixels = alike(self.left.pixels, self.right.pixels)
             if pixels is None:
                 painter.setPen(QColor(tokens().ground_muted))
-                words = "Pictures of these two sizes have no difference that could be shown."
+                words = tr("Pictures of these two sizes have no difference that could be shown.")
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, words)
                 return
             self._difference = to_image(difference(*pixels))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.texts import readable, shorten
 from diffusion_studio.ui.pictures.pair import PairView
 from diffusion_studio.ui.pictures.picture import Picture
@@ -17,7 +18,7 @@ class PairDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint)
-        self.setWindowTitle("Compare two pictures")
+        self.setWindowTitle(tr("Compare two pictures"))
         self.view = PairView(left, right, self, names=(_name(left, "Left"), _name(right, "Right")))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QImage
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.step_views import VIEWS, StepViews
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 LAYERS = VIEWS  # name -> what the user reads
 EXPLAINED = {
-    "denoised": "The clean picture the model predicts at this step (x̂₀). Coarse shapes come first.",
-    "noisy": "The picture with the noise that is still in it (xₜ). The sampler walks on from here.",
-    "noise": "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure.",
-    "difference": "What will still change until the end: black where nothing will. Shown twice as bright as it is.",
+    "denoised": tr("The clean picture the model predicts at this step (x̂₀). Coarse shapes come first."),
+    "noisy": tr("The picture with the noise that is still in it (xₜ). The sampler walks on from here."),
+    "noise": tr(
+        "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure."
+    ),
+    "difference": tr(
+        "What will still change until the end: black where nothing will. Shown twice as bright as it is."
+    ),
 }  # one sentence of what one sees, and one of how to read it
 
 

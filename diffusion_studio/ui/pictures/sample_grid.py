@@ -6,6 +6,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import RADIUS, RADIUS_LARGE, SPACE_M, SPACE_S, tokens
 
 LEAST, MOST, ROWS = 64, 128, 3  # sides of a cell in pixels; rows shown
@@ -16,14 +17,14 @@ class SampleGrid(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Samples")
+        self.setAccessibleName(tr("Samples"))
         self._sheet, self._size = QImage(), 1
 
     def show_sheet(self, sheet: QImage, size: int) -> None:
         """A sheet of cells of `size` pixels; a null image where there is none."""
         self._sheet, self._size = sheet, max(size, 1)
         self.setVisible(not sheet.isNull())
-        self.setAccessibleDescription(f"{len(self.cells())} pictures this model drew")
+        self.setAccessibleDescription(tr("{count} pictures this model drew", count=len(self.cells())))
         self._fit()
         self.update()
 

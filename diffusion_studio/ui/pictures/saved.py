@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
@@ -57,7 +58,7 @@ class SavedPictures(QObject):
         if missing:
             self._studio.tell_fault(missing)
         elif not values:
-            self._studio.told.emit("No generation settings found.")
+            self._studio.told.emit(tr("No generation settings found."))
         self.settings_wanted.emit(values)
         if given.get(LEFT_OUT):
             self._studio.told.emit(given[LEFT_OUT])
@@ -89,7 +90,7 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
     from diffusion_studio.pictures.reading import read
 
     record = read(path)
-    yield RawText(path, record.raw or "No generation settings found.")
+    yield RawText(path, record.raw or tr("No generation settings found."))
 
 
 def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:

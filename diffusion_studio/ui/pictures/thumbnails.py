@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QImage, QImageReader, QPixmap
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.ui.look.texts import file_url, readable, shorten, tooltip
 
@@ -132,7 +133,7 @@ class Thumbnails(QAbstractListModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._pixmaps.get(path)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"Picture {readable(path.name)}"
+            return tr("Picture {name}", name=readable(path.name))
         if role == Qt.ItemDataRole.ToolTipRole:
             return tooltip(shorten(readable(path)))
         return path if role == PATH else None

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QAbstractButton
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import tokens
 from diffusion_studio.ui.pictures.canvas import Canvas
 
@@ -110,8 +111,8 @@ class Tick(QAbstractButton):
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(f"Picture {place + 1} of {count}")
-        self.setToolTip("Choose this picture to be finished (click, or Space)")
+        self.setAccessibleName(tr("Picture {place} of {count}", place=place + 1, count=count))
+        self.setToolTip(tr("Choose this picture to be finished (click, or Space)"))
 
     def show_left_out(self, left_out: bool) -> None:
         self._left_out = left_out

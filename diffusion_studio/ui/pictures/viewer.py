@@ -11,6 +11,7 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
@@ -22,7 +23,7 @@ from diffusion_studio.ui.pictures.saved import open_picture
 
 PAUSES = (2, 4, 8, 15)  # seconds a picture of a slideshow stays
 REST = 2500  # milliseconds without the pointer before buttons and pointer hide
-HINT = "Arrow keys: next and previous. Space: slideshow. Esc: back."
+HINT = tr("Arrow keys: next and previous. Space: slideshow. Esc: back.")
 STEPS = {
     Qt.Key.Key_Right: 1,
     Qt.Key.Key_Down: 1,
@@ -47,7 +48,7 @@ class PictureViewer(QWidget):
     ) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Picture")
+        self.setWindowTitle(tr("Picture"))
         self._studio, self.paths, self.index = studio, list(paths), index
         self._ready: dict[Path, Opened] = {}  # the picture shown and its neighbours
         self._asked: set[Path] = set()
@@ -106,13 +107,15 @@ class PictureViewer(QWidget):
             self.canvas.show_pictures([opened.picture])
             self.canvas.fit()
         else:
-            self.canvas.show_message("This picture can not be shown", opened.fault)
+            self.canvas.show_message(tr("This picture can not be shown"), opened.fault)
         if self.playing.isChecked():
             self._turn.start(self._seconds * 1000)
 
     def _tell(self) -> None:
         name = shorten(readable(self.paths[self.index].name), 60)
-        self.words.setText(f"{self.index + 1:,} of {len(self.paths):,}   {name}")
+        self.words.setText(
+            tr("{index:,} of {count:,}   {name}", index=self.index + 1, count=len(self.paths), name=name)
+        )
         self.setWindowTitle(name)
         self._place()
 
@@ -194,7 +197,7 @@ class PictureViewer(QWidget):
 
     def _tell_pause(self) -> None:
         self.pause.setText(f"{self._seconds} s")
-        self.pause.setAccessibleName(f"{self._seconds} seconds a picture")
+        self.pause.setAccessibleName(tr("{seconds} seconds a picture", seconds=self._seconds))
 
     def _make_bar(self) -> QFrame:
         bar = QFrame(self.canvas)
@@ -202,7 +205,7 @@ class PictureViewer(QWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(SPACE_XS, SPACE_XS, SPACE_XS, SPACE_XS)
         row.setSpacing(SPACE_XS)
-        self.pause.setToolTip("How long each picture of a slideshow stays")
+        self.pause.setToolTip(tr("How long each picture of a slideshow stays"))
         self.pause.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._tell_pause()
         for part in (self.back, self.playing, self.forward, self.pause, self.words, self.leave):
@@ -210,7 +213,7 @@ class PictureViewer(QWidget):
         return bar
 
     def _lay_out(self) -> None:
-        self.canvas.setAccessibleName("Picture")
+        self.canvas.setAccessibleName(tr("Picture"))
         self.canvas.setAccessibleDescription(HINT)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

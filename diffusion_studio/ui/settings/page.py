@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import options
 from diffusion_studio.storage.places import config_dir, models_dir, outputs_dir
 from diffusion_studio.ui.base.context import Studio
@@ -42,7 +43,7 @@ class SettingsPage(Page):
         column = QVBoxLayout(body)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_L)
-        column.addWidget(plain_label("Settings", "title"))
+        column.addWidget(plain_label(tr("Settings"), "title"))
         parts: dict[str, QWidget] = {"Look": self.forms["Look"], "New pictures": self.saving, **self.forms}
         for name, part in parts.items():
             column.addWidget(plain_label(name, "heading"))
@@ -50,7 +51,7 @@ class SettingsPage(Page):
             column.addSpacing(SPACE_S)
         for form in self.forms.values():
             form.changed.connect(lambda form=form: self._apply(form))
-        column.addWidget(plain_label("Folders", "heading"))
+        column.addWidget(plain_label(tr("Folders"), "heading"))
         column.addLayout(self._folders())
         column.addStretch(1)
         outer = QVBoxLayout(self)
@@ -69,10 +70,12 @@ class SettingsPage(Page):
             label = plain_label(name, "quiet")
             label.setMinimumWidth(96)
             label.setToolTip(explanation)
-            button = QPushButton("Open")
-            button.setAccessibleName("Open")
+            button = QPushButton(tr("Open"))
+            button.setAccessibleName(tr("Open"))
             button.setAccessibleDescription(f"{name}: {explanation}")
-            button.setToolTip(f"{explanation}. Show this folder in the file manager.")
+            button.setToolTip(
+                tr("{explanation}. Show this folder in the file manager.", explanation=explanation)
+            )
             button.clicked.connect(lambda _=False, folder=where: self._open(folder()))
             label.setBuddy(button)
             grid.addWidget(label, row, 0)
@@ -90,7 +93,9 @@ class SettingsPage(Page):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self._studio.tell_fault(f"The folder {readable(folder)} can not be made.", str(error))
+            self._studio.tell_fault(
+                tr("The folder {folder} can not be made.", folder=readable(folder)), str(error)
+            )
             return
         open_folder(folder)
 

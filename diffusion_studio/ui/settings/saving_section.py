@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import TOKENS, SavingSettings, file_name
 from diffusion_studio.storage.places import outputs_dir, usual_outputs_dir
@@ -41,8 +42,8 @@ class SavingSection(QWidget):
             "\n".join(f"{{{name}}}: {words}" for name, words in TOKENS.items())
         )
         self.where = ElidedLabel("")
-        self.choose = push_button("Choose…", "Save finished pictures in another folder")
-        self.usual = push_button("Usual", "Save finished pictures in the Pictures folder again")
+        self.choose = push_button("Choose…", tr("Save finished pictures in another folder"))
+        self.usual = push_button("Usual", tr("Save finished pictures in the Pictures folder again"))
         self._lay_out()
         self.form.show_value(self.saving)
         self.form.changed.connect(self._apply)
@@ -72,19 +73,19 @@ class SavingSection(QWidget):
         self.form.enable("quality", saving.format in ("jpeg", "webp"))
         now = datetime.now()
         name = file_name(saving.pattern, EXAMPLE, {}, now) + saving.ending
-        self.example.setText(f"For example: {now:%Y-%m-%d}/{name}")
+        self.example.setText(tr("For example: {now:%Y-%m-%d}/{name}", now=now, name=name))
         folder = Path(saving.folder) if saving.folder else usual_outputs_dir()
         self.where.setText(readable(folder))
         self.usual.setVisible(bool(saving.folder))
 
     def _choose(self) -> None:
-        chosen = choose_folder(self, "Save finished images in", place=OUTPUTS, begin=outputs_dir())
+        chosen = choose_folder(self, tr("Save finished images in"), place=OUTPUTS, begin=outputs_dir())
         if chosen is not None:
             self.keep(folder="" if chosen == usual_outputs_dir() else str(chosen))
 
     def _lay_out(self) -> None:
         self.form.add_below("pattern", self._below_pattern())
-        label = plain_label("Folder", "quiet")
+        label = plain_label(tr("Folder"), "quiet")
         label.setMinimumWidth(LABEL_WIDTH)
         label.setBuddy(self.choose)
         row = QHBoxLayout()

@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import action
 
 
@@ -17,10 +18,12 @@ class TrainActions(QObject):
     def __init__(self, page: QWidget, tabs: Sequence[tuple[str, str]]) -> None:
         """`tabs`: (label, explanation)."""
         super().__init__(page)
-        self.folder = action(page, "Choose a folder…", "Ctrl+Shift+O", tip="The pictures to learn from")
-        self.train = action(page, "Train", "Ctrl+Return or Ctrl+Enter", tip="Learn from these pictures")
-        self.pause = action(page, "Pause", "Ctrl+P", tip="Hold still with everything loaded")
-        self.stop = action(page, "Stop", "Esc", tip="Stop after the current step and keep what was learned")
+        self.folder = action(page, tr("Choose a folder…"), "Ctrl+Shift+O", tip="The pictures to learn from")
+        self.train = action(page, tr("Train"), "Ctrl+Return or Ctrl+Enter", tip="Learn from these pictures")
+        self.pause = action(page, tr("Pause"), "Ctrl+P", tip="Hold still with everything loaded")
+        self.stop = action(
+            page, tr("Stop"), "Esc", tip="Stop after the current step and keep what was learned"
+        )
         self.tabs = []
         for number, (name, explanation) in enumerate(tabs):
             visit = action(page, name, f"Alt+{number + 1}", tip=explanation)
@@ -37,4 +40,4 @@ class TrainActions(QObject):
         self.train.setEnabled(state == "idle")
         for entry in (self.pause, self.stop):
             entry.setEnabled(state in ("running", "paused"))
-        self.pause.setText("Go on" if state == "paused" else "Pause")
+        self.pause.setText(tr("Go on") if state == "paused" else tr("Pause"))

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.events import Estimated
+from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.training import MODEL_SIZES, TrainingSettings
@@ -66,18 +67,20 @@ class TrainingPanel(QWidget):
             skip=("folder",),
         )
         size = self.form.fields["model_size"]
-        size.setToolTip(f"{size.toolTip()} The number is how many parameters it has, in millions.")
+        size.setToolTip(
+            tr("{tooltip} The number is how many parameters it has, in millions.", tooltip=size.toolTip())
+        )
         for label in self.form.findChildren(QLabel):
             label.setMinimumWidth(
                 label.sizeHint().width()
             )  # the longest is wider than the column of the others
         for name, words in NOTHING.items():
             self.form.fields[name].setSpecialValueText(words)
-        self.folder = ElidedLabel("No folder chosen")
-        self.folder_button = push_button("Choose…", "Choose the folder of pictures to learn from")
+        self.folder = ElidedLabel(tr("No folder chosen"))
+        self.folder_button = push_button("Choose…", tr("Choose the folder of pictures to learn from"))
         self.button = TrainButton()
-        self.pause = push_button("Pause", "Hold still with everything loaded; go on whenever you like")
-        self.discard = push_button("Discard…", "Stop, and move what was learned in this run to the trash")
+        self.pause = push_button("Pause", tr("Hold still with everything loaded; go on whenever you like"))
+        self.discard = push_button("Discard…", tr("Stop, and move what was learned in this run to the trash"))
         self.line = plain_label("", "small")
         self.line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.line.setWordWrap(True)
@@ -122,8 +125,8 @@ class TrainingPanel(QWidget):
         self._folder = str(folder)
         self.folder.setText(readable(folder.name))
         self.folder.setToolTip(tooltip(readable(folder)))
-        self.folder_button.setText("Change…")
-        self.folder_button.setAccessibleName("Change…")
+        self.folder_button.setText(tr("Change…"))
+        self.folder_button.setAccessibleName(tr("Change…"))
 
     def show_name(self, name: str) -> None:
         """Suggest a name."""
@@ -168,12 +171,12 @@ class TrainingPanel(QWidget):
             widget.setVisible(busy)
             widget.setEnabled(state != "stopping")
         paused = state == "paused"
-        self.pause.setText("Go on" if paused else "Pause")
+        self.pause.setText(tr("Go on") if paused else tr("Pause"))
         self.pause.setAccessibleName(self.pause.text())
         self.pause.setToolTip(
-            "Train on from where it was paused"
+            tr("Train on from where it was paused")
             if paused
-            else "Hold still with everything loaded; go on whenever you like"
+            else tr("Hold still with everything loaded; go on whenever you like")
         )
         if not busy:
             self.button.show_idle()
@@ -232,7 +235,7 @@ class TrainingPanel(QWidget):
         inner.setSpacing(SPACE_S)
         row = QHBoxLayout()
         row.setSpacing(SPACE_S)
-        heading = plain_label("Folder", "quiet")
+        heading = plain_label(tr("Folder"), "quiet")
         heading.setBuddy(self.folder_button)
         row.addWidget(heading)
         row.addWidget(self.folder, 1)
@@ -275,12 +278,12 @@ class TrainButton(ActionButton):
     """Stopping a training loses nothing, and the button says so."""
 
     def __init__(self) -> None:
-        super().__init__("Train", "Learn to draw pictures like these (Ctrl+Enter)")
+        super().__init__("Train", tr("Learn to draw pictures like these (Ctrl+Enter)"))
 
     def show_progress(self, fraction: float) -> None:
         super().show_progress(fraction)
         self.setToolTip(
-            "Stop after the current step and keep what was learned (Esc); it can be taken up again"
+            tr("Stop after the current step and keep what was learned (Esc); it can be taken up again")
         )
 
 
@@ -296,7 +299,7 @@ class SizeField(ChoiceField):
     def show_value(self, value: int) -> None:  # type: ignore[override]
         """Another side than the usual ones, as an earlier run may have had, is added to them."""
         if self.findData(str(value)) < 0:
-            self.addItem(f"{value} × {value} pixels", str(value))
+            self.addItem(tr("{value} × {value} pixels", value=value), str(value))
         self.setCurrentIndex(self.findData(str(value)))
 
 
@@ -324,7 +327,13 @@ def estimate_words(estimate: Estimated, steps: int, minutes: float) -> str:
     seconds = steps * step if steps else 60 * (minutes or DEFAULT_MINUTES)
     count = steps or max(1, round(seconds / step))
     about = "" if steps else "about "
-    return (
-        f"{step:.2g} s a step: {time_words(seconds)} for {about}{count:,} steps of {estimate.batch} pictures. "
-        f"Takes {estimate.memory_bytes / 1e9:.1f} GB of memory."
+    return tr(
+        "{step:.2g} s a step: {time_words} for {about}{count:,} steps of {batch} pictures. "
+        "Takes {memory_bytes:.1f} GB of memory.",
+        step=step,
+        time_words=time_words(seconds),
+        about=about,
+        count=count,
+        batch=estimate.batch,
+        memory_bytes=estimate.memory_bytes / 1e9,
     )

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.generate.recent import thumbnail_view
@@ -43,16 +44,16 @@ class FolderView(QWidget):
         self.invitation = Invitation(self)
         self.model = Thumbnails(self)
         self.grid = thumbnail_view(
-            self, "Pictures", "Choose a picture to see it drown in noise under “Noise”"
+            self, "Pictures", tr("Choose a picture to see it drown in noise under “Noise”")
         )
         self.grid.setModel(self.model)
         self.caption = plain_label("", "small")
         self.report = ReportView(self)
         self.progress = QProgressBar()
-        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button = QPushButton(tr("Cancel"))
         self._found = QWidget()
         self._scanning = QWidget()
-        self._words = plain_label("Looking at the pictures…")
+        self._words = plain_label(tr("Looking at the pictures…"))
         self.stack = QStackedWidget(self)
         self.folder: Path | None = None
         self._scan: int | None = None
@@ -69,7 +70,7 @@ class FolderView(QWidget):
         self.cancel()
         self.folder, self._seen = folder, ()
         self.model.show_paths([])
-        self._words.setText("Looking at the pictures…")
+        self._words.setText(tr("Looking at the pictures…"))
         self.progress.setRange(0, 0)
         self.stack.setCurrentWidget(self._scanning)
         self._scan = self.worker.submit(iter(jobs.check(folder, size=settings.size)))
@@ -93,7 +94,12 @@ class FolderView(QWidget):
         how = "whole on white" if settings.fit == "pad" else "cropped to the middle"
         mirrored = ", half of them mirrored" if settings.flip else ""
         self.caption.setText(
-            f"As the network will see them: {settings.size} × {settings.size}, {how}{mirrored}"
+            tr(
+                "As the network will see them: {size} × {size}, {how}{mirrored}",
+                size=settings.size,
+                how=how,
+                mirrored=mirrored,
+            )
         )
         self._load = self.worker.submit(
             load_grid(self.folder, settings.size, pad=settings.fit == "pad", flip=settings.flip)
@@ -119,7 +125,9 @@ class FolderView(QWidget):
                 case events.Checking(done=done, total=total):
                     self.progress.setRange(0, max(total, 1))
                     self.progress.setValue(done)
-                    self._words.setText(f"Looking at the pictures… {done:,} of {total:,}")
+                    self._words.setText(
+                        tr("Looking at the pictures… {done:,} of {total:,}", done=done, total=total)
+                    )
                 case events.Checked(report=report):
                     self._show_report(report)
         elif job in (self._load, self._one):
@@ -171,9 +179,9 @@ class FolderView(QWidget):
         self._words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.progress.setFixedSize(320, 10)
         self.progress.setTextVisible(False)
-        self.progress.setAccessibleName("Progress")
-        self.cancel_button.setAccessibleName("Cancel")
-        self.cancel_button.setToolTip("Stop looking, and choose another folder")
+        self.progress.setAccessibleName(tr("Progress"))
+        self.cancel_button.setAccessibleName(tr("Cancel"))
+        self.cancel_button.setToolTip(tr("Stop looking, and choose another folder"))
         middle = QVBoxLayout(self._scanning)
         middle.setSpacing(SPACE_M)
         middle.addStretch(1)
@@ -193,18 +201,20 @@ class Invitation(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._glows = False
-        self._title = plain_label("Drop a folder of pictures here, or choose one", "heading")
+        self._title = plain_label(tr("Drop a folder of pictures here, or choose one"), "heading")
         self._sentence = plain_label(
-            "A network learns from them to draw new ones like them. A few hundred pictures of one kind are a good start;\n"
-            "sub-folders become classes. The pictures stay on this computer.",
+            tr(
+                "A network learns from them to draw new ones like them. A few hundred pictures of one kind are a good start;\n"
+                "sub-folders become classes. The pictures stay on this computer."
+            ),
             "quiet",
         )
-        self.choose = QPushButton("Choose a folder…")
-        self.choose.setAccessibleName("Choose a folder…")
-        self.choose.setToolTip("PNG, JPEG, WebP, BMP, GIF and TIFF, in sub-folders too")
-        self.samples = QPushButton("Try the sample drawings")
-        self.samples.setAccessibleName("Try the sample drawings")
-        self.samples.setToolTip("Two hundred small faces in five classes, free to use")
+        self.choose = QPushButton(tr("Choose a folder…"))
+        self.choose.setAccessibleName(tr("Choose a folder…"))
+        self.choose.setToolTip(tr("PNG, JPEG, WebP, BMP, GIF and TIFF, in sub-folders too"))
+        self.samples = QPushButton(tr("Try the sample drawings"))
+        self.samples.setAccessibleName(tr("Try the sample drawings"))
+        self.samples.setToolTip(tr("Two hundred small faces in five classes, free to use"))
         self.choose.setProperty("primary", True)
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACE_M)
@@ -241,5 +251,5 @@ class Invitation(QWidget):
 
 def title_of(folder: Path) -> str:
     """“pixel-avatars” is a model called “Pixel avatars”."""
-    words = folder.name.replace("_", " ").replace("-", " ").strip() or "My model"
+    words = folder.name.replace("_", " ").replace("-", " ").strip() or tr("My model")
     return words[:1].upper() + words[1:60]

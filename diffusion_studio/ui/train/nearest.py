@@ -10,6 +10,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.events import Checking, Status
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from diffusion_studio.training.nearest import Gallery, Likeness
 
 WIDTH = 296
-EXPLANATION = (
+EXPLANATION = tr(
     "The distance is the root mean square over small copies, 0 for the same picture and 1 for black against white. "
     "It is held against the distance from a training picture to the nearest other one, for even surfaces and blurred "
     "pictures are near to many. A distance can only hint: look at the two yourself."
@@ -44,8 +45,8 @@ class NearestView(QWidget):
         super().__init__(parent)
         self.worker = Worker("nearest", self)
         self.canvas = PairCanvas(self)
-        self.canvas.setAccessibleName("Sample and nearest training picture")
-        self.close_button = IconButton("close", "Close", "show the samples alone", self)
+        self.canvas.setAccessibleName(tr("Sample and nearest training picture"))
+        self.close_button = IconButton("close", tr("Close"), tr("show the samples alone"), self)
         self.name = ElidedLabel("")
         self.name.setProperty("small", True)
         self.measure = plain_label("")
@@ -93,7 +94,7 @@ class NearestView(QWidget):
             return
         match event:
             case Checking(done=done, total=total):
-                self._wait(f"Reading the training pictures… {done:,} of {total:,}")
+                self._wait(tr("Reading the training pictures… {done:,} of {total:,}", done=done, total=total))
             case Status(text=text):
                 self._wait(text)
             case _:
@@ -108,7 +109,7 @@ class NearestView(QWidget):
         self.canvas.show_pictures([Picture({"denoised": pixels}) for pixels in pair])
         self.name.setText(readable(likeness.path.name) + (", mirrored" if likeness.mirrored else ""))
         self.name.setToolTip(tooltip(readable(likeness.path)))
-        self.measure.setText(f"Distance {likeness.measure}.")
+        self.measure.setText(tr("Distance {measure}.", measure=likeness.measure))
         self.verdict.setText(likeness.verdict)
         self.canvas.setAccessibleDescription(f"{self.measure.text()} {likeness.verdict}")
 
@@ -121,7 +122,7 @@ class NearestView(QWidget):
     def _lay_out(self) -> None:
         self.setFixedWidth(WIDTH)
         self.canvas.setMinimumSize(QSize(160, 100))
-        title = plain_label("Nearest training picture", "small")
+        title = plain_label(tr("Nearest training picture"), "small")
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_S, 0)
         row.addWidget(title, 1)

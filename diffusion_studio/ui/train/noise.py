@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -26,19 +27,21 @@ class NoiseView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.canvas = Canvas(self)
-        self.canvas.setAccessibleName("Noised picture")
+        self.canvas.setAccessibleName(tr("Noised picture"))
         self.stages = Stages(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, POSITIONS)
         self.slider.setPageStep(POSITIONS // 10)
         self.slider.setValue(POSITIONS // 5)
-        self.slider.setAccessibleName("Timestep")
+        self.slider.setAccessibleName(tr("Timestep"))
         self.slider.setToolTip(
-            "How far the forward process has gone, from the clean picture to nothing but noise."
+            tr("How far the forward process has gone, from the clean picture to nothing but noise.")
         )
         self.words = plain_label("")
         self.explanation = plain_label(
-            "A network learns by looking at pictures in all these stages. The training schedule says how fast they drown.",
+            tr(
+                "A network learns by looking at pictures in all these stages. The training schedule says how fast they drown."
+            ),
             "small",
         )
         self._clean: np.ndarray | None = None  # (H, W, 3) in [-1, 1]
@@ -48,7 +51,9 @@ class NoiseView(QWidget):
         self._lay_out()
         self.slider.valueChanged.connect(self._draw)
         self.stages.chosen.connect(lambda share: self.slider.setValue(round(share * POSITIONS)))
-        self.canvas.show_message("No picture yet", "Choose a folder to see its pictures drown in noise.")
+        self.canvas.show_message(
+            tr("No picture yet"), tr("Choose a folder to see its pictures drown in noise.")
+        )
 
     def show_picture(self, pixels: np.ndarray) -> None:
         """(H, W, 3) uint8, as the network will see it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.train.records import RunRow, find_interrupted
 
 if TYPE_CHECKING:
@@ -17,8 +18,12 @@ def offer_to_resume(interior: Interior) -> None:
 
 def _tell(interior: Interior, row: RunRow) -> None:
     interior.studio.tell_notice(
-        f"“{row.title}” was still being trained when the window closed, {min(row.fraction, 1):.0%} of the way. "
-        "What it had learned is kept.",
+        tr(
+            "“{title}” was still being trained when the window closed, {fraction:.0%} of the way. "
+            "What it had learned is kept.",
+            title=row.title,
+            fraction=min(row.fraction, 1),
+        ),
         action="Resume",
         lasting=True,
         do=lambda: _resume(interior, row),

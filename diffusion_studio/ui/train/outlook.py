@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.context import Studio
@@ -99,7 +100,7 @@ class Outlook(QObject):
             self._pictures.look_again(settings)
         if self._measure and self._report["usable"]:
             self._measure = False
-            self._panel.say_cost("Measuring a few steps…")
+            self._panel.say_cost(tr("Measuring a few steps…"))
             self._sitting.estimate(settings)
             classes = len(self._report["classes"]) if settings.classes else 0
             self._studio.run(count_parameters(settings.size, classes), self._panel.show_parameters)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.base.context import Studio
@@ -99,7 +100,7 @@ class TrainPage(DropPage):
     # --- the folder ---
 
     def choose_folder(self) -> None:
-        folder = choose_folder(self, "Choose a folder of images", place=TRAINING)
+        folder = choose_folder(self, tr("Choose a folder of images"), place=TRAINING)
         if folder is not None:
             self.open_folder(folder)
 
@@ -162,7 +163,7 @@ class TrainPage(DropPage):
         self.progress.outcome.hide()
         self._size = row.size if row is not None else settings.size
         self.progress.begin(title, None, self._size)
-        self.panel.line.setText("Getting ready…")
+        self.panel.line.setText(tr("Getting ready…"))
         self.show_tab(PROGRESS)
         self.sitting.start(settings, resume=row.name if row is not None else None)
 
@@ -186,7 +187,12 @@ class TrainPage(DropPage):
         if self.sitting.state == "running":
             left = time_words(event.time_left)
             self.panel.line.setText(
-                f"{event.fraction:.0%} · {event.pictures_per_second:,.0f} pictures/s · {left} left"
+                tr(
+                    "{fraction:.0%} · {pictures_per_second:,.0f} pictures/s · {left} left",
+                    fraction=event.fraction,
+                    pictures_per_second=event.pictures_per_second,
+                    left=left,
+                )
             )
 
     def _on_state(self) -> None:
@@ -194,14 +200,14 @@ class TrainPage(DropPage):
         self.panel.show_running(state)
         self.entries.follow(state)
         if state == "stopping":
-            self.panel.line.setText("Finishing the step and saving…")
+            self.panel.line.setText(tr("Finishing the step and saving…"))
         elif state == "paused":
-            self.panel.line.setText("Finishing the step…")
+            self.panel.line.setText(tr("Finishing the step…"))
         elif state == "running":
             self.progress.outcome.hide()
 
     def _on_held(self) -> None:
-        self.panel.line.setText("Paused; everything stays loaded")
+        self.panel.line.setText(tr("Paused; everything stays loaded"))
         self.progress.outcome.tell_paused(self.sitting.go_on, self._try_it)
 
     def _toggle_pause(self) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.generate.running import time_words
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
@@ -33,7 +34,7 @@ FIGURES = {
 class ProgressView(QWidget):
     def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = ElidedLabel("No training yet")
+        self.title = ElidedLabel(tr("No training yet"))
         self.title.setProperty("heading", True)
         self.figures = {name: plain_label("–", "heading") for name in FIGURES}
         self.outcome = Outcome(self)
@@ -188,20 +189,20 @@ class Outcome(QFrame):
 
     def tell_paused(self, go_on: Callable[[], None], generate: Callable[[], None]) -> None:
         self.tell(
-            "Paused. What was learned so far can draw already.",
+            tr("Paused. What was learned so far can draw already."),
             ("Go on", "Train on from here", go_on),
             ("Generate with it", "Make a model of the newest checkpoint and draw with it", generate),
         )
 
     def tell_stopped(self, go_on: Callable[[], None], publish: Callable[[], None]) -> None:
         self.tell(
-            "Stopped; what was learned is kept.",
+            tr("Stopped; what was learned is kept."),
             ("Go on", "Train on from where it stopped", go_on),
             ("Publish as model", "Make a model of it, for the chooser", publish),
         )
 
     def tell_ready(self, title: str, generate: Callable[[], None]) -> None:
         self.tell(
-            f"“{title}” is ready, and in the model chooser.",
+            tr("“{title}” is ready, and in the model chooser.", title=title),
             ("Generate with it", "Draw with it on the Generate page", generate),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
+from diffusion_studio.language import tr
+
 LONGEST = 100_000.0  # minutes
 
 
@@ -12,9 +14,11 @@ def may_discard(parent: QWidget, title: str) -> bool:
     buttons = QMessageBox.StandardButton
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("Discard")
-    box.setText("Discard this training?")
-    box.setInformativeText(f"“{title}” is stopped, and what it has learned is moved to the trash.")
+    box.setWindowTitle(tr("Discard"))
+    box.setText(tr("Discard this training?"))
+    box.setInformativeText(
+        tr("“{title}” is stopped, and what it has learned is moved to the trash.", title=title)
+    )
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()
@@ -27,9 +31,9 @@ def may_lose(parent: QWidget, reason: str) -> bool:
     buttons = QMessageBox.StandardButton
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle("Not saved")
+    box.setWindowTitle(tr("Not saved"))
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"The stopped image could not be saved. {reason} Close and discard it?")
+    box.setText(tr("The stopped image could not be saved. {reason} Close and discard it?", reason=reason))
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()
@@ -40,13 +44,13 @@ def may_lose(parent: QWidget, reason: str) -> bool:
 def more_minutes(parent: QWidget, usual: float) -> float | None:
     """How much longer a finished run is to be trained; None: not at all."""
     minutes, agreed = QInputDialog.getDouble(
-        parent, "Train longer", "Minutes to add:", usual, 0.1, LONGEST, 1
+        parent, tr("Train longer"), tr("Minutes to add:"), usual, 0.1, LONGEST, 1
     )
     return minutes if agreed else None
 
 
 def new_name(parent: QWidget, title: str) -> str | None:
     """Another name for a run; None: it stays."""
-    name, agreed = QInputDialog.getText(parent, "Rename", "Name of the model:", text=title)
+    name, agreed = QInputDialog.getText(parent, "Rename", tr("Name of the model:"), text=title)
     name = name.strip()
     return name if agreed and name and name != title else None

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 from PySide6.QtGui import QImage
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 from diffusion_studio.ui.generate.running import time_words
 
 DEFAULT_MINUTES = 10.0
-STATES = {"running": "Training now", "stopped": "Stopped", "finished": "Finished"}
+STATES = {"running": tr("Training now"), "stopped": tr("Stopped"), "finished": tr("Finished")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,9 +142,12 @@ def free_name(title: str) -> str:
 def name_fault(name: str) -> str:
     """Why a new training can not be called this, in a sentence; "" where it can."""
     if not any(letter.isalnum() for letter in name):
-        return "Give the model a name with at least one letter or digit."
+        return tr("Give the model a name with at least one letter or digit.")
     if free_name(name) != name:
-        return f"There is a training or a model called “{name[:60]}” already: choose another name, or go on with that one."
+        return tr(
+            "There is a training or a model called “{name}” already: choose another name, or go on with that one.",
+            name=name[:60],
+        )
     return ""
 
 

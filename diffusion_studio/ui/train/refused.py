@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.texts import first_upper, tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS, TYPE, TYPE_SMALL, tokens
 
@@ -30,8 +31,8 @@ class RefusedList(QListWidget):
     def __init__(self, refused: Sequence[Sequence[str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("refused")
-        self.setAccessibleName("Left out")
-        self.setToolTip("Files that can not be used, each with the reason. They stop nothing.")
+        self.setAccessibleName(tr("Left out"))
+        self.setToolTip(tr("Files that can not be used, each with the reason. They stop nothing."))
         self.setItemDelegate(_Delegate(self))
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

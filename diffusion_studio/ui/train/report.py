@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import tooltip
@@ -32,7 +33,7 @@ COLOURS = {  # what a picture's mode means to who looks at it; others are named 
     "P": "palette",
     "RGB": "colour",
     "RGBA": "transparent colour",
-    "I;16": "16-bit grey",
+    "I;16": tr("16-bit grey"),
     "F": "float",
 }
 REPORT_WIDTH = 336
@@ -46,7 +47,7 @@ class ReportView(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFixedWidth(REPORT_WIDTH)
-        self.setAccessibleName("Health report")
+        self.setAccessibleName(tr("Health report"))
         self.report: Mapping[str, Any] = {}
         self.problems: RefusedList | None = None
 
@@ -64,17 +65,17 @@ class ReportView(QScrollArea):
             column.addWidget(_warning(warning))
         if report["classes"]:
             column.addSpacing(SPACE_S)
-            column.addWidget(plain_label(f"{len(report['classes'])} classes", "heading"))
+            column.addWidget(plain_label(tr("{count} classes", count=len(report["classes"])), "heading"))
             column.addWidget(ClassBars(report["classes"]))
         if report["refused"]:
             column.addSpacing(SPACE_S)
-            column.addWidget(plain_label(f"Left out ({len(report['refused']):,})", "heading"))
+            column.addWidget(plain_label(tr("Left out ({count:,})", count=len(report["refused"])), "heading"))
             self.problems = RefusedList(report["refused"])
             column.addWidget(self.problems)
         known = remarks(report)
         if known:
             column.addSpacing(SPACE_S)
-            column.addWidget(plain_label("Worth knowing", "heading"))
+            column.addWidget(plain_label(tr("Worth knowing"), "heading"))
             for line, names in known:
                 label = _wrapped(line, "quiet")
                 label.setToolTip(tooltip(_some(names)))
@@ -85,14 +86,18 @@ class ReportView(QScrollArea):
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    return "1 picture" if report["usable"] == 1 else f"{report['usable']:,} pictures"
+    return tr("1 picture") if report["usable"] == 1 else tr("{report:,} pictures", report=report["usable"])
 
 
 def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(what, the most frequent of it in a line, all of it): sizes, shapes, formats and colours of the pictures."""
     low, high = report["smallest_side"], report["largest_side"]
     sizes = list(report["sizes"])
-    side = f"{sizes[0]} pixels" if len(sizes) == 1 else f"{low:,} to {high:,} pixels a side"
+    side = (
+        tr("{sizes} pixels", sizes=sizes[0])
+        if len(sizes) == 1
+        else tr("{low:,} to {high:,} pixels a side", low=low, high=high)
+    )
     modes = {COLOURS.get(name, name): count for name, count in report["modes"].items()}
     lines = [("Sizes", side, _counted(report["sizes"], MOST_NAMES))]
     for what, counts in (
@@ -148,7 +153,7 @@ class ClassBars(QWidget):
     def __init__(self, counts: Mapping[str, int], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._counts = dict(counts)
-        self.setAccessibleName("Classes")
+        self.setAccessibleName(tr("Classes"))
         self.setAccessibleDescription(", ".join(f"{name}: {count}" for name, count in counts.items()))
         self.setFixedHeight(ROW * len(counts))
 

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.worker import Worker
 
@@ -31,13 +32,13 @@ class Result(QObject):
             return
         from diffusion_studio.jobs import api as jobs
 
-        self._studio.told.emit("Making a model of the newest checkpoint…")
+        self._studio.told.emit(tr("Making a model of the newest checkpoint…"))
         self._asked[self.worker.submit(iter(jobs.publish(run)))] = (title, then_generate)
 
     def told(self, name: str, title: str) -> None:
         """A model has come to be, here or at the end of a training."""
         self._studio.models_changed.emit()
-        self._studio.told.emit(f"“{title}” is in the model chooser")
+        self._studio.told.emit(tr("“{title}” is in the model chooser", title=title))
         self.published.emit(name, title)
 
     def generate_with(self, name: str) -> None:

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
@@ -65,20 +66,23 @@ class RunsView(QWidget):
         self._studio = studio
         self.model = RunRows(self)
         self.view = QListView(self)
-        self.view.setAccessibleName("Trainings")
-        self.view.setToolTip("Every training that was begun, the latest first")
+        self.view.setAccessibleName(tr("Trainings"))
+        self.view.setToolTip(tr("Every training that was begun, the latest first"))
         self.view.setModel(self.model)
         self.view.setItemDelegate(_Delegate(self.view))
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.resume = push_button("Go on", "Train on from its newest checkpoint")
-        self.look = push_button("Show", "Show its losses and the film of its samples")
+        self.resume = push_button(tr("Go on"), tr("Train on from its newest checkpoint"))
+        self.look = push_button("Show", tr("Show its losses and the film of its samples"))
         self.publish = push_button(
-            "Publish as model", "Make a model of its newest checkpoint, for the chooser on the Generate page"
+            tr("Publish as model"),
+            tr("Make a model of its newest checkpoint, for the chooser on the Generate page"),
         )
-        self.rename = push_button("Rename…", "Give the run, and the model it will be, another name")
-        self.folder = push_button("Show folder", "Show its checkpoints and samples in the file manager")
-        self.delete = push_button("Delete", "Move it to the trash; a model made of it stays")
-        self.undo = push_button("Undo", "Bring back what was deleted")
+        self.rename = push_button("Rename…", tr("Give the run, and the model it will be, another name"))
+        self.folder = push_button(
+            tr("Show folder"), tr("Show its checkpoints and samples in the file manager")
+        )
+        self.delete = push_button("Delete", tr("Move it to the trash; a model made of it stays"))
+        self.undo = push_button("Undo", tr("Bring back what was deleted"))
         self._gone = plain_label("", "small")
         self._trashed: tuple[Path, Path] | None = None
         self._deleted: Change | None = None
@@ -154,7 +158,7 @@ class RunsView(QWidget):
     def _on_trashed(self, places: tuple[Path, Path]) -> None:
         self._trashed = places
         self._deleted = self._studio.undo.push(Change("delete of the run", lambda: self._bring_back(places)))
-        self._gone.setText(f"“{places[1].name}” moved to trash.")
+        self._gone.setText(tr("“{name}” moved to trash.", name=places[1].name))
         self.refresh()
 
     def _restore(self) -> None:
@@ -198,9 +202,9 @@ class RunsView(QWidget):
         empty = QWidget()
         middle = QVBoxLayout(empty)
         middle.setContentsMargins(SPACE_XL, 0, SPACE_XL, 0)
-        title = plain_label("No training yet", "heading")
+        title = plain_label(tr("No training yet"), "heading")
         sentence = plain_label(
-            "Every training you begin is kept here, to be gone on with, renamed or made a model.", "quiet"
+            tr("Every training you begin is kept here, to be gone on with, renamed or made a model."), "quiet"
         )
         middle.addStretch(1)
         for label in (title, sentence):

@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.icons import IconButton
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 KEPT = 60  # sheets of raw pictures of this sitting; the averaged ones are files
 FRAME = 160  # milliseconds of the film
-WARMING = "The average still remembers where it started: the raw pictures tell more for now."
+WARMING = tr("The average still remembers where it started: the raw pictures tell more for now.")
 
 
 class SampleCanvas(Canvas):
@@ -40,18 +41,18 @@ class SamplesView(QWidget):
         super().__init__(parent)
         self._studio = studio
         self.ema, self.raw = SampleCanvas(self), SampleCanvas(self)
-        self.ema.setAccessibleName("Averaged samples")
-        self.raw.setAccessibleName("Raw samples")
+        self.ema.setAccessibleName(tr("Averaged samples"))
+        self.raw.setAccessibleName(tr("Raw samples"))
         self.film = QSlider(Qt.Orientation.Horizontal, self)
-        self.film.setAccessibleName("Film of the samples")
-        self.film.setToolTip("The samples from the first to the latest, always from the same noise.")
+        self.film.setAccessibleName(tr("Film of the samples"))
+        self.film.setToolTip(tr("The samples from the first to the latest, always from the same noise."))
         self.play = IconButton(
-            "play", "Play", "show how the samples developed, as a film", self, icon_on="hold"
+            "play", tr("Play"), tr("show how the samples developed, as a film"), self, icon_on="hold"
         )
         self.play.setCheckable(True)
-        self.compare = QPushButton("Compare a picture…", self)
-        self.compare.setAccessibleName("Compare a picture…")
-        self.compare.setToolTip("Find the training picture nearest to a picture that a model has drawn")
+        self.compare = QPushButton(tr("Compare a picture…"), self)
+        self.compare.setAccessibleName(tr("Compare a picture…"))
+        self.compare.setToolTip(tr("Find the training picture nearest to a picture that a model has drawn"))
         self.nearest = NearestView(self)
         self.when = plain_label("", "small")
         self.note = plain_label("", "small")
@@ -70,7 +71,7 @@ class SamplesView(QWidget):
         self.compare.clicked.connect(self._choose)
         self.nearest.closed.connect(self._unselect)
         for canvas, other in ((self.ema, self.raw), (self.raw, self.ema)):
-            canvas.setToolTip("Click a picture to see the training picture nearest to it.")
+            canvas.setToolTip(tr("Click a picture to see the training picture nearest to it."))
             canvas.view_changed.connect(lambda canvas=canvas, other=other: self._follow(canvas, other))
         self.begin(None, 32)
 
@@ -82,9 +83,9 @@ class SamplesView(QWidget):
         self.nearest.begin(run)
         self.compare.setEnabled(run is not None)
         self.play.setChecked(False)
-        message = "The first samples come in a while" if run is not None else "Samples will form here"
+        message = tr("The first samples come in a while") if run is not None else tr("Samples will form here")
         self.ema.show_message(
-            message, "Always from the same noise, so that two sheets differ by the training alone."
+            message, tr("Always from the same noise, so that two sheets differ by the training alone.")
         )
         self.raw.show_message("")
         self.when.setText("")
@@ -132,9 +133,14 @@ class SamplesView(QWidget):
         if not self._steps:
             return
         step = self._steps[min(self.film.value(), len(self._steps) - 1)]
-        self.when.setText(f"Step {step:,}")
+        self.when.setText(tr("Step {step:,}", step=step))
         self.film.setAccessibleDescription(
-            f"Step {step:,}, sheet {self.film.value() + 1} of {len(self._steps)}"
+            tr(
+                "Step {step:,}, sheet {value} of {count}",
+                step=step,
+                value=self.film.value() + 1,
+                count=len(self._steps),
+            )
         )
         if step in self._kept:
             ema, raw, warming_up = self._kept[step]
@@ -150,7 +156,7 @@ class SamplesView(QWidget):
             if sheet.raw:
                 self._show(self.raw, sheet.raw)
             else:
-                self.raw.show_message("", "The raw pictures of this step were not kept.")
+                self.raw.show_message("", tr("The raw pictures of this step were not kept."))
             self._say("")
 
     def _say(self, words: str) -> None:
@@ -179,7 +185,7 @@ class SamplesView(QWidget):
 
     def _choose(self) -> None:
         """Ask about a picture in a file."""
-        path = open_file(self, "Compare an image", FILTERS)
+        path = open_file(self, tr("Compare an image"), FILTERS)
         if path is not None:
             self._unselect()
             self.nearest.ask(path)
@@ -191,7 +197,7 @@ class SamplesView(QWidget):
                 canvas.select(None)
 
     def _play(self, playing: bool) -> None:
-        self.play.setAccessibleName("Hold" if playing else "Play")
+        self.play.setAccessibleName(tr("Hold") if playing else tr("Play"))
         if not playing:
             self._timer.stop()
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
@@ -57,7 +58,7 @@ class Sitting(QObject):
         self.give_up_estimate()
         self.run = None
         job: Any = jobs.train(settings, resume=resume)
-        self._job = self.worker.submit(awake(job, f"Training {resume or settings.name}"))
+        self._job = self.worker.submit(awake(job, tr("Training {resume}", resume=resume or settings.name)))
         self._become("running")
 
     def pause(self) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, TYPE_LARGE, tokens
 
 HEIGHT = 44
@@ -39,7 +40,7 @@ class ActionButton(QPushButton):
     def show_progress(self, fraction: float) -> None:
         """Be the Stop button, filled from the left to this share."""
         self._fraction = fraction
-        self._label("Stop", "Stop after the current step (Esc)")
+        self._label("Stop", tr("Stop after the current step (Esc)"))
 
     def _label(self, name: str, explanation: str) -> None:
         if name != self.text():

@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
 
 
@@ -22,10 +23,11 @@ class DropPage(Page):
 
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         if self.working:
-            return "A training is running. Stop it before choosing another folder."
+            return tr("A training is running. Stop it before choosing another folder.")
         if len(paths) > 1:
-            return (
-                f"{len(paths)} items were dropped. Put the images into one folder, and drop that folder here."
+            return tr(
+                "{count} items were dropped. Put the images into one folder, and drop that folder here.",
+                count=len(paths),
             )
         return super().refuse_drop(paths)
 

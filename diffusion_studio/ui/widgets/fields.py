@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import LARGEST_SEED, Option
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.texts import first_upper
@@ -221,11 +222,11 @@ class SeedField(QWidget):
         self.number.setLocale(locale)
         self.number.setMinimumWidth(96)
         self.number.lineEdit().setTextMargins(*MARGINS)
-        self.dice = IconButton("dice", "New seed", "draw another random number", self)
+        self.dice = IconButton("dice", tr("New seed"), tr("draw another random number"), self)
         self.lock = IconButton(
             "unlock",
-            "Lock seed",
-            "keep this seed, so that the same settings draw the same picture",
+            tr("Lock seed"),
+            tr("keep this seed, so that the same settings draw the same picture"),
             self,
             icon_on="lock",
         )

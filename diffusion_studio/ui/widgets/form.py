@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import Option, options, to_dict, value_types
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
@@ -42,7 +43,7 @@ class SettingsForm(QWidget):
         self._wide = wide
         self._rest = kind()  # the options without a row
         self._usual, self._rare = QWidget(self), QWidget(self)
-        self.more = Disclosure("More", "settings that rarely need a change", self)
+        self.more = Disclosure(tr("More"), tr("settings that rarely need a change"), self)
         self.more.toggled.connect(self._rare.setVisible)
         for name, option in options(kind).items():
             if name not in skip:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, TYPE_SMALL, tokens
 
@@ -42,16 +43,16 @@ class LossPlot(QWidget):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self.view.addItem(self._cursor, ignoreBounds=True)
         self._cursor.hide()
-        self.log = QCheckBox("Log scale")
+        self.log = QCheckBox(tr("Log scale"))
         self.log.setToolTip(
-            "Draw each tenth of the loss as high as the one before: late progress stays visible."
+            tr("Draw each tenth of the loss as high as the one before: late progress stays visible.")
         )
         self.log.setChecked(True)
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 99)
         self.smoothing.setValue(SMOOTHING)
         self.smoothing.setFixedWidth(110)
-        self.smoothing.setToolTip("How much of the chance in the training loss is averaged away.")
+        self.smoothing.setToolTip(tr("How much of the chance in the training loss is averaged away."))
         self.readout = plain_label("", "small")
         self._name()
         self._lay_out()
@@ -105,7 +106,7 @@ class LossPlot(QWidget):
     def words_at(self, step: float | None) -> str:
         """The values nearest to a step, or the last ones, in words."""
         if not self._training:
-            return "No loss was measured yet"
+            return tr("No loss was measured yet")
         at, loss = nearest(self._training, step)
         words = f"step {at:,} · training {loss:.4f}"
         if self._validation:
@@ -141,16 +142,18 @@ class LossPlot(QWidget):
         self._held_out.setSymbolBrush(pg.mkBrush(t.text))
         self._held_out.setSymbolPen(pg.mkPen(t.panel, width=1))
         self._cursor.setPen(pg.mkPen(t.muted, width=1))
-        self._training_key.setText(f'<span style="color:{t.accent}">━</span> Training')
-        self._validation_key.setText(f'<span style="color:{t.text}">┅●┅</span> Validation')
+        self._training_key.setText(tr('<span style="color:{accent}">━</span> Training', accent=t.accent))
+        self._validation_key.setText(tr('<span style="color:{value}">┅●┅</span> Validation', value=t.text))
 
     def _name(self) -> None:
         self.log.setAccessibleName(self.log.text())
-        self.smoothing.setAccessibleName("Smoothing")
+        self.smoothing.setAccessibleName(tr("Smoothing"))
         self._training_key, self._validation_key = plain_label("", "small"), plain_label("", "small")
-        self._training_key.setToolTip("The loss on the pictures it learns from, averaged over the last steps")
+        self._training_key.setToolTip(
+            tr("The loss on the pictures it learns from, averaged over the last steps")
+        )
         self._validation_key.setToolTip(
-            "The loss on pictures held out, always with the same noise: when it rises, it learns by heart"
+            tr("The loss on pictures held out, always with the same noise: when it rises, it learns by heart")
         )
         for label in (self._training_key, self._validation_key):
             label.setTextFormat(Qt.TextFormat.RichText)  # our own words alone
@@ -158,7 +161,7 @@ class LossPlot(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(SPACE_M)
-        label = plain_label("Smoothing", "small")
+        label = plain_label(tr("Smoothing"), "small")
         label.setBuddy(self.smoothing)
         for part in (self._training_key, self._validation_key):
             row.addWidget(part)
@@ -178,13 +181,13 @@ class TimestepPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.view = make_view("Loss by timestep", "Timestep t", "")
+        self.view = make_view(tr("Loss by timestep"), tr("Timestep t"), "")
         self._bars = pg.BarGraphItem(x=[], height=[], width=1)
         self.view.addItem(self._bars)
         self.view.setMouseEnabled(False, False)
         self.view.showGrid(x=False, y=False)  # its lines would run across the bars
-        label = plain_label("Loss by timestep", "small")
-        label.setToolTip("Validation loss for little noise (left) to nothing but noise (right)")
+        label = plain_label(tr("Loss by timestep"), "small")
+        label.setToolTip(tr("Validation loss for little noise (left) to nothing but noise (right)"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_S)

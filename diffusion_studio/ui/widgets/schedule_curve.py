@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import TYPE_SMALL, tokens
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ class ForwardCurve(QWidget):
 
     def __init__(self, parent: QWidget | None = None, *, height: int = CURVE_HEIGHT) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Training schedule")
+        self.setAccessibleName(tr("Training schedule"))
         self.setAccessibleDescription(
-            "How the share of the picture falls and that of the noise rises from t = 0 to the end."
+            tr("How the share of the picture falls and that of the noise rises from t = 0 to the end.")
         )
         self.setToolTip(
-            "Green: what is left of the picture. Grey: the noise. Both as shares of the variance."
+            tr("Green: what is left of the picture. Grey: the noise. Both as shares of the variance.")
         )
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._height = height

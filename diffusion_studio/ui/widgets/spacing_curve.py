@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE_SMALL, tokens
 
 CLOSEST = 5  # pixels between marks, below which only the curve is drawn
@@ -20,7 +21,7 @@ class NoiseCurve(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Noise schedule curve")
+        self.setAccessibleName(tr("Noise schedule curve"))
         self.setMinimumHeight(84)
         self.sigmas: Sequence[float] = ()
         self._config: Mapping[str, Any] | None = None
@@ -73,9 +74,14 @@ class NoiseCurve(QWidget):
     def summary(self) -> str:
         """The curve in words."""
         if not self.sigmas:
-            return "No noise levels are known for this model."
+            return tr("No noise levels are known for this model.")
         first, last = self.sigmas[0], self.sigmas[-2]
-        return f"{len(self.sigmas) - 1} steps, from noise level {first:.4g} down to {last:.3g}, then none."
+        return tr(
+            "{count} steps, from noise level {first:.4g} down to {last:.3g}, then none.",
+            count=len(self.sigmas) - 1,
+            first=first,
+            last=last,
+        )
 
     # --- painting ---
 
@@ -191,9 +197,16 @@ class NoiseCurve(QWidget):
         index = min(max(round((x - area.left()) / area.width() * last), 0), last)
         sigma = self.sigmas[index]
         if sigma == 0:
-            return "The finished picture: no noise"
+            return tr("The finished picture: no noise")
         timestep = self._schedule.timestep(sigma)
-        return f"Step {index + 1} of {last}: {share_of_noise(sigma):.0%} noise (σ {short(sigma)}, timestep {timestep:.0f})"
+        return tr(
+            "Step {index} of {last}: {share_of_noise:.0%} noise (σ {short}, timestep {timestep:.0f})",
+            index=index + 1,
+            last=last,
+            share_of_noise=share_of_noise(sigma),
+            short=short(sigma),
+            timestep=timestep,
+        )
 
 
 def share_of_noise(sigma: float) -> float:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.labels import plain_label
@@ -22,19 +23,21 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
-        self.setAccessibleName("Fault")
+        self.setAccessibleName(tr("Fault"))
         self._sign = QLabel()
         self.sentence = plain_label("")
         self.sentence.setWordWrap(True)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.action = push_button("Save elsewhere…", "Do what helps")
-        self.details_button = push_button("Details", "Show what lies behind this, for those who want to know")
+        self.action = push_button(tr("Save elsewhere…"), tr("Do what helps"))
+        self.details_button = push_button(
+            "Details", tr("Show what lies behind this, for those who want to know")
+        )
         self.details_button.setCheckable(True)
-        self.copy_button = push_button("Copy", "Copy the sentence and its details")
-        self.close_button = IconButton("close", "Close", "put this message away", self)
+        self.copy_button = push_button("Copy", tr("Copy the sentence and its details"))
+        self.close_button = IconButton("close", tr("Close"), tr("put this message away"), self)
         self.details = QPlainTextEdit()
-        self.details.setAccessibleName("Details")
-        self.details.setAccessibleDescription("What lies behind the fault")
+        self.details.setAccessibleName(tr("Details"))
+        self.details.setAccessibleDescription(tr("What lies behind the fault"))
         self.details.setReadOnly(True)
         self.details.setTabChangesFocus(True)
         self.details.setMaximumHeight(180)
@@ -102,7 +105,7 @@ class Banner(QFrame):
         if notice == bool(self.property("notice")):
             return
         self.setProperty("notice", notice)
-        self.setAccessibleName("Notice" if notice else "Fault")
+        self.setAccessibleName(tr("Notice") if notice else tr("Fault"))
         for widget in (self, *self.findChildren(QWidget)):  # the style sheet says something else of each
             widget.style().unpolish(widget)
             widget.style().polish(widget)

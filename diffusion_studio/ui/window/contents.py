@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.icons import application_icon
@@ -100,7 +101,7 @@ class Interior(QWidget):
         studio.fault.connect(self._tell_fault)
         studio.notice.connect(self._tell_notice)
         studio.told.connect(self.status.say)
-        studio.saved.connect(lambda path: self.status.say(f"Saved to {readable(path)}"))
+        studio.saved.connect(lambda path: self.status.say(tr("Saved to {path}", path=readable(path))))
         studio.device_known.connect(self.status.device.setText)
         studio.settings_wanted.connect(self._draw_with)
         studio.branch_wanted.connect(self._branch_from)

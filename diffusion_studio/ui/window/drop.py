@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.models.drop import Veil
 from diffusion_studio.ui.pictures.drop import ENDINGS, dropped_picture, to_array
 
@@ -22,7 +23,7 @@ class WindowDrop(QObject):
     def __init__(self, interior: Interior) -> None:
         super().__init__(interior)
         self._interior = interior
-        self.veil = Veil(interior, "Let go to see what this picture says")
+        self.veil = Veil(interior, tr("Let go to see what this picture says"))
         interior.setAcceptDrops(True)
         interior.installEventFilter(self)
 

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 SIDE, WIDTH = 144, 560  # of the picture, and of the dialog
 MOST_REFUSED = 4  # sentences that are shown; the rest is counted
 WHO = {
-    "ours": "Made with Diffusion Studio.",
-    "other": "Made with {}. What can be used here is listed.",
-    "nobody": "No generation settings found. It can be a picture to start from.",
+    "ours": tr("Made with Diffusion Studio."),
+    "other": tr("Made with {}. What can be used here is listed."),
+    "nobody": tr("No generation settings found. It can be a picture to start from."),
 }
 
 
@@ -60,7 +61,9 @@ class Seen:
 
     @property
     def name(self) -> str:
-        return readable(self.picture.name) if isinstance(self.picture, Path) else "A picture without a file"
+        return (
+            readable(self.picture.name) if isinstance(self.picture, Path) else tr("A picture without a file")
+        )
 
 
 def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
@@ -80,9 +83,10 @@ def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
         try:
             values["model"] = find_model(record).name
         except UserError:
-            missing = (
-                f"The model “{shorten(str(named), 60)}” is not installed. Import it on the Models page first, or use "
-                "the other settings with the model that is chosen now."
+            missing = tr(
+                "The model “{shorten}” is not installed. Import it on the Models page first, or use "
+                "the other settings with the model that is chosen now.",
+                shorten=shorten(str(named), 60),
             )
     image = read_thumbnail(picture, 2 * SIDE)
     yield Seen(
@@ -111,15 +115,16 @@ class DropDialog(QDialog):
         super().__init__(parent)
         self.seen = seen
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Dropped picture")
+        self.setWindowTitle(tr("Dropped picture"))
         self.setMinimumWidth(WIDTH)
         self.use = push_button(
-            "Use its settings", "Put them into the panel; nothing is drawn before you press Generate"
+            tr("Use its settings"), tr("Put them into the panel; nothing is drawn before you press Generate")
         )
         self.start = push_button(
-            "Start from this picture", "Take it part of the way back into noise, and draw on from there"
+            tr("Start from this picture"),
+            tr("Take it part of the way back into noise, and draw on from there"),
         )
-        self.cancel = push_button("Cancel", "Change nothing")
+        self.cancel = push_button("Cancel", tr("Change nothing"))
         self.use.setVisible(bool(seen.values))
         main = self.use if seen.values else self.start
         main.setProperty("primary", True)
@@ -127,10 +132,10 @@ class DropDialog(QDialog):
         self.raw = QPlainTextEdit(seen.raw)
         self.raw.setReadOnly(True)
         self.raw.setTabChangesFocus(True)
-        self.raw.setAccessibleName("Metadata")
+        self.raw.setAccessibleName(tr("Metadata"))
         self.raw.setFixedHeight(110)
         self.raw.hide()
-        self.more = Disclosure("Metadata", "what the file says, as it is there")
+        self.more = Disclosure(tr("Metadata"), tr("what the file says, as it is there"))
         self.more.setVisible(bool(seen.raw))
         self.more.toggled.connect(self.raw.setVisible)
         self._lay_out()
@@ -179,7 +184,7 @@ class DropDialog(QDialog):
 
     def _picture(self) -> QLabel:
         label = QLabel()
-        label.setAccessibleName("The picture")
+        label.setAccessibleName(tr("The picture"))
         ratio, image = self.devicePixelRatioF(), self.seen.image
         side = round(SIDE * ratio)
         larger = image.width() <= side and image.height() <= side
@@ -212,7 +217,7 @@ class DropDialog(QDialog):
         left = len(self.seen.refused) - len(refused)
         found = ["Left out: " + " ".join(refused)] if refused else []
         if left:
-            found.append(f"And {left} more that cannot be used here.")
+            found.append(tr("And {left} more that cannot be used here.", left=left))
         return [*filter(None, [self.seen.missing]), *found]
 
 

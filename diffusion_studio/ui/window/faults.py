@@ -13,6 +13,7 @@ from typing import Any
 from PySide6.QtCore import QMessageLogContext, QObject, QtMsgType, Signal, qInstallMessageHandler
 
 from diffusion_studio import __version__
+from diffusion_studio.language import tr
 from diffusion_studio.storage.log import begin_log, log_fault
 from diffusion_studio.storage.places import log_dir
 from diffusion_studio.ui.base.worker import describe
@@ -47,7 +48,7 @@ class Faults(QObject):
 
     def catch(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         traceback.print_exception(kind, error, trace)
-        log_fault("Nobody caught this", error)
+        log_fault(tr("Nobody caught this"), error)
         self.raised.emit(*describe(error))
 
     def _catch_in_thread(self, args: Any) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio import __version__
+from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.look.icons import application_icon
 from diffusion_studio.ui.look.labels import plain_label
@@ -18,28 +19,28 @@ Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what c
 HEADING = 2  # rows a heading with its room is as high as
 
 ON_THE_CANVAS = {
-    "Zoom about the pointer": "Wheel",
-    "Move the picture": "Drag, or arrow keys",
-    "Open one of several, and back": "Double click, or Enter",
-    "Drag a picture out as a file": "Drag, when all of it is seen",
-    "Start from a picture": "Drop its file",
-    "Paint a mask with the brush": "Drag, or arrow keys and Space",
-    "Paint a rectangle": "Shift + drag",
-    "Erase": "Right button, or Alt + drag",
+    "Zoom about the pointer": tr("Wheel"),
+    "Move the picture": tr("Drag, or arrow keys"),
+    "Open one of several, and back": tr("Double click, or Enter"),
+    "Drag a picture out as a file": tr("Drag, when all of it is seen"),
+    "Start from a picture": tr("Drop its file"),
+    "Paint a mask with the brush": tr("Drag, or arrow keys and Space"),
+    "Paint a rectangle": tr("Shift + drag"),
+    "Erase": tr("Right button, or Alt + drag"),
 }
 ON_THE_TIMELINE = {
-    "Step back, step forward": "Left, Right",
-    "A tenth of the steps": "Page Down, Page Up",
-    "First step, last step": "Home, End",
-    "Play": "Space",
-    "What can be done with a step": "Right button",
+    "Step back, step forward": tr("Left, Right"),
+    "A tenth of the steps": tr("Page Down, Page Up"),
+    "First step, last step": tr("Home, End"),
+    "Play": tr("Space"),
+    "What can be done with a step": tr("Right button"),
 }  # on the canvas too, where one picture is on it
 
 
 def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
     """Every shortcut of the menus as they are, and what the pointer does on the canvas."""
     dialog = QDialog(parent)
-    dialog.setWindowTitle("Keyboard shortcuts")
+    dialog.setWindowTitle(tr("Keyboard shortcuts"))
     columns = QHBoxLayout()
     columns.setSpacing(SPACE_XL + SPACE_L)
     sections: list[Section] = [(name, _pairs(actions)) for name, actions in menus]
@@ -50,7 +51,7 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
     outer = QVBoxLayout(dialog)
     outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
     outer.setSpacing(SPACE_L)
-    outer.addWidget(plain_label("Keyboard shortcuts", "title"))
+    outer.addWidget(plain_label(tr("Keyboard shortcuts"), "title"))
     outer.addLayout(columns)
     outer.addWidget(_close_button(dialog))
     return dialog
@@ -58,7 +59,7 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
 
 def about_dialog(parent: QWidget) -> QDialog:
     dialog = QDialog(parent)
-    dialog.setWindowTitle("About Diffusion Studio")
+    dialog.setWindowTitle(tr("About Diffusion Studio"))
     sign = plain_label("")
     sign.setPixmap(application_icon().pixmap(96, 96))
     words = QVBoxLayout()
@@ -90,9 +91,9 @@ def copy_report(studio: Studio) -> None:
 
     def copied(text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        studio.told.emit("Report copied: paste it into a bug report")
+        studio.told.emit(tr("Report copied: paste it into a bug report"))
 
-    studio.told.emit("Gathering the report…")
+    studio.told.emit(tr("Gathering the report…"))
     studio.run(_report(), copied)
 
 
@@ -146,6 +147,6 @@ def _close_button(dialog: QDialog) -> QDialogButtonBox:
     box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     close = box.button(QDialogButtonBox.StandardButton.Close)
     close.setAccessibleName(close.text().replace("&", ""))
-    close.setToolTip("Close this sheet")
+    close.setToolTip(tr("Close this sheet"))
     box.rejected.connect(dialog.reject)
     return box

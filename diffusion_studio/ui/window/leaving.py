@@ -13,6 +13,7 @@ from typing import NoReturn
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_XL
@@ -42,15 +43,17 @@ class LeaveDialog(QDialog):
 
     def __init__(self, window: QWidget, waits: str) -> None:
         super().__init__(window)
-        self.setWindowTitle("Closing")
-        self.sentence = plain_label(f"Diffusion Studio is still waiting for {waits}.", "heading")
+        self.setWindowTitle(tr("Closing"))
+        self.sentence = plain_label(
+            tr("Diffusion Studio is still waiting for {waits}.", waits=waits), "heading"
+        )
         self.sentence.setWordWrap(True)
         more = plain_label(
-            "What has been saved is kept. What has not been saved yet is lost if you leave now."
+            tr("What has been saved is kept. What has not been saved yet is lost if you leave now.")
         )
         more.setWordWrap(True)
-        self.keep = push_button("Keep waiting", "Let it finish; the window then closes by itself")
-        self.leave = push_button("Leave now", "Close at once")
+        self.keep = push_button(tr("Keep waiting"), tr("Let it finish; the window then closes by itself"))
+        self.leave = push_button(tr("Leave now"), tr("Close at once"))
         self.keep.setDefault(True)
         row = QHBoxLayout()
         row.addStretch(1)

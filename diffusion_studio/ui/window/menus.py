@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QDialog, QMenu
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.page import Entries, action, fill_menu
 from diffusion_studio.ui.look.theme import THEMES
@@ -24,23 +25,23 @@ class Menus(QObject):
         self._window, self._studio = window, window.studio
         self._menus: dict[str, QMenu] = {}
         self._dialog: QDialog | None = None
-        self._quit = action(window, "Quit", "Ctrl+Q")
+        self._quit = action(window, tr("Quit"), "Ctrl+Q")
         self._quit.setMenuRole(QAction.MenuRole.QuitRole)
         self._quit.triggered.connect(window.close)
         self._outputs = action(
-            window, "Open pictures folder", "Ctrl+Shift+O", tip="Where every finished picture is saved"
+            window, tr("Open pictures folder"), "Ctrl+Shift+O", tip="Where every finished picture is saved"
         )
         self._outputs.triggered.connect(self._open_outputs)
         self._make_undo()
         self._make_visits(interior)
         self._make_looks()
-        self._shortcuts = action(window, "Keyboard shortcuts", "F1")
+        self._shortcuts = action(window, tr("Keyboard shortcuts"), "F1")
         self._shortcuts.triggered.connect(self._show_shortcuts)
         self._report = action(
-            window, "Copy report for a bug", tip="Versions, devices and folders, for a bug report"
+            window, tr("Copy report for a bug"), tip="Versions, devices and folders, for a bug report"
         )
         self._report.triggered.connect(self._copy_report)
-        self._about = action(window, "About Diffusion Studio")
+        self._about = action(window, tr("About Diffusion Studio"))
         self._about.setMenuRole(QAction.MenuRole.AboutRole)
         self._about.triggered.connect(self._show_about)
 
@@ -63,9 +64,9 @@ class Menus(QObject):
 
     def _make_undo(self) -> None:
         stack = self._studio.undo
-        self.undo = action(self._window, "Undo", "Ctrl+Z", tip="Undo what was done last")
+        self.undo = action(self._window, tr("Undo"), "Ctrl+Z", tip="Undo what was done last")
         self.redo = action(
-            self._window, "Redo", "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
+            self._window, tr("Redo"), "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
         )
         for entry in (self.undo, self.redo):
             entry.setAutoRepeat(True)
@@ -92,10 +93,10 @@ class Menus(QObject):
 
     def _make_looks(self) -> None:
         self._crisp = action(
-            self._window, "Crisp pixels", checkable=True, tip="Show enlarged pixels as squares"
+            self._window, tr("Crisp pixels"), checkable=True, tip="Show enlarged pixels as squares"
         )
         self._crisp.toggled.connect(self._choose_scaling)
-        self._themes_menu = QMenu("Theme", self._window)
+        self._themes_menu = QMenu(tr("Theme"), self._window)
         self._themes = {name: action(self._window, text, checkable=True) for name, text in THEMES.items()}
         group = QActionGroup(self)
         for name, entry in self._themes.items():

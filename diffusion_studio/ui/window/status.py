@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QStatusBar, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 
 EVERY = 2000  # milliseconds
@@ -18,9 +19,9 @@ class StatusLine(QStatusBar):
         super().__init__(parent)
         self.setSizeGripEnabled(False)
         self.device = plain_label("")
-        self.device.setToolTip("What the model runs on: device, number format, threads")
+        self.device.setToolTip(tr("What the model runs on: device, number format, threads"))
         self.memory = plain_label("")
-        self.memory.setToolTip("Memory this application takes")
+        self.memory.setToolTip(tr("Memory this application takes"))
         self.told = ElidedLabel()
         self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.addWidget(self.device)
@@ -54,4 +55,4 @@ class StatusLine(QStatusBar):
             import psutil  # here: not before the window is on screen
 
             self._process = psutil.Process()
-        self.memory.setText(f"{self._process.memory_info().rss / 2**20:,.0f} MB")
+        self.memory.setText(tr("{rss:,.0f} MB", rss=self._process.memory_info().rss / 2**20))

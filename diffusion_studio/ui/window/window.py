@@ -14,6 +14,7 @@ from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import config_dir
 from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.look.theme import (
@@ -74,12 +75,12 @@ def _settings(studio: Studio) -> Page:
 
 
 PAGES = (
-    Entry("generate", "Generate", "Draw pictures with a model", _generate),
-    Entry("train", "Train", "Make a model of your own from a folder of pictures", _train),
-    Entry("gallery", "Gallery", "Find every picture you made, and what made it", _gallery),
-    Entry("models", "Models", "See, import, export and keep the models on this computer", _models),
+    Entry("generate", tr("Generate"), tr("Draw pictures with a model"), _generate),
+    Entry("train", tr("Train"), tr("Make a model of your own from a folder of pictures"), _train),
+    Entry("gallery", tr("Gallery"), tr("Find every picture you made, and what made it"), _gallery),
+    Entry("models", tr("Models"), tr("See, import, export and keep the models on this computer"), _models),
     Entry(
-        "settings", "Settings", "How the window looks, and where things are kept", _settings
+        "settings", tr("Settings"), tr("How the window looks, and where things are kept"), _settings
     ),  # stays last: the foot
 )
 SIZE = (1280, 800)
@@ -99,7 +100,7 @@ class MainWindow(QMainWindow):
         self._theme, self._memory = theme, memory
         self.filled = False
         self._closing = False
-        self.setWindowTitle("Diffusion Studio")
+        self.setWindowTitle(tr("Diffusion Studio"))
         self.setMinimumSize(*SMALLEST)
         self._places = QSettings(str(config_dir() / "window.ini"), QSettings.Format.IniFormat)
         self._restore_geometry()
@@ -190,7 +191,7 @@ class MainWindow(QMainWindow):
             self._wait_with_limit()
             if self.interior.working:
                 self.setEnabled(False)
-                self.studio.told.emit("Closing: finishing the step…")
+                self.studio.told.emit(tr("Closing: finishing the step…"))
             else:  # loading ahead, thumbnails: nothing the user waits for
                 self.hide()
         for worker in busy:

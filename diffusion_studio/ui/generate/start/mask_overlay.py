@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.generate.start.brush import Brush
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_XS, TYPE_LARGE, tokens
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TINT, QUIET = 0.38, 0.7  # opacity of the tint, and of the outline on a picture that is not being painted on
-DROP = "Drop the picture to start from it"
+DROP = tr("Drop the picture to start from it")
 
 
 class MaskOverlay(QWidget):

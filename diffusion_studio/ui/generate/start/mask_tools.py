@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.generate.start.mask import Mask
     from diffusion_studio.ui.generate.start.own_picture import OwnPicture
 
-HOW = "Paint what is to be drawn anew. Right button: erase · Shift: a rectangle · [ and ]: size · Esc: done"
-FORMING = "This picture is still forming: pause or stop it to paint on it"
-KEYS = (
+HOW = tr(
+    "Paint what is to be drawn anew. Right button: erase · Shift: a rectangle · [ and ]: size · Esc: done"
+)
+FORMING = tr("This picture is still forming: pause or stop it to paint on it")
+KEYS = tr(
     "A mask is painted. Arrow keys move the brush, Space paints, E exchanges brush and eraser, Escape ends."
 )
-PICK = "Click the picture to paint on"
+PICK = tr("Click the picture to paint on")
 
 
 USUAL_STRENGTH = GenerationSettings().strength
@@ -252,27 +255,31 @@ class MaskTools(QObject):
     def _make_actions(self) -> None:
         owner: QWidget = self._canvas
         self.brush_action = make_action(
-            owner, "Brush", "B", tip="Paint what is to be drawn anew; the rest is kept", checkable=True
+            owner, tr("Brush"), "B", tip="Paint what is to be drawn anew; the rest is kept", checkable=True
         )
         self.eraser_action = make_action(
             owner,
-            "Eraser",
+            tr("Eraser"),
             "E",
             tip="Take away from what is painted; so does the right button",
             checkable=True,
         )
-        self.smaller_action = make_action(owner, "Smaller brush", "[")
-        self.larger_action = make_action(owner, "Larger brush", "]")
-        self.undo_action = make_action(owner, "Undo stroke", tip="Undo the last change of the mask")
-        self.redo_action = make_action(owner, "Redo stroke", tip="Paint that stroke again")
+        self.smaller_action = make_action(owner, tr("Smaller brush"), "[")
+        self.larger_action = make_action(owner, tr("Larger brush"), "]")
+        self.undo_action = make_action(owner, tr("Undo stroke"), tip="Undo the last change of the mask")
+        self.redo_action = make_action(owner, tr("Redo stroke"), tip="Paint that stroke again")
         self.invert_action = make_action(
-            owner, "Invert mask", "Ctrl+I", tip="Keep what is painted, draw the rest"
+            owner, tr("Invert mask"), "Ctrl+I", tip="Keep what is painted, draw the rest"
         )
         self.clear_action = make_action(
-            owner, "Clear mask", "Ctrl+Backspace", tip="Paint nothing; Undo brings it back"
+            owner, tr("Clear mask"), "Ctrl+Backspace", tip="Paint nothing; Undo brings it back"
         )
         self.show_action = make_action(
-            owner, "Show mask", "M", tip="Hide the mask to look at the picture, and show it", checkable=True
+            owner,
+            tr("Show mask"),
+            "M",
+            tip="Hide the mask to look at the picture, and show it",
+            checkable=True,
         )
         self.show_action.setChecked(True)
         for entry in (self.smaller_action, self.larger_action, self.undo_action, self.redo_action):

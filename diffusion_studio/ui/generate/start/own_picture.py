@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.pictures.canvas import Canvas
 
 USUAL_STRENGTH = GenerationSettings().strength
-GONE = "The picture these settings start from is no longer kept here. Open its file again, or remove it."
-OTHER = "That is another picture than the one these settings started from. It is used instead."
+GONE = tr("The picture these settings start from is no longer kept here. Open its file again, or remove it.")
+OTHER = tr("That is another picture than the one these settings started from. It is used instead.")
 
 
 class OwnPicture(QObject):
@@ -100,7 +101,7 @@ class OwnPicture(QObject):
         """Start from a file, or from (H, W, 3) uint8."""
         from diffusion_studio.ui.generate.start.start_picture import keep_picture
 
-        name = name or (readable(picture.name) if isinstance(picture, Path) else "Dropped picture")
+        name = name or (readable(picture.name) if isinstance(picture, Path) else tr("Dropped picture"))
         self.studio.run(keep_picture(picture, name), lambda kept: self._on_kept(kept, name))
 
     def start_from(self, picture: Picture, **values: Any) -> bool:
@@ -150,7 +151,7 @@ class OwnPicture(QObject):
     def _take(self, kept: Kept) -> None:
         from diffusion_studio.ui.generate.start.start_picture import StartPicture
 
-        name = self._names.get(kept.digest) or readable(kept.name) or "Start picture"
+        name = self._names.get(kept.digest) or readable(kept.name) or tr("Start picture")
         self.section.masked.setToolTip(tooltip(kept.mask_name) if kept.mask_name else "")
         self.start, self._draw = StartPicture(kept.digest, kept.pixels, name), None
         self.chosen = False
@@ -194,7 +195,7 @@ class OwnPicture(QObject):
             return  # others have come meanwhile
         self._take(kept)
         if self.digests[1] and kept.mask is None:
-            self.studio.told.emit("The mask of these settings is no longer kept here; paint it again")
+            self.studio.told.emit(tr("The mask of these settings is no longer kept here; paint it again"))
             self.digests = (self.digests[0], "")
             self.panel.form.carry(mask="")
         self._fit()
@@ -283,12 +284,14 @@ class OwnPicture(QObject):
     def _make_actions(self) -> None:
         self.open_action = make_action(
             self.canvas,
-            "Open picture…",
+            tr("Open picture…"),
             "Ctrl+O",
             tip="Start from a picture of your own instead of pure noise",
         )
         self.start_action = make_action(
-            self.canvas, "Start from this picture", tip="Take this picture part of the way back into noise"
+            self.canvas,
+            tr("Start from this picture"),
+            tip="Take this picture part of the way back into noise",
         )
         self.start_action.setEnabled(False)
 

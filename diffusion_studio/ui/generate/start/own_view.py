@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.picture import Picture
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.generate.start.own_picture import OwnPicture
     from diffusion_studio.ui.generate.start.start_picture import Levels, StartPicture
 
-SEEN = "Your picture with the noise that Generate draws on from: move Strength to see it drown."
-SEEN_MASKED = "Inside the outline the picture is drawn anew, from this noise; the rest is kept as it is."
+SEEN = tr("Your picture with the noise that Generate draws on from: move Strength to see it drown.")
+SEEN_MASKED = tr("Inside the outline the picture is drawn anew, from this noise; the rest is kept as it is.")
 
 
 class OwnView(QObject):

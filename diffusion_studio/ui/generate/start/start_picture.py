@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from diffusion_studio.language import tr
 from diffusion_studio.ui.generate.start.mask import Mask
 from diffusion_studio.ui.widgets.schedule_curve import noised
 
@@ -115,7 +116,7 @@ class StartPicture:
         if (height, width) == (size, size):
             return f"{size}×{size}"
         crop = "cropped to the middle and " if height != width else ""
-        return f"{crop}resized to {size}×{size}"
+        return tr("{crop}resized to {size}×{size}", crop=crop, size=size)
 
     def seen(self, levels: Levels, strength: float, *, masked: bool = True) -> np.ndarray:
         """(S, S, 3) uint8: what Generate starts from; with a mask, the kept part as it is."""

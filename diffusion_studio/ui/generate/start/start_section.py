@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import Option, options
 from diffusion_studio.ui.generate.start.brush import LARGEST
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 THUMBNAIL = 48
 LONGEST = 22  # letters of a name
 BRUSH = Option(
-    label="Brush size", help="how wide the brush is, in pixels of the picture ([ and ])", min=1, max=LARGEST
+    label=tr("Brush size"),
+    help=tr("how wide the brush is, in pixels of the picture ([ and ])"),
+    min=1,
+    max=LARGEST,
 )
 FEATHER = Option(
-    label="Feather",
-    help="how softly the mask ends, in pixels: what lies on its edge is part new, part old",
+    label=tr("Feather"),
+    help=tr("how softly the mask ends, in pixels: what lies on its edge is part new, part old"),
     min=0,
     max=8,
 )
@@ -53,26 +57,30 @@ class StartSection(QFrame):
         self.setObjectName("card")
         known = options(GenerationSettings)
         self.thumbnail = QToolButton(self)
-        self.thumbnail.setAccessibleName("Show the start picture")
-        self.thumbnail.setToolTip("Show the picture with the noise it starts from")
+        self.thumbnail.setAccessibleName(tr("Show the start picture"))
+        self.thumbnail.setToolTip(tr("Show the picture with the noise it starts from"))
         self.thumbnail.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        self.title = plain_label("Start picture", "quiet")
+        self.title = plain_label(tr("Start picture"), "quiet")
         self.name = plain_label("")
         self.fitted = plain_label("", "small")
-        self.remove = IconButton("close", "Remove the start picture", "draw from pure noise again", self)
+        self.remove = IconButton(
+            "close", tr("Remove the start picture"), tr("draw from pure noise again"), self
+        )
         self.strength = RatioField(known["strength"], self)
         self.curve = ForwardCurve(self, height=64)
         self.words = plain_label("", "small")
         self.missing = plain_label("", "small")
-        self.find_button = QPushButton("Choose it again…", self)
-        self.find_button.setAccessibleName("Choose it again…")
+        self.find_button = QPushButton(tr("Choose it again…"), self)
+        self.find_button.setAccessibleName(tr("Choose it again…"))
         self.find_button.setToolTip(
-            "Open the file this picture was started from; it is known again by its pixels"
+            tr("Open the file this picture was started from; it is known again by its pixels")
         )
-        self.paint_button = QPushButton("Paint a mask", self)
+        self.paint_button = QPushButton(tr("Paint a mask"), self)
         self.paint_button.setCheckable(True)
-        self.paint_button.setAccessibleName("Paint a mask")
-        self.paint_button.setToolTip("Paint what is to be drawn anew; the rest of the picture is kept (B)")
+        self.paint_button.setAccessibleName(tr("Paint a mask"))
+        self.paint_button.setToolTip(
+            tr("Paint what is to be drawn anew; the rest of the picture is kept (B)")
+        )
         self.masked = plain_label("", "small")
         self.brush = RatioField(BRUSH, self, steps=63, whole=True)
         self.feather = RatioField(FEATHER, self, steps=32)
@@ -99,7 +107,7 @@ class StartSection(QFrame):
 
     def show_missing(self, sentence: str) -> None:
         """The settings name a picture that is not kept here."""
-        self.name.setText("Not found")
+        self.name.setText(tr("Not found"))
         self.fitted.setText("")
         self.thumbnail.setIcon(QIcon())
         self.missing.setText(sentence)
@@ -118,7 +126,7 @@ class StartSection(QFrame):
     def show_mask(self, share: float, *, painting: bool, feather: float, resamples: int) -> None:
         """How much of the picture is drawn anew; 0: there is no mask."""
         self.paint_button.setChecked(painting)
-        self.paint_button.setText("Done painting" if painting else "Paint a mask")
+        self.paint_button.setText(tr("Done painting") if painting else tr("Paint a mask"))
         self.paint_button.setAccessibleName(self.paint_button.text())
         if feather != self.feather.value():
             self.feather.show_value(feather)
@@ -127,9 +135,9 @@ class StartSection(QFrame):
             self.resamples.show_value(resamples)
             self.resamples.blockSignals(blocked)
         if share:
-            self.masked.setText(f"{max(share, 0.01):.0%} drawn anew")
+            self.masked.setText(tr("{share:.0%} drawn anew", share=max(share, 0.01)))
         else:
-            self.masked.setText("paint on the picture" if painting else "or all of it is drawn anew")
+            self.masked.setText(tr("paint on the picture") if painting else tr("or all of it is drawn anew"))
         self._mask.setVisible(painting or share > 0)
         for part in self._brush_row:
             part.setVisible(painting)

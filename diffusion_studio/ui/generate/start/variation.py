@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.look.labels import plain_label
@@ -16,7 +17,7 @@ from diffusion_studio.ui.widgets.fields import SeedField
 from diffusion_studio.ui.widgets.form import LABEL_WIDTH, Disclosure
 from diffusion_studio.ui.widgets.ratio_field import RatioField
 
-SENTENCE = (
+SENTENCE = tr(
     "The same picture, a little different: its noise is turned towards that of a second seed. "
     "At 0 nothing changes, at 1 it is the second seed’s picture."
 )
@@ -30,12 +31,12 @@ class Variation(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         known = options(GenerationSettings)
-        self.fold = Disclosure("Variation", "the same picture, a little different", self)
+        self.fold = Disclosure(tr("Variation"), tr("the same picture, a little different"), self)
         self.seed = SeedField(known["variation_seed"], self)
         self.seed.lock.hide()  # it is kept until the dice are thrown
-        self.seed.number.setAccessibleName("Second seed")
+        self.seed.number.setAccessibleName(tr("Second seed"))
         self.seed.number.setToolTip(first_upper(known["variation_seed"].help))
-        self.seed.dice.setAccessibleName("New second seed")
+        self.seed.dice.setAccessibleName(tr("New second seed"))
         self.strength = RatioField(replace(known["variation_strength"], label="Blend"), self)
         self._body = QWidget(self)
         self._lay_out()

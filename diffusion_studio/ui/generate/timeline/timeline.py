@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.generation.trajectory import StepFacts
+from diffusion_studio.language import tr
 from diffusion_studio.ui.generate.generations import Run
 from diffusion_studio.ui.generate.timeline.drawing import Course
 from diffusion_studio.ui.generate.timeline.figures import StepFigures
@@ -31,7 +32,7 @@ NARROW, NARROWEST = (
     400,
 )  # pixels, below which a button shows its icon alone, and two leave it to their keys
 LONGEST = 32  # letters of a link
-EMPTY = "Every step of your picture will stand here: to look at, to play, and to branch off from."
+EMPTY = tr("Every step of your picture will stand here: to look at, to play, and to branch off from.")
 
 
 class Timeline(QFrame):
@@ -50,18 +51,18 @@ class Timeline(QFrame):
         self._facts: list[StepFacts] = []
         self._changes: list[float | None] = []  # of each of them
         self.track = TimelineTrack(self)
-        self.first = IconButton("first", "First step", "go to the first noise (Home)", self)
-        self.back = IconButton("back", "Step back", "go to the step before (Left)", self)
+        self.first = IconButton("first", tr("First step"), tr("go to the first noise (Home)"), self)
+        self.back = IconButton("back", tr("Step back"), tr("go to the step before (Left)"), self)
         self.play = IconButton(
-            "play", "Play", "show the steps one after the other (Space)", self, icon_on="halt"
+            "play", tr("Play"), tr("show the steps one after the other (Space)"), self, icon_on="halt"
         )
-        self.forward = IconButton("forward", "Step forward", "go to the next step (Right)", self)
-        self.last = IconButton("last", "Last step", "go to the newest step (End)", self)
+        self.forward = IconButton("forward", tr("Step forward"), tr("go to the next step (Right)"), self)
+        self.last = IconButton("last", tr("Last step"), tr("go to the newest step (End)"), self)
         self.play.setCheckable(True)
-        self.live = text_button("Live", "Follow the picture again while it forms")
-        self.hold = IconButton("hold", "Pause", "stand still after this step", self, icon_on="resume")
-        self.step = IconButton("step", "Single step", "draw one more step, then pause", self)
-        self.branch = text_button("Branch…", "Go on from this step in another way")
+        self.live = text_button("Live", tr("Follow the picture again while it forms"))
+        self.hold = IconButton("hold", tr("Pause"), tr("stand still after this step"), self, icon_on="resume")
+        self.step = IconButton("step", tr("Single step"), tr("draw one more step, then pause"), self)
+        self.branch = text_button("Branch…", tr("Go on from this step in another way"))
         follow(self.hold, hold)
         follow(self.step, step)
         follow(self.branch, branch)
@@ -165,7 +166,9 @@ class Timeline(QFrame):
         index, kept = self.track.index, self.track.course.kept
         self.readout.show_fact(self._fact(index), self.track.course.total, self._place)
         words = self.readout.text()
-        self.track.setAccessibleDescription(words or "The steps of a generation. Arrow keys go through them.")
+        self.track.setAccessibleDescription(
+            words or tr("The steps of a generation. Arrow keys go through them.")
+        )
         at = index if index is not None else -1
         for button, able in (
             (self.first, kept and at != kept[0]),
@@ -208,7 +211,9 @@ class Timeline(QFrame):
         for run in runs if len(runs) > 1 else []:
             if self._links:
                 self._chain.addWidget(plain_label("▸", "small"))
-            link = text_button(shorten(run.name, LONGEST), f"Show this result and its steps: {run.name}")
+            link = text_button(
+                shorten(run.name, LONGEST), tr("Show this result and its steps: {name}", name=run.name)
+            )
             link.setObjectName("link")
             link.setCheckable(True)
             link.clicked.connect(lambda _=False, run=run: self.run_wanted.emit(run))

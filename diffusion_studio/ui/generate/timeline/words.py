@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from diffusion_studio.generation.trajectory import StepFacts
+from diffusion_studio.language import tr
 from diffusion_studio.ui.widgets.spacing_curve import short
 
-SETTLED_WORDS = "Settled: all later steps together change less than 6 levels"
+SETTLED_WORDS = tr("Settled: all later steps together change less than 6 levels")
 SETTLED = 6.0  # levels (of 255) that all later steps together still change; less is hardly seen
 
 
@@ -40,14 +41,14 @@ def hover_words(fact: StepFacts, total: int, place: int | None = None) -> str:
     """The same with the names spelled out, a line each."""
     lines = [f"Step {fact.index} of {total}"]
     if fact.sigma:
-        lines.append(f"Timestep t: {fact.timestep:.0f}")
-        lines.append(f"Noise level σ: {short(fact.sigma)}")
-        lines.append(f"Signal to noise: {short_ratio(fact.snr)}")
+        lines.append(tr("Timestep t: {timestep:.0f}", timestep=fact.timestep))
+        lines.append(tr("Noise level σ: {short}", short=short(fact.sigma)))
+        lines.append(tr("Signal to noise: {short_ratio}", short_ratio=short_ratio(fact.snr)))
     else:
-        lines.append("No noise left")
+        lines.append(tr("No noise left"))
     change = change_of(fact, place)
     if change is not None:
-        lines.append(f"Change of the prediction: {change:.1f} of 255 levels")
+        lines.append(tr("Change of the prediction: {change:.1f} of 255 levels", change=change))
     return "\n".join(lines)
 
 
