@@ -21,6 +21,8 @@ from diffusion_studio.storage.paths import check_readable
 NAMED_ABOVE = (
     "made_with", "prompt", "negative_prompt", "width", "height", "model_title", "model_hash", "app_version",
 )  # fmt: skip
+TRAINED_WITH = {"beta_schedule": "noise schedule", "num_train_timesteps": "timesteps", "shift": "shift"}
+
 Run = Callable[[argparse.Namespace, Stop], int]
 
 
@@ -204,7 +206,7 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
         "Trained with",
         ", ".join(
             f"{card.schedule[key]} {word}".strip()
-            for key, word in {"beta_schedule": "noise schedule", "num_train_timesteps": "timesteps"}.items()
+            for key, word in TRAINED_WITH.items()
             if key in card.schedule
         ),
     )

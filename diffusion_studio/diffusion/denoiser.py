@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from diffusion_studio.diffusion.flows import clean_from_flow
 from diffusion_studio.diffusion.names import CLIPPINGS
-from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.diffusion.processes import Process
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # (x_t, timestep (N,), labels) -> prediction
 
@@ -20,7 +21,8 @@ Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # (x_t, timestep (N
 class Denoiser:
     """denoise(x, sigma) -> x̂_0, both (N, C, H, W), the picture in [-1, 1] and x = x_0 + sigma n.
 
-    prediction: "epsilon" (the noise), "v_prediction" (sqrt(alpha_bar) n - sqrt(1 - alpha_bar) x_0) or "sample" (x_0).
+    prediction: "epsilon" (the noise), "v_prediction" (sqrt(alpha_bar) n - sqrt(1 - alpha_bar) x_0), "sample" (x_0) or, for
+    a flow, "flow_prediction" (n - x_0).
     labels: (N,) rows of the class table; with `guidance` other than 1, `null_class` is the row that means no class, and the
     two predictions come from one batch of 2N (Ho & Salimans 2022, eq. 6, where guidance is w + 1). 0: as if there were no class.
     clipping: "range" keeps x̂_0 in [-clip_range, clip_range], as models of pixels need at every step; "dynamic" as
@@ -35,7 +37,7 @@ class Denoiser:
     def __init__(
         self,
         network: Network,
-        schedule: NoiseSchedule,
+        schedule: Process,
         *,
         prediction: str = "epsilon",
         clipping: str = "range",
@@ -49,6 +51,9 @@ class Denoiser:
     ) -> None:
         if prediction not in TO_CLEAN:
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
+        if prediction not in schedule.predictions:
+            allowed = ", ".join(schedule.predictions)
+            raise ValueError(f"prediction “{prediction}” does not fit this process; it allows: {allowed}.")
         if clipping not in CLIPPINGS:
             raise ValueError(f"clipping “{clipping}” is not known; known are: {', '.join(CLIPPINGS)}.")
         if guidance != 1 and labels is not None and null_class is None:
@@ -61,18 +66,16 @@ class Denoiser:
         self._source: Tensor | None = None  # for each row of the network's batch, the state that stands in it
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        # sqrt(alpha_bar): back to the variance-preserving state the network was trained on
-        scale = (1 + sigma**2) ** -0.5
         timestep = self.schedule.timestep(sigma)
         if self.told is not None:
             timestep = float(self.told(timestep))
-        denoised = self.to_clean(x, sigma, self.predict(x * scale, timestep))
+        denoised = self.to_clean(x, sigma, self.predict(x * self.schedule.scale(sigma), timestep))
         if self.clipping == "range":
             return denoised.clamp(-self.clip_range, self.clip_range)
         return threshold_dynamically(denoised, *self.threshold) if self.clipping == "dynamic" else denoised
 
     def predict(self, x_t: Tensor, timestep: float) -> Tensor:
-        """The network's own answer for the variance-preserving state x_t, guided where asked."""
+        """The network's own answer for the state x_t it was trained on, guided where asked."""
         places, count = self.rows or ((), 0)
         if len(x_t) != len(places) or len(x_t) == count:
             return self._guided(x_t, timestep, self.labels)
@@ -114,6 +117,7 @@ TO_CLEAN: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
     "epsilon": clean_from_epsilon,
     "v_prediction": clean_from_v,
     "sample": clean_from_sample,
+    "flow_prediction": clean_from_flow,
 }
 
 

@@ -13,6 +13,7 @@ SCHEDULES = {
     "linear_zero_snr": "Linear, zero terminal SNR",
     "scaled_linear_zero_snr": "Scaled linear, zero terminal SNR",
     "cosine_zero_snr": "Cosine, zero terminal SNR",
+    "flow": "Flow (straight line)",
 }
 
 SPACINGS = {
@@ -40,6 +41,12 @@ PREDICTIONS = {
     "v_prediction": "Velocity (v)",
     "epsilon": "Noise (epsilon)",
     "sample": "Clean picture (x0)",
+    "flow_prediction": "Velocity (flow)",
+}
+
+TIMESTEP_SAMPLINGS = {
+    "uniform": "Uniform",
+    "logit_normal": "Logit-normal",
 }
 
 CLIPPINGS = {

@@ -108,6 +108,7 @@ def heun(
     churn: float = 0.0,
     churn_range: tuple[float, float] = (0.05, 50.0),
     noise_scale: float = 1.0,
+    scale: Callable[[float], float] = lambda sigma: 1.0,
 ) -> Iterator[Step]:
     """Second order in two evaluations a step, with optional churn (Karras et al. 2022, EDM, algorithm 2).
 
@@ -117,6 +118,9 @@ def heun(
     and a correction, which keeps its digits in float32 at any sigma. Where the next level is less than a twentieth of this
     one (the first step of a cosine schedule, or very few steps) the correction would be larger than the state it mends, and
     the step stays Euler's.
+
+    `scale`: from x to the coordinates in which the slopes are averaged. For a flow it is 1 / (1 + sigma): the step is then
+    Heun's in its own t, which is straight up to t = 1, where sigma is infinite.
     """
     total = len(sigmas) - 1
     churned, most = (None, min(churn / max(total, 1), math.sqrt(2) - 1)) if memory is None else memory
@@ -128,8 +132,9 @@ def heun(
         denoised = denoise(churned, raised)
         yield Step(index, total, sigma, x, denoised, (churned, most))
         x = denoised + following / raised * (churned - denoised)
-        if following > 0 and raised <= LARGEST_HEUN_RATIO * following:
-            x = x + (raised / following - 1) / 2 * (denoise(x, following) - denoised)
+        ratio = scale(raised) / scale(following)
+        if following > 0 and raised * ratio <= LARGEST_HEUN_RATIO * following:
+            x = x + (raised / following - 1) * ratio / 2 * (denoise(x, following) - denoised)
         churned = None
     yield Step(total, total, 0.0, x, x)
 

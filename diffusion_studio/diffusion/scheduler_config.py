@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from diffusion_studio.diffusion import flow_config
+from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.names import PREDICTIONS, SAMPLERS
 
 Config = Mapping[str, Any]
@@ -134,8 +136,11 @@ CLASSES: Mapping[str, SchedulerClass] = {
     "LCMScheduler": SchedulerClass(sampler="ddim", eta=1.0, **_DISTILLED),
     "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, **_DISTILLED),
 }
+FLOWS_CLASS: dict[str, Any] = {
+    "keys": frozenset(flow_config.CONFIG_KEYS),
+    "exact": {"stochastic_sampling": False},
+}
 NOT_OPENED = {  # by the beginnings of class names
-    "FlowM": "of a flow-matching model, whose states mix picture and noise along a straight line",
     "EDM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
     "CosineDPM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
     "ScoreSdeVe": "of a variance-exploding score model (NCSN++), which is told noise levels instead of timesteps",
@@ -158,6 +163,8 @@ NOT_OPENED = {  # by the beginnings of class names
 def scheduler_class(config: Config) -> SchedulerClass:
     """The class a configuration names; DDPM's where it names none. Raises ValueError for one that is not opened."""
     name = str(config.get("_class_name") or "DDPMScheduler")
+    if is_flow(config):
+        return SchedulerClass(**FLOWS_CLASS, **flow_config.recommended(config))
     if name in CLASSES:
         return CLASSES[name]
     meaning = next((words for begin, words in NOT_OPENED.items() if name.startswith(begin)), "")
@@ -183,6 +190,9 @@ def value(config: Config, key: str, otherwise: Any = None) -> Any:
 
 def check_config(config: Config) -> None:
     """Raises ValueError naming the first key whose value is not allowed, or means what cannot be done here."""
+    if is_flow(config):
+        flow_config.check_config(config)
+        return
     kind = scheduler_class(config)
     counted = {key: config[key] for key in kind.keys | ALWAYS if config.get(key) is not None}
     for name, (least, most) in {"num_train_timesteps": (2, 100_000), "steps_offset": (0, 1000)}.items():
@@ -333,7 +343,7 @@ def _differs(given: Any, wanted: Any) -> bool:
 
 KNOWN_KEYS = frozenset(
     key for kind in CLASSES.values() for key in (*kind.keys, *kind.defaults, *(kind.exact or {}))
-) | ALWAYS | frozenset(
+) | frozenset(flow_config.CONFIG_KEYS) | ALWAYS | frozenset(
     "algorithm_type solver_order solver_type lower_order_final euler_at_final skip_prk_steps flow_shift interpolation_type "
     "timestep_scaling original_inference_steps eta noise_sampler_seed predictor_order corrector_order tau_func "
     "time_shift_type set_alpha_to_one shift_terminal use_lu_lambdas".split()

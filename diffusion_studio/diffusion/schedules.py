@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from diffusion_studio.diffusion.scheduler_config import scheduler_class, value
+
+if TYPE_CHECKING:
+    from diffusion_studio.diffusion.processes import Process
 
 # Stands for 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
 SMALLEST_ALPHA_BAR = 1e-20
@@ -34,6 +37,10 @@ class NoiseSchedule:
 
     alpha_bar: np.ndarray
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    whole: ClassVar[bool] = True  # trained on whole timesteps
+    predictions: ClassVar[tuple[str, ...]] = ("epsilon", "v_prediction", "sample")
+    lowest: ClassVar[float] = 0.0  # the timestep at which a spacing ends that visits both ends
 
     def __post_init__(self) -> None:
         given = np.asarray(self.alpha_bar, dtype=np.float64)
@@ -77,6 +84,65 @@ class NoiseSchedule:
     def timestep(self, sigma: float) -> float:
         """The timestep in [0, T - 1] whose noise level is `sigma` > 0 (inverse of `sigma_at` there); outside, the nearest end."""
         return float(np.interp(math.log(max(sigma, 1e-300)), np.log(self.sigma), np.arange(len(self))))
+
+    # --- the process, as `processes.Process` has it ---
+
+    @property
+    def timesteps(self) -> np.ndarray:
+        """(T,) from 0 to T - 1, as the network is given them."""
+        return np.arange(len(self), dtype=np.float64)
+
+    @property
+    def picture_share(self) -> np.ndarray:
+        """(T,) what is left of the picture's variance."""
+        return self.alpha_bar
+
+    def scale(self, sigma: float) -> float:
+        """From x to x_t: sqrt(alpha_bar)."""
+        return float((1 + sigma**2) ** -0.5)
+
+    def spread(self, sigma: float) -> float:
+        """From x_t to x: 1 / sqrt(alpha_bar)."""
+        return float((1 + sigma**2) ** 0.5)
+
+    def noise_share(self, sigma: float) -> float:
+        """The noise's share of the amplitude: sqrt(1 - alpha_bar)."""
+        return float(sigma / math.sqrt(1 + sigma * sigma)) if sigma < 1e6 else 1.0
+
+    def mix(self, clean: Any, noise: Any, sigma: float) -> Any:
+        """x_t at a noise level, as `add_noise`."""
+        return add_noise(clean, noise, 1 / (1 + sigma**2))
+
+    def sigma_of_strength(self, strength: float) -> float:
+        """Where a start picture begins: at that share of the timesteps."""
+        return self.sigma_at(strength * (len(self) - 1))
+
+    def shifted(self, shift: float) -> NoiseSchedule:
+        """A resolution shift is for flows."""
+        return self
+
+    def at_size(self, tokens: int) -> NoiseSchedule:
+        """The same for every size."""
+        return self
+
+    def spaced(self, positions: np.ndarray) -> np.ndarray:
+        """(n,) noise levels at falling timesteps."""
+        return self.sigmas_at(positions)
+
+    def own_levels(self, n: int) -> tuple[float, float]:
+        """The lowest and highest sigma for spacings that are even in a power or logarithm of it.
+
+        From the schedule's least to its greatest; Euler's and its kin begin and end where their n timesteps do.
+        """
+        low, high = float(self.sigma[0]), float(self.sigma[-1])
+        if _levels_of(self) == "fractional" and n > 1:
+            between = SPACINGS[value(self.config, "timestep_spacing", "linspace")](self, n)
+            low, high = between[-2], between[0]
+        return low, min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
+
+    def from_own(self, levels: np.ndarray) -> np.ndarray:
+        """Sigma is the schedule's own measure."""
+        return levels
 
     @staticmethod
     def from_betas(betas: np.ndarray, config: Mapping[str, Any] | None = None) -> NoiseSchedule:
@@ -176,17 +242,20 @@ SCHEDULES: dict[str, Callable[[int], NoiseSchedule]] = {  # T -> schedule
 }
 
 
-# --- spacings: (schedule, n) -> n falling noise levels and 0.0; n from 1, also beyond T ---
+# --- spacings: (process, n) -> n falling noise levels and 0.0; n from 1, also beyond T ---
+#
+# A position in [0, T - 1] is a timestep of a schedule, and t = (position + 1) / T of a flow, which then applies its shift.
+# Karras, exponential and beta are even in a process's own measure: sigma, or for a flow t, as diffusers has it.
 
 
-def trailing(schedule: NoiseSchedule, n: int) -> list[float]:
+def trailing(schedule: Process, n: int) -> list[float]:
     """t = T - 1, T - 1 - T/n, ...: starts at pure noise (Lin et al. 2024, table 2)."""
     count = len(schedule)
     timesteps = np.arange(count, 0, -count / n)[:n]  # arange may add a stray one at the end
     return _levels(schedule, timesteps, shift=-1)
 
 
-def leading(schedule: NoiseSchedule, n: int) -> list[float]:
+def leading(schedule: Process, n: int) -> list[float]:
     """Multiples of T // n from 0 up: stops short of pure noise, as DDIM's first code did (Lin et al. 2024, table 2).
 
     The config's `steps_offset` moves all of them up, as far as T - 1 allows. Multiples of T // (n + 1) from the first for the
@@ -199,7 +268,7 @@ def leading(schedule: NoiseSchedule, n: int) -> list[float]:
     return _levels(schedule, timesteps + min(max(offset, 0), len(schedule) - 1 - timesteps[0]))
 
 
-def linspace(schedule: NoiseSchedule, n: int) -> list[float]:
+def linspace(schedule: Process, n: int) -> list[float]:
     """Evenly from T - 1 to 0, both visited (Lin et al. 2024, table 2); one step starts at T - 1.
 
     As the model's scheduler in diffusers has it: multistep solvers leave 0 out, Euler's and its kin do not round.
@@ -209,38 +278,39 @@ def linspace(schedule: NoiseSchedule, n: int) -> list[float]:
         return _levels(schedule, np.linspace(0, last, n + 1)[:0:-1])
     if _levels_of(schedule) == "fractional":
         return _sigmas_at(schedule, np.linspace(last, 0, n))
-    return _levels(schedule, np.linspace(0, last, n)[::-1] if n > 1 else np.array([last]))
+    return _levels(schedule, np.linspace(schedule.lowest, last, n)[::-1] if n > 1 else np.array([last]))
 
 
-def quadratic(schedule: NoiseSchedule, n: int) -> list[float]:
+def quadratic(schedule: Process, n: int) -> list[float]:
     """t = (T - 1) (i/n)²: dense where the picture is nearly clean (Song et al. 2021, DDIM, app. D.2)."""
     return _sigmas_at(schedule, (len(schedule) - 1) * (np.arange(n, 0, -1) / n) ** 2)
 
 
-def karras(schedule: NoiseSchedule, n: int, rho: float = 7.0) -> list[float]:
+def karras(schedule: Process, n: int, rho: float = 7.0) -> list[float]:
     """sigma^(1/rho) falls evenly (Karras et al. 2022, EDM, eq. 5) from at most `KARRAS_SIGMA_MAX`."""
-    low, high = _sigma_range(schedule, n)
-    return _ending_in_0(np.linspace(high ** (1 / rho), low ** (1 / rho), n) ** rho)
+    low, high = schedule.own_levels(n)
+    return _ending_in_0(schedule.from_own(np.linspace(high ** (1 / rho), low ** (1 / rho), n) ** rho))
 
 
-def exponential(schedule: NoiseSchedule, n: int) -> list[float]:
+def exponential(schedule: Process, n: int) -> list[float]:
     """log sigma falls evenly (Crowson, k-diffusion) from at most `KARRAS_SIGMA_MAX`."""
-    low, high = _sigma_range(schedule, n)
-    return _ending_in_0(np.exp(np.linspace(np.log(high), np.log(low), n)))
+    low, high = schedule.own_levels(n)
+    return _ending_in_0(schedule.from_own(np.exp(np.linspace(np.log(high), np.log(low), n))))
 
 
-def beta(schedule: NoiseSchedule, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
+def beta(schedule: Process, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
     """sigma at quantiles of a Beta(a, b) distribution, dense at both ends (Lee et al. 2024; in sigma, as diffusers has it)."""
-    low, high = _sigma_range(schedule, n)
-    return _ending_in_0(low + beta_quantile(1 - np.linspace(0, 1, n), a, b) * (high - low))
+    low, high = schedule.own_levels(n)
+    levels = low + beta_quantile(1 - np.linspace(0, 1, n), a, b) * (high - low)
+    return _ending_in_0(schedule.from_own(levels))
 
 
-def beta_timesteps(schedule: NoiseSchedule, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
+def beta_timesteps(schedule: Process, n: int, a: float = 0.6, b: float = 0.6) -> list[float]:
     """Timesteps at quantiles of a Beta(a, b) distribution (Lee et al. 2024, as other tools have it)."""
     return _sigmas_at(schedule, (len(schedule) - 1) * beta_quantile(1 - np.linspace(0, 1, n), a, b))
 
 
-SPACINGS: dict[str, Callable[[NoiseSchedule, int], list[float]]] = {
+SPACINGS: dict[str, Callable[[Process, int], list[float]]] = {
     "trailing": trailing,
     "leading": leading,
     "linspace": linspace,
@@ -252,33 +322,24 @@ SPACINGS: dict[str, Callable[[NoiseSchedule, int], list[float]]] = {
 }
 
 
-def _levels(schedule: NoiseSchedule, timesteps: np.ndarray, *, shift: int = 0) -> list[float]:
+def _levels(schedule: Process, timesteps: np.ndarray, *, shift: int = 0) -> list[float]:
     """Whole timesteps, rounded before the shift as others do; fractions only where rounding would visit a step twice."""
     rounded = np.round(timesteps) + shift
-    distinct = np.all(np.diff(rounded) < 0) and rounded[-1] >= 0
+    distinct = schedule.whole and np.all(np.diff(rounded) < 0) and rounded[-1] >= 0
     return _sigmas_at(schedule, rounded if distinct else timesteps + shift)
 
 
-def _sigmas_at(schedule: NoiseSchedule, timesteps: np.ndarray) -> list[float]:
-    return _ending_in_0(schedule.sigmas_at(timesteps))
+def _sigmas_at(schedule: Process, timesteps: np.ndarray) -> list[float]:
+    return _ending_in_0(schedule.spaced(timesteps))
 
 
 def _ending_in_0(levels: np.ndarray) -> list[float]:
     return [*levels.tolist(), 0.0]  # plain floats: numpy's would turn a float32 array they meet into float64
 
 
-def _levels_of(schedule: NoiseSchedule) -> str:
+def _levels_of(schedule: Process) -> str:
     """How the model's scheduler in diffusers turns timesteps into noise levels."""
     return scheduler_class(schedule.config).levels
-
-
-def _sigma_range(schedule: NoiseSchedule, n: int) -> tuple[float, float]:
-    """From the schedule's least to its greatest level; Euler's and its kin begin and end where their n timesteps do."""
-    low, high = float(schedule.sigma[0]), float(schedule.sigma[-1])
-    if _levels_of(schedule) == "fractional" and n > 1:
-        between = SPACINGS[value(schedule.config, "timestep_spacing", "linspace")](schedule, n)
-        low, high = between[-2], between[0]
-    return low, min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
 
 
 def beta_quantile(p: np.ndarray, a: float, b: float) -> np.ndarray:

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
+from diffusion_studio.diffusion.processes import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
 from diffusion_studio.diffusion.samplers import SAMPLERS
-from diffusion_studio.diffusion.schedules import SPACINGS, NoiseSchedule
+from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.trajectory import Start, State
 from diffusion_studio.language import tr
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 
-SAME_LEVELS = ("steps", "spacing", "source", "strength", "mask", "resamples")
+SAME_LEVELS = ("steps", "spacing", "shift", "source", "strength", "mask", "resamples")
 SAME_NOISE = ("seed", "variation_seed", "variation_strength")
 
 
@@ -30,7 +31,7 @@ class Model(Protocol):
     device: str
 
     @property
-    def schedule(self) -> NoiseSchedule: ...
+    def schedule(self) -> Process: ...
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Any: ...
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]: ...
 
@@ -56,6 +57,7 @@ class Drawing:
                 tr("A mask says where a start picture is drawn anew; choose a start picture too.")
             )
         self.model, self.settings = model, settings
+        self.schedule = model.schedule.shifted(settings.shift)
         draws = draws or [draw_of(settings, index) for index in pictures]
         self.noise = PictureNoise(draws, model.shape, model.device)
         self.source = None if source is None else to_tensor(source, model.shape[0]).to(model.device)
@@ -77,7 +79,6 @@ class Drawing:
         if levels[0][0] == 0:  # nothing to walk: the picture as it is
             yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
             return
-        schedule = self.model.schedule
         options = self.model.sampler_options(self.settings)
         sampler = SAMPLERS[self.settings.sampler]
         for step, ahead in walk(
@@ -87,25 +88,27 @@ class Drawing:
                 index=step.index,
                 total=step.total,
                 sigma=step.sigma,
-                timestep=schedule.timestep(step.sigma) if step.sigma else 0.0,
+                timestep=self.schedule.timestep(step.sigma) if step.sigma else 0.0,
                 x=step.x,
                 denoised=step.denoised,
                 memory=step.memory,
                 ahead=ahead,
                 random=self.noise.state() if record else None,
                 known_random=self.known.before if self.known else None,
+                scale=self.schedule.scale(step.sigma),
+                noise_share=self.schedule.noise_share(step.sigma),
             )
 
     def _begin(self) -> tuple[Tensor, Legs, int, Any]:
         levels, strength = self._levels(), self.settings.strength
         noise = self.noise()
         if self.source is None or strength == 1:
-            # the network's first state has variance 1, whatever sigma
-            x = noise * (1 + levels[0] ** 2) ** 0.5
+            # the network's first state is pure noise, whatever sigma
+            x = noise * self.schedule.spread(levels[0])
             return x, self._legs(levels), 0, None
         if strength == 0:
             return self.source.expand_as(noise), [[0.0]], 0, None
-        sigma = self.model.schedule.sigma_at(strength * (len(self.model.schedule) - 1))
+        sigma = self.schedule.sigma_of_strength(strength)
         return self.source + sigma * noise, self._legs(remaining(levels, sigma)), 0, None
 
     def _go_on(self, start: Start) -> tuple[Tensor, Legs, int, Any]:
@@ -127,7 +130,7 @@ class Drawing:
         return state.x, levels, state.index, state.memory if kept else None
 
     def _levels(self) -> list[float]:
-        return SPACINGS[self.settings.spacing](self.model.schedule, self.settings.steps)
+        return SPACINGS[self.settings.spacing](self.schedule, self.settings.steps)
 
     def _legs(self, levels: list[float]) -> Legs:
         return legs(levels, self.settings.resamples if self.known is not None else 1)

@@ -16,8 +16,9 @@ from torch import Tensor
 from diffusion_studio import __version__
 from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import Draw
-from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.diffusion.processes import Process, prediction_from_config
 from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.drawing import Drawing
@@ -83,8 +84,8 @@ class UNetModel:
         self.shape = (config.in_channels, *config.sides)
 
     @property
-    def schedule(self) -> NoiseSchedule:
-        return self.checkpoint.schedule
+    def schedule(self) -> Process:
+        return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
 
     def frames(self, settings: GenerationSettings, **how: Any) -> Iterator[Frame]:
         """`how`: `source`, `mask` and `draws` as `Drawing` takes them; a `trajectory` to fill; a `start` to go on from."""
@@ -132,7 +133,7 @@ class UNetModel:
         return Denoiser(
             self.finite,
             self.checkpoint.schedule,
-            prediction=str(config.get("prediction_type") or "epsilon"),
+            prediction=prediction_from_config(config),
             clipping=settings.clipping,
             clip_range=scheduler_config.clip_range(config),
             threshold=scheduler_config.threshold(config),
@@ -149,7 +150,7 @@ class UNetModel:
         by_sampler: dict[str, dict[str, Any]] = {
             "ddim": {"eta": settings.eta, "ending": ending},
             "ddpm": {"large_variance": scheduler_config.large_variance(config)},
-            "heun": {"churn": settings.churn},
+            "heun": {"churn": settings.churn, **({"scale": self.schedule.scale} if is_flow(config) else {})},
         }
         return by_sampler.get(settings.sampler, {})
 

@@ -37,6 +37,8 @@ class State:
     ahead: list[list[float]]  # the noise levels from here on, as legs
     random: Any  # where the streams of noise stand; None where nobody recorded it, and the walk cannot be resumed here
     known_random: Any = None  # and those of a known region, before this step's draw
+    scale: float = 1.0  # from x to what the network sees
+    noise_share: float = 0.0  # of what the network sees
 
     def select(self, places: Sequence[int]) -> State:
         """The same for some pictures of the batch."""
@@ -209,7 +211,7 @@ def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
     Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
     """
     if view == "noisy":
-        return to_uint8(state.x * (1 + state.sigma**2) ** -0.5)
+        return to_uint8(state.x * state.scale)
     if view == "noise":
         noise = (state.x - state.denoised) / state.sigma if state.sigma else state.x * 0
         return to_uint8(noise / 3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.diffusion import scheduler_config
+from diffusion_studio.diffusion import flow_config, scheduler_config
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -31,7 +31,7 @@ STARTER = "pixel-avatars-32"
 # What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
 # The settings a model may recommend: the others are the picture's or the machine's.
-RECOMMENDED = ("sampler", "steps", "spacing", "guidance", "eta", "churn", "clipping")
+RECOMMENDED = ("sampler", "steps", "spacing", "shift", "guidance", "eta", "churn", "clipping")
 # Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
 OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
 NO_SCHEDULE = (
@@ -98,7 +98,13 @@ class ModelCard:
             frozenset(options(GenerationSettings))
             - (frozenset() if self.class_count else {"class_label"})
             - (frozenset() if self.null_class is not None else {"guidance"})
+            - (frozenset() if self.flow else {"shift"})
         )
+
+    @property
+    def flow(self) -> bool:
+        """Whether it learned the velocity of a flow."""
+        return flow_config.is_flow(self.schedule)
 
     def defaults(self, chosen: Collection[str] = ()) -> GenerationSettings:
         """The settings to start from with this model: what its card recommends, else what its configuration says.
@@ -353,7 +359,9 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         class_count=count,
         null_class=null_class,
         parameters=_as(int, card.get("parameters"), 0),
-        prediction=str(schedule.get("prediction_type") or "epsilon"),
+        prediction=flow_config.PREDICTION
+        if flow_config.is_flow(schedule)
+        else str(schedule.get("prediction_type") or "epsilon"),
         schedule=schedule,
         recommended=notes or _as(dict, card.get("recommended"), {}),
         description=_text(card.get("description"), 2000),

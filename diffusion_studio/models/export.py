@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from diffusion_studio.diffusion.flows import Flow
+from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
@@ -99,14 +102,10 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
     from diffusion_studio.models import onnx
 
     onnx.check_possible(checkpoint.network, dtype)
-    schedule = checkpoint.schedule
+    schedule = checkpoint.schedule.at_size(card.sides[0] * card.sides[1])
     with stage_folder(folder) as stage:
         difference = onnx.write_onnx(checkpoint.network, stage / ONNX_FILE, dtype)
-        numbers = {
-            "prediction_type": card.prediction,
-            "clip_sample_range": schedule.config.get("clip_sample_range") or 1.0,
-            "alpha_bar": [float(f"{share:.{KEPT}g}") for share in schedule.alpha_bar],
-        }
+        numbers = schedule_numbers(schedule, card.prediction)
         for name, value in {
             SCHEDULE_FILE: numbers,
             "scheduler_config.json": scheduler_config(schedule, card.prediction),
@@ -125,6 +124,18 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
         samples = card.sample_sheet()
         if samples:
             (stage / "samples.png").write_bytes(samples)
+
+
+def schedule_numbers(schedule: Process, prediction: str) -> dict[str, Any]:
+    """What a program needs beside the network: alpha-bar at each timestep, or the timesteps and the shift of a flow."""
+    known: dict[str, Any] = {
+        "prediction_type": prediction,
+        "clip_sample_range": schedule.config.get("clip_sample_range") or 1.0,
+    }
+    if isinstance(schedule, Flow):
+        return {**known, "timesteps": len(schedule), "shift": schedule.shift}
+    assert isinstance(schedule, NoiseSchedule)
+    return {**known, "alpha_bar": [float(f"{share:.{KEPT}g}") for share in schedule.alpha_bar]}
 
 
 def _facts(card: ModelCard) -> dict[str, Any]:

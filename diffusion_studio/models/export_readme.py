@@ -31,6 +31,22 @@ for t, following in zip(steps, steps[1:]):
 pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
 
+# Euler's method on a flow: x̂_0 = x_t - t u, and a straight step towards it.
+ONNX_FLOW = """import json, pathlib, numpy as np, onnxruntime
+from PIL import Image
+network = onnxruntime.InferenceSession({file!r})
+schedule = json.loads(pathlib.Path({schedule!r}).read_text())
+x = np.random.default_rng(7).standard_normal((1, {channels}, {size}, {size})).astype(np.float32)
+times = np.linspace(1, 0, {steps} + 1)
+times = schedule["shift"] * times / (1 + (schedule["shift"] - 1) * times)
+for t, following in zip(times, times[1:]):
+    timestep = np.array([schedule["timesteps"] * t], np.float32)
+    velocity = network.run(None, {{"sample": x, "timestep": timestep{labels}}})[0]
+    clean = np.clip(x - t * velocity, {low}, {high})
+    x = (clean + following / t * (x - clean)).astype(np.float32)
+pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+Image.fromarray(pixels{grey}).save("picture.png")"""
+
 CLEAN = {  # what the network's answer means
     "epsilon": "(x - noise * answer) / signal",
     "v_prediction": "signal * x - noise * answer",
@@ -48,7 +64,8 @@ def for_diffusers(card: ModelCard, folder: str) -> str:
 def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:
     reach = float(card.schedule.get("clip_sample_range", 1.0) or 1.0)
     classed = bool(card.class_count)
-    code = ONNX.format(
+    template = ONNX_FLOW if card.flow else ONNX
+    code = template.format(
         file=f"{folder}/model.onnx",
         schedule=f"{folder}/schedule.json",
         steps=50,
@@ -57,7 +74,7 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
         height=card.sides[0],
         width=card.sides[1],
         labels=', "class_labels": np.array([0])' if classed else "",
-        clean=CLEAN[card.prediction],
+        clean=CLEAN.get(card.prediction, ""),
         low=f"{-reach:g}",
         high=f"{reach:g}",
         grey="[:, :, 0]" if card.channels == 1 else "",
@@ -66,9 +83,10 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
         f"`sample` (N, {card.channels}, {card.sides[0]}, {card.sides[1]}) and `timestep` (N), both float32"
     )
     inputs += ", and `class_labels` (N), int64" if classed else ""
+    numbers = "how t becomes a timestep, and the shift" if card.flow else "alpha-bar for each timestep"
     about = (
         f"`model.onnx` is the network alone, opset {opset}, for any number of pictures N at once. It takes {inputs}, and "
-        f"returns `out_sample`, float32. {checked}\n\n`schedule.json` has alpha-bar for each timestep; "
+        f"returns `out_sample`, float32. {checked}\n\n`schedule.json` has {numbers}; "
         "`scheduler_config.json` says the same in the words of diffusers."
     )
     return _page(card, code, about)

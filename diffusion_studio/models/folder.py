@@ -20,8 +20,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion.flow_config import is_flow
+from diffusion_studio.diffusion.processes import Process, process_from_config
 from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES
-from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
@@ -46,7 +47,7 @@ class Checkpoint:
     """A model as read: the network on the CPU in float32, its schedule, and the hash of its weights."""
 
     network: UNet
-    schedule: NoiseSchedule
+    schedule: Process
     digest: str  # sha256 of the weights' bytes
 
 
@@ -91,16 +92,16 @@ def weights_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def read_schedule(folder: Path, config: UNetConfig) -> NoiseSchedule:
+def read_schedule(folder: Path, config: UNetConfig) -> Process:
     """scheduler_config.json, or DDPM's linear schedule where a bare network has none."""
     path = schedule_file(folder)
     values = read_schedule_config(folder)
     try:
-        schedule = NoiseSchedule.from_config(values)
+        schedule = process_from_config(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path}: {error}") from None
     known = config.num_train_timesteps or 1000
-    if config.time_embedding_type == "learned" and known < len(schedule):
+    if config.time_embedding_type == "learned" and known <= schedule.timesteps[-1]:
         raise UserError(
             tr(
                 "{path} has {count} timesteps, but the network knows only {known}.",
@@ -187,7 +188,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 def write_model(
     folder: Path,
     network: UNet,
-    schedule: NoiseSchedule,
+    schedule: Process,
     *,
     prediction: str,
     card: Mapping[str, Any],
@@ -235,8 +236,10 @@ def write_model(
             (stage / "samples.png").write_bytes(samples)
 
 
-def scheduler_config(schedule: NoiseSchedule, prediction: str) -> dict[str, Any]:
+def scheduler_config(schedule: Process, prediction: str) -> dict[str, Any]:
     """The schedule's own words, all of them where they name a class of scheduler, and ours where it has none."""
+    if is_flow(schedule.config):  # whose class says what is predicted
+        return {"_diffusers_version": "0.42.0", **schedule.config}
     if "_class_name" in schedule.config:
         return {**schedule.config, "prediction_type": prediction}
     own = {key: value for key, value in schedule.config.items() if key in SCHEDULER_KEYS}

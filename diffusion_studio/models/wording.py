@@ -58,19 +58,34 @@ def draws(card: ModelCard) -> str:
 
 def predicts(card: ModelCard) -> str:
     """What the network answers, and the noise it was trained on."""
+    steps = card.schedule.get("num_train_timesteps", 1000)
+    if card.flow:
+        return tr(
+            "{predictions}; a straight line to noise, {steps:,} timesteps{shift}",
+            predictions=PREDICTIONS[card.prediction],
+            steps=steps,
+            shift=_shift(card),
+        )
     name = str(card.schedule.get("beta_schedule", "linear"))
     known = (
         "a noise schedule of its own"
         if card.schedule.get("trained_betas")
         else f"{SCHEDULES.get(name, name)} noise"
     )
-    steps = card.schedule.get("num_train_timesteps", 1000)
     return tr(
         "{get}; {known}, {steps:,} timesteps",
         get=PREDICTIONS.get(card.prediction, card.prediction),
         known=known,
         steps=steps,
     )
+
+
+def _shift(card: ModelCard) -> str:
+    """“, shift 3”; "" where there is none."""
+    if card.schedule.get("use_dynamic_shifting"):
+        return ", shifted by size"
+    shift = card.schedule.get("flow_shift") or card.schedule.get("shift") or 1
+    return f", shift {shift:g}" if shift != 1 else ""
 
 
 def training(card: ModelCard) -> str:

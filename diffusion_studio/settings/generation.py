@@ -61,6 +61,17 @@ class GenerationSettings:
         label=tr("Noise schedule"),
         help=tr("which noise levels the steps visit, from pure noise down to none"),
     )
+    shift: float = option(
+        0.0,
+        min=0.0,
+        max=100.0,
+        more=True,
+        label=tr("Shift"),
+        help=tr(
+            "moves the steps of a flow towards noise (above 1) or the picture (below 1), as larger images need; "
+            "0: as the model has it"
+        ),
+    )
     class_label: str = option(
         "",
         label=tr("Class"),

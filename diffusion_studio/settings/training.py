@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES
+from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, TIMESTEP_SAMPLINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
@@ -12,6 +12,7 @@ from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS,
 FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
 MODEL_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
 BEFORE = {"polish": 0.0}  # what runs did that were begun before there was such an option
+FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
 CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be another run
     "steps",
     "minutes",
@@ -64,17 +65,28 @@ class TrainingSettings:
         choices=SCHEDULES,
         more=True,
         label=tr("Training schedule"),
-        help=tr("how fast the forward process drowns a picture in noise"),
+        help=tr(
+            "how noise is mixed into a picture from t = 0 to the end; flow: along a straight line (flow matching)"
+        ),
     )
     prediction: str = option(
         "v_prediction",
         choices=PREDICTIONS,
         more=True,
         label=tr("Prediction"),
-        help=tr("what the network learns to answer"),
+        help=tr("what the network learns to predict; a flow always predicts its velocity"),
     )
     timesteps: int = option(
         1000, min=10, max=10_000, more=True, label=tr("Timesteps"), help=tr("steps of the forward process")
+    )
+    timestep_sampling: str = option(
+        "uniform",
+        choices=TIMESTEP_SAMPLINGS,
+        more=True,
+        label=tr("Timestep sampling"),
+        help=tr(
+            "which timesteps are trained how often: all alike, or those in the middle more often (logit-normal)"
+        ),
     )
     learning_rate: float = option(
         0.0,
@@ -104,7 +116,8 @@ class TrainingSettings:
         more=True,
         label=tr("Min-SNR gamma"),
         help=tr(
-            "keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even"
+            "keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even; "
+            "a flow does not use it"
         ),
     )
     polish: float = option(
@@ -191,7 +204,30 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        self._match_flow()
         if self.steps and self.minutes:
             raise UserError(
                 tr("A training run ends after steps or after minutes, not both: give one of them.")
+            )
+
+    def _match_flow(self) -> None:
+        """A flow and its velocity belong together: one of them brings the other, unless another was chosen for that."""
+        flow, velocity = self.schedule == FLOW, self.prediction == FLOW_PREDICTION
+        if flow == velocity:
+            return
+        usual = {name: option.default for name, option in TrainingSettings.__dataclass_fields__.items()}
+        if flow and self.prediction == usual["prediction"]:
+            object.__setattr__(self, "prediction", FLOW_PREDICTION)
+        elif velocity and self.schedule == usual["schedule"]:
+            object.__setattr__(self, "schedule", FLOW)
+        else:
+            raise UserError(
+                tr(
+                    "Training schedule “{schedule}” and prediction “{prediction}” do not fit: "
+                    "“{flow}” and “{flow_prediction}” are used only with each other.",
+                    schedule=self.schedule,
+                    prediction=self.prediction,
+                    flow=FLOW,
+                    flow_prediction=FLOW_PREDICTION,
+                )
             )

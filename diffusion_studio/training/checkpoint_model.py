@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import UNetModel, device_faults
 from diffusion_studio.language import tr
@@ -35,7 +35,7 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
     chosen = devices.choose_device(device)
     network, origin = read_average(run, checkpoint)
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
-    schedule = NoiseSchedule.from_config(scheduler_config(origin.schedule, settings.prediction))
+    schedule = process_from_config(scheduler_config(origin.schedule, settings.prediction))
     card = ModelCard(
         name=f"run:{run.name}@{int(checkpoint.name)}",
         path=checkpoint,

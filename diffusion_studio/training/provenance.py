@@ -13,14 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
+from diffusion_studio.diffusion.flow_config import is_flow
+from diffusion_studio.diffusion.processes import (
+    PROCESSES,
+    Process,
+    prediction_from_config,
+    process_from_config,
+)
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
-from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.training import FLOW, TrainingSettings
 from diffusion_studio.training.architectures import learning_rate_for, shape_for
 from diffusion_studio.training.dataset import Pictures
 from diffusion_studio.training.trainer import fresh_network
@@ -36,11 +42,11 @@ class Origin:
     digest: str  # of pictures and labels: the same data, the same digest
 
     @property
-    def schedule(self) -> NoiseSchedule:
-        return NoiseSchedule.from_config(self.scheduler)
+    def schedule(self) -> Process:
+        return process_from_config(self.scheduler)
 
     @staticmethod
-    def of(config: UNetConfig, schedule: NoiseSchedule, pictures: Pictures) -> Origin:
+    def of(config: UNetConfig, schedule: Process, pictures: Pictures) -> Origin:
         counts = tuple(int((pictures.labels == index).sum()) for index in range(len(pictures.classes)))
         return Origin(
             config=config,
@@ -92,7 +98,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     if not settings.start_from:
         config = shape_for(settings.size, settings.model_size, len(pictures.classes))
         network = fresh_network(config, settings.seed or 0)
-        schedule = SCHEDULES[settings.schedule](settings.timesteps)
+        schedule = PROCESSES[settings.schedule](settings.timesteps)
         return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
     card = cards.find(settings.start_from)
     if card.size != settings.size:
@@ -111,10 +117,22 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
                 title=card.title,
             )
         )
-    prediction = str(model.schedule.config.get("prediction_type", "epsilon"))
+    scheduler = model.schedule.config
     network = with_classes(model.network, card.size, card.classes, card.null_class, pictures.classes)
-    settings = replace(settings, prediction=prediction, start_from=card.name)
+    settings = replace(
+        settings,
+        schedule=_name_of(scheduler, settings.schedule),
+        prediction=prediction_from_config(scheduler),
+        start_from=card.name,
+    )
     return _with_rate(settings, network), network, Origin.of(network.config, model.schedule, pictures)
+
+
+def _name_of(scheduler: Mapping[str, Any], asked: str) -> str:
+    """The schedule's name in the settings: of a model's own schedule, only whether it is a flow has to be right."""
+    if is_flow(scheduler):
+        return FLOW
+    return asked if asked != FLOW else "cosine"
 
 
 def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.processes import Process
 from diffusion_studio.diffusion.samplers import dpmpp_2m
-from diffusion_studio.diffusion.schedules import NoiseSchedule, trailing
+from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.generation.trajectory import to_uint8
 
@@ -18,7 +19,7 @@ STEPS = 12
 
 @torch.no_grad()
 def draw(
-    network: UNet, schedule: NoiseSchedule, prediction: str, *, count: int, classes: int = 0
+    network: UNet, schedule: Process, prediction: str, *, count: int, classes: int = 0
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k."""
     weight = network.conv_in.weight
@@ -33,7 +34,7 @@ def draw(
         return network(x.to(weight.dtype), timestep, rows).float()
 
     denoise = Denoiser(answer, schedule, prediction=prediction, labels=labels)
-    start = noise.to(weight.device) * (1 + sigmas[0] ** 2) ** 0.5
+    start = noise.to(weight.device) * schedule.spread(sigmas[0])
     x = start
     for step in dpmpp_2m(denoise, start, sigmas, lambda: torch.randn_like(start)):
         x = step.x

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
+from diffusion_studio.diffusion.processes import PROCESSES, Process
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
@@ -28,6 +28,7 @@ from diffusion_studio.training.distributed import ALONE, Team
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.flat_weights import Block
 from diffusion_studio.training.gradients import Gradients, is_out_of_memory
+from diffusion_studio.training.objectives import objective_of
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
 # float16 only: what the loss is multiplied by, and how long before it is doubled
@@ -39,7 +40,9 @@ class NotFinite(Exception):
 
 
 class Batch(NamedTuple):
-    """`clean` and `noise` (N, 3, S, S), clean in [-1, 1]; `timestep` (N,) int64; `labels` (N,) rows of the class table."""
+    """`clean` and `noise` (N, 3, S, S), clean in [-1, 1]; `timestep` (N,), int64 or for a flow float32; `labels` (N,) rows of the
+    class table.
+    """
 
     clean: Tensor
     noise: Tensor
@@ -64,12 +67,12 @@ class Trainer:
         device: str,
         precision: str,
         network: UNet | None = None,
-        schedule: NoiseSchedule | None = None,
+        schedule: Process | None = None,
         team: Team = ALONE,
     ) -> None:
         self.settings, self.pictures, self.device, self.team = settings, pictures, torch.device(device), team
         self.seed = settings.seed or 0
-        self.schedule = schedule or SCHEDULES[settings.schedule](settings.timesteps)
+        self.schedule = schedule or PROCESSES[settings.schedule](settings.timesteps)
         config = shape_for(settings.size, settings.model_size, len(pictures.classes))
         self.network = (network or fresh_network(config, self.seed)).to(self.device)
         self.network.requires_grad_(True).train()
@@ -87,11 +90,14 @@ class Trainer:
         self.null_class = len(pictures.classes)
         self.images = torch.from_numpy(pictures.images).to(self.device)
         self.labels = torch.from_numpy(pictures.labels).to(self.device) if pictures.classes else None
-        self.root = torch.tensor(self.schedule.alpha_bar**0.5, dtype=torch.float32, device=self.device)
-        self.rest = torch.tensor(
-            (1 - self.schedule.alpha_bar) ** 0.5, dtype=torch.float32, device=self.device
+        self.objective = objective_of(
+            self.schedule,
+            settings.prediction,
+            min_snr=settings.min_snr,
+            sampling=settings.timestep_sampling,
+            device=self.device,
         )
-        self.weights = loss_weight(self.schedule, settings.prediction, settings.min_snr).to(self.device)
+        self.weights = self.objective.weights
         self.weight = self.weights  # of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
@@ -136,7 +142,7 @@ class Trainer:
             def loss(network: UNet, rows: slice, errors: list[Tensor] = errors) -> Tensor:
                 error = self.loss(network, batch.rows(rows), weighted=False)
                 errors.append(error.detach().sum())
-                return error * self.weight[batch.timestep[rows]]
+                return self.objective.weigh(error, self.weight, batch.timestep[rows])
 
             try:
                 mean = self.gradients.fill(loss, len(batch.clean), self.scale)
@@ -171,7 +177,7 @@ class Trainer:
         if self.settings.flip:
             mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
             clean = torch.where(mirrored[:, None, None, None], clean.flip(-1), clean)
-        timestep = torch.randint(len(self.schedule), (count,), generator=draw).to(self.device)
+        timestep = self.objective.draw(count, draw).to(self.device)
         noise = torch.randn(clean.shape, generator=draw).to(self.device)
         labels = None
         if self.labels is not None:
@@ -187,17 +193,11 @@ class Trainer:
     def loss(self, network: UNet, batch: Batch, *, weighted: bool = True) -> Tensor:
         """(N,) squared error of the prediction, a mean over pixels, weighted by Min-SNR where asked."""
         clean, noise, timestep, labels = batch
-        root, rest = self.root[timestep][:, None, None, None], self.rest[timestep][:, None, None, None]
-        noisy = root * clean + rest * noise
+        noisy = self.objective.noisy(clean, noise, timestep)
         prediction = network(noisy.to(self.gradients.dtype), timestep, labels).float()
-        error = (prediction - self.target(clean, noise, root, rest)).square().mean(dim=(1, 2, 3))
-        return error * self.weight[timestep] if weighted else error
-
-    def target(self, clean: Tensor, noise: Tensor, root: Tensor, rest: Tensor) -> Tensor:
-        """What the network should answer (v: Salimans & Ho 2022, app. D)."""
-        if self.settings.prediction == "v_prediction":
-            return root * noise - rest * clean
-        return noise if self.settings.prediction == "epsilon" else clean
+        target = self.objective.target(clean, noise, timestep)
+        error = (prediction - target).square().mean(dim=(1, 2, 3))
+        return self.objective.weigh(error, self.weight, timestep) if weighted else error
 
     def learning_rate(self, fraction: float) -> float:
         """Linear warm-up over steps, then level, then a linear fall to a twentieth over the last 40% of the run."""
@@ -306,16 +306,6 @@ def all_finite(tensors: list[Tensor]) -> bool:
         [tensor.detach() for tensor in tensors if tensor.is_floating_point()], math.inf
     )
     return bool(torch.isfinite(torch.stack([norm.float().cpu() for norm in largest])).all())
-
-
-def loss_weight(schedule: NoiseSchedule, prediction: str, gamma: float) -> Tensor:
-    """(T,) Min-SNR weights (Hang et al. 2023, sec. 3.4): min(SNR, gamma) in x_0's error; gamma 0: ones."""
-    if not gamma:
-        return torch.ones(len(schedule))
-    snr = torch.tensor(schedule.alpha_bar / (1 - schedule.alpha_bar))
-    clipped = snr.clamp(max=gamma)
-    weight = {"epsilon": clipped / snr, "v_prediction": clipped / (snr + 1), "sample": clipped}[prediction]
-    return weight.nan_to_num(0.0).float()
 
 
 def zero_last_layers(network: UNet) -> None:

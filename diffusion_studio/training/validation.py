@@ -25,7 +25,7 @@ def validate(trainer: Trainer) -> Generator[Validation | None, None, None]:
         return
     rows = trainer.held_out[:MOST_PICTURES].repeat_interleave(TIMES).to(trainer.device)
     clean = trainer.images[rows].float() / 127.5 - 1
-    spread = torch.linspace(0, len(trainer.schedule) - 1, TIMES).round().long()
+    spread = trainer.objective.spread(TIMES)
     timestep = spread.repeat(len(rows) // TIMES).to(trainer.device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(trainer.seed)).to(trainer.device)
     batch = Batch(clean, noise, timestep, trainer.labels[rows] if trainer.labels is not None else None)

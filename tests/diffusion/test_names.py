@@ -4,11 +4,12 @@ import pytest
 
 from diffusion_studio.diffusion import names
 from diffusion_studio.diffusion.denoiser import TO_CLEAN, Denoiser
+from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import SCHEDULES, SPACINGS
 
 TABLES = {
-    "SCHEDULES": (names.SCHEDULES, SCHEDULES),
+    "SCHEDULES": (names.SCHEDULES, PROCESSES),
     "SPACINGS": (names.SPACINGS, SPACINGS),
     "SAMPLERS": (names.SAMPLERS, SAMPLERS),
     "PREDICTIONS": (names.PREDICTIONS, TO_CLEAN),

@@ -16,7 +16,8 @@ from diffusion_studio.training.dataset import Pictures
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.flat_weights import Block
 from diffusion_studio.training.gradients import Gradients
-from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network, loss_weight
+from diffusion_studio.training.objectives import loss_weight
+from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
 
 
 @pytest.fixture
