@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from diffusion_studio.diffusion.schedules import SCHEDULES
+from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.models.folder import write_model
@@ -108,7 +108,7 @@ def save(
     write_model(
         folder,
         net,
-        SCHEDULES[schedule](timesteps),
+        PROCESSES[schedule](timesteps),
         prediction=prediction,
         card={**(words if rows else {"title": folder.name}), **(card or {})},
     )

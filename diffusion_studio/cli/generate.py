@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.effects import unheeded
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import options
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage.paths import check_path
 
@@ -61,6 +62,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     settings = settings_for({**said, **own_picture(arguments)}, arguments.like)
     for words in filter(None, (unheeded(name, [settings]) for name in said)):
         tell(words)
+    for words in without_effect(said, settings.model):
+        tell(words)
     if arguments.out is not None:
         check_folder(arguments.out)
     outputs.sweep(arguments.out)
@@ -97,6 +100,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
+
+
+def without_effect(said: Collection[str], model: str) -> Iterator[str]:
+    """A sentence for each setting that was given and that the model does not use."""
+    from diffusion_studio.models import cards
+
+    card = cards.find(model)
+    for name in sorted(set(said) - card.options - {"class_label"}):  # a class it does not have is an error
+        yield f"{options(GenerationSettings)[name].label} has no effect with {card.title}."
 
 
 def add_film(parser: argparse.ArgumentParser) -> None:

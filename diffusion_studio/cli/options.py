@@ -45,8 +45,18 @@ def _reading(kind: type, name: str, facts: Option) -> dict[str, Any]:
     if plain is bool:
         return {"action": argparse.BooleanOptionalAction}
     if facts.choices is not None:
-        return {"choices": list(facts.choices), "metavar": "NAME"}
+        return {"choices": list(facts.choices), "metavar": "NAME", "type": _completer(facts.choices)}
     return {"type": _reader(kind, name, plain), "metavar": METAVARS[plain]}
+
+
+def _completer(choices: Collection[str]) -> Callable[[str], str]:
+    """A choice may be given by its beginning, where that is enough to know it: “flow” for flow_prediction."""
+
+    def complete(text: str) -> str:
+        found = [choice for choice in choices if text and choice.startswith(text)]
+        return found[0] if text not in choices and len(found) == 1 else text
+
+    return complete
 
 
 def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:

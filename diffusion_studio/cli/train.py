@@ -14,7 +14,7 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
-from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
+from diffusion_studio.settings.training import CHANGEABLE, FLOW, TrainingSettings
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
@@ -70,7 +70,13 @@ def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop
     from diffusion_studio.jobs import api as jobs
 
     report = Report(as_json)
-    job = jobs.train(TrainingSettings(**wanted), resume=resume, given=wanted if resume else None)
+    settings = TrainingSettings(**wanted)
+    if settings.schedule == FLOW and not settings.start_from:
+        for name in sorted({"min_snr", "polish"} & wanted.keys()):
+            report.tell(
+                tr("{flag} has no effect on a flow, whose loss is even at every t.", flag=_flag(name))
+            )
+    job = jobs.train(settings, resume=resume, given=wanted if resume else None)
     try:
         with keep_awake(tr("Training a model")), closing(job):  # type: ignore[type-var]
             for event in job:

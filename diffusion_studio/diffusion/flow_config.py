@@ -12,6 +12,11 @@ from typing import Any
 PREDICTION = "flow_prediction"  # as diffusers' solvers call it beside use_flow_sigmas
 SCHEDULERS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 LARGEST_SHIFT = 1000.0
+SPACING_KEYS = {
+    "use_karras_sigmas": "karras",
+    "use_exponential_sigmas": "exponential",
+    "use_beta_sigmas": "beta",
+}
 SAMPLER_OF = {
     "FlowMatchHeunDiscreteScheduler": "heun",
     "DPMSolverMultistepScheduler": "dpmpp_2m",
@@ -37,7 +42,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     name = str(config.get("_class_name", SCHEDULERS[0]))
     if name.startswith("FlowMatch") and name not in SCHEDULERS:
         raise ValueError(
-            f"_class_name {name[:40]} is not supported; of flows, {' and '.join(SCHEDULERS)} are."
+            f"the model is drawn with {name[:60]}, which is not supported; of flows, {' and '.join(SCHEDULERS)} are."
         )
     if not name.startswith("FlowMatch"):
         if not config.get("use_flow_sigmas"):
@@ -60,6 +65,9 @@ def check_config(config: Mapping[str, Any]) -> None:
         _check_number(config, "shift_terminal", 0, 0.99)
     if config.get("base_image_seq_len", 256) == config.get("max_image_seq_len", 4096):
         raise ValueError("base_image_seq_len and max_image_seq_len must differ.")
+    both = [key for key in SPACING_KEYS if config.get(key)]
+    if len(both) > 1:
+        raise ValueError(f"{' and '.join(both)} cannot both be true.")
     kind = config.get("time_shift_type", "exponential")
     if kind not in ("exponential", "linear"):
         raise ValueError(f"time_shift_type must be exponential or linear, not {str(kind)[:40]!r}.")
@@ -89,7 +97,5 @@ def recommended(config: Mapping[str, Any]) -> dict[str, Any]:
     """Sampler, steps and spacing with which a flow generates as its scheduler of diffusers does."""
     name = str(config.get("_class_name", ""))
     usual = "linspace" if name.startswith("FlowMatch") else "trailing"
-    spacing = next(
-        (kind for kind in ("karras", "exponential", "beta") if config.get(f"use_{kind}_sigmas")), usual
-    )
+    spacing = next((kind for key, kind in SPACING_KEYS.items() if config.get(key)), usual)
     return {"sampler": SAMPLER_OF.get(name, "ddim"), "steps": 28, "spacing": spacing}

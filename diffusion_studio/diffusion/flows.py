@@ -89,9 +89,13 @@ class Flow:
         """The share of noise in x_t as people say it: t."""
         return sigma / (1 + sigma)
 
-    def mix(self, clean: Any, noise: Any, sigma: float) -> Any:
-        """x_t = (1 - t) x_0 + t n at a noise level."""
-        return self.scale(sigma) * clean + self.noise_share(sigma) * noise
+    def left(self, sigma: float) -> float:
+        """`picture_share` at any noise level: 1 - t."""
+        return 1 / (1 + sigma)
+
+    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+        """x_t where that share of the picture is left."""
+        return left * clean + (1 - left) * noise
 
     def timestep(self, sigma: float) -> float:
         """What the network is given at a noise level: T t, in [0, T]."""
@@ -104,6 +108,11 @@ class Flow:
     def sigmas_at(self, timesteps: np.ndarray) -> np.ndarray:
         """`sigma_at` for every element of an array of any shape."""
         return sigma_of_time(np.clip(timesteps / self.count, 0, 1))
+
+    @property
+    def start_share(self) -> np.ndarray:
+        """(T,) `left` where a start picture begins, by evenly rising strength."""
+        return 1 / (1 + np.minimum(self.shift * self.sigma, LARGEST_SIGMA))
 
     def sigma_of_strength(self, strength: float) -> float:
         """Where a start picture begins: at t = strength, shifted as the levels of a spacing are."""

@@ -54,8 +54,15 @@ class Process(Protocol):
     def noise_share(self, sigma: float) -> float:
         """The share of noise in x_t, in [0, 1]."""
 
-    def mix(self, clean: Any, noise: Any, sigma: float) -> Any:
-        """x_t of a clean picture in [-1, 1] and noise, arrays of one shape."""
+    def left(self, sigma: float) -> float:
+        """`picture_share` at any noise level."""
+
+    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+        """x_t of a clean picture in [-1, 1] and noise, arrays of one shape, where that share of the picture is left."""
+
+    @property
+    def start_share(self) -> np.ndarray:
+        """(T,) `left` where a start picture begins, for strengths that rise evenly from 0 to 1."""
 
     def timestep(self, sigma: float) -> float:
         """What the network is given at a noise level > 0."""

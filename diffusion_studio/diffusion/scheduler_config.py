@@ -84,6 +84,10 @@ _DISTILLED: dict[str, Any] = {
     "spacing": "trailing",
     "exact": None,
 }
+FLOWS_CLASS: dict[str, Any] = {
+    "keys": frozenset(flow_config.CONFIG_KEYS),
+    "exact": {"stochastic_sampling": False},
+}
 CLASSES: Mapping[str, SchedulerClass] = {
     "DDPMScheduler": _DDPM,
     "DDPMParallelScheduler": _DDPM,
@@ -134,11 +138,11 @@ CLASSES: Mapping[str, SchedulerClass] = {
         **{**_KARRAS, "defaults": _LINSPACE}, sampler="dpmpp_2m", exact=None
     ),
     "LCMScheduler": SchedulerClass(sampler="ddim", eta=1.0, **_DISTILLED),
+    **{
+        name: SchedulerClass(**FLOWS_CLASS, **flow_config.recommended({"_class_name": name}))
+        for name in flow_config.SCHEDULERS
+    },
     "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, **_DISTILLED),
-}
-FLOWS_CLASS: dict[str, Any] = {
-    "keys": frozenset(flow_config.CONFIG_KEYS),
-    "exact": {"stochastic_sampling": False},
 }
 NOT_OPENED = {  # by the beginnings of class names
     "EDM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",

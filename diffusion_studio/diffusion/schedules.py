@@ -109,9 +109,18 @@ class NoiseSchedule:
         """The noise's share of the amplitude: sqrt(1 - alpha_bar)."""
         return float(sigma / math.sqrt(1 + sigma * sigma)) if sigma < 1e6 else 1.0
 
-    def mix(self, clean: Any, noise: Any, sigma: float) -> Any:
-        """x_t at a noise level, as `add_noise`."""
-        return add_noise(clean, noise, 1 / (1 + sigma**2))
+    def left(self, sigma: float) -> float:
+        """`picture_share` at any noise level: alpha_bar."""
+        return float(1 / (1 + sigma**2))
+
+    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+        """x_t where that share of the picture's variance is left, as `add_noise`."""
+        return add_noise(clean, noise, left)
+
+    @property
+    def start_share(self) -> np.ndarray:
+        """(T,) `left` where a start picture begins, by evenly rising strength."""
+        return self.alpha_bar
 
     def sigma_of_strength(self, strength: float) -> float:
         """Where a start picture begins: at that share of the timesteps."""

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_tensors
 
+from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Published, Status
@@ -31,6 +32,7 @@ SAMPLES = 32
 # Fresh noise at each step mends what a network that has not learned for long leaves grainy (KID against 2M without, same 20
 # steps: 43 to 141 for the starter, 1031 to 1102 after ten minutes); quadratic, because most of that is at the end.
 RECOMMENDED = {"sampler": "dpmpp_2m_sde", "steps": 20, "spacing": "quadratic"}
+RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 
 
 def publish(name: str) -> Iterator[Any]:
@@ -111,6 +113,7 @@ def model_card(
     run: runs.Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
 ) -> Mapping[str, Any]:
     guidance = {"guidance": 1.5} if origin.classes else {}
+    flow = is_flow(origin.scheduler)
     size = max(network.config.sides)
     from_model = {"from": settings.start_from} if settings.start_from else {}
     return {
@@ -122,7 +125,7 @@ def model_card(
         "classes": list(origin.classes),
         "null_class": len(origin.classes) if origin.classes else None,
         "parameters": sum(weight.numel() for weight in network.parameters()),
-        "recommended": {**RECOMMENDED, **guidance},
+        "recommended": {**(RECOMMENDED_FLOW if flow else RECOMMENDED), **guidance},
         "trained": {
             "run": run.facts.get("id", ""),
             "pictures": origin.pictures,

@@ -50,7 +50,7 @@ def test_x_t_is_a_straight_line_from_picture_to_noise():
     for t in (0.001, 0.25, 0.5, 0.9, 0.999):
         sigma = float(sigma_of_time(np.asarray(t)))
         x_t = (1 - t) * clean + t * noise
-        np.testing.assert_allclose(flow.mix(clean, noise, sigma), x_t, rtol=1e-12)
+        np.testing.assert_allclose(flow.mix(clean, noise, flow.left(sigma)), x_t, rtol=1e-12)
         np.testing.assert_allclose(flow.scale(sigma) * (clean + sigma * noise), x_t, rtol=1e-9, atol=1e-12)
         assert flow.timestep(sigma) == pytest.approx(1000 * t) and flow.noise_share(sigma) == pytest.approx(t)
         assert flow.scale(sigma) * flow.spread(sigma) == pytest.approx(1)
@@ -105,12 +105,13 @@ def test_every_process_answers_the_same_questions(name):
     clean, noise = rng.standard_normal(SHAPE), rng.standard_normal(SHAPE)
     assert len(process) == len(process.timesteps) == len(process.sigma) == len(process.picture_share) == 100
     for sigma in (0.02, 0.7, 8.0):
-        mixed = process.mix(clean, noise, sigma)
+        mixed = process.mix(clean, noise, process.left(sigma))
         np.testing.assert_allclose(process.spread(sigma) * mixed, clean + sigma * noise, rtol=1e-9)
         assert 0 < process.noise_share(sigma) < 1
     assert process.noise_share(0) == 0 and process.noise_share(1e12) == pytest.approx(1)
     sigmas = [process.sigma_of_strength(strength) for strength in (0.1, 0.5, 0.99)]
     assert sigmas == sorted(sigmas) and sigmas[0] > 0
+    assert process.start_share[-1] < 0.01 and len(process.start_share) == 100
     assert process.at_size(4096) is process and len(process.shifted(3.0)) == 100
 
 
@@ -210,7 +211,10 @@ def test_a_config_of_a_flow_is_told_from_one_of_a_schedule():
     ("config", "words"),
     [
         ({"invert_sigmas": True}, "invert_sigmas is not supported"),
-        ({"_class_name": "FlowMatchLCMScheduler"}, "_class_name FlowMatchLCMScheduler is not supported"),
+        (
+            {"_class_name": "FlowMatchLCMScheduler"},
+            "drawn with FlowMatchLCMScheduler, which is not supported",
+        ),
         ({"shift": 0}, "shift must be a number above 0 and at most 1000, not 0"),
         ({"shift": True}, "shift must be a number"),
         ({"shift": float("nan")}, "shift must be a number"),

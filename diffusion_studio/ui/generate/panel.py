@@ -185,11 +185,11 @@ class GenerationPanel(QWidget):
         self._form_of = card
         self.form.show_options(card.options)
         self.classes.show_choices({"": "Any", **{name: class_title(name) for name in card.classes}})
-        self.curve.show_model(card.schedule)
+        self.curve.show_model(card.schedule, tokens=card.size**2)
 
     def _follow(self) -> None:
         fields = self.form.fields
-        self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
+        self.curve.show_steps(*(fields[name].value() for name in ("spacing", "steps", "shift")))
         self.enable_idle()
         self.few_steps.show_batch(fields["count"].value(), fields["steps"].value())
         self.changed.emit()

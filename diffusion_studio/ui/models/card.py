@@ -131,14 +131,14 @@ class ModelView(QScrollArea):
 
     def _show_schedule(self, row: ModelRow) -> None:
         """How the pictures it was trained on drown in noise; a schedule nobody can follow is not drawn."""
-        from diffusion_studio.diffusion.schedules import NoiseSchedule
+        from diffusion_studio.diffusion.processes import process_from_config
 
-        alpha_bar: Sequence[float] = ()
+        left: Sequence[float] = ()
         with suppress(ValueError, KeyError, TypeError):
-            alpha_bar = NoiseSchedule.from_config(row.card.schedule).alpha_bar.tolist()
-        drawn = len(alpha_bar) > 1 and all(map(math.isfinite, alpha_bar))
+            left = process_from_config(row.card.schedule).picture_share.tolist()
+        drawn = len(left) > 1 and all(map(math.isfinite, left))
         if drawn:
-            self.schedule.show_schedule(alpha_bar)
+            self.schedule.show_schedule(left)
         for part in (self.schedule, self._schedule_label):
             part.setVisible(drawn)
 

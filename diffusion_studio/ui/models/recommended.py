@@ -53,7 +53,7 @@ class Recommended(QWidget):
     def show_card(self, card: ModelCard) -> None:
         self._card = card
         self.form.show_options(card.options)
-        self.curve.show_model(card.schedule)
+        self.curve.show_model(card.schedule, tokens=card.size**2)
         self.form.show_value(card.defaults())
 
     def values(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Recommended(QWidget):
 
     def _follow(self) -> None:
         fields = self.form.fields
-        self.curve.show_steps(fields["spacing"].value(), fields["steps"].value())
+        self.curve.show_steps(*(fields[name].value() for name in ("spacing", "steps", "shift")))
         for name, sampler in ONLY_WITH.items():
             self.form.enable(name, fields["sampler"].value() == sampler)
         card = self._card

@@ -13,7 +13,7 @@ from diffusion_studio.events import Estimated
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.options import options
-from diffusion_studio.settings.training import MODEL_SIZES, TrainingSettings
+from diffusion_studio.settings.training import FLOW, FLOW_PREDICTION, MODEL_SIZES, TrainingSettings
 from diffusion_studio.ui.generate.running import time_words
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
@@ -45,6 +45,9 @@ MEASURED = (
     "device",
     "start_from",
 )  # what a step's time hangs on
+
+
+FLOW_CHOICES = {"schedule": FLOW, "prediction": FLOW_PREDICTION}
 
 
 class TrainingPanel(QWidget):
@@ -95,6 +98,8 @@ class TrainingPanel(QWidget):
         self.folder_button.clicked.connect(self.folder_wanted)
         self.form.fields["minutes"].changed.connect(lambda: self._end_by("minutes", "steps"))
         self.form.fields["steps"].changed.connect(lambda: self._end_by("steps", "minutes"))
+        for name in FLOW_CHOICES:
+            self.form.fields[name].changed.connect(lambda name=name: self._match_flow(name))
         self.form.changed.connect(self._follow)
         self.form.show_value(TrainingSettings(minutes=DEFAULT_MINUTES))
         self.show_running("idle")
@@ -201,10 +206,24 @@ class TrainingPanel(QWidget):
             fields["minutes"].show_value(DEFAULT_MINUTES)
         self._following = False
 
+    def _match_flow(self, chosen: str) -> None:
+        """A flow and its velocity go together: choosing or leaving one does so with the other."""
+        if self._following:
+            return
+        self._following = True
+        (other,) = FLOW_CHOICES.keys() - {chosen}
+        flow = self.form.fields[chosen].value() == FLOW_CHOICES[chosen]
+        field = self.form.fields[other]
+        if flow != (field.value() == FLOW_CHOICES[other]):
+            field.show_value(FLOW_CHOICES[other] if flow else getattr(TrainingSettings(), other))
+        self._following = False
+
     def _follow(self) -> None:
         if self._following:
             return
         fields = self.form.fields
+        for name in ("min_snr", "polish"):  # a flow's loss is even
+            self.form.enable(name, fields["schedule"].value() != FLOW or bool(self.starts.value()))
         self.form.enable("label_dropout", fields["classes"].value())
         for name in (
             "model_size",

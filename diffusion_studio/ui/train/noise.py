@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -46,7 +47,8 @@ class NoiseView(QWidget):
         )
         self._clean: np.ndarray | None = None  # (H, W, 3) in [-1, 1]
         self._noise = np.zeros(0)
-        self._alpha_bar = np.ones(2)
+        self._process: Any = None
+        self._left = np.ones(2)
         self._asked: tuple[str, int] = ("", 0)
         self._lay_out()
         self.slider.valueChanged.connect(self._draw)
@@ -64,32 +66,34 @@ class NoiseView(QWidget):
     def show_schedule(self, name: str, timesteps: int) -> None:
         if (name, timesteps) == self._asked:
             return
-        from diffusion_studio.diffusion.schedules import SCHEDULES
+        from diffusion_studio.diffusion.processes import PROCESSES
 
         self._asked = (name, timesteps)
-        self._alpha_bar = SCHEDULES[name](timesteps).alpha_bar
+        self._process = PROCESSES[name](timesteps)
+        self._left = self._process.picture_share
         self._draw_all()
 
     @property
     def timestep(self) -> int:
-        return round(self.slider.value() / POSITIONS * (len(self._alpha_bar) - 1))
+        return round(self.slider.value() / POSITIONS * (len(self._left) - 1))
 
     def noised(self, timestep: int) -> np.ndarray:
         """The picture at a timestep, (H, W, 3) uint8."""
         assert self._clean is not None
-        return noised(self._clean, self._noise, float(self._alpha_bar[timestep]))
+        if self._process is None:  # no schedule was chosen yet: the picture as it is
+            return ((self._clean + 1) * 127.5).round().astype(np.uint8)
+        return noised(self._process, self._clean, self._noise, float(self._left[timestep]))
 
     def _draw_all(self) -> None:
-        self.stages.show_stages(self._alpha_bar, self.noised if self._clean is not None else None)
+        self.stages.show_stages(self._left, self.noised if self._clean is not None else None)
         self._draw()
 
     def _draw(self) -> None:
         timestep = self.timestep
-        picture = float(self._alpha_bar[timestep])
+        picture = float(self._left[timestep])
+        timesteps = self._process.timesteps if self._process is not None else np.arange(2)
         self.stages.mark(self.slider.value() / POSITIONS)
-        words = (
-            f"t = {timestep} of {len(self._alpha_bar) - 1}: {picture:.0%} picture, {1 - picture:.0%} noise"
-        )
+        words = f"t = {timesteps[timestep]:.0f} of {timesteps[-1]:.0f}: {picture:.0%} picture, {1 - picture:.0%} noise"
         self.words.setText(words)
         self.slider.setAccessibleDescription(words)
         if self._clean is not None:
@@ -121,16 +125,16 @@ class Stages(ForwardCurve):
     def sizeHint(self) -> QSize:
         return QSize(480, CURVE_HEIGHT + SPACE_S + STAGE)
 
-    def show_stages(self, alpha_bar: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
+    def show_stages(self, left: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
         """`noised` gives the picture at a timestep, (H, W, 3) uint8; None: there is no picture."""
         self._noised = noised
-        self.show_schedule(alpha_bar)
+        self.show_schedule(left)
         self._make_images()
 
     def _make_images(self) -> None:
         """As many stages as have room side by side."""
         count = max((self.width() + SPACE_S) // (STAGE + SPACE_S), 2)
-        last = len(self._alpha_bar) - 1
+        last = len(self._left) - 1
         noised = self._noised
         self._images = (
             [to_image(noised(round(k / (count - 1) * last))) for k in range(count)] if noised else []

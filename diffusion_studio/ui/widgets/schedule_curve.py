@@ -15,17 +15,17 @@ from diffusion_studio.ui.look.theme import TYPE_SMALL, tokens
 if TYPE_CHECKING:
     import numpy as np
 
+    from diffusion_studio.diffusion.processes import Process
+
 POINTS = 200  # a curve is drawn with
 CURVE_HEIGHT = 110
 
 
-def noised(clean: np.ndarray, noise: np.ndarray, alpha_bar: float) -> np.ndarray:
-    """(H, W, 3) uint8 of a picture in [-1, 1] after the forward process to where `alpha_bar` of its variance is left."""
+def noised(process: Process, clean: np.ndarray, noise: np.ndarray, left: float) -> np.ndarray:
+    """(H, W, 3) uint8 of a picture in [-1, 1] after the forward process to where that share of it is `left`."""
     import numpy as np
 
-    from diffusion_studio.diffusion.schedules import add_noise
-
-    mixed: np.ndarray = add_noise(clean, noise, alpha_bar)
+    mixed: np.ndarray = process.mix(clean, noise, left)
     return ((mixed / 2 + 0.5).clip(0, 1) * 255).round().astype(np.uint8)
 
 
@@ -40,20 +40,18 @@ class ForwardCurve(QWidget):
         self.setAccessibleDescription(
             tr("How the share of the picture falls and that of the noise rises from t = 0 to the end.")
         )
-        self.setToolTip(
-            tr("Green: what is left of the picture. Grey: the noise. Both as shares of the variance.")
-        )
+        self.setToolTip(tr("Green: how much of the picture is left. Grey: how much is noise."))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._height = height
-        self._alpha_bar: Sequence[float] | np.ndarray = (1.0, 1.0)
+        self._left: Sequence[float] | np.ndarray = (1.0, 1.0)
         self._share: float | None = 0.0
 
     def sizeHint(self) -> QSize:
         return QSize(200, self._height)
 
-    def show_schedule(self, alpha_bar: Sequence[float] | np.ndarray) -> None:
-        """(T,) share of the picture's variance that is left at each t."""
-        self._alpha_bar = alpha_bar
+    def show_schedule(self, left: Sequence[float] | np.ndarray) -> None:
+        """(T,) share of the picture that is left at each t."""
+        self._left = left
         self.update()
 
     def mark(self, share: float | None) -> None:
@@ -76,11 +74,11 @@ class ForwardCurve(QWidget):
         painter.setPen(QPen(QColor(t.border), 1))
         painter.setBrush(QColor(t.raised))
         painter.drawRoundedRect(QRectF(0.5, area.top() - 4, self.width() - 1, self._height - 1), 6, 6)
-        last = len(self._alpha_bar) - 1
+        last = len(self._left) - 1
         picked = (
             [round(k / (POINTS - 1) * last) for k in range(POINTS)] if last >= POINTS else range(last + 1)
         )
-        line = [(k / last, float(self._alpha_bar[k])) for k in picked]
+        line = [(k / last, float(self._left[k])) for k in picked]
         self._paint_curve(painter, [(x, 1 - y) for x, y in line], t.muted, 1.5)
         self._paint_curve(painter, line, t.accent, 2)
         if self._share is not None:
@@ -101,7 +99,7 @@ class ForwardCurve(QWidget):
         x = area.left() + area.width() * share
         painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DashLine))
         painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-        height = float(self._alpha_bar[round(share * (len(self._alpha_bar) - 1))])
+        height = float(self._left[round(share * (len(self._left) - 1))])
         painter.setPen(QPen(QColor(t.raised), 1.5))
         painter.setBrush(QColor(t.accent))
         painter.drawEllipse(QPointF(x, area.bottom() - area.height() * height), 5, 5)

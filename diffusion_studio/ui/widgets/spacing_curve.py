@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,11 +12,12 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE_SMALL, tokens
 
+INFINITE = 1e9  # a noise level from here on is pure noise
 CLOSEST = 5  # pixels between marks, below which only the curve is drawn
 
 
 class NoiseCurve(QWidget):
-    """x: the steps from the first to the last; y: the share of noise, sigma / sqrt(1 + sigma²), from all to none."""
+    """x: the steps from the first to the last; y: the share of noise, from all to none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,7 +26,8 @@ class NoiseCurve(QWidget):
         self.sigmas: Sequence[float] = ()
         self._config: Mapping[str, Any] | None = None
         self._schedule: Any = None
-        self._asked = ("", 0)
+        self._tokens = 0
+        self._asked = ("", 0, 0.0)
         self._reached: int | None = None
         self._drawn: QPixmap | None = None
         self._ahead = QPixmap()  # the same with all steps still to come
@@ -41,13 +42,13 @@ class NoiseCurve(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(220, 92)
 
-    def show_model(self, config: Mapping[str, Any]) -> None:
-        """The schedule the model was trained on, as its scheduler_config.json has it."""
-        self._config, self._schedule = config, None
+    def show_model(self, config: Mapping[str, Any], *, tokens: int = 0) -> None:
+        """The process the model was trained on, as its scheduler_config.json has it; `tokens`: the pixels of an image."""
+        self._config, self._schedule, self._tokens = config, None, tokens
         self._compute()
 
-    def show_steps(self, spacing: str, steps: int) -> None:
-        self._asked = (spacing, steps)
+    def show_steps(self, spacing: str, steps: int, shift: float = 0.0) -> None:
+        self._asked = (spacing, steps, shift)
         self._compute()
 
     def show_progress(self, index: int | None) -> None:
@@ -57,14 +58,15 @@ class NoiseCurve(QWidget):
             self.update()
 
     def _compute(self) -> None:
-        spacing, steps = self._asked
+        spacing, steps, shift = self._asked
         if self._config is None or not steps or not self._awake:
             return
-        from diffusion_studio.diffusion.schedules import SPACINGS, NoiseSchedule
+        from diffusion_studio.diffusion.processes import process_from_config
+        from diffusion_studio.diffusion.schedules import SPACINGS
 
         try:
-            self._schedule = self._schedule or NoiseSchedule.from_config(self._config)
-            self.sigmas = SPACINGS[spacing](self._schedule, steps)
+            self._schedule = self._schedule or process_from_config(self._config).at_size(self._tokens)
+            self.sigmas = SPACINGS[spacing](self._schedule.shifted(shift), steps)
         except (ValueError, KeyError, TypeError):
             self.sigmas = ()  # a model with a schedule nobody knows says so when it is opened
         self.setAccessibleDescription(self.summary())
@@ -77,9 +79,9 @@ class NoiseCurve(QWidget):
             return tr("No noise levels are known for this model.")
         first, last = self.sigmas[0], self.sigmas[-2]
         return tr(
-            "{count} steps, from noise level {first:.4g} down to {last:.3g}, then none.",
+            "{count} steps, from noise level {short} down to {last:.3g}, then none.",
             count=len(self.sigmas) - 1,
-            first=first,
+            short=short(first),
             last=last,
         )
 
@@ -93,7 +95,7 @@ class NoiseCurve(QWidget):
         return [
             QPointF(
                 area.left() + area.width() * index / last,
-                area.bottom() - area.height() * share_of_noise(sigma),
+                area.bottom() - area.height() * self._schedule.noise_share(sigma),
             )
             for index, sigma in enumerate(self.sigmas)
         ]
@@ -178,7 +180,9 @@ class NoiseCurve(QWidget):
         painter.setPen(QColor(tokens().muted))
         if not self.sigmas:
             return
-        high = share_of_noise(self.sigmas[len(self.sigmas) // 2]) > 0.55  # keep the words off the curve
+        high = (
+            self._schedule.noise_share(self.sigmas[len(self.sigmas) // 2]) > 0.55
+        )  # keep the words off the curve
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom
         if not high:
             flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
@@ -198,21 +202,18 @@ class NoiseCurve(QWidget):
         sigma = self.sigmas[index]
         if sigma == 0:
             return tr("The finished picture: no noise")
-        timestep = self._schedule.timestep(sigma)
+        timestep, noise = self._schedule.timestep(sigma), self._schedule.noise_share(sigma)
         return tr(
-            "Step {index} of {last}: {share_of_noise:.0%} noise (σ {short}, timestep {timestep:.0f})",
+            "Step {index} of {last}: {noise:.0%} noise (σ {short}, timestep {timestep:.0f})",
             index=index + 1,
             last=last,
-            share_of_noise=share_of_noise(sigma),
+            noise=noise,
             short=short(sigma),
             timestep=timestep,
         )
 
 
-def share_of_noise(sigma: float) -> float:
-    """The noise's share of the amplitude at a noise level: sqrt(1 - alpha_bar) = sigma / sqrt(1 + sigma²)."""
-    return sigma / math.sqrt(1 + sigma * sigma) if sigma < 1e6 else 1.0
-
-
 def short(number: float) -> str:
+    if number >= INFINITE:
+        return "∞"
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

@@ -88,7 +88,7 @@ def test_strength_is_a_timestep_of_the_training_schedule():
     levels = Levels.of(COSINE)
     assert levels.left(0) == 1 and levels.left(1) == 0
     t = round(0.4 * 999)
-    assert levels.left(t / 999) == pytest.approx(levels.alpha_bar[t], rel=1e-6)
+    assert levels.left(t / 999) == pytest.approx(levels.shares[t], rel=1e-6)
     assert f"t = {t} of 999" in levels.words(t / 999)
     assert "stays" in levels.words(0) and "pure noise" in levels.words(1)
     unknown = Levels.of({"beta_schedule": "nobody knows"})

@@ -138,7 +138,7 @@ def test_samples_fill_the_width(qtbot, size, count, side):
 
 def test_the_noise_schedule_is_drawn_where_it_can_be(page):
     curve, row = page.card.schedule, page.chosen
-    assert curve.isVisible() and len(curve._alpha_bar) == 1000 and page.card.grab().width() > 0
+    assert curve.isVisible() and len(curve._left) == 1000 and page.card.grab().width() > 0
     for schedule in (
         {"beta_schedule": "cubic"},
         {"trained_betas": [0.1]},

@@ -3,7 +3,7 @@
 import pytest
 
 from diffusion_studio.diffusion.schedules import SPACINGS, NoiseSchedule
-from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve, share_of_noise
+from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
 
 COSINE = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
 
@@ -55,8 +55,3 @@ def test_a_schedule_nobody_knows_leaves_it_empty(curve, config):
     curve.show_model(config)
     assert not curve.sigmas and "No noise levels" in curve.summary()
     curve.grab()
-
-
-def test_the_share_of_noise_goes_from_none_to_all():
-    assert share_of_noise(0) == 0 and share_of_noise(1e12) == 1
-    assert share_of_noise(1) == pytest.approx(0.5**0.5)

@@ -211,11 +211,13 @@ class OwnPicture(QObject):
         if card is None or start is None:
             self.tools.take(None)
             return
-        if self._schedule is not card.schedule:
+        shift = self.panel.form.fields["shift"].value()
+        if self._schedule is None or self._schedule[0] is not card.schedule or self._schedule[1] != shift:
             from diffusion_studio.ui.generate.start.start_picture import Levels
 
-            self._schedule, self.levels = card.schedule, Levels.of(card.schedule)
-            self.section.show_schedule(self.levels.alpha_bar)
+            self._schedule = (card.schedule, shift)
+            self.levels = Levels.of(card.schedule, tokens=card.size**2, shift=shift)
+            self.section.show_schedule(self.levels.shares)
         start.fit(card.size, card.channels)
         self.tools.take(start.mask)
         carried, seed = self.panel.form.carried, self.panel.seed.value() or 0

@@ -17,7 +17,7 @@ from diffusion_studio.ui.generate.start.mask import Mask
 from diffusion_studio.ui.widgets.schedule_curve import noised
 
 if TYPE_CHECKING:
-    from diffusion_studio.diffusion.schedules import NoiseSchedule
+    from diffusion_studio.diffusion.processes import Process
 
 GREY = np.array([0.299, 0.587, 0.114])  # as a grey model is given colours (ITU-R BT.601)
 
@@ -43,37 +43,47 @@ class Draw(NamedTuple):
 
 @dataclass
 class Levels:
-    """Of a model: its training schedule, where it is one we know."""
+    """Of a model: the process it was trained on, where it is one we know."""
 
-    schedule: NoiseSchedule | None
+    process: Process | None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Levels:
-        from diffusion_studio.diffusion.schedules import NoiseSchedule
+    def of(cls, config: Mapping[str, Any], *, tokens: int = 0, shift: float = 0.0) -> Levels:
+        """`tokens`: pixels of an image, and `shift`: the user's, on which a flow's may depend."""
+        from diffusion_studio.diffusion.processes import process_from_config
 
         try:
-            return cls(NoiseSchedule.from_config(config))
+            return cls(process_from_config(config).at_size(tokens).shifted(shift))
         except (ValueError, KeyError, TypeError):
             return cls(None)  # opening the model says what is wrong with it
 
     @property
-    def alpha_bar(self) -> np.ndarray:
-        """(T,) what is left of the picture's variance at each timestep."""
-        return np.linspace(1, 0, 1000) if self.schedule is None else self.schedule.alpha_bar
+    def shares(self) -> np.ndarray:
+        """(T,) what is left of the picture by strength, from 0 to 1."""
+        return np.linspace(1, 0, 1000) if self.process is None else self.process.start_share
 
     def left(self, strength: float) -> float:
-        """How much of the picture's variance is left at a strength: all at 0, none at 1."""
-        if strength in (0, 1) or self.schedule is None:
+        """How much of the picture is left at a strength: all at 0, none at 1."""
+        if strength in (0, 1) or self.process is None:
             return 1.0 - strength
-        return 1 / (1 + self.schedule.sigma_at(strength * (len(self.schedule) - 1)) ** 2)
+        return self.process.left(self.process.sigma_of_strength(strength))
+
+    def mix(self, clean: np.ndarray, noise: np.ndarray, strength: float) -> np.ndarray:
+        """(H, W, 3) uint8 of a picture in [-1, 1] as it is noised for a strength."""
+        from diffusion_studio.diffusion.schedules import SCHEDULES
+
+        return noised(self.process or SCHEDULES["linear"](2), clean, noise, self.left(strength))
 
     def words(self, strength: float) -> str:
-        last = len(self.alpha_bar) - 1
-        words = f"t = {strength * last:.0f} of {last}: "
+        last = 999.0 if self.process is None else float(self.process.timesteps[-1])
+        t = strength * last
+        if self.process is not None and 0 < strength < 1:
+            t = self.process.timestep(self.process.sigma_of_strength(strength))
+        words = f"t = {t:.0f} of {last:.0f}: "
         if strength == 0:
             return words + "the picture stays as it is"
         if strength == 1:
-            return words + "pure noise, nothing of the picture is left"
+            return words + "pure noise, nothing is left of the picture"
         left = self.left(strength)
         return words + f"{left:.0%} picture, {1 - left:.0%} noise"
 
@@ -125,7 +135,7 @@ class StartPicture:
         clean = self.fitted / 127.5 - 1
         if self.channels == 1:
             clean = (clean @ GREY)[..., None]
-        drowned = np.broadcast_to(noised(clean, self.noise, levels.left(strength)), self.fitted.shape)
+        drowned = np.broadcast_to(levels.mix(clean, self.noise, strength), self.fitted.shape)
         if not masked or self.mask.empty:
             return np.ascontiguousarray(drowned)
         free = self.mask.soft()[..., None] / 255

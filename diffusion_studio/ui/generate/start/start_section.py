@@ -120,8 +120,8 @@ class StartSection(QFrame):
         self.words.setText(words)
         self.strength.slider.setAccessibleDescription(words)
 
-    def show_schedule(self, alpha_bar: np.ndarray) -> None:
-        self.curve.show_schedule(alpha_bar)
+    def show_schedule(self, left: np.ndarray) -> None:
+        self.curve.show_schedule(left)
 
     def show_mask(self, share: float, *, painting: bool, feather: float, resamples: int) -> None:
         """How much of the picture is drawn anew; 0: there is no mask."""
