@@ -15,7 +15,8 @@ from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.foreign_settings import stealth
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.foreign_settings.registry import read_foreign
-from diffusion_studio.pictures.texts.text_chunks import PictureTexts, read_texts
+from diffusion_studio.pictures.texts.comments import plain_text
+from diffusion_studio.pictures.texts.text_chunks import MOST_TEXT, PictureTexts, read_texts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, UnsuitableFile, open_foreign
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+MOST_DAMAGED = 5  # texts that are named
 TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -155,6 +157,7 @@ def _record(path: Path, image: Image, orientation: int | None = None) -> Record:
         refused.append(f"Its metadata is damaged ({type(error).__name__}).")
     try:
         said = _texts(path, image)
+        refused += [f"Its text “{name}” is damaged." for name in said.damaged[:MOST_DAMAGED]]
         found, foreign, ours = _understand(said)
     except Exception as error:  # a picture is a picture whatever it says
         found, foreign, ours = metadata.Found(), None, False
@@ -181,6 +184,9 @@ def _texts(path: Path, image: Image) -> PictureTexts:
     """What the file says, and where that is nothing, what is hidden in its pixels, where those can be read."""
     with open_foreign(path, LARGEST_PICTURE) as file:
         said = read_texts(file)
+    comment = image.info.get("comment") if image.format == "GIF" else None
+    if isinstance(comment, bytes):
+        said.add("Comment", plain_text(comment[:MOST_TEXT]))
     lossless = image.format == "PNG" or (image.format == "WEBP" and _is_lossless(path))
     settings = {"parameters", "prompt", "workflow", "Comment", "UserComment", embedding.OWN}
     if lossless and not settings & said.items.keys() and image.mode in ("RGB", "RGBA"):

@@ -661,6 +661,26 @@ def test_comfyui_of_a_node_that_holds_all_parameters(png):
     )
 
 
+def test_a_damaged_text_is_named_and_shown_as_far_as_it_goes(tmp_path):
+    packed = bytearray(zlib.compress(random.Random(3).randbytes(6000).hex().encode()))
+    packed[5000] ^= 255
+    body = b"zTXtComment\0\0" + packed
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    Image.new("RGB", (9, 9)).save(tmp_path / "x.png")
+    data = (tmp_path / "x.png").read_bytes()
+    (tmp_path / "x.png").write_bytes(data[:33] + chunk + data[33:])
+    record = reading.read(tmp_path / "x.png")
+    assert record.size == (9, 9) and "Its text “Comment” is damaged." in record.refused
+
+
+@pytest.mark.parametrize("kind", ["gif", "tiff"])
+def test_comments_of_gif_and_tiff_are_read(tmp_path, kind):
+    text = "a\nSteps: 5, Seed: 6"
+    options = {"comment": text.encode()} if kind == "gif" else {"tiffinfo": {270: text}}
+    Image.new("RGB", (9, 9)).save(tmp_path / f"x.{kind}", **options)
+    assert reading.read(tmp_path / f"x.{kind}").given == {"steps": 5, "seed": 6}
+
+
 def test_texts_are_bounded(tmp_path):
     info = PngInfo()
     for k in range(12):

@@ -18,6 +18,7 @@ from diffusion_studio.pictures.texts.exif_text import exif_texts
 MOST_TEXT = 1 << 20  # bytes of one text
 MOST_IN_ALL = 4 << 20  # bytes of all texts of a picture
 MOST_TEXTS = 200
+PIECE = 4096  # bytes unpacked at a time
 MOST_CHUNKS = 100_000  # headers passed by on the way through a file
 PNG = b"\x89PNG\r\n\x1a\n"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
@@ -25,10 +26,11 @@ XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 @dataclass
 class PictureTexts:
-    """Name -> text: a PNG chunk by its keyword, an EXIF tag by its name, "XMP", "Comment", "C2PA"; `cut`: names of those cut."""
+    """Texts by name: a PNG keyword, an EXIF tag, "XMP", "Comment" or "C2PA"; and the names of those cut and damaged."""
 
     items: dict[str, str] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
     size: int = 0
 
     def add(self, name: str, text: str, *, cut: bool = False) -> None:
@@ -105,7 +107,9 @@ def _png_text(kind: bytes, data: bytes, cut: bool, found: PictureTexts) -> None:
     elif packed:
         rest = rest[1:]
     if packed:
-        rest, more = _unpack(rest)
+        rest, more, damaged = _unpack(rest)
+        if damaged and not cut:
+            found.damaged.append(name)
         cut = cut or more
     if name in (
         "Raw profile type exif",
@@ -132,14 +136,17 @@ def _digits(data: bytes) -> bytes:
         return b""
 
 
-def _unpack(data: bytes) -> tuple[bytes, bool]:
-    """At most `MOST_TEXT` bytes of what a deflated text unpacks to, and whether there is more."""
-    stream = zlib.decompressobj()
-    try:
-        text = stream.decompress(data, MOST_TEXT)
-    except zlib.error:
-        return b"", False
-    return text, bool(stream.unconsumed_tail)
+def _unpack(data: bytes) -> tuple[bytes, bool, bool]:
+    """At most `MOST_TEXT` bytes of what a deflated text unpacks to, whether there is more, and whether it is damaged."""
+    stream, text = zlib.decompressobj(), b""
+    for start in range(0, len(data), PIECE):
+        try:
+            text += stream.decompress(data[start : start + PIECE], MOST_TEXT - len(text))
+        except zlib.error:
+            return text, False, True
+        if len(text) >= MOST_TEXT:
+            return text, True, False
+    return text, False, not stream.eof
 
 
 # JPEG and WebP ----------------------------------------------------------------------------------------------------------
