@@ -15,7 +15,7 @@ from diffusion_studio.diffusion import flow_config, scheduler_config
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.recognise import explain, explain_class, is_latent
+from diffusion_studio.models.recognise import content_of, explain, explain_class, is_latent
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage.atomic import read_json
@@ -404,7 +404,10 @@ def read_small_json(path: Path, *, within: Path | None = None) -> dict[str, Any]
             tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror), str(error)
         ) from None
     except ValueError as error:
-        raise UserError(tr("{path} cannot be read as JSON.", path=path), str(error)) from None
+        meaning = content_of(path)
+        raise UserError(
+            f"{path} {f'is {meaning}' if meaning else 'cannot be read as JSON'}.", str(error)
+        ) from None
     if not isinstance(value, dict):
         raise UserError(tr("{path} must hold a JSON object.", path=path))
     return value

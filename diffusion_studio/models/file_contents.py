@@ -105,7 +105,7 @@ EDM_WORD = re.compile(r"torch_utils\.persistence|EDMPrecond|VPPrecond|VEPrecond|
 def by_first_bytes(head: bytes, size: int) -> str:
     """What a file of `size` bytes is that begins with `head`, and what can be done; "" where that does not show."""
     if size == 0:
-        return f"an empty file: {AGAIN}"
+        return f"an empty file, or one whose download was cut off before it began: {AGAIN}"
     if not head.strip(b"\0"):
         return f"a file that holds nothing but zeros, as a download that broke off leaves it: {AGAIN}"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -48,7 +48,8 @@ def import_model(source: Path | str, name: str | None = None) -> ModelCard:
             try:
                 return _import_folder(model_root(folder), name, source.stem)
             except UserError as error:
-                raise UserError(str(error).replace(str(folder), str(source)), error.details) from None
+                said = str(error).replace(f"{folder} is a folder without", f"{source} is a zip without")
+                raise UserError(said.replace(str(folder), str(source)), error.details) from None
     if not source.is_dir():
         raise UserError(explain(source))
     root = model_root(source)

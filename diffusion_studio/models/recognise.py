@@ -23,7 +23,7 @@ from diffusion_studio.models.file_contents import (
     by_tensor_names,
 )
 from diffusion_studio.storage.foreign_file import open_foreign, read_beginning, read_foreign_json
-from diffusion_studio.storage.foreign_zip import open_zip
+from diffusion_studio.storage.foreign_zip import is_zip, open_zip
 
 OPENABLE = (
     "what can be opened are pixel-space models: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, or a "
@@ -65,6 +65,11 @@ def explain(path: Path) -> str:
     return f"{path} is {_file(path)}; {OPENABLE}."
 
 
+def content_of(path: Path) -> str:
+    """What a file is by its first bytes; "" where that does not show."""
+    return by_first_bytes(_head(path, LOOKED_AT), _size(path))
+
+
 def is_latent(folder: Path) -> bool:
     """Whether a folder is a pipeline that draws latents, by the parts it names: its network alone may look like one of pixels."""
     return bool((LATENT | TEXT) & set(_json(folder / "model_index.json")))
@@ -96,7 +101,7 @@ def _folder(folder: Path) -> str:
     if name:
         return explain_class(str(name))
     named = [name for name in ("model_index.json", "config.json") if (folder / name).is_file()]
-    if named and (meaning := by_first_bytes(_head(folder / named[0], LOOKED_AT), _size(folder / named[0]))):
+    if named and (meaning := content_of(folder / named[0])):
         return f"a folder whose {named[0]} is {meaning}"
     pickles = [entry for entry in _entries(folder) if entry.suffix in PICKLES and entry.is_file()]
     if pickles:
@@ -124,7 +129,7 @@ def _file(path: Path) -> str:
     if head[:1] == b"\x80" or (head[:4] == b"PK\x03\x04" and suffix != ".zip"):
         return _pickle(path)
     if suffix == ".zip":
-        return "a zip without a model in it" if head.startswith(b"PK") else "no zip, or one that was cut off"
+        return "a zip without a model in it" if is_zip(path) else "no zip, or one whose download was cut off"
     if suffix == ".safetensors":
         return "no safetensors file, or one that was cut off"
     return _pickle(path) if suffix in PICKLES else "a file, not a model's folder"

@@ -18,7 +18,8 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.models import folder as checkpoint
 from diffusion_studio.models import weights_file
 from diffusion_studio.models.cards import read_card
-from diffusion_studio.models.folder import WEIGHTS, read_model, weights_digest, write_model
+from diffusion_studio.models.folder import read_model, weights_digest, write_model
+from diffusion_studio.models.weights_found import OLD_ATTENTION, WEIGHTS
 from diffusion_studio.models.wording import architecture, training
 from tests.model_folders import ARCHITECTURES, change_json, diffusers, diffusers_pipeline, network, save
 from tests.mutations import mutated_models
@@ -108,7 +109,7 @@ def test_old_names_of_attention_are_understood(tmp_path):
     folder = save(tmp_path / "m")
     right = read_model(folder).network.state_dict()
     file = folder / "unet" / WEIGHTS
-    old = {new: name for name, new in checkpoint.OLD_ATTENTION.items()}
+    old = {new: name for name, new in OLD_ATTENTION.items()}
 
     def rename(name):
         for new, before in old.items():
@@ -430,7 +431,9 @@ def test_a_giant_configuration_is_counted_in_no_time(folder):
         ({"in_channels": 4, "out_channels": 4}, "in_channels is 4"),
         ({"out_channels": 6}, "predict their variance"),
         ({"sample_size": 9}, "multiple of 2"),
-        ({"sample_size": [8, 8]}, "sample_size"),
+        ({"sample_size": [8, 8, 8]}, "sample_size"),
+        ({"sample_size": [8, 9]}, "multiple of 2"),
+        ({"sample_size": [8, None]}, "sample_size"),
         ({"norm_eps": float("nan")}, "norm_eps"),
         ({"act_fn": "__import__"}, "act_fn"),
     ],

@@ -177,7 +177,7 @@ def other(tmp_path, **files):
         ({"adapter_config__json": {}}, "a LoRA"),
         ({"model__pt": "x"}, "pickles"),
         ({"notes__txt": "x"}, "without a model"),
-        ({"model__safetensors": "x"}, "no config.json"),
+        ({"model__safetensors": "x"}, "without a config.json"),
     ],
 )
 def test_other_folders_are_told_what_they_are(tmp_path, files, said):
@@ -222,7 +222,7 @@ def test_other_files_are_told_what_they_are(tmp_path):
         "renamed.ckpt": "Trainer of denoising-diffusion-pytorch",
         "old.pt": "Trainer of denoising-diffusion-pytorch",
         "model-8.pt": "Trainer of denoising-diffusion-pytorch",
-        "sd.ckpt": "a Stable Diffusion checkpoint in a pickle",
+        "sd.ckpt": "a Stable Diffusion checkpoint.*in a pickle",
         "guided.pt": "OpenAI's guided-diffusion",
         "unet.pt": r"UNet2DModel.from_pretrained\(FOLDER\)",
         "weights.zip.safetensors": "a pickle",

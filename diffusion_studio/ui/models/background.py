@@ -39,7 +39,7 @@ class ModelErrands(QObject):
     def bring_in(self, source: Path) -> None:
         def then(card: Any) -> None:
             if isinstance(card, ModelCard):
-                self._tell(tr("“{title}” is installed.", title=card.title))
+                self._tell(" ".join([f"“{card.title}” is installed.", *card.remarks[:1]]))
                 self.model_changed.emit(card)
 
         self._begin(

@@ -224,6 +224,7 @@ FACTS = (
     "Network",
     "Layers",
     "Predicts",
+    "Notes",
     "Trained",
     "Licence",
     "On disk",
@@ -244,6 +245,7 @@ def facts(row: ModelRow) -> Iterator[tuple[str, str]]:
     yield "Network", architecture(card)
     yield "Layers", widths(card.network)
     yield "Predicts", predicts(card)
+    yield "Notes", " ".join(card.remarks)
     yield "Trained", training(card)
     yield "Licence", card.licence
     yield "On disk", megabytes(row.disk)

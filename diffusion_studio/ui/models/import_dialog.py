@@ -123,7 +123,8 @@ class ImportDialog(QDialog):
         column.setSpacing(SPACE_M)
         words = plain_label(
             tr(
-                "Pixel-space models as diffusers saves them: a DDPMPipeline or DDIMPipeline folder, a UNet2DModel alone, or a "
+                "Pixel-space models as diffusers saves them: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, "
+                "a UNet2DModel alone, or a "
                 "zip of one. It is read from end to end before it counts, and nothing in it is run."
             ),
             "quiet",
