@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
@@ -12,10 +14,14 @@ from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.axes import MOST_CELLS, Axis
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.storage.stamps import Readings, stamp_of
 from diffusion_studio.ui.compare.axis_editor import NOTHING, AxisEditor
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
+
+if TYPE_CHECKING:
+    from diffusion_studio.training.runs import Run
 
 
 class CompareHead(QFrame):
@@ -109,14 +115,23 @@ class CompareHead(QFrame):
         around.addLayout(side)
 
 
+_of_runs: Readings[dict[str, str]] = Readings()  # by the run's folder: followed at every change in the panel
+
+
 def _checkpoints() -> Mapping[str, str]:
     """What can be drawn with of trainings: name -> what the user reads."""
     from diffusion_studio.training import runs
 
-    found = {}
+    found: dict[str, str] = {}
     for run in runs.list_runs()[:20]:
-        title = str((run.facts.get("settings") or {}).get("name") or run.name)
-        for path in runs.checkpoints(run):
-            step = int(path.name)
-            found[f"run:{run.name}@{step}"] = tr("{title} at step {step}", title=title, step=step)
+        stamp = stamp_of((run.path / runs.FACTS, run.path / "checkpoints"))
+        found.update(_of_runs.get(run.path, stamp, partial(_checkpoints_of, run)))
     return found
+
+
+def _checkpoints_of(run: Run) -> dict[str, str]:
+    from diffusion_studio.training import runs
+
+    title = str((run.facts.get("settings") or {}).get("name") or run.name)
+    steps = [int(path.name) for path in runs.checkpoints(run)]
+    return {f"run:{run.name}@{step}": f"{title} at step {step}" for step in steps}
