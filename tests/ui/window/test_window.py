@@ -216,7 +216,7 @@ def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
     draw.full_disk = True
     run(qtbot, page, seed=3, count=2)
     banner = window.interior.banner
-    assert banner.sentence.text() == "2 of 2 images (seed 1, seed 2) were not saved: There is no room left."
+    assert banner.sentence.text() == "2 of 2 images (seed 3, seed 4) were not saved: There is no room left."
     assert len(page.canvas.pictures) == 2
     choose_file(tmp_path / "elsewhere")
     assert banner.action.text() == "Save elsewhere…"
