@@ -18,6 +18,7 @@ from diffusion_studio.ui.look.theme import Theme
 class Studio(QObject):
     fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
     notice = Signal(str, str, object, bool)  # sentence, name of an action, what it does, whether it stays
+    notice_over = Signal(str)  # sentence of a notice that is no longer true
     told = Signal(str)  # a line for the status bar
     saved = Signal(object)  # Path of a picture
     # names and values of GenerationSettings to draw with; none: only go there
@@ -36,6 +37,8 @@ class Studio(QObject):
         self.theme, self.memory = theme, memory
         self.preferences: Preferences = memory.recall("window", Preferences)
         self.undo = UndoStack(self)
+        self._noticed: tuple[Change, str] | None = None  # the change that was said last
+        self.undo.undone.connect(self._end_notice)
         self.errands = Worker("errands", self)
         self._then: dict[int, Callable[[Any], None]] = {}
         self.errands.reported.connect(self._report)
@@ -58,7 +61,12 @@ class Studio(QObject):
     def done(self, sentence: str, change: Change) -> None:
         """Something was done that can be undone: say so, with Undo beside it."""
         self.undo.push(change)
+        self._noticed = change, sentence
         self.tell_notice(sentence, action="Undo", do=lambda: self.undo.take_back(change))
+
+    def _end_notice(self, change: Change) -> None:
+        if self._noticed is not None and self._noticed[0] is change:
+            self.notice_over.emit(self._noticed[1])
 
     def change_preferences(self, **values: Any) -> None:
         self.preferences = replace(self.preferences, **values)

@@ -38,6 +38,7 @@ class UndoStack(QObject):
     """`changed` says that what Undo and Redo would do is another thing now."""
 
     changed = Signal()
+    undone = Signal(object)  # Change
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -101,4 +102,5 @@ class UndoStack(QObject):
         else:
             self._undone = []  # what follows it builds on what is gone now
         change.undo()
+        self.undone.emit(change)
         self.changed.emit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt
@@ -29,7 +30,7 @@ COMPARED = (
 )
 NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
 UNNAMED = {"source": "start picture", "mask": "mask", "class_label": "class"}
-WIDEST = 460  # pixels
+WIDEST = 560  # pixels
 
 
 class Caption(QObject):
@@ -47,10 +48,19 @@ class Caption(QObject):
             label.setProperty("small", True)
             column.addWidget(label)
         canvas.installEventFilter(self)
+        self._told: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.tell)
+        steering.generation.previewed.connect(self._on_preview)
         panel.changed.connect(self.tell)
         panel.model_changed.connect(self.tell)
         self.tell()
+
+    def _on_preview(self) -> None:
+        """Another run may have begun in the place of the one that was described; the step is for the timeline to say."""
+        pictures = self._canvas.pictures
+        settings = pictures[0].settings if pictures else None
+        if settings is None or replace(settings, until=0) != self._told:
+            self.tell()
 
     def tell(self) -> None:
         """Say what is shown now."""
@@ -73,10 +83,13 @@ class Caption(QObject):
             return f"Start picture: {readable(start.name) if start is not None else ''}", []
         subject = canvas.chosen or canvas.pictures[0]
         settings = subject.settings
+        self._told = None if settings is None else replace(canvas.pictures[0].settings or settings, until=0)
         if settings is None:
             return "No generation settings found" if subject.path is not None else "", []
         run = steering.run if not steering.elsewhere else None
         compared = run.settings if run is not None and run.newest >= 0 else settings
+        if not steering.elsewhere:
+            settings = replace(settings, until=0)
         count = len(canvas.pictures)
         seed = tr("Seed {seed}", seed=settings.seed)
         if count > 1 and canvas.chosen is None:
@@ -113,7 +126,7 @@ class Caption(QObject):
         needed = max(metrics.horizontalAdvance(label.text()) for label in (self.shown, self.differs))
         for label in (self.shown, self.differs):
             label.setToolTip(tooltip(label.text()))
-        self.frame.resize(min(needed + 2 * SPACE_S + 20, room), self.frame.sizeHint().height())
+        self.frame.resize(min(needed + 2 * SPACE_S + 28, room), self.frame.sizeHint().height())
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, SPACE_M)
 
 

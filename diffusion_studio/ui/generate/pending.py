@@ -25,6 +25,9 @@ class Pending(QObject):
     def __init__(self, studio: Studio, steering: Steering, going_on: GoingOn) -> None:
         super().__init__(steering)
         self._studio, self._steering, self._going_on = studio, steering, going_on
+        self._writing: dict[
+            int, dict[int, Picture]
+        ] = {}  # by job: the images it has not written yet, by place
         steering.put_aside.connect(self._save)
         steering.discarded.connect(self._on_discarded)
         going_on.dropped.connect(self._on_dropped)
@@ -36,7 +39,11 @@ class Pending(QObject):
 
     def save_now(self) -> list[Any]:
         """Save them before the window closes; returns what could not be saved, which goes on waiting."""
-        pictures = self.pictures
+        pictures = [*self.pictures]
+        for job, rest in self._writing.items():  # closing ends the thread that writes them
+            self._studio.errands.cancel(job)
+            pictures += rest.values()
+        self._writing.clear()
         if not pictures:
             return []
         lost = [event for event in save_shown(pictures) if hasattr(event, "reason")]
@@ -52,20 +59,24 @@ class Pending(QObject):
         lost: list[Any] = []
 
         def on_event(event: Any) -> None:
+            rest.pop(event.index, None)
             if hasattr(event, "reason"):
                 lost.append(event)
             else:
                 paths.append(event.path)
                 picture = Picture({"denoised": event.picture}, path=event.path, settings=event.settings)
                 self.saved.emit(event.path, picture)
-            if len(paths) + len(lost) < len(pictures):
+            if rest:
                 return
+            self._writing.pop(job, None)
             if paths:
                 self._say_saved(paths, pictures)
             if lost:
                 self.not_saved.emit(lost)
 
-        self._studio.run(save_shown(pictures), on_event)
+        rest = dict(enumerate(pictures))
+        job = self._studio.run(save_shown(pictures), on_event)
+        self._writing[job] = rest
 
     def _say_saved(self, paths: list[Path], pictures: tuple[Picture, ...]) -> None:
         one = len(paths) == 1

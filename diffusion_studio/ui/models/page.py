@@ -188,6 +188,7 @@ class ModelsPage(ModelDropPage):
         )
 
     def _bring_back(self, trashed: jobs.Trashed) -> None:
+        self.activity.hide()
         self._studio.run(jobs.bring_back(trashed), self._on_back)
 
     def _on_back(self, name: str) -> None:

@@ -91,6 +91,11 @@ class Banner(QFrame):
         """Another page is shown: only what belongs to it, or to every page, is seen there."""
         self.setVisible(self._said and self._page in (None, page))
 
+    def withdraw(self, sentence: str) -> None:
+        """What was said is no longer true; another sentence stays."""
+        if self.sentence.text() == sentence:
+            self.dismiss()
+
     def dismiss(self) -> None:
         self._expiry.stop()
         self._said = False

@@ -100,6 +100,7 @@ class Interior(QWidget):
         self.rail.chosen.connect(self.visit)
         studio.fault.connect(self._tell_fault)
         studio.notice.connect(self._tell_notice)
+        studio.notice_over.connect(self.banner.withdraw)
         studio.told.connect(self.status.say)
         studio.saved.connect(lambda path: self.status.say(tr("Saved to {path}", path=readable(path))))
         studio.device_known.connect(self.status.device.setText)

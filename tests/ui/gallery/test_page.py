@@ -315,6 +315,7 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     menus = window.interior.menus
     assert menus.undo.text() == "Undo delete of 2 images"
     menus.undo.trigger()
+    assert not banner.isVisible()  # it offers no Undo of what is undone
     qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3, 2, 1])
     assert paths[4].exists() and menus.redo.text() == "Redo delete of 2 images"
     menus.redo.trigger()

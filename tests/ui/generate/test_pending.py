@@ -85,6 +85,23 @@ def test_closing_saves_what_waits_for_a_decision(window, page, draw, qtbot):
     assert reading.read(path).settings.until == step
 
 
+def test_closing_at_once_loses_nothing_that_was_put_aside(window, page, draw, qtbot, monkeypatch):
+    from diffusion_studio.ui.generate import pending
+
+    stopped(qtbot, page, draw, count=2)
+    really, begun = pending.save_shown, []
+
+    def never(pictures):
+        begun.append(pictures)
+        return (event for event in ()) if len(begun) == 1 else really(pictures)
+
+    monkeypatch.setattr(pending, "save_shown", never)  # the first has not come to it when the window closes
+    page.generate()
+    with qtbot.waitSignal(window.closed, timeout=5_000):
+        window.close()
+    assert sorted(reading.read(path).settings.seed for path in saved()) == [7, 8]
+
+
 def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbot):
     run(qtbot, page, count=4, until=6)
     assert page.going_on.ticks.asking and not saved()

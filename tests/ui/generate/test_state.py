@@ -180,6 +180,13 @@ def test_the_canvas_says_what_it_shows_and_where_the_panel_differs(page, window,
     assert said.shown.text() == "Start picture: cat.png"
 
 
+def test_the_canvas_names_the_run_that_took_the_place_of_another(page, window, qtbot):
+    run(qtbot, page)
+    run(qtbot, page, seed=8)
+    assert page.caption.shown.text().startswith("Seed 8") and not page.caption.differs.isVisible()
+    rest(qtbot, window)
+
+
 def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
     run(qtbot, page, count=3)
     assert page.caption.shown.text().startswith("3 images from seed 7")

@@ -185,6 +185,12 @@ def test_a_model_is_renamed_everywhere(page, window, qtbot, monkeypatch):
     page.card.buttons["rename"].click()
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"] and page.card.title.text() == "My faces"
+    window.studio.undo.undo()
+    rest(window, qtbot)
+    assert titles(page) == ["Faces", "Plain"]
+    window.studio.undo.redo()
+    rest(window, qtbot)
+    assert titles(page) == ["My faces", "Plain"]
     window.interior.visit(0)
     assert window.page.panel.card.title == "My faces" and window.page.panel.card.name == "faces"
 
@@ -204,10 +210,16 @@ def test_what_is_deleted_comes_back_with_undo(page, window, qtbot):
     page.card.buttons["delete"].click()
     rest(window, qtbot)
     assert titles(page) == ["Plain"] and page.card.title.text() == "Plain" and not before.path.exists()
-    assert page.activity.words.text() == "“Faces” is in the trash." and page.activity.action.text() == "Undo"
+    assert page.activity.words.text() == "“Faces” moved to trash." and page.activity.action.text() == "Undo"
     page.activity.action.click()
     rest(window, qtbot)
     assert cards.find("faces") == before and page.card.title.text() == "Faces" and page.activity.isHidden()
+    page.card.buttons["delete"].click()
+    rest(window, qtbot)
+    assert window.studio.undo.undo_text == "delete of the model"
+    window.studio.undo.undo()
+    rest(window, qtbot)
+    assert cards.find("faces") == before and page.activity.isHidden()
 
 
 def test_the_default_is_chosen(page, window, qtbot):

@@ -412,6 +412,11 @@ def test_discard_asks_and_can_be_undone(ready, backend, qtbot, monkeypatch):
     assert ready.tabs.current == RUNS
     ready.runs.undo.click()
     qtbot.waitUntil(lambda: [row.name for row in ready.runs.model.rows] == ["my-faces"])
+    ready.runs.remove("my-faces")
+    qtbot.waitUntil(lambda: not place.exists() and ready.runs.undo.isVisibleTo(ready))
+    ready.runs._studio.undo.undo()  # Edit > Undo is the same
+    qtbot.waitUntil(place.exists)
+    qtbot.waitUntil(lambda: not ready.runs.undo.isVisibleTo(ready))
 
 
 def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtbot):
@@ -542,7 +547,7 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
     window = make_window()
     banner = window.interior.banner
     qtbot.waitUntil(lambda: banner.isVisible() and "Broken off" in banner.sentence.text())
-    assert "50%" in banner.sentence.text() and banner.action.text() == "Go on"
+    assert "50%" in banner.sentence.text() and banner.action.text() == "Resume"
     assert banner.accessibleName() == "Notice" and banner.property("notice") is True
     banner.action.click()
     assert isinstance(window.page, TrainPage)
