@@ -22,6 +22,9 @@ GRACE = 3.0  # seconds a thread has to end after its test
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, monkeypatch):
     """Everything the app writes goes under the test's own folder."""
+    from diffusion_studio.storage import notices
+
+    notices.forget()
     home = tmp_path / "home"
     monkeypatch.setenv("DIFFUSION_STUDIO_HOME", str(home))
     for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):

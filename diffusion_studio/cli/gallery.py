@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.cli.output import plain, say, say_json, tell
+from diffusion_studio.cli.output import agreed, asks, plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
@@ -62,7 +62,143 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
         action = add(name, run_tag, help)
         action.add_argument("--name", required=True, metavar="TAG", help=tr("the tag"))
         action.set_defaults(remove=name == "untag")
+    _add_trash(actions)
     return lambda arguments, stop: arguments.run(arguments, stop)
+
+
+def _add_trash(actions: Any) -> None:
+    """`gallery trash`, with what can be done there."""
+    said = "show what was deleted: pictures, models and training runs; bring it back, or remove it for good"
+    note = tr("What was deleted more than 30 days ago is removed when the window is opened.")
+
+    def add(parsers: Any, name: str, run: Run, help: str) -> argparse.ArgumentParser:
+        parser = parsers.add_parser(
+            name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=note, allow_abbrev=False
+        )
+        parser.set_defaults(run=run)
+        return parser
+
+    trash = add(actions, "trash", run_trash_list, said)
+    trash.add_argument("--json", action="store_true", help=tr("print one deleted thing a line as JSON"))
+    verbs = trash.add_subparsers(metavar="[ACTION]", title=tr("actions"), prog=trash.prog)
+    listing = add(verbs, "list", run_trash_list, "list what was deleted, the latest first")
+    listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
+    back = add(verbs, "restore", run_trash_restore, "move deleted things back to where they were")
+    back.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help=tr("as “list” names it, or what it was called, or where it was"),
+    )
+    back.add_argument("--all", action="store_true", help=tr("all that was deleted"))
+    empty = add(verbs, "empty", run_trash_empty, "remove deleted things for good")
+    empty.add_argument("--older-than", type=int, metavar="DAYS", help=tr("only what was deleted longer ago"))
+    empty.add_argument("--yes", action="store_true", help=tr("do not ask on a terminal"))
+
+
+def run_trash_list(arguments: argparse.Namespace, stop: Stop) -> int:
+    from diffusion_studio.storage.places import trash_can
+
+    found = trash_can().entries()
+    for entry in found:
+        when = f"{entry.deleted:%Y-%m-%d %H:%M}" if entry.deleted is not None else "unknown date"
+        if arguments.json:
+            say_json({
+                "name": entry.path.name,
+                "kind": entry.kind,
+                "deleted": entry.deleted.isoformat() if entry.deleted is not None else None,
+                "original": str(entry.original) if entry.original is not None else None,
+                "path": str(entry.path),
+            })  # fmt: skip
+        else:
+            say(
+                tr(
+                    "{name}  {kind}, deleted {when}, from {original}",
+                    name=plain(entry.path.name),
+                    kind=entry.kind or "other",
+                    when=when,
+                    original=plain(entry.original or "an unknown place"),
+                )
+            )
+    if not found:
+        tell(tr("The trash is empty."))
+    return 0
+
+
+def run_trash_restore(arguments: argparse.Namespace, stop: Stop) -> int:
+    from diffusion_studio.storage.places import restore, trash_can
+
+    if bool(arguments.names) == arguments.all:
+        raise UserError(tr("Name what to restore, as “gallery trash list” does, or give --all."))
+    there = trash_can().entries()
+    wanted = there if arguments.all else [_trashed(name, there) for name in dict.fromkeys(arguments.names)]
+    faults = []
+    for entry in dict.fromkeys(wanted):
+        try:
+            say(plain(restore(entry.path)))
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        raise UserError(" ".join(faults))
+    if not wanted:
+        tell(tr("The trash is empty."))
+    return 0
+
+
+def _trashed(name: str, there: list[Any]) -> Any:
+    """What is called so: by its name in the trash, which is its alone, else by the one it had, or its place."""
+    ways: tuple[Callable[[Any], bool], ...] = (
+        lambda entry: name in (entry.path.name, str(entry.path)),
+        lambda entry: str(entry.original) == str(Path(name).absolute()),
+        lambda entry: entry.name == name,
+    )
+    for fits in ways:
+        found = [entry for entry in there if fits(entry)]
+        if len(found) > 1:
+            names = ", ".join(plain(entry.path.name) for entry in found[:10])
+            raise UserError(
+                tr(
+                    "Several deleted things are called “{name}”; name one of: {names}.",
+                    name=plain(name),
+                    names=names,
+                )
+            )
+        if found:
+            return found[0]
+    raise UserError(
+        tr("“{name}” is not in the trash; “gallery trash list” shows what is.", name=plain(name)[:80])
+    )
+
+
+def run_trash_empty(arguments: argparse.Namespace, stop: Stop) -> int:
+    from datetime import timedelta
+
+    from diffusion_studio.storage.places import trash_can
+
+    if arguments.older_than is not None and not 0 <= arguments.older_than <= 100_000:
+        raise UserError(
+            tr(
+                "--older-than must be between 0 and 100000 days, not {older_than}.",
+                older_than=arguments.older_than,
+            )
+        )
+    age = None if arguments.older_than is None else timedelta(days=arguments.older_than)
+    if not arguments.yes and asks() and not agreed(tr("Remove them for good? This cannot be undone. [y/N] ")):
+        tell(tr("Nothing was removed."))
+        return 0
+    count = 0
+    try:
+        for _ in trash_can().empty(age):
+            count += 1
+    finally:
+        tell(
+            tr(
+                "{count} deleted {value} removed for good.",
+                count=count,
+                value="thing was" if count == 1 else "things were",
+            )
+        )
+    return 0
 
 
 def run_list(arguments: argparse.Namespace, stop: Stop) -> int:

@@ -27,6 +27,7 @@ from diffusion_studio.cli.train import runs, train
 from diffusion_studio.cli.walk import walk
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.storage import notices
 
 Run = Callable[[argparse.Namespace, Stop], int]
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit status; never raises for what is the user's to mend."""
     output.prepare()
     stop = Stop()
+    stop_listening = notices.listen(lambda notice: output.tell(notice.sentence))
     try:
         with stop:
             status = _run(list(sys.argv[1:] if argv is None else argv), stop)
@@ -75,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = 130 if stop.asked else 1  # a library interrupted in its midst may raise anything
         if not stop.asked:
             output.tell(_explain(error))
+    finally:
+        stop_listening()
     unwritten = output.finish()
     if unwritten and not status:
         output.tell(unwritten)

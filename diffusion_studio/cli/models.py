@@ -168,15 +168,13 @@ def run_duplicate(arguments: argparse.Namespace, _: Stop) -> int:
 
 
 def run_delete(arguments: argparse.Namespace, _: Stop) -> int:
-    from diffusion_studio.models import cards, library
+    from diffusion_studio.models import library
 
-    path = cards.find(arguments.model).path
     trashed = library.delete_model(arguments.model)
     tell(
         tr(
-            "To have it back: mv {quote} {quote2}",
-            quote=shlex.quote(str(trashed)),
-            quote2=shlex.quote(str(path)),
+            "It is in the trash; to have it back: gallery trash restore {quote}",
+            quote=shlex.quote(trashed.name),
         )
     )
     return 0

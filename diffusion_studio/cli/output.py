@@ -71,6 +71,21 @@ def on_terminal() -> bool:
         return False
 
 
+def asks() -> bool:
+    """Whether somebody is there to answer a question: both what is read and what is shown belong to a terminal."""
+    try:
+        return on_terminal() and sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def agreed(question: str) -> bool:
+    """Ask, and return whether the answer was yes."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
 def progress_bar(**facts: Any) -> Any:
     """tqdm on standard error, which draws nothing where that is no terminal."""
     from tqdm import tqdm

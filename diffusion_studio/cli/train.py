@@ -180,6 +180,9 @@ def list_runs(arguments: argparse.Namespace, _: Stop) -> int:
         for run in found:
             say_json({"name": run.name, "state": run.state, "step": run.step, "path": str(run.path)})
         return 0
+    for run in found:
+        if run.damage:
+            tell(run.damage)
     if not found:
         tell(tr("No training run was begun yet; “train FOLDER --name NAME” begins one."))
     say_rows((run.name, f"{run.state}, step {run.step}, {run.path}") for run in found)

@@ -17,6 +17,7 @@ from diffusion_studio.storage.places import cache_dir
 
 VERSION = 4
 BATCH = 200  # entries at a time
+WAIT = 20.0  # seconds for another process that writes the cache just now; it does so for milliseconds
 
 
 def cache_file() -> Path:
@@ -38,11 +39,12 @@ def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
                 continue  # gone meanwhile
             if entry.stamp != stamp:
                 name = str(entry.path).encode("utf-8", "surrogateescape").hex()
-                said = _kept(cache, name, stamp)
-                if said is None:
+                filled = _filled(entry, _kept(cache, name, stamp), stamp)
+                if filled is None:
                     said = _read(entry.path)
                     fresh.append((name, stamp, said))
-                entry = _filled(entry, said, stamp)
+                    filled = _filled(entry, said, stamp)
+                entry = filled or entry
             batch.append(entry)
             if len(batch) == BATCH:
                 _keep(cache, fresh)
@@ -53,16 +55,17 @@ def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
             yield batch
 
 
-def _filled(entry: Entry, said: str, stamp: str) -> Entry:
-    value = json.loads(said)
-    return replace(
-        entry,
-        settings=value.get("settings") or {},
-        facts=value.get("facts") or {},
-        width=value.get("width", 0),
-        height=value.get("height", 0),
-        stamp=stamp,
-    )
+def _filled(entry: Entry, said: str | None, stamp: str) -> Entry | None:
+    """The entry with what its file says; None where nothing is kept of that, or what is kept is damaged."""
+    try:
+        value = json.loads(said or "")
+        settings, facts = value.get("settings") or {}, value.get("facts") or {}
+        width, height = value.get("width", 0), value.get("height", 0)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    if not (isinstance(settings, dict) and isinstance(facts, dict) and type(width) is type(height) is int):
+        return None
+    return replace(entry, settings=settings, facts=facts, width=width, height=height, stamp=stamp)
 
 
 def _read(path: Path) -> str:
@@ -91,23 +94,31 @@ def _stamp(path: Path) -> str:
 
 
 def _open() -> sqlite3.Connection:
-    """The cache; one that is broken or can not be written is done without."""
+    """The cache. One that is damaged is made again; one that is locked is waited for, and then, like one that cannot be
+    written, done without: it is another process's to use."""
     path = cache_file()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in (path, path, ":memory:"):
-        cache = None
+    for _ in range(2):
         try:
-            cache = sqlite3.connect(attempt, timeout=1)
-            cache.execute("CREATE TABLE IF NOT EXISTS said (name TEXT PRIMARY KEY, stamp TEXT, said TEXT)")
-            cache.execute("SELECT count(*) FROM said").fetchone()
-            return cache
-        except sqlite3.Error:
-            if cache is not None:
-                cache.close()
+            return _opened(path)
+        except sqlite3.OperationalError:  # locked for long, read-only, no room, not a file
+            break
+        except sqlite3.DatabaseError:  # no database, or a damaged one
             with suppress(OSError):
                 path.unlink()
-    raise AssertionError("a database in memory can always be made")
+    return _opened(":memory:")
+
+
+def _opened(place: Path | str) -> sqlite3.Connection:
+    cache = sqlite3.connect(place, timeout=WAIT)
+    try:
+        cache.execute("CREATE TABLE IF NOT EXISTS said (name TEXT PRIMARY KEY, stamp TEXT, said TEXT)")
+        cache.execute("SELECT count(stamp), count(said) FROM said").fetchone()
+    except BaseException:
+        cache.close()
+        raise
+    return cache
 
 
 def _kept(cache: sqlite3.Connection, name: str, stamp: str) -> str | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry, key_base, key_of
 from diffusion_studio.language import tr
-from diffusion_studio.storage.atomic import read_json, write_json
+from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 from diffusion_studio.storage.places import data_dir
 
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
+Mark = dict[str, Any]  # "star": True, "tags": [...], "print": [size, hash]
 HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings stand there too
 
 
@@ -42,7 +42,7 @@ class Marks:
         base = key_base()
         present = {key_of(path, base): path for path in paths}
         lost = [mark for key, mark in self.known.items() if key not in present and "print" in mark]
-        by_size: dict[int, dict[str, dict[str, Any]]] = {}
+        by_size: dict[int, dict[str, Mark]] = {}
         for mark in lost:
             by_size.setdefault(mark["print"][0], {})[mark["print"][1]] = mark
         moved = {}
@@ -52,9 +52,9 @@ class Marks:
                 if digest in by_size.get(size, {}):
                     moved[key] = by_size[size][digest]
         if moved:
-            self.known = {**_read(), **moved}
+            self.known = {**moved, **self.known}
             with suppress(OSError, UserError):  # kept in memory all the same
-                self._write()
+                self.known = _change(lambda marks: {**moved, **marks})
 
     def _marked(self, entry: Entry, base: str) -> Entry:
         value = self.known.get(key_of(entry.path, base)) if self.known else None
@@ -70,7 +70,7 @@ class Marks:
         """Add tags to pictures, or take them away."""
         names = {check_tag(tag) for tag in tags}
 
-        def change(value: dict[str, Any]) -> dict[str, Any]:
+        def change(value: Mark) -> Mark:
             before = set(value.get("tags", ()))
             return {**value, "tags": sorted(before - names if remove else before | names)[:MOST_TAGS]}
 
@@ -81,20 +81,35 @@ class Marks:
             {tag for value in self.known.values() for tag in value.get("tags", ())}, key=str.casefold
         )
 
-    def _change(self, paths: Iterable[Path], change: Any) -> None:
-        self.known = _read()
-        for path in paths:
-            key = key_of(path)
-            value = {name: v for name, v in change(self.known.get(key, {})).items() if v}
-            if value.keys() & {"star", "tags"}:
-                known = fingerprint(path)
-                self.known[key] = {**value, "print": list(known)} if known else value
-            else:
-                self.known.pop(key, None)
-        self._write()
+    def _change(self, paths: Iterable[Path], change: Callable[[Mark], Mark]) -> None:
+        """Change the marks of some pictures; those of all others stay as they are in the file, whoever wrote them."""
+        wanted = {key_of(path): path for path in paths}
+        prints = {key: fingerprint(path) for key, path in wanted.items()}  # before the file is locked
 
-    def _write(self) -> None:
-        write_json(marks_file(), {"version": VERSION, "pictures": self.known})
+        def do(marks: dict[str, Any]) -> dict[str, Any]:
+            for key, known in prints.items():
+                value = {name: v for name, v in change(_clean(marks.get(key))).items() if v}
+                if value.keys() & {"star", "tags"}:
+                    marks[key] = {**value, "print": list(known)} if known else value
+                else:
+                    marks.pop(key, None)
+            return marks
+
+        self.known = _change(do, touched=wanted)
+
+
+def _change(do: Callable[[dict[str, Any]], dict[str, Any]], touched: Iterable[str] = ()) -> dict[str, Mark]:
+    """Change the marks in the file while nobody else does; returns all that can be understood of them."""
+    path = marks_file()
+
+    def write(value: dict[str, Any]) -> dict[str, Any]:
+        marks = value.get("pictures", {})
+        damaged = [key for key in touched if key in marks and _clean(marks[key]) != marks[key]]
+        if damaged:
+            own_files.keep_copy(path, f"The marks of {len(damaged)} pictures in {path} are damaged.")
+        return {**value, "version": VERSION, "pictures": do(dict(marks))}
+
+    return _understood(own_files.change(path, write, version=VERSION, check=_fault))
 
 
 def fingerprint(path: Path) -> tuple[int, str] | None:
@@ -126,17 +141,24 @@ def check_tag(tag: str) -> str:
     return text
 
 
-def _read() -> dict[str, dict[str, Any]]:
-    """What is in the file; a broken one, or a broken part of it, counts as nothing."""
-    with suppress(OSError, UserError, ValueError, RecursionError, json.JSONDecodeError):
-        value = read_json(marks_file())
-        pictures = value.get("pictures") if isinstance(value, dict) else None
-        if isinstance(pictures, dict):
-            return {key: _clean(mark) for key, mark in pictures.items() if isinstance(mark, dict)}
-    return {}
+def _read() -> dict[str, Mark]:
+    """What is in the file. Raises nothing: a damaged file is set aside, a damaged mark counts as none and stays there."""
+    return _understood(own_files.read(marks_file(), version=VERSION, check=_fault))
 
 
-def _clean(mark: dict[str, Any]) -> dict[str, Any]:
+def _understood(value: dict[str, Any]) -> dict[str, Mark]:
+    marks = {key: _clean(mark) for key, mark in value.get("pictures", {}).items()}
+    return {key: mark for key, mark in marks.items() if mark}
+
+
+def _fault(value: dict[str, Any]) -> str:
+    return "" if isinstance(value.get("pictures", {}), dict) else "“pictures” is not a JSON object"
+
+
+def _clean(mark: Any) -> Mark:
+    """What can be understood of one picture's mark."""
+    if not isinstance(mark, dict):
+        return {}
     tags = mark.get("tags", ())
     tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
     star = {"star": True} if mark.get("star") is True else {}

@@ -15,7 +15,7 @@ import torch
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.storage.atomic import read_json, write_json
+from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -115,14 +115,10 @@ def cpu_name() -> str:
 def remember(key: str, value: Any = None) -> Any:
     """The value remembered under `key`; given one, remembers it. A lost or broken cache only means measuring again."""
     path = cache_dir() / "speed.json"
-    try:
-        known = read_json(path)
-    except (OSError, ValueError, UserError):
-        known = {}
     if value is None:
-        return known.get(key) if isinstance(known, dict) else None
-    with suppress(OSError, UserError):  # a cache that can not be written is no reason to fail
-        write_json(path, {**(known if isinstance(known, dict) else {}), key: value})
+        return own_files.read(path).get(key)
+    with suppress(OSError, UserError):  # a cache that cannot be written is no reason to fail
+        own_files.change(path, lambda known: {**known, key: value})
     return value
 
 

@@ -18,7 +18,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.recognise import content_of, explain, explain_class, is_latent
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
-from diffusion_studio.storage.atomic import read_json
+from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign, read_foreign_json
 from diffusion_studio.storage.paths import check_readable
 from diffusion_studio.storage.places import config_dir, data_dir, models_dir, resource
@@ -242,11 +242,7 @@ def default_file() -> Path:
 
 def default_name() -> str:
     """The model chosen to be the default, which may be gone by now; "" where none was."""
-    try:
-        value = read_json(default_file())
-    except (OSError, UserError):
-        return ""
-    return _as(str, value.get("model"), "") if isinstance(value, dict) else ""
+    return _as(str, own_files.read(default_file()).get("model"), "")
 
 
 def notes_file(name: str) -> Path:
@@ -255,11 +251,7 @@ def notes_file(name: str) -> Path:
 
 
 def _notes(name: str) -> dict[str, Any]:
-    try:
-        value = read_small_json(notes_file(name)).get("recommended")
-    except UserError:
-        return {}
-    return _as(dict, value, {})
+    return _as(dict, own_files.read(notes_file(name)).get("recommended"), {})
 
 
 def unet_folder(folder: Path) -> Path:

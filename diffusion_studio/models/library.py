@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from diffusion_studio.models.import_sources import (
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.recognise import explain
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.storage.atomic import stage_folder, write_json
+from diffusion_studio.storage import own_files
+from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
 from diffusion_studio.storage.foreign_zip import is_zip
 from diffusion_studio.storage.places import models_dir, trash
@@ -128,7 +129,8 @@ def delete_model(name: str) -> Path:
 def rename_model(name: str, title: str) -> ModelCard:
     """Give a model another title. Its folder, by which pictures know it, keeps its name."""
     card = _own(name, "renamed")
-    write_json(card.path / CARD, {**_json(card.path / CARD), "title": _free_title(title, card.name)})
+    title = _free_title(title, card.name)
+    _change_card(card, lambda facts: {**facts, "title": title})
     return cards.read_card(card.path)
 
 
@@ -180,22 +182,31 @@ def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
         settings = GenerationSettings(**{key: values[key] for key in values if key in cards.RECOMMENDED})
         values = {key: getattr(settings, key) for key in values if key in cards.RECOMMENDED}
     if card.starter:
-        notes = cards.notes_file(card.name)
-        if values is None:
-            notes.unlink(missing_ok=True)
-        else:
-            write_json(notes, {"recommended": values})
+        own_files.change(cards.notes_file(card.name), lambda notes: _with_recommended(notes, values))
     else:
-        facts = _json(card.path / CARD)
-        came_with = facts.setdefault("recommended_at_first", facts.get("recommended", {}))
-        write_json(card.path / CARD, {**facts, "recommended": came_with if values is None else values})
+        _change_card(card, lambda facts: _recommending(facts, values))
     return cards.read_card(card.path, starter=card.starter)
+
+
+def _with_recommended(notes: dict[str, Any], values: Mapping[str, Any] | None) -> dict[str, Any]:
+    others = {name: value for name, value in notes.items() if name != "recommended"}
+    return others if values is None else {**others, "recommended": dict(values)}
+
+
+def _recommending(facts: dict[str, Any], values: Mapping[str, Any] | None) -> dict[str, Any]:
+    came_with = facts.get("recommended_at_first", facts.get("recommended", {}))
+    recommended = came_with if values is None else dict(values)
+    return {**facts, "recommended_at_first": came_with, "recommended": recommended}
+
+
+def _change_card(card: ModelCard, do: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    own_files.change(card.path / CARD, do, key="card_version")
 
 
 def set_default(name: str) -> ModelCard:
     """The model that is used where none is named."""
     card = cards.find(name)
-    write_json(cards.default_file(), {"model": card.name})
+    own_files.change(cards.default_file(), lambda chosen: {**chosen, "model": card.name})
     return card
 
 

@@ -100,10 +100,9 @@ def sweep_temporaries(folder: Path) -> list[Path]:
     return swept
 
 
-def write_json(path: Path, value: Any) -> None:
-    write_atomic(
-        path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-    )
+def write_json(path: Path, value: Any, *, exclusive: bool = False) -> None:
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_atomic(path, text.encode("utf-8", "surrogatepass"), exclusive=exclusive)
 
 
 def read_json(path: Path) -> Any:

@@ -8,18 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from diffusion_studio.errors import UserError
-from diffusion_studio.storage.atomic import (
-    move,
-    read_json,
-    shorten,
-)
+from diffusion_studio.storage import own_files
+from diffusion_studio.storage.trash import Trash
 
 APP = "diffusion-studio"
 
@@ -69,11 +64,7 @@ def kept_section(name: str) -> Mapping[str, Any]:
     if (
         _kept.get("stamp") != stamp or not settled
     ):  # asked for at every picture: read only when it has changed
-        try:
-            whole = read_json(path)
-        except (OSError, UserError):
-            whole = {}
-        _kept.update(stamp=stamp, whole=whole if isinstance(whole, dict) else {})
+        _kept.update(stamp=stamp, whole=own_files.read(path))
     section = _kept["whole"].get(name)
     return section if isinstance(section, dict) else {}
 
@@ -102,15 +93,35 @@ def resource(name: str) -> Path:
     return (installed if installed.is_dir() else package.parent / "resources") / name
 
 
+def trash_can() -> Trash:
+    """Where deleted pictures, models and runs are until they are brought back, or for 30 days."""
+    return Trash(data_dir() / "trash")
+
+
 def trash(path: Path) -> Path:
     """Move a file or folder to the trash; returns where it is now, for `restore`."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-    trashed = data_dir() / "trash" / f"{stamp}-{shorten(path.name, 200)}"
-    move(path, trashed)
-    return trashed
+    return trash_can().put(path, _kind_of(path))
 
 
-def restore(trashed: Path, original: Path) -> Path:
-    """Move what was trashed back to where it was; what has come to be there since is not overwritten: `UserError`."""
-    move(trashed, original)
-    return original
+def restore(trashed: Path, original: Path | None = None) -> Path:
+    """Move what was trashed back to where it was, and return its place: a free name where something has come to be there.
+
+    Where it is not known where it was, and not said, it goes where such things are kept. Raises `UserError` where it cannot
+    be moved there.
+    """
+    can = trash_can()
+    entry = can.entry(trashed)
+    return can.restore(trashed, original or entry.original or _usual_place(entry.path) / entry.name)
+
+
+def _kind_of(path: Path) -> str:
+    for kind, place in (("run", runs_dir()), ("model", models_dir())):
+        if path.parent == place:
+            return kind
+    return "picture" if path.is_file() else ""
+
+
+def _usual_place(trashed: Path) -> Path:
+    if not trashed.is_dir():
+        return outputs_dir()
+    return runs_dir() if (trashed / "run.json").exists() else models_dir()

@@ -91,7 +91,8 @@ def free_place(run: runs.Run) -> Path:
     """Where the run's model belongs: its own earlier one is replaced, anybody else's never."""
     for number in range(1, 10_000):
         place = models_dir() / (run.name if number == 1 else f"{run.name}-{number}")
-        if not place.exists() or _made_by(place) == run.facts.get("id", ""):
+        own = run.facts.get("id")
+        if not place.exists() or (own and _made_by(place) == own):
             return place
     raise UserError(
         tr(

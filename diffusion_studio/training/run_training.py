@@ -59,8 +59,9 @@ def _lead(
 ) -> Iterator[Any]:
     wanted = {name: getattr(settings, name) for name in given} if given is not None else changed(settings)
     opened = yield from (_begin(settings, team) if resume is None else _go_on(resume, wanted, team))
-    run, settings, trainer, origin, past = opened
-    with closing(trainer):
+    run, settings, trainer, origin, past, claim = opened
+    run = run.remembered()
+    with closing(claim), closing(trainer):
         team.agree((settings, run.name, trainer.done))
         yield TrainingStarted(
             run=run.path,
@@ -119,7 +120,7 @@ def copy_in_float32(network: UNet) -> UNet:
     return twin.eval().requires_grad_(False)
 
 
-Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, Past]
+Opened = tuple[runs.Run, TrainingSettings, Trainer, Origin, Past, runs.Claim]
 
 
 def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opened]:
@@ -144,26 +145,30 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
         schedule=origin.schedule,
         team=team,
     )
+    claim = None
     try:
         run = runs.create(settings.name, to_dict(settings), origin.to_dict())
+        claim = runs.claim(run)
         run.note(exact=_exactness(trainer, origin.digest))
         if settings.start_from:  # what it began from may be gone when the run is taken up again
             save(run, trainer, Past())
     except BaseException:
         trainer.close()
+        if claim is not None:
+            claim.close()
         raise
-    return run, settings, trainer, origin, Past()
+    return run, settings, trainer, origin, Past(), claim
 
 
 def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, None, Opened]:
     run = runs.find(name)
-    settings, _ = from_dict(TrainingSettings, {**BEFORE, **run.facts.get("settings", {})})
-    settings = _with_changes(settings, wanted)
-    origin = Origin.from_dict(run.facts.get("origin", {}))
-    before = run.state
-    runs.claim(run)
+    before = "stopped" if run.damage else run.state
+    claim = runs.claim(run)  # a damaged run.json is mended by it
     trainer = None
     try:
+        settings, _ = from_dict(TrainingSettings, {**BEFORE, **run.facts.get("settings", {})})
+        settings = _with_changes(settings, wanted)
+        origin = Origin.from_dict(run.facts.get("origin", {}))
         checkpoint = yield from _newest(run, settings)
         pictures = yield from _load(settings)
         if pictures.classes != origin.classes:
@@ -190,9 +195,11 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
     except BaseException:
         if trainer is not None:
             trainer.close()
-        run.note(state=before)
+        with suppress(UserError):  # what is told is why it does not go on
+            run.note(state=before)
+        claim.close()
         raise
-    return run, settings, trainer, origin, past
+    return run, settings, trainer, origin, past, claim
 
 
 def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, Path | None]:

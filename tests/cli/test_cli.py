@@ -30,6 +30,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
 from tests.shown import shown_views
 
+SIGNALS = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 FACES = ModelCard(
     name="faces",
     title="Faces",
@@ -348,7 +349,7 @@ def test_help_names_every_option_with_range_choices_and_default(run, verb, kind)
 # Ends -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_while_drawing_ends_it_with_130(run, draw, tmp_path, name):
     def press(event):
         if isinstance(event, events.Preview) and event.index == 3:
@@ -656,7 +657,7 @@ def test_resuming_hands_on_the_name_and_what_may_change(run, learn, monkeypatch)
     assert set(learn.given) == {"sample_every"}
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", SIGNALS)
 def test_a_signal_while_training_closes_the_job_between_two_events(run, learn, name):
     seen = []
 

@@ -408,10 +408,9 @@ def test_restore_overwrites_nothing(tmp_path):
     picture.write_bytes(b"first")
     trashed = folders.trash(picture)
     picture.write_bytes(b"second")
-    with pytest.raises(UserError, match="there already"):
-        folders.restore(trashed, picture)
+    assert folders.restore(trashed, picture) == tmp_path / "a-2.png"
     assert picture.read_bytes() == b"second"
-    assert trashed.read_bytes() == b"first"
+    assert (tmp_path / "a-2.png").read_bytes() == b"first" and not trashed.exists()
 
 
 def test_trashing_what_is_gone_is_a_sentence(tmp_path):

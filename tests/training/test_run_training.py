@@ -301,7 +301,7 @@ def test_two_processes_do_not_train_one_run(settings):
     assert run.state == "running"
     with pytest.raises(UserError, match="another process"):
         list(train(TrainingSettings(), resume="tiny"))
-    with pytest.raises(UserError, match="stop it"):
+    with pytest.raises(UserError, match="Stop it"):
         runs.delete(run)
     run.note(process=[process.pid, process.create_time() - 100])
     assert run.state == "stopped"  # the id lives again as somebody else

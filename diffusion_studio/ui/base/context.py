@@ -29,6 +29,8 @@ class Studio(QObject):
     model_wanted = Signal(str)  # name of a model to be shown on the Models page
     device_known = Signal(str)  # device, precision and threads in words
     preferences_changed = Signal()
+    trash_wanted = Signal()  # the trash is to be shown
+    restored = Signal()  # something was brought back from the trash
     outputs_moved = Signal()  # finished pictures are kept in another folder from now on
     models_changed = Signal()  # a model was added, changed or removed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.errors import UserError
-from diffusion_studio.storage.atomic import read_json, write_json
+from diffusion_studio.language import tr
+from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import config_dir
 
 
@@ -15,18 +15,15 @@ class Memory:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or config_dir() / "settings.json"
-        self._written: dict[str, dict[str, Any]] = {}
-        self.refused: list[str] = []
-        try:
-            values = read_json(self._path)
-        except FileNotFoundError:
-            values = {}
-        except (OSError, UserError) as error:
-            values = {}
-            self.refused.append(str(error))
-        if isinstance(values, dict):
-            self._written = {name: section for name, section in values.items() if isinstance(section, dict)}
+        values = own_files.read(self._path)
+        self._written = {name: section for name, section in values.items() if isinstance(section, dict)}
         self._sections = dict(self._written)
+        self._doubtful: set[str] = set()  # sections with values that were refused
+        self.refused: list[str] = [
+            f"“{name}” in {self._path} is not a section of settings."
+            for name, section in values.items()
+            if not isinstance(section, dict) and name != "version"
+        ]
 
     def section(self, name: str) -> dict[str, Any]:
         """The values as they were read, unchecked."""
@@ -40,6 +37,8 @@ class Memory:
 
         settings, refused = from_dict(kind, self.section(name))
         self.refused += refused
+        if refused:
+            self._doubtful.add(name)
         return settings
 
     def keep(self, name: str, settings: Any) -> None:
@@ -49,8 +48,40 @@ class Memory:
         self._sections[name] = changed(settings)
 
     def save(self) -> None:
-        """Write what has changed. Raises `UserError` where the folder does not take it."""
+        """Write what has changed here, beside what another window has changed meanwhile.
+
+        Raises `UserError` where the file or its folder does not take it.
+        """
         sections = {name: values for name, values in dict(self._sections).items() if values}
-        if sections != self._written:
-            write_json(self._path, sections)
-            self._written = sections
+        before = self._written
+        if sections == before:
+            return
+        names = [name for name in {**before, **sections} if before.get(name) != sections.get(name)]
+
+        def merge(values: dict[str, Any]) -> dict[str, Any]:
+            damaged = [name for name in names if not isinstance(values.get(name, {}), dict)]
+            doubtful = damaged or [name for name in names if name in self._doubtful]
+            if doubtful:
+                own_files.keep_copy(
+                    self._path,
+                    tr(
+                        "“{doubtful}” in {path} holds what is not a setting.",
+                        doubtful=doubtful[0],
+                        path=self._path,
+                    ),
+                )
+                values = {name: value for name, value in values.items() if name not in damaged}
+            for name in names:
+                was, now = before.get(name, {}), sections.get(name, {})
+                values[name] = _merged(values.get(name, {}), was, now)
+            return {name: value for name, value in values.items() if value or name not in names}
+
+        own_files.change(self._path, merge)
+        self._written = sections
+        self._doubtful -= set(names)
+
+
+def _merged(there: dict[str, Any], was: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """What the file says of one section, with the values that are other `now` than they `was` here."""
+    merged = {name: value for name, value in there.items() if name in now or name not in was}
+    return merged | {name: value for name, value in now.items() if name not in was or was[name] != value}

@@ -1,1 +1,1 @@
-"""The Gallery page."""
+"""The Gallery page and what belongs to it."""

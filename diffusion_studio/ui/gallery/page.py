@@ -31,6 +31,7 @@ from diffusion_studio.ui.gallery.grid import CELLS, GalleryGrid
 from diffusion_studio.ui.gallery.listing import Arranged, Found, arrange, list_pictures
 from diffusion_studio.ui.gallery.search import SearchLine
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
+from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures.saved import read_raw
@@ -53,6 +54,7 @@ class GalleryPage(Page):
         self.search = SearchLine(lambda: Marks().all_tags(), self)
         self.sort, self.cells = _choice("Order", SORTS), _choice("Size", {name: name for name in CELLS})
         self.cells.setCurrentIndex(1)
+        self.trash = push_button("Trash", tr("See what was deleted, bring it back, or remove it for good"))
         self.count = plain_label("", "small")
         self.wrong = plain_label("", "small")
         self.lister = Worker("gallery", self)
@@ -77,7 +79,7 @@ class GalleryPage(Page):
         return self.actions_.menu_entries()
 
     def controls(self) -> list[QWidget]:
-        return [self.search, self.sort, self.cells, self.grid, *self.details.controls]
+        return [self.search, self.sort, self.cells, self.trash, self.grid, *self.details.controls]
 
     def shown_first(self) -> None:
         self.grid.setFocus()
@@ -222,6 +224,8 @@ class GalleryPage(Page):
         self.lister.job_ended.connect(self._on_listed)
         self.arranger.reported.connect(self._on_arranged)
         self._studio.outputs_moved.connect(self._move)
+        self._studio.restored.connect(self._settle.start)
+        self.trash.clicked.connect(self._studio.trash_wanted)
         self._watcher.directoryChanged.connect(lambda _: self._settle.start())
         self._settle.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda _: self._typing.start())
@@ -253,7 +257,7 @@ class GalleryPage(Page):
         bar.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
         bar.setSpacing(SPACE_M)
         bar.addWidget(self.search, 1)
-        for part in (self.count, self.sort, self.cells):
+        for part in (self.count, self.sort, self.cells, self.trash):
             bar.addWidget(part)
         self.empty.addWidget(self.grid)
         show_all = QPushButton(tr("Show all"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -155,7 +156,8 @@ def mark_interrupted(run: Path) -> None:
     """Have the next start offer to go on with this run."""
     from diffusion_studio.training import runs
 
-    runs.Run(run).note(interrupted=True)
+    with suppress(UserError):  # the window is going; a run that is left "running" is found as well
+        runs.Run(run).note(interrupted=True)
 
 
 def find_interrupted() -> Generator[RunRow, None, None]:
@@ -165,6 +167,7 @@ def find_interrupted() -> Generator[RunRow, None, None]:
     for run in runs.list_runs():
         facts = run.facts
         if run.state == "stopped" and (facts.get("interrupted") or facts.get("state") == "running"):
-            run.note(state="stopped", interrupted=False)
+            with suppress(UserError):  # it is told of again next time
+                run.note(state="stopped", interrupted=False)
             yield read_row(run)
             return

@@ -171,6 +171,7 @@ class RunsView(QWidget):
         self._studio.run(restore_run(*places), lambda _: self.refresh())
 
     def _connect(self) -> None:
+        self._studio.restored.connect(self.refresh)
         self.view.selectionModel().currentChanged.connect(lambda *_: self._follow())
         self.view.activated.connect(self._do(self.show_wanted.emit))
         for button, act in (

@@ -15,6 +15,7 @@ from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.look.theme import Theme
 from diffusion_studio.ui.window.window import MainWindow
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SETTLED = 10_000  # milliseconds after which what stays is there: modules, torch, the window. Looking through all of it
 # for garbage each time a folder of 20,000 pictures is listed held everything up for 150 ms (measured).
 
@@ -59,7 +60,10 @@ def catch_faults(window: MainWindow) -> Any:
 
 
 def close_on_signals(window: MainWindow) -> Any:
-    """Ctrl+C in the terminal and a polite kill close the window as its cross does: work is finished, nothing is lost."""
+    """Ctrl+C, a polite kill and the end of the terminal or session close the window as its cross does: nothing is lost.
+
+    A hang-up the process was started to ignore, as nohup does, stays ignored.
+    """
     import signal
     import socket
     import threading
@@ -69,8 +73,11 @@ def close_on_signals(window: MainWindow) -> Any:
     here, there = socket.socketpair()
     there.setblocking(False)
     signal.set_wakeup_fd(there.fileno())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # the byte in the socket is what counts
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        ignored = name == "SIGHUP" and number and signal.getsignal(number) is signal.SIG_IGN
+        if number is not None and not ignored:
+            signal.signal(number, lambda *_: None)  # the byte in the socket is what counts
     window.close_wanted.connect(window.close, Qt.ConnectionType.QueuedConnection)
     reader = threading.Thread(
         target=follow_signals, args=(here, window.close_wanted.emit), name="signals", daemon=True

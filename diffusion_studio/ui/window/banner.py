@@ -15,6 +15,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, TYPE_SMALL, tokens
 
 EXPIRES = 12_000  # milliseconds that a notice is shown
+Turn = tuple[str, str, Callable[[], None] | None]  # sentence, name of an action, what it does
 
 
 class Banner(QFrame):
@@ -46,6 +47,7 @@ class Banner(QFrame):
         self._page: object = None  # that it belongs to; None: every page
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(self.dismiss)
+        self._in_turn: list[Turn] = []  # what is said once, and is still to be read
         self._lay_out()
         self.details_button.toggled.connect(self.details.setVisible)
         self.copy_button.clicked.connect(self._copy)
@@ -100,6 +102,20 @@ class Banner(QFrame):
         self._expiry.stop()
         self._said = False
         self.hide()
+        shown = self.sentence.text()
+        self._in_turn = [turn for turn in self._in_turn if turn[0] != shown]
+        self._show_next()
+
+    def tell_in_turn(self, sentence: str, *, action: str = "", do: Callable[[], None] | None = None) -> None:
+        """Show a notice that is never said again: it waits for, and comes back after, what is shown meanwhile."""
+        self._in_turn.append((sentence, action, do))
+        if not self._said:
+            self._show_next()
+
+    def _show_next(self) -> None:
+        if self._in_turn:
+            sentence, action, do = self._in_turn[0]
+            self.tell(sentence, action=action, do=do, notice=True)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.storage import notices
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.icons import application_icon
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 class Interior(QWidget):
     """Makes each page when it is first visited."""
+
+    _noticed = Signal(object)  # Notice, of whichever thread
 
     def __init__(self, window: MainWindow, entries: Sequence[Entry]) -> None:
         super().__init__(window)
@@ -73,6 +77,7 @@ class Interior(QWidget):
         number = self.rail.chosen_number
         if not self._greeted:
             self._offer_to_resume()
+            self.studio.run(_sweep_trash(), lambda _: None)
         if number not in self._greeted:
             self._greeted.add(number)
             self.pages[number].shown_first()
@@ -90,6 +95,7 @@ class Interior(QWidget):
         return [reason for page in self.pages.values() for reason in page.save_pending()]
 
     def close_down(self) -> None:
+        self._stop_listening()
         for page in self.pages.values():
             page.close_down()
         self.banner.dismiss()
@@ -103,6 +109,8 @@ class Interior(QWidget):
         studio.notice_over.connect(self.banner.withdraw)
         studio.told.connect(self.status.say)
         studio.saved.connect(lambda path: self.status.say(tr("Saved to {path}", path=readable(path))))
+        self._noticed.connect(self._tell_once)
+        self._stop_listening = notices.listen(self._noticed.emit)
         studio.device_known.connect(self.status.device.setText)
         studio.settings_wanted.connect(self._draw_with)
         studio.branch_wanted.connect(self._branch_from)
@@ -145,6 +153,14 @@ class Interior(QWidget):
 
         offer_to_resume(self)
 
+    def _tell_once(self, notice: notices.Notice) -> None:
+        """What is said once, and stays until it was read."""
+        from diffusion_studio.ui.pictures.commands import reveal
+
+        path = notice.path
+        do = None if path is None else lambda: reveal(path)
+        self.banner.tell_in_turn(notice.sentence, action="Show in folder" if do else "", do=do)
+
     def _tell_fault(self, sentence: str, details: str, action: str, do: object) -> None:
         self.banner.tell(sentence, details, action=action, do=do if callable(do) else None, page=self.page)
 
@@ -163,3 +179,10 @@ class Interior(QWidget):
         row.setSpacing(0)
         row.addWidget(self.rail)
         row.addLayout(column, 1)
+
+
+def _sweep_trash() -> Generator[Any, None, None]:
+    """A job: what was deleted long ago goes for good."""
+    from diffusion_studio.storage.places import trash_can
+
+    yield from trash_can().sweep()

@@ -33,6 +33,11 @@ class Menus(QObject):
         )
         self._outputs.triggered.connect(self._open_outputs)
         self._make_undo()
+        self._trash = action(
+            window, tr("Trash…"), tip="See what was deleted, bring it back, or remove it for good"
+        )
+        self._trash.triggered.connect(self._show_trash)
+        self._studio.trash_wanted.connect(self._show_trash)
         self._make_visits(interior)
         self._make_looks()
         self._shortcuts = action(window, tr("Keyboard shortcuts"), "F1")
@@ -49,7 +54,7 @@ class Menus(QObject):
         """Show the window's entries and these of a page; a menu the window does not have stands before Help."""
         first: dict[str, Entries] = {"Edit": [self.undo, self.redo, None]}
         own: dict[str, Entries] = {
-            "File": [self._outputs, self._visits[-1], None, self._quit],
+            "File": [self._outputs, self._trash, self._visits[-1], None, self._quit],
             "Edit": [],
             "View": [self._themes_menu, self._crisp, None, *self._visits[:-1]],
             "Help": [self._shortcuts, self._report, None, self._about],
@@ -125,6 +130,11 @@ class Menus(QObject):
 
         shown = [(name, menu.actions()) for name, menu in self._menus.items() if menu.actions()]
         self._open(shortcuts_dialog(self._window, shown))
+
+    def _show_trash(self) -> None:
+        from diffusion_studio.ui.gallery.trash_dialog import TrashDialog
+
+        self._open(TrashDialog(self._studio, self._window))
 
     def _show_about(self) -> None:
         from diffusion_studio.ui.window.help import about_dialog

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QMainWindow
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.storage import notices, own_files
 from diffusion_studio.storage.places import config_dir
 from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.look.theme import (
@@ -88,6 +90,28 @@ TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen 
 SMALLEST = (900, 600)
 
 
+def _open_places(path: Path) -> QSettings | None:
+    """Where the window's place on the screen is remembered; None where that can neither be read nor written.
+
+    What cannot be understood is set aside first: Qt would write over it.
+    """
+    try:
+        content = own_files.read_bytes(path)
+    except FileNotFoundError:
+        content = b""
+    except UserError as error:
+        notices.say(str(error), path)
+        return None
+    places = QSettings(str(path), QSettings.Format.IniFormat)
+    understood = not content.strip() or isinstance(places.value("geometry"), QByteArray)
+    if understood and places.status() == QSettings.Status.NoError:
+        return places
+    del places
+    if own_files.set_aside(path, tr("{path} does not say where the window was.", path=path)) is None:
+        return None
+    return QSettings(str(path), QSettings.Format.IniFormat)
+
+
 class MainWindow(QMainWindow):
     interior: Interior
     leaving: Leaving
@@ -102,7 +126,7 @@ class MainWindow(QMainWindow):
         self._closing = False
         self.setWindowTitle(tr("Diffusion Studio"))
         self.setMinimumSize(*SMALLEST)
-        self._places = QSettings(str(config_dir() / "window.ini"), QSettings.Format.IniFormat)
+        self._places = _open_places(config_dir() / "window.ini")
         self._restore_geometry()
 
     def fill(self) -> None:
@@ -222,12 +246,13 @@ class MainWindow(QMainWindow):
     def _restore_geometry(self) -> None:
         room = self.screen().availableSize()
         self.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height() - TITLE_BAR))
-        geometry = self._places.value("geometry")
+        geometry = self._places.value("geometry") if self._places is not None else None
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
 
     def _store(self) -> None:
-        self._places.setValue("geometry", self.saveGeometry())
-        self._places.sync()
+        if self._places is not None:
+            self._places.setValue("geometry", self.saveGeometry())
+            self._places.sync()
         with suppress(OSError, UserError):  # the window is going; the last generation's settings are written
             self._memory.save()

@@ -48,8 +48,8 @@ def test_the_window_is_painted_before_anything_heavy_is_loaded(own_folders):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_close_the_window_politely(own_folders, number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_close_the_window_politely(own_folders, name):
     child = start(
         "import sys; from diffusion_studio.ui.window.app import main; print('up', flush=True); sys.exit(main())"
     )
@@ -58,7 +58,7 @@ def test_signals_close_the_window_politely(own_folders, number):
     while not (own_folders / "outputs").exists() and time.monotonic() < end:
         time.sleep(0.05)  # the page has begun: it made the folder it watches
     time.sleep(0.3)
-    child.send_signal(number)
+    child.send_signal(getattr(signal, name))
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
 

@@ -1,0 +1,272 @@
+"""The trash: what was deleted, to be brought back or removed for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
+from diffusion_studio.storage.places import restore, trash_can
+from diffusion_studio.storage.trash import KEPT, Trashed
+from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import readable, shorten, tooltip
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from diffusion_studio.ui.pictures.thumbnails import Thumbnail, read_thumbnail
+
+ENTRY = Qt.ItemDataRole.UserRole + 1
+SIDE = 48  # pixels of a thumbnail
+SIZE = (680, 520)
+KINDS = {"picture": tr("Picture"), "model": tr("Model"), "run": tr("Training run"), "": tr("Other")}
+
+
+class TrashDialog(QDialog):
+    """Everything it does is done off the window's thread, and ends with the list read anew."""
+
+    def __init__(self, studio: Studio, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self._listing: int | None = None  # the job that reads the trash
+        self._gone = False
+        self.setWindowTitle(tr("Trash"))
+        self.resize(*SIZE)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(tr("Deleted"))
+        self.list.setToolTip(tr("What was deleted, the latest first"))
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.list.setIconSize(QSize(SIDE, SIDE))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setUniformItemSizes(True)
+        self.note = plain_label("", "small")
+        self.note.setWordWrap(True)
+        self.back = push_button("Restore", tr("Move what is selected back to where it was"))
+        self.back.setProperty("primary", True)
+        self.remove = push_button(tr("Delete permanently…"), tr("Remove what is selected for good"))
+        self.empty = push_button(tr("Empty trash…"), tr("Remove everything in the trash for good"))
+        self.close_button = push_button("Close", tr("Close the trash"))
+        self._pages = QStackedWidget(self)
+        self._lay_out()
+        self._connect()
+        self._follow()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the trash anew."""
+        self._listing = self._run(_list(), self._on_event)
+
+    @property
+    def chosen(self) -> list[Trashed]:
+        return [item.data(ENTRY) for item in self.list.selectedItems()]
+
+    # --- what the buttons do ---
+
+    def _restore(self) -> None:
+        if self.chosen:
+            self._run(_bring_back(self.chosen), self._on_restored)
+
+    def _remove(self) -> None:
+        chosen = self.chosen
+        one = (
+            f"“{shorten(readable(chosen[0].name), 60)}”"
+            if len(chosen) == 1
+            else tr("{count} items", count=len(chosen))
+        )
+        if chosen and may_remove(self, tr("Delete {value} permanently?", value=one)):
+            self._run(_remove(chosen), self._on_removed)
+
+    def _empty(self) -> None:
+        every = [self.list.item(row).data(ENTRY) for row in range(self.list.count())]
+        what = "the 1 item" if len(every) == 1 else f"all {len(every)} items"
+        if every and may_remove(self, tr("Delete {what} in the trash permanently?", what=what)):
+            self._run(_remove(every), self._on_removed)
+
+    def _on_restored(self, result: tuple[list[Path], str]) -> None:
+        places, fault = result
+        if places:
+            self._studio.restored.emit()
+            self._studio.models_changed.emit()
+            what = readable(places[0]) if len(places) == 1 else tr("{count} items", count=len(places))
+            self._studio.told.emit(tr("Restored {what}", what=what))
+        self._say(fault)
+
+    def _on_removed(self, fault: str) -> None:
+        self._say(fault)
+
+    def _say(self, fault: str) -> None:
+        self.refresh()
+        if fault:
+            self._studio.tell_fault(fault)
+            self.note.setText(fault)
+
+    # --- the list ---
+
+    def _on_event(self, event: Any) -> None:
+        if isinstance(event, Thumbnail):
+            self._show_thumbnail(event)
+        else:
+            self._show(event)
+
+    def _show(self, entries: Sequence[Trashed]) -> None:
+        kept = {entry.path for entry in self.chosen}
+        self.list.clear()
+        for entry in entries:
+            item = QListWidgetItem(_words(entry))
+            item.setData(ENTRY, entry)
+            item.setToolTip(tooltip(readable(entry.original or entry.path)))
+            item.setIcon(QIcon(_blank()))
+            self.list.addItem(item)
+            item.setSelected(entry.path in kept)
+        self._pages.setCurrentIndex(0 if entries else 1)
+        self._follow()
+
+    def _show_thumbnail(self, thumbnail: Thumbnail) -> None:
+        for row in range(self.list.count()):
+            item = self.list.item(row)
+            if item.data(ENTRY).path == thumbnail.path and not thumbnail.image.isNull():
+                item.setIcon(QIcon(QPixmap.fromImage(thumbnail.image)))
+
+    def _follow(self) -> None:
+        for button in (self.back, self.remove):
+            button.setEnabled(bool(self.list.selectedItems()))
+        self.empty.setEnabled(self.list.count() > 0)
+
+    def _run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
+        """Do it off the window's thread, before the thumbnails that are still to come; what comes when the dialog is gone
+        is dropped."""
+
+        def show(event: Any) -> None:
+            if not self._gone:
+                then(event)
+
+        if self._listing is not None:
+            self._studio.errands.cancel(self._listing)
+        return self._studio.run(job, show)
+
+    def done(self, result: int) -> None:
+        self._gone = True
+        if self._listing is not None:
+            self._studio.errands.cancel(self._listing)
+        super().done(result)
+
+    def _connect(self) -> None:
+        self.list.itemSelectionChanged.connect(self._follow)
+        self.list.itemActivated.connect(lambda _: self._restore())
+        self.back.clicked.connect(self._restore)
+        self.remove.clicked.connect(self._remove)
+        self.empty.clicked.connect(self._empty)
+        self.close_button.clicked.connect(self.reject)
+
+    def _lay_out(self) -> None:
+        self.note.setText(
+            tr(
+                "What is here for longer than {days} days is deleted permanently when the application starts.",
+                days=KEPT.days,
+            )
+        )
+        nothing = plain_label(tr("Nothing is in the trash."), "quiet")
+        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._pages.addWidget(self.list)
+        self._pages.addWidget(nothing)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACE_S)
+        for part in (self.empty, self.remove):
+            buttons.addWidget(part)
+        buttons.addStretch(1)
+        for part in (self.back, self.close_button):
+            buttons.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE_XL, SPACE_L, SPACE_XL, SPACE_L)
+        column.setSpacing(SPACE_M)
+        column.addWidget(plain_label(tr("Trash"), "title"))
+        column.addWidget(self._pages, 1)
+        column.addWidget(self.note)
+        column.addLayout(buttons)
+
+
+def may_remove(parent: QWidget, question: str) -> bool:
+    buttons = QMessageBox.StandardButton
+    box = QMessageBox(parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.setWindowTitle(tr("Delete permanently"))
+    box.setText(question)
+    box.setInformativeText(tr("This cannot be undone."))
+    box.setStandardButtons(buttons.Cancel)
+    agree = box.addButton(tr("Delete permanently"), QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(buttons.Cancel)
+    box.exec()
+    agreed = box.clickedButton() is agree
+    box.deleteLater()
+    return agreed
+
+
+def _words(entry: Trashed) -> str:
+    when = (
+        f"deleted {entry.deleted:%Y-%m-%d %H:%M}"
+        if entry.deleted is not None
+        else "deleted at an unknown time"
+    )
+    place = f" · from {shorten(readable(entry.original.parent), 60)}" if entry.original is not None else ""
+    return f"{shorten(readable(entry.name), 60)}\n{KINDS.get(entry.kind, KINDS[''])} · {when}{place}"
+
+
+def _blank() -> QPixmap:
+    """What stands where no thumbnail is, so that all rows begin alike."""
+    pixmap = QPixmap(SIDE, SIDE)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    return pixmap
+
+
+def _list() -> Generator[Any, None, None]:
+    """A job: what is there, then its thumbnails."""
+    entries = trash_can().entries()
+    yield entries
+    for entry in entries:
+        image = _thumbnail(entry.path)
+        if not image.isNull():
+            yield Thumbnail(entry.path, image)
+
+
+def _thumbnail(path: Path) -> QImage:
+    """Of a picture, a model's sheet or a run's latest samples."""
+    if path.is_dir():
+        sheets = [path / "samples.png", *sorted((path / "samples").glob("*.png"))[-1:]]
+        path = next((sheet for sheet in sheets if sheet.is_file()), path)
+    return read_thumbnail(path, 2 * SIDE)
+
+
+def _bring_back(entries: Sequence[Trashed]) -> Generator[tuple[list[Path], str], None, None]:
+    places, fault = [], ""
+    for entry in entries:
+        try:
+            places.append(restore(entry.path))
+        except (OSError, UserError) as error:
+            fault = fault or tr("{name} cannot be restored: {error}", name=readable(entry.name), error=error)
+    yield places, fault
+
+
+def _remove(entries: Sequence[Trashed]) -> Generator[str, None, None]:
+    fault = ""
+    for entry in entries:
+        try:
+            trash_can().delete(entry.path)
+        except (OSError, UserError) as error:
+            fault = fault or str(error)
+    yield fault
