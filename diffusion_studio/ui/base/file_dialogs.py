@@ -10,12 +10,12 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QStandardPaths, Qt
+from PySide6.QtCore import QSettings, QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import config_dir
-from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.texts import plain_message, readable
 
 Kinds = Mapping[
     str, Sequence[str]
@@ -112,11 +112,10 @@ def remember(place: str, folder: Path) -> None:
 def may_replace(parent: QWidget | None, target: Path) -> bool:
     """Whether a file that exists may be written over."""
     buttons = QMessageBox.StandardButton
-    box = QMessageBox(parent)
+    box = plain_message(
+        parent, tr("Replace file"), tr("“{name}” already exists. Replace it?", name=readable(target.name))
+    )
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle(tr("Replace file"))
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(tr("“{name}” already exists. Replace it?", name=readable(target.name)))
     box.setStandardButtons(buttons.Yes | buttons.Cancel)
     box.button(buttons.Yes).setText(tr("Replace"))
     box.setDefaultButton(buttons.Cancel)

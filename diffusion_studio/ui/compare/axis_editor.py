@@ -29,7 +29,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, Option, options
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import first_upper
+from diffusion_studio.ui.look.texts import first_upper, one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.fields import ChoiceField
 
@@ -60,7 +60,7 @@ class AxisEditor(QWidget):
         self._ticked: dict[str, tuple[str, ...]] = dict(CHOSEN)
         self.setting = ChoiceField(Option("", "", choices={}))
         self.setting.setAccessibleName(tr("{name}: setting", name=name))
-        self.setting.setToolTip(tr("What differs {lower}", lower=name.lower()))
+        self.setting.setToolTip(tooltip(tr("What differs {lower}", lower=name.lower())))
         self.setting.setMinimumWidth(150)
         self.setting.setMaximumWidth(240)
         self.checks = CheckList(tr("{name}: values", name=name))
@@ -166,7 +166,7 @@ class AxisEditor(QWidget):
         else:
             self.numbers.setText(self._texts.get(setting, self._at_first.get(setting, "0, 1")))
             explanation = first_upper(options(GenerationSettings)[setting].help)
-            self.numbers.setToolTip(f"{explanation}\n{HINT}")
+            self.numbers.setToolTip(tooltip(f"{explanation}\n{HINT}"))
             self._values.setCurrentIndex(1)
         self.changed.emit()
 
@@ -213,7 +213,7 @@ class CheckList(QPushButton):
         blocked = self.list.blockSignals(True)
         self.list.clear()
         for value, text in choices.items():
-            item = QListWidgetItem(text, self.list)
+            item = QListWidgetItem(one_line(text), self.list)
             item.setData(Qt.ItemDataRole.UserRole, value)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked if value in ticked else Qt.CheckState.Unchecked)
@@ -238,8 +238,8 @@ class CheckList(QPushButton):
         items = [self.list.item(row) for row in range(self.list.count())]
         names = [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
         text = ", ".join(names) or "Choose…"
-        self._text = text
-        self.setToolTip(text)
+        self._text = one_line(text)
+        self.setToolTip(tooltip(text))
         self.setAccessibleDescription(text)
         self.update()
 

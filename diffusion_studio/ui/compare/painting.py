@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from diffusion_studio.settings.axes import Axis, value_label
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import EDGE, GAP, LABEL, Layout
+from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE_SMALL, tokens
 from diffusion_studio.ui.pictures.picture import Picture
 
@@ -116,7 +117,7 @@ def write(painter: QPainter, area: QRectF, text: str, align: Qt.AlignmentFlag, c
     """One small line that ends in an ellipsis where there is no room."""
     painter.setFont(_font(painter))
     painter.setPen(QColor(colour))
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
+    shown = painter.fontMetrics().elidedText(one_line(text), Qt.TextElideMode.ElideRight, int(area.width()))
     painter.drawText(area, align, shown)
 
 

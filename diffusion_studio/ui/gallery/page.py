@@ -33,6 +33,7 @@ from diffusion_studio.ui.gallery.search import SearchLine
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures.saved import read_raw
 
@@ -299,7 +300,7 @@ def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:
     box.setAccessibleName(name)
     box.setToolTip(tr("{name} of the pictures", name=name))
     for value, words in choices.items():
-        box.addItem(words, value)
+        box.addItem(one_line(words), value)
     return box
 
 

@@ -10,6 +10,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from diffusion_studio.storage.places import resource
+from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import tokens
 
 DISABLED = 0.35  # opacity
@@ -44,7 +45,7 @@ class IconButton(QToolButton):
         super().__init__(parent)
         self._icon_name, self._icon_on, self._name = icon_name, icon_on, name
         self.setAccessibleName(name)
-        self.setToolTip(f"{name}: {explanation}")
+        self.setToolTip(tooltip(f"{name}: {explanation}"))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setIconSize(QSize(18, 18))
         self.toggled.connect(self._draw)

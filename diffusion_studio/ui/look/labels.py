@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from diffusion_studio.ui.look.texts import tooltip
+from diffusion_studio.ui.look.texts import readable_text, tooltip
 
 
 class ElidedLabel(QLabel):
@@ -18,8 +18,9 @@ class ElidedLabel(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
+        text = readable_text(text)
         super().setText(text)
-        self.setToolTip(tooltip(text) if text else "")
+        self.setToolTip(tooltip(text))
         self.setAccessibleName(text)
 
     def minimumSizeHint(self) -> QSize:
@@ -55,6 +56,7 @@ class Line(QLabel):
         return self._words
 
     def setText(self, text: str) -> None:
+        text = readable_text(text)
         if text != self._words:
             self._words = text
             self.setAccessibleName(text)
@@ -74,10 +76,21 @@ class Line(QLabel):
         painter.end()
 
 
+class PlainLabel(QLabel):
+    """Shows text as it is: no markup, and a sign in place of what cannot be seen or turns the direction of writing."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        super().setText(readable_text(text))
+
+
 def plain_label(text: str, kind: str = "") -> QLabel:
     """A label of plain text; `kind` is one of the style sheet's: quiet, small, heading, title."""
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = PlainLabel(text)
     if kind:
         label.setProperty(kind, True)
     return label

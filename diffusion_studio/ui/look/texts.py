@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 # control characters, and what turns the direction of writing
-UNSEEN = re.compile("[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def readable(path: Path | str) -> str:
@@ -34,6 +34,11 @@ def readable_text(text: str) -> str:
     return "\n".join(UNSEEN.sub("\ufffd", line.replace("\t", " ")) for line in lines)
 
 
+def one_line(text: str) -> str:
+    """Foreign text for a row of a list or a line that is painted."""
+    return readable_text(text).replace("\n", " ")
+
+
 def escaped(text: str) -> str:
     """Text for a place that takes markup, or guesses it and would load what it names: shown as it is, line by line."""
     return f"<qt>{html.escape(readable_text(text)).replace(chr(10), '<br>')}</qt>"
@@ -46,15 +51,15 @@ def tooltip(text: str) -> str:
 
 def action_text(text: str) -> str:
     """Foreign text for a menu, a button or a tab, where a single & underlines the letter after it."""
-    return readable_text(text).replace("\n", " ").replace("&", "&&")
+    return one_line(text).replace("&", "&&")
 
 
 def title_text(text: str) -> str:
     """Foreign text for a window's title, where [*] is a mark of changes."""
-    return readable_text(text).replace("\n", " ").replace("[*]", "[*][*]")
+    return one_line(text).replace("[*]", "[*][*]")
 
 
-def plain_message(parent: QWidget, title: str, sentence: str, more: str = "") -> QMessageBox:
+def plain_message(parent: QWidget | None, title: str, sentence: str, more: str = "") -> QMessageBox:
     """A message box whose texts are shown as they are: Qt takes the informative text for markup whatever its format says."""
     box = QMessageBox(parent)
     box.setTextFormat(Qt.TextFormat.PlainText)

@@ -20,7 +20,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
-from diffusion_studio.ui.look.texts import first_upper
+from diffusion_studio.ui.look.texts import first_upper, one_line
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, TYPE_SMALL, tokens
 from diffusion_studio.ui.widgets.fields import NoStrayWheel
 
@@ -61,9 +61,11 @@ class ModelChooser(NoStrayWheel, QComboBox):
         self._thumbnails.clear()
         self._cards = {card.name: card for card in cards}
         for card in cards:
-            self.addItem(card.title, card.name)
+            self.addItem(one_line(card.title), card.name)
             self.setItemData(
-                self.count() - 1, f"{card.title}, {describe(card)}", Qt.ItemDataRole.AccessibleTextRole
+                self.count() - 1,
+                one_line(f"{card.title}, {describe(card)}"),
+                Qt.ItemDataRole.AccessibleTextRole,
             )
         self.setCurrentIndex(max(self.findData(chosen), 0))
         self.blockSignals(blocked)
@@ -158,7 +160,9 @@ def paint_card(
         painter.setFont(own)
         painter.setPen(QColor(shade))
         line = QRect(words.left(), words.center().y() + top, words.width(), 18)
-        shortened = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, words.width())
+        shortened = painter.fontMetrics().elidedText(
+            one_line(text), Qt.TextElideMode.ElideRight, words.width()
+        )
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shortened)
 
 

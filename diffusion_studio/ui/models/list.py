@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, TYPE, TYPE_SMALL, tokens
 from diffusion_studio.ui.models.chooser import describe, first_sample
 from diffusion_studio.ui.models.jobs import ModelRow
@@ -59,7 +60,7 @@ class ModelRows(QAbstractListModel):
             return None
         row = self.rows[index.row()]
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.DisplayRole):
-            return ", ".join(filter(None, (row.card.title, describe(row.card), badge(row))))
+            return one_line(", ".join(filter(None, (row.card.title, describe(row.card), badge(row)))))
         return row if role == ROW else None
 
 
@@ -150,5 +151,5 @@ class _Delegate(QStyledItemDelegate):
             painter.setFont(font)
             painter.setPen(QColor(shade))
             line = QRect(area.left(), area.center().y() + top, room, 18)
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
+            shown = painter.fontMetrics().elidedText(one_line(text), Qt.TextElideMode.ElideRight, room)
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
+from diffusion_studio.ui.look.texts import readable_text
 from diffusion_studio.ui.look.theme import SPACE_XL, TYPE_LARGE, tokens
 
 FAINT = 0.22  # opacity
@@ -34,10 +35,10 @@ class Message:
         heading.setWeight(QFont.Weight.DemiBold)
         painter.setFont(heading)
         painter.setPen(QColor(tokens().ground_text))
-        painter.drawText(text, flags, self.title)
+        painter.drawText(text, flags, readable_text(self.title))
         painter.setFont(font)
         painter.setPen(QColor(tokens().ground_muted))
-        painter.drawText(text.adjusted(0, 28, 0, 28), flags, self.sentence)
+        painter.drawText(text.adjusted(0, 28, 0, 28), flags, readable_text(self.sentence))
 
     def _paint_faint(self, painter: QPainter, area: QRect) -> QRect:
         """Paint the picture; returns where the words go, under it."""

@@ -15,7 +15,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import readable, shorten
+from diffusion_studio.ui.look.texts import readable, shorten, title_text
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XS, tokens
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.picture import Picture
@@ -116,7 +116,7 @@ class PictureViewer(QWidget):
         self.words.setText(
             tr("{index:,} of {count:,}   {name}", index=self.index + 1, count=len(self.paths), name=name)
         )
-        self.setWindowTitle(name)
+        self.setWindowTitle(title_text(name))
         self._place()
 
     # --- keys and pointer ---

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.texts import plain_message
 
 LONGEST = 100_000.0  # minutes
 
 
 def may_discard(parent: QWidget, title: str) -> bool:
     buttons = QMessageBox.StandardButton
-    box = QMessageBox(parent)
-    box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle(tr("Discard"))
-    box.setText(tr("Discard this training?"))
-    box.setInformativeText(
-        tr("“{title}” is stopped, and what it has learned is moved to the trash.", title=title)
+    box = plain_message(
+        parent,
+        "Discard",
+        tr("Discard this training?"),
+        tr("“{title}” is stopped, and what it has learned is moved to the trash.", title=title),
     )
+    box.setIcon(QMessageBox.Icon.Question)
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()
@@ -29,11 +29,9 @@ def may_discard(parent: QWidget, title: str) -> bool:
 def may_lose(parent: QWidget, reason: str) -> bool:
     """Whether the window may close though images could not be saved."""
     buttons = QMessageBox.StandardButton
-    box = QMessageBox(parent)
+    sentence = tr("The stopped image could not be saved. {reason} Close and discard it?", reason=reason)
+    box = plain_message(parent, tr("Not saved"), sentence)
     box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle(tr("Not saved"))
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(tr("The stopped image could not be saved. {reason} Close and discard it?", reason=reason))
     box.setStandardButtons(buttons.Discard | buttons.Cancel)
     box.setDefaultButton(buttons.Cancel)
     answer = box.exec()

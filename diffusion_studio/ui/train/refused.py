@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.look.texts import first_upper, tooltip
+from diffusion_studio.ui.look.texts import first_upper, one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS, TYPE, TYPE_SMALL, tokens
 
 REASON = Qt.ItemDataRole.UserRole + 1
@@ -38,8 +38,8 @@ class RefusedList(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setUniformItemSizes(True)
         for name, reason in refused[:MOST_ROWS]:
-            item = QListWidgetItem(name)
-            item.setData(REASON, reason)
+            item = QListWidgetItem(one_line(name))
+            item.setData(REASON, one_line(reason))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name}: {reason}")
             item.setToolTip(tooltip(f"{name}: {reason}"))
             self.addItem(item)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import tooltip
+from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
 from diffusion_studio.ui.train.refused import RefusedList
 
@@ -169,7 +169,9 @@ class ClassBars(QWidget):
         for row, (name, count) in enumerate(self._counts.items()):
             area = QRectF(0, row * ROW, name_width - SPACE_S, ROW)
             painter.setPen(QColor(t.text))
-            shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, int(area.width()))
+            shown = self.fontMetrics().elidedText(
+                one_line(name), Qt.TextElideMode.ElideRight, int(area.width())
+            )
             painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, shown)
             painter.setPen(Qt.PenStyle.NoPen)
             for colour, width in ((t.hover, room), (t.accent, max(room * count / most, 3))):

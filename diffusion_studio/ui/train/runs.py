@@ -35,6 +35,7 @@ from diffusion_studio.ui.base.context import Studio
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import (
     RADIUS,
     SPACE_L,
@@ -238,7 +239,7 @@ class RunRows(QAbstractListModel):
             return None
         row = self.rows[index.row()]
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.DisplayRole):
-            return f"{row.title}, {row.words}"
+            return one_line(f"{row.title}, {row.words}")
         return row if role == ROW else None
 
 
@@ -283,7 +284,9 @@ class _Delegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(QColor(t.text))
         top = QRect(area.left(), area.top() + SPACE_M, area.width(), 20)
-        title = painter.fontMetrics().elidedText(row.title, Qt.TextElideMode.ElideRight, area.width())
+        title = painter.fontMetrics().elidedText(
+            one_line(row.title), Qt.TextElideMode.ElideRight, area.width()
+        )
         painter.drawText(top, Qt.AlignmentFlag.AlignVCenter, title)
         font.setPixelSize(TYPE_SMALL)
         font.setWeight(QFont.Weight.Normal)

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import LARGEST_SEED, Option
 from diffusion_studio.ui.look.icons import IconButton
-from diffusion_studio.ui.look.texts import first_upper
+from diffusion_studio.ui.look.texts import first_upper, one_line
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
 
 DECIMALS = 8
@@ -117,7 +117,7 @@ class ChoiceField(NoStrayWheel, QComboBox):
         blocked = self.blockSignals(True)
         self.clear()
         for value, text in choices.items():
-            self.addItem(text, value)
+            self.addItem(one_line(text), value)
         self.setCurrentIndex(max(self.findData(chosen), 0))
         self.blockSignals(blocked)
         if self.value() != chosen:
