@@ -56,14 +56,14 @@ def shoot_generate(application, window) -> None:
 
 
 def shoot_finished(application, window, theme: str) -> None:
-    window.studio.change_preferences(theme=theme)
+    window.context.change_preferences(theme=theme)
     generate(application, window, count=16, seed=SEED)
     save(application, window, theme)
 
 
 def shoot_forming(application, window, theme: str) -> None:
     """In the middle of a run."""
-    window.studio.change_preferences(theme=theme)
+    window.context.change_preferences(theme=theme)
     generation = window.page.generation
 
     taken = []
@@ -121,7 +121,7 @@ def shoot_inpaint(application, window) -> None:
 
 
 def shoot_gallery(application, window) -> None:
-    window.studio.change_preferences(theme="light")
+    window.context.change_preferences(theme="light")
     window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
     page = window.page
     while page.lister.busy or not page.grid.entries:
@@ -144,13 +144,13 @@ def generate(application, window, *, count: int, seed: int) -> None:
     page.panel.form.fields["count"].show_value(count)
     page.panel.seed.show_value(seed)
     page.generate()
-    while page.generation.running or window.studio.errands.busy:
+    while page.generation.running or window.context.errands.busy:
         application.processEvents()
 
 
 def save_in_both(application, window, what: str) -> None:
     for theme in ("light", "dark"):
-        window.studio.change_preferences(theme=theme)
+        window.context.change_preferences(theme=theme)
         wait(application, 0.3)
         save(application, window, theme, what)
 

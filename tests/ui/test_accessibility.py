@@ -98,7 +98,7 @@ def test_images_of_information_are_described_in_words(shown):
 def test_texts_of_others_are_shown_as_plain_text(shown):
     hostile = "<img src=x><b>"
     told = shown.interior.status.told
-    shown.studio.told.emit(hostile)
+    shown.context.told.emit(hostile)
     assert told.textFormat() == Qt.TextFormat.PlainText and told.text() == hostile
     assert "<img" not in told.toolTip()
     for label in shown.findChildren(QLabel):

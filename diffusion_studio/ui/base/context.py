@@ -15,7 +15,7 @@ from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.theme import Theme
 
 
-class Studio(QObject):
+class AppContext(QObject):
     fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
     notice = Signal(str, str, object, bool)  # sentence, name of an action, what it does, whether it stays
     notice_over = Signal(str)  # sentence of a notice that is no longer true

@@ -56,7 +56,7 @@ class Page(QWidget):
         return ()
 
     def close_down(self) -> None:
-        """Called before the window goes: put settings into the studio's memory, stop timers and watchers."""
+        """Called before the window goes: put settings into the context's memory, stop timers and watchers."""
 
 
 def action(

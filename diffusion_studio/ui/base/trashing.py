@@ -14,7 +14,7 @@ from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.texts import readable
 
 if TYPE_CHECKING:
-    from diffusion_studio.ui.base.context import Studio
+    from diffusion_studio.ui.base.context import AppContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,19 @@ class Places:
 
     def __init__(
         self,
-        studio: Studio,
+        context: AppContext,
         originals: Sequence[Path],
         pairs: Sequence[tuple[Path, Path]] = (),
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        self._studio, self._originals, self._then = studio, tuple(originals), then
+        self._context, self._originals, self._then = context, tuple(originals), then
         self._trashed = dict(pairs)
 
     def remove(self) -> None:
-        self._studio.run(self._removing(), self._report)
+        self._context.run(self._removing(), self._report)
 
     def bring_back(self) -> None:
-        self._studio.run(self._bringing_back(), self._report)
+        self._context.run(self._bringing_back(), self._report)
 
     def _removing(self) -> Generator[Moved, None, None]:
         for moved in to_trash(self._originals):
@@ -82,19 +82,22 @@ class Places:
 
     def _report(self, moved: Moved) -> None:
         if moved.fault:
-            self._studio.tell_fault(moved.fault)
+            self._context.tell_fault(moved.fault)
         self._then()
 
 
 def removal(
-    studio: Studio, text: str, pairs: Sequence[tuple[Path, Path]], then: Callable[[], None] = lambda: None
+    context: AppContext,
+    text: str,
+    pairs: Sequence[tuple[Path, Path]],
+    then: Callable[[], None] = lambda: None,
 ) -> Change:
     """The change that files were moved to the trash; `then` is called whenever they have moved again."""
-    places = Places(studio, [original for original, _ in pairs], pairs, then)
+    places = Places(context, [original for original, _ in pairs], pairs, then)
     return Change(text, places.bring_back, places.remove)
 
 
-def addition(studio: Studio, text: str, paths: Sequence[Path]) -> Change:
+def addition(context: AppContext, text: str, paths: Sequence[Path]) -> Change:
     """The change that files came to be: Undo moves them to the trash, Redo brings them back."""
-    places = Places(studio, paths)
+    places = Places(context, paths)
     return Change(text, places.remove, places.bring_back)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.generate.next_run import GoingOn
 from diffusion_studio.ui.generate.panel import GenerationPanel
@@ -28,7 +28,7 @@ class CompareMode(QObject):
 
     def __init__(
         self,
-        studio: Studio,
+        context: AppContext,
         panel: GenerationPanel,
         steering: Steering,
         going_on: GoingOn,
@@ -37,7 +37,7 @@ class CompareMode(QObject):
     ) -> None:
         """`place` holds the canvas; `aside` goes where the sheet needs the room."""
         super().__init__(place)
-        self._studio, self._panel, self._steering, self._going_on = studio, panel, steering, going_on
+        self._context, self._panel, self._steering, self._going_on = context, panel, steering, going_on
         self._place, self._aside = place, aside
         self._ruled: set[str] = set()  # settings the axes decide
         self.view: CompareView | None = None  # made when it is first asked for
@@ -51,8 +51,8 @@ class CompareMode(QObject):
         self.action.toggled.connect(self._toggle)
         panel.changed.connect(self._follow_panel)
         panel.model_changed.connect(self._offer)
-        studio.models_changed.connect(self._offer)
-        studio.preferences_changed.connect(self._follow_preferences)
+        context.models_changed.connect(self._offer)
+        context.preferences_changed.connect(self._follow_preferences)
 
     @property
     def shown(self) -> bool:
@@ -70,7 +70,7 @@ class CompareMode(QObject):
             self._take_seed()
             self.view.start(self._base())
         except UserError as error:
-            self._studio.tell_fault(str(error))
+            self._context.tell_fault(str(error))
             return
         self._panel.button.show_progress(0)
 
@@ -115,7 +115,7 @@ class CompareMode(QObject):
         if self.view is None:
             from diffusion_studio.ui.compare.view import CompareView
 
-            view = self.view = CompareView(self._studio, self._steering.generation.worker)
+            view = self.view = CompareView(self._context, self._steering.generation.worker)
             self._place.addWidget(view)
             order = [self._panel.button, *view.controls]
             for first, second in zip(order, order[1:], strict=False):
@@ -170,7 +170,7 @@ class CompareMode(QObject):
 
     def _follow_preferences(self) -> None:
         if self.view is not None:
-            self.view.sheet.set_crisp(self._studio.preferences.scaling == "crisp")
+            self.view.sheet.set_crisp(self._context.preferences.scaling == "crisp")
 
     def _on_progress(self, share: float, words: str) -> None:
         self._panel.button.show_progress(share)

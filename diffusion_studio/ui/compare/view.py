@@ -14,7 +14,7 @@ from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.page import fill_menu
 from diffusion_studio.ui.base.worker import Worker
@@ -46,9 +46,9 @@ class CompareView(QWidget):
     shown_alone = Signal(object)  # Picture, to be shown on the canvas
     closed = Signal()
 
-    def __init__(self, studio: Studio, worker: Worker, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, worker: Worker, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio, self._worker = studio, worker
+        self._context, self._worker = context, worker
         self._job: int | None = None
         self._comparison: Comparison | None = None
         self._begun_cells = 0
@@ -138,7 +138,7 @@ class CompareView(QWidget):
             case events.Status(text=text):
                 self.progressed.emit(self._share(0.0), text)
             case events.Warned(text=text):
-                self._studio.told.emit(text)
+                self._context.told.emit(text)
             case events.Finished(seconds=seconds):
                 self._last_words = tr(
                     "{done_words} in {time_words}",
@@ -184,7 +184,7 @@ class CompareView(QWidget):
         if cell.settings.model.startswith("run:"):
             del values["model"]
         self.settings_wanted.emit(values)
-        self._studio.told.emit(tr("In the panel now: {title}", title=cell.title))
+        self._context.told.emit(tr("In the panel now: {title}", title=cell.title))
 
     def show_pair(self) -> None:
         """The two chosen pictures against each other."""
@@ -224,15 +224,15 @@ class CompareView(QWidget):
             return
         own = comparison.settings
         name = f"{own.model}-{own.seed}-compare.png"
-        commands.save_as(self._studio, self, comparison.sheet(), name, own, comparison.facts())
+        commands.save_as(self._context, self, comparison.sheet(), name, own, comparison.facts())
 
     def _save_cells(self) -> None:
         comparison = self._comparison
         folder = commands.ask_folder(self) if comparison is not None and comparison.done else None
         if comparison is not None and folder is not None:
-            self._studio.run(
+            self._context.run(
                 _save_in(comparison, folder),
-                lambda path: self._studio.told.emit(tr("Saved to {path}", path=readable(path))),
+                lambda path: self._context.told.emit(tr("Saved to {path}", path=readable(path))),
             )
 
     def _show_menu(self, column: int, row: int, position: QPoint) -> None:
@@ -262,7 +262,7 @@ class CompareView(QWidget):
         picture = self.sheet.cells[place].picture
         if picture is not None:
             commands.copy_picture(picture.pixels)
-            self._studio.told.emit(tr("Picture copied"))
+            self._context.told.emit(tr("Picture copied"))
 
     # --- following ---
 

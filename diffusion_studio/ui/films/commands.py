@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.steering import Steering
@@ -18,9 +18,11 @@ from diffusion_studio.ui.pictures.canvas import Canvas
 
 
 class FilmCommands(QObject):
-    def __init__(self, studio: Studio, panel: GenerationPanel, canvas: Canvas, steering: Steering) -> None:
+    def __init__(
+        self, context: AppContext, panel: GenerationPanel, canvas: Canvas, steering: Steering
+    ) -> None:
         super().__init__(canvas)
-        self._studio, self._panel, self._canvas, self._steering = studio, panel, canvas, steering
+        self._context, self._panel, self._canvas, self._steering = context, panel, canvas, steering
         self.dialog: QDialog | None = None
         self.export_action = make_action(
             canvas, tr("Export film…"), "Ctrl+E", tip="The steps of this picture as APNG, WebP, GIF or MP4"
@@ -54,20 +56,20 @@ class FilmCommands(QObject):
 
         place = self._canvas.opened if self._canvas.opened is not None else self._canvas.selected
         picture = 0 if place is None else place + 1
-        self._open(FilmDialog(self._studio, run.trajectory, self._canvas.window(), picture=picture))
+        self._open(FilmDialog(self._context, run.trajectory, self._canvas.window(), picture=picture))
 
     def _walk(self) -> None:
         try:
             settings = self._panel.value()
         except UserError as error:
-            self._studio.tell_fault(str(error))
+            self._context.tell_fault(str(error))
             return
         if self._panel.card is None:
             return
         from diffusion_studio.ui.films.walk_dialog import WalkDialog
 
         worker, model = self._steering.generation.worker, self._panel.card.name
-        dialog = WalkDialog(self._studio, worker, replace(settings, model=model), self._canvas.window())
+        dialog = WalkDialog(self._context, worker, replace(settings, model=model), self._canvas.window())
         dialog.starting.connect(self._steering.make_room)
         self._open(dialog)
 

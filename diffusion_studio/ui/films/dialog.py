@@ -22,7 +22,7 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import options
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.films.preview import FilmPreview
 from diffusion_studio.ui.films.target import ask_target, format_field, scale_field, size_words
 from diffusion_studio.ui.look.labels import plain_label
@@ -43,11 +43,11 @@ class FilmDialog(QDialog):
     """`picture`: which of the batch to begin with, counted from 1; 0: all."""
 
     def __init__(
-        self, studio: Studio, trajectory: Trajectory, parent: QWidget | None = None, *, picture: int = 0
+        self, context: AppContext, trajectory: Trajectory, parent: QWidget | None = None, *, picture: int = 0
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Export film"))
-        self._studio, self._trajectory = studio, trajectory
+        self._context, self._trajectory = context, trajectory
         self._job: int | None = None
         self._over = False  # closed: what is still told no longer counts
         count = len(trajectory.pictures)
@@ -71,7 +71,7 @@ class FilmDialog(QDialog):
         self._wait = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
         self._connect()
-        remembered: FilmSettings = studio.memory.recall(SECTION, FilmSettings)
+        remembered: FilmSettings = context.memory.recall(SECTION, FilmSettings)
         self.form.show_value(replace(remembered, picture=min(picture, count) if count > 1 else 0))
 
     # --- what it will be ---
@@ -96,7 +96,7 @@ class FilmDialog(QDialog):
         if film is not None:
             self.facts.setText(facts_words(film))
             job = _guess(film, self.format.value())
-            self._studio.run(job, lambda size: self._show_size(film, size))
+            self._context.run(job, lambda size: self._show_size(film, size))
 
     def _show_size(self, film: Film, size: int | None) -> None:
         if size is not None and not self._over:
@@ -122,8 +122,8 @@ class FilmDialog(QDialog):
             return
         from diffusion_studio.jobs.api import film
 
-        self._studio.memory.keep(SECTION, replace(settings, picture=0))
-        self._begin(self._studio.run(film(self._trajectory, target, settings), self._on_event))
+        self._context.memory.keep(SECTION, replace(settings, picture=0))
+        self._begin(self._context.run(film(self._trajectory, target, settings), self._on_event))
 
     def _begin(self, job: int) -> None:
         self._job = job
@@ -143,7 +143,7 @@ class FilmDialog(QDialog):
             self.bar.setMaximum(event.total)
             self.bar.setValue(event.done)
         elif isinstance(event, FilmSaved):
-            self._studio.told.emit(tr("Film saved to {path}", path=readable(event.path)))
+            self._context.told.emit(tr("Film saved to {path}", path=readable(event.path)))
             self.accept()
 
     def _on_failed(self, job: int, sentence: str) -> None:
@@ -162,7 +162,7 @@ class FilmDialog(QDialog):
     def _cancel(self) -> None:
         """Give up what is being written; else close."""
         if self._job is not None:
-            self._studio.errands.cancel(self._job)
+            self._context.errands.cancel(self._job)
         else:
             self.reject()
 
@@ -170,7 +170,7 @@ class FilmDialog(QDialog):
         self._wait.stop()
         self._over = True
         if self._job is not None:
-            self._studio.errands.cancel(self._job)
+            self._context.errands.cancel(self._job)
         super().done(result)
 
     # --- building ---
@@ -181,8 +181,8 @@ class FilmDialog(QDialog):
         self._wait.timeout.connect(self._guess_size)
         self.export_button.clicked.connect(self._export)
         self.close_button.clicked.connect(self._cancel)
-        self._studio.errands.job_failed.connect(self._on_failed)
-        self._studio.errands.job_ended.connect(self._on_ended)
+        self._context.errands.job_failed.connect(self._on_failed)
+        self._context.errands.job_ended.connect(self._on_ended)
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()

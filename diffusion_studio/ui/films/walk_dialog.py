@@ -25,7 +25,7 @@ from diffusion_studio.settings.axes import parse_values
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import Option
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.films.preview import FilmPreview
 from diffusion_studio.ui.films.target import ask_target, format_field, scale_field
@@ -54,11 +54,11 @@ class WalkDialog(QDialog):
     starting = Signal()  # its work is about to wait for that thread
 
     def __init__(
-        self, studio: Studio, worker: Worker, settings: GenerationSettings, parent: QWidget | None = None
+        self, context: AppContext, worker: Worker, settings: GenerationSettings, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Walk between seeds"))
-        self._studio, self._worker = studio, worker
+        self._context, self._worker = context, worker
         self._settings = replace(settings, history=(), count=1, until=0, variation_strength=0.0)
         self._job: int | None = None
         self._pictures: list[np.ndarray] = []
@@ -85,7 +85,7 @@ class WalkDialog(QDialog):
         first = settings.seed if settings.seed is not None else _random_seed()
         self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(SEEDS - 1))])))
         self.seeds.setCursorPosition(0)
-        self.form.show_value(replace(studio.memory.recall("film", FilmSettings), hold=0.0))
+        self.form.show_value(replace(context.memory.recall("film", FilmSettings), hold=0.0))
         self._follow()
 
     # --- what it will be ---
@@ -174,7 +174,7 @@ class WalkDialog(QDialog):
                 self.facts.setText(text)
             case events.FilmSaved():
                 self.facts.setText(tr("Saved to {path}", path=readable(event.path)))
-                self._studio.told.emit(tr("Film saved to {path}", path=readable(event.path)))
+                self._context.told.emit(tr("Film saved to {path}", path=readable(event.path)))
 
     def _on_failed(self, job: int, sentence: str) -> None:
         if job == self._job:

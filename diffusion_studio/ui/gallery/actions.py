@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QMenu
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, Kinds, save_file
 from diffusion_studio.ui.base.page import action, fill_menu
 from diffusion_studio.ui.base.trashing import Moved, removal, to_trash
@@ -30,9 +30,9 @@ FEW = 50  # pictures that are marked at once, before a thread would have taken u
 
 
 class GalleryActions(QObject):
-    def __init__(self, studio: Studio, page: GalleryPage) -> None:
+    def __init__(self, context: AppContext, page: GalleryPage) -> None:
         super().__init__(page)
-        self._studio, self._page = studio, page
+        self._context, self._page = context, page
         self._menu = QMenu(page)
         make = self._action
         self.show_full = make(
@@ -107,7 +107,7 @@ class GalleryActions(QObject):
         """One of the uses of the details: take settings to the Generate page."""
         if self._chosen:
             entry = self._page.details.entry or self._chosen[-1]
-            self._studio.run(read_settings(entry.path), lambda given: self._give(given, how))
+            self._context.run(read_settings(entry.path), lambda given: self._give(given, how))
 
     def _give(self, given: Mapping[str, Any], how: str) -> None:
         from diffusion_studio.ui.pictures.saved import LEFT_OUT, MISSING, SENTENCES
@@ -118,13 +118,13 @@ class GalleryActions(QObject):
         elif how == "settings":
             values["seed"] = None
         elif given.get(MISSING):
-            self._studio.tell_fault(given[MISSING])
+            self._context.tell_fault(given[MISSING])
         if how == "branch" and not given.get(MISSING):
-            self._studio.branch_wanted.emit(values)
+            self._context.branch_wanted.emit(values)
         else:
-            self._studio.settings_wanted.emit(values)
+            self._context.settings_wanted.emit(values)
         if given.get(LEFT_OUT) and how != "seed":
-            self._studio.told.emit(given[LEFT_OUT])
+            self._context.told.emit(given[LEFT_OUT])
 
     # --- mark ---
 
@@ -159,7 +159,7 @@ class GalleryActions(QObject):
         if not paths:
             return
         undone = Change(text, lambda: self._try(undo, paths), lambda: self._try(do, paths))
-        self._try(do, paths, lambda: self._studio.undo.push(undone))
+        self._try(do, paths, lambda: self._context.undo.push(undone))
 
     def _all_starred(self) -> bool:
         return all(entry.star for entry in self._chosen)
@@ -172,12 +172,12 @@ class GalleryActions(QObject):
             then()
 
         if len(paths) > FEW:
-            self._studio.run(_do(do), done)
+            self._context.run(_do(do), done)
             return
         try:
             do()
         except UserError as error:
-            self._studio.tell_fault(str(error))
+            self._context.tell_fault(str(error))
             self._page.mark(paths)
         else:
             done()
@@ -203,14 +203,14 @@ class GalleryActions(QObject):
         from diffusion_studio.ui.pictures.viewer import PictureViewer
 
         paths = among or [entry.path for entry in self._page.grid.entries]
-        viewer = PictureViewer(self._studio, paths, paths.index(path), self._page.window())
+        viewer = PictureViewer(self._context, paths, paths.index(path), self._page.window())
         viewer.showFullScreen()
         if playing:
             viewer.play()
 
     def _compare(self) -> None:
         if len(self._chosen) == 2:
-            self._studio.run(_open_both(self._paths()), self._show_pair)
+            self._context.run(_open_both(self._paths()), self._show_pair)
 
     def _show_pair(self, pair: Any) -> None:
         from diffusion_studio.ui.pictures.pair_dialog import PairDialog
@@ -236,7 +236,7 @@ class GalleryActions(QObject):
             return
         _put_on_clipboard(paths)
         if len(paths) == 1:
-            self._studio.run(
+            self._context.run(
                 open_picture(paths[0]), lambda picture: _put_on_clipboard(paths, picture.image())
             )
 
@@ -260,7 +260,7 @@ class GalleryActions(QObject):
         from diffusion_studio.gallery import export
 
         job = getattr(export, way)(self._paths(), target)
-        self._studio.run(job, self._tell_given)
+        self._context.run(job, self._tell_given)
 
     def _tell_given(self, event: Any) -> None:
         words = (
@@ -268,23 +268,23 @@ class GalleryActions(QObject):
             if event.done < event.total
             else f"{event.total}"
         )
-        self._studio.told.emit(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
+        self._context.told.emit(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
 
     def _delete(self) -> None:
         if self._chosen:
-            self._studio.run(to_trash(self._paths()), self._on_trashed)
+            self._context.run(to_trash(self._paths()), self._on_trashed)
 
     def _on_trashed(self, moved: Moved) -> None:
         gone = [original for original, _ in moved.pairs]
         self._page.forget(gone)
         if not gone:
-            self._studio.tell_fault(moved.fault)
+            self._context.tell_fault(moved.fault)
             return
         what = "image" if len(gone) == 1 else tr("{count} images", count=len(gone))
-        change = removal(self._studio, f"delete of {what}", moved.pairs, self._on_moved)
+        change = removal(self._context, f"delete of {what}", moved.pairs, self._on_moved)
         if moved.fault:
-            self._studio.undo.push(change)
-            self._studio.tell_fault(
+            self._context.undo.push(change)
+            self._context.tell_fault(
                 tr(
                     "{upper}{what} moved to trash. {fault}",
                     upper=what[:1].upper(),
@@ -292,10 +292,10 @@ class GalleryActions(QObject):
                     fault=moved.fault,
                 ),
                 action="Undo",
-                do=lambda: self._studio.undo.take_back(change),
+                do=lambda: self._context.undo.take_back(change),
             )
         else:
-            self._studio.done(
+            self._context.done(
                 tr("{value} moved to trash.", value="Image" if len(gone) == 1 else what), change
             )
 

@@ -22,7 +22,7 @@ from diffusion_studio.gallery.entries import SORTS, Entry
 from diffusion_studio.gallery.marks import Marks
 from diffusion_studio.gallery.relatives import Relatives
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.gallery.actions import GalleryActions
@@ -43,9 +43,9 @@ FEW = 2000  # pictures that are searched and sorted at once, sooner than a threa
 
 
 class GalleryPage(Page):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.marks = Marks()
         self.entries: Mapping[Path, Entry] = {}  # newest first; replaced as a whole, for threads read it
         self._relatives = Relatives()
@@ -61,7 +61,7 @@ class GalleryPage(Page):
         self.lister = Worker("gallery", self)
         self.arranger = Worker("gallery search", self)
         self.workers = (self.lister, self.arranger, self.thumbs.worker)
-        self.actions_ = GalleryActions(studio, self)
+        self.actions_ = GalleryActions(context, self)
         self._job: int | None = None
         self._arranging: int | None = None
         self._read = 0  # how many have been asked what they say
@@ -224,9 +224,9 @@ class GalleryPage(Page):
         self.lister.reported.connect(self._on_event)
         self.lister.job_ended.connect(self._on_listed)
         self.arranger.reported.connect(self._on_arranged)
-        self._studio.outputs_moved.connect(self._move)
-        self._studio.restored.connect(self._settle.start)
-        self.trash.clicked.connect(self._studio.trash_wanted)
+        self._context.outputs_moved.connect(self._move)
+        self._context.restored.connect(self._settle.start)
+        self.trash.clicked.connect(self._context.trash_wanted)
         self._watcher.directoryChanged.connect(lambda _: self._settle.start())
         self._settle.timeout.connect(self.refresh)
         self.search.textChanged.connect(lambda _: self._typing.start())
@@ -240,11 +240,11 @@ class GalleryPage(Page):
         self.details.use_wanted.connect(self.actions_.use)
         self.details.star_wanted.connect(self.actions_.star)
         self.details.tags_wanted.connect(self.actions_.tag)
-        self.details.raw_wanted.connect(lambda path: self._studio.run(read_raw(path), self.details.show_raw))
+        self.details.raw_wanted.connect(lambda path: self._context.run(read_raw(path), self.details.show_raw))
         self.details.relative_wanted.connect(self._show_relative)
-        self.details.model_wanted.connect(self._studio.model_wanted)
-        self._studio.saved.connect(lambda _: self._settle.start())
-        self._studio.models_changed.connect(self._show_details)
+        self.details.model_wanted.connect(self._context.model_wanted)
+        self._context.saved.connect(lambda _: self._settle.start())
+        self._context.models_changed.connect(self._show_details)
 
     def _on_thumb(self, path: Path) -> None:
         if self.details.entry is not None and path == self.details.entry.path:
@@ -268,7 +268,7 @@ class GalleryPage(Page):
         )
         go = QPushButton(tr("Generate"))
         go.setProperty("primary", True)
-        go.clicked.connect(lambda: self._studio.settings_wanted.emit({}))
+        go.clicked.connect(lambda: self._context.settings_wanted.emit({}))
         self.empty.addWidget(
             _nothing(
                 tr("Your pictures will be here"),

@@ -24,7 +24,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import restore, trash_can
 from diffusion_studio.storage.trash import KEPT, Trashed
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten, tooltip
@@ -40,9 +40,9 @@ KINDS = {"picture": tr("Picture"), "model": tr("Model"), "run": tr("Training run
 class TrashDialog(QDialog):
     """Everything it does is done off the window's thread, and ends with the list read anew."""
 
-    def __init__(self, studio: Studio, parent: QWidget) -> None:
+    def __init__(self, context: AppContext, parent: QWidget) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self._listing: int | None = None  # the job that reads the trash
         self._gone = False
         self.setWindowTitle(tr("Trash"))
@@ -100,10 +100,10 @@ class TrashDialog(QDialog):
     def _on_restored(self, result: tuple[list[Path], str]) -> None:
         places, fault = result
         if places:
-            self._studio.restored.emit()
-            self._studio.models_changed.emit()
+            self._context.restored.emit()
+            self._context.models_changed.emit()
             what = readable(places[0]) if len(places) == 1 else tr("{count} items", count=len(places))
-            self._studio.told.emit(tr("Restored {what}", what=what))
+            self._context.told.emit(tr("Restored {what}", what=what))
         self._say(fault)
 
     def _on_removed(self, fault: str) -> None:
@@ -112,7 +112,7 @@ class TrashDialog(QDialog):
     def _say(self, fault: str) -> None:
         self.refresh()
         if fault:
-            self._studio.tell_fault(fault)
+            self._context.tell_fault(fault)
             self.note.setText(fault)
 
     # --- the list ---
@@ -156,13 +156,13 @@ class TrashDialog(QDialog):
                 then(event)
 
         if self._listing is not None:
-            self._studio.errands.cancel(self._listing)
-        return self._studio.run(job, show)
+            self._context.errands.cancel(self._listing)
+        return self._context.run(job, show)
 
     def done(self, result: int) -> None:
         self._gone = True
         if self._listing is not None:
-            self._studio.errands.cancel(self._listing)
+            self._context.errands.cancel(self._listing)
         super().done(result)
 
     def _connect(self) -> None:

@@ -19,7 +19,7 @@ from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.storage.places import models_dir
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
@@ -50,28 +50,28 @@ EVERY = tuple(f.name for f in fields(GenerationSettings))
 
 
 class GeneratePage(Page):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.panel = GenerationPanel(self)
         self.canvas = Canvas(self)
         self.bar = CanvasBar(self.canvas)
-        self.commands = CanvasCommands(studio, self.canvas)
+        self.commands = CanvasCommands(context, self.canvas)
         self.strip = RecentStrip(self)
-        self.saved = SavedPictures(studio, self)
+        self.saved = SavedPictures(context, self)
         self.generation = Generation(self)
         self.workers = (self.generation.worker, self.strip.worker)
         # the canvas, and room for what belongs under it
         self.below = QSplitter(Qt.Orientation.Vertical, self)
         self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
         self.going_on = GoingOn(self.panel, self.canvas, self.steering, lambda: self.own.settle())
-        self.pending = Pending(studio, self.steering, self.going_on)
-        self.own = OwnPicture(studio, self.panel, self.canvas, self.steering)
+        self.pending = Pending(context, self.steering, self.going_on)
+        self.own = OwnPicture(context, self.panel, self.canvas, self.steering)
         self.bar.add_tool(self.own.tools.bar.entry)
         self.caption = Caption(self.panel, self.canvas, self.steering, self.own)
         self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
-        self.compare = CompareMode(studio, self.panel, self.steering, self.going_on, self.middle, self.strip)
-        self.films = FilmCommands(studio, self.panel, self.canvas, self.steering)
+        self.compare = CompareMode(context, self.panel, self.steering, self.going_on, self.middle, self.strip)
+        self.films = FilmCommands(context, self.panel, self.canvas, self.steering)
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
@@ -150,7 +150,7 @@ class GeneratePage(Page):
                 return
             plan = self.going_on.plan()
         except UserError as error:
-            self._studio.tell_fault(str(error))
+            self._context.tell_fault(str(error))
             return
         if plan is not None:
             self._begin(plan)
@@ -195,11 +195,11 @@ class GeneratePage(Page):
     def _on_saved(self, index: int, picture: Picture) -> None:
         assert picture.path is not None
         self.strip.add(picture.path, picture.image())
-        self._studio.saved.emit(picture.path)
+        self._context.saved.emit(picture.path)
 
     def _on_put_aside(self, path: Path, picture: Picture) -> None:
         self.strip.add(path, picture.image())
-        self._studio.saved.emit(path)
+        self._context.saved.emit(path)
 
     def _on_ended(self, words: str) -> None:
         self._patience.stop()
@@ -211,11 +211,11 @@ class GeneratePage(Page):
         if not self.steering.live and not self.canvas.pictures:
             self._show_empty()
         self._remember()
-        self._studio.save_memory()
+        self._context.save_memory()
 
     def _on_not_saved(self, events: list[Any]) -> None:
         reasons = [event.reason for event in events]
-        self._studio.tell_fault(
+        self._context.tell_fault(
             not_saved(
                 reasons,
                 max(len(events), len(self.canvas.pictures)),
@@ -229,13 +229,13 @@ class GeneratePage(Page):
     def _save_elsewhere(self, events: list[Any]) -> None:
         folder = commands.ask_folder(self)
         if folder is not None:
-            self._studio.run(save_in(folder, events), self._saved_elsewhere)
+            self._context.run(save_in(folder, events), self._saved_elsewhere)
 
     def _saved_elsewhere(self, event: Any) -> None:
         if isinstance(event, list):  # what failed again can be saved elsewhere again
             self._on_not_saved(event)
         else:
-            self._studio.told.emit(tr("Saved to {event}", event=readable(event)))
+            self._context.told.emit(tr("Saved to {event}", event=readable(event)))
 
     # --- other pictures ---
 
@@ -260,25 +260,27 @@ class GeneratePage(Page):
             self.panel.seed.restore(seed)
         elif not lock and settings.seed is not None:
             self.panel.seed.restore((settings.seed, seed[1], True))
-        self._studio.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
+        self._context.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
         if refused:
-            self._studio.told.emit(" ".join(refused))
+            self._context.told.emit(" ".join(refused))
         elif self.panel.value().batch:
-            self._studio.told.emit(AGAIN.format(len(batch_rows.rows(settings))))
+            self._context.told.emit(AGAIN.format(len(batch_rows.rows(settings))))
 
     def branch_from(self, values: Mapping[str, Any]) -> None:
         """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
         if values.get("seed") is None:
-            self._studio.tell_fault(tr("This image does not record its seed, so it cannot be branched from."))
+            self._context.tell_fault(
+                tr("This image does not record its seed, so it cannot be branched from.")
+            )
             return
         if self.working and not self.steering.asking and not self.generation.paused:
-            self._studio.told.emit(tr("Stop the running generation first, then branch"))
+            self._context.told.emit(tr("Stop the running generation first, then branch"))
             return
         settings, _ = self._complete(values)
         self.compare.action.setChecked(False)
         self.going_on.cancel()
         self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
-        self._studio.told.emit(tr("Generating the image again for its steps. Nothing is saved."))
+        self._context.told.emit(tr("Generating the image again for its steps. Nothing is saved."))
 
     def open_model(self, name: str) -> None:
         """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
@@ -289,7 +291,7 @@ class GeneratePage(Page):
         self.panel.clean()
         self.panel.chooser.show_value(name)
         if before is not None and (before.settings.source or before.seed[1]):
-            self._studio.done(
+            self._context.done(
                 tr("Start picture, mask and locked seed were put aside."),
                 Change("change of model", lambda: self._go_back(before)),
             )
@@ -324,7 +326,7 @@ class GeneratePage(Page):
         )
         steered = {name: getattr(left, name) for name in STEERING}
         if card is not None:
-            self._studio.done(
+            self._context.done(
                 tr(
                     "{what} put aside: {title} generates {pixels} images.",
                     what=what,
@@ -358,7 +360,7 @@ class GeneratePage(Page):
     def _show_opened(self, picture: Picture) -> None:
         self.steering.show_elsewhere(picture)
         if picture.path is not None:
-            self._studio.told.emit(readable(picture.path))
+            self._context.told.emit(readable(picture.path))
 
     # --- models and memory ---
 
@@ -367,7 +369,7 @@ class GeneratePage(Page):
         self.going_on.tell()
 
     def _recall(self) -> None:
-        settings = self._studio.memory.recall(SECTION, GenerationSettings)
+        settings = self._context.memory.recall(SECTION, GenerationSettings)
         if self.panel.card is not None and settings == GenerationSettings():
             settings = cards.find("").defaults()  # a first start
         self.panel.show_value(settings)
@@ -380,7 +382,7 @@ class GeneratePage(Page):
         except UserError:
             return
         settings = replace(before.settings, history=())
-        self._studio.memory.keep(SECTION, settings if before.seed[1] else replace(settings, seed=None))
+        self._context.memory.keep(SECTION, settings if before.seed[1] else replace(settings, seed=None))
 
     def _show_empty(self) -> None:
         card = self.panel.card
@@ -477,8 +479,8 @@ class GeneratePage(Page):
         self.compare.ended.connect(self._expiry.start)
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
-        generation.failed.connect(self._studio.tell_fault)
-        generation.runs_on.connect(self._studio.device_known)
+        generation.failed.connect(self._context.tell_fault)
+        generation.runs_on.connect(self._context.device_known)
         self._patience.timeout.connect(self._say_waiting)
         self.bar.live_wanted.connect(self._say_waiting)
         self.strip.picture_chosen.connect(self.saved.show)
@@ -486,12 +488,12 @@ class GeneratePage(Page):
         self.saved.opened.connect(self._show_opened)
         self.saved.settings_wanted.connect(self.use)
         self.saved.start_wanted.connect(self.own.open)
-        self._studio.start_wanted.connect(self.own.open)
+        self._context.start_wanted.connect(self.own.open)
         self.own.left.connect(self._leave_own)
-        self._studio.models_changed.connect(self._show_models)
-        self._studio.outputs_moved.connect(self.strip.refresh)
-        self._studio.preferences_changed.connect(self._follow_preferences)
+        self._context.models_changed.connect(self._show_models)
+        self._context.outputs_moved.connect(self.strip.refresh)
+        self._context.preferences_changed.connect(self._follow_preferences)
         self._follow_preferences()
 
     def _follow_preferences(self) -> None:
-        self.canvas.set_crisp(self._studio.preferences.scaling == "crisp")
+        self.canvas.set_crisp(self._context.preferences.scaling == "crisp")

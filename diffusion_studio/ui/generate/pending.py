@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.trashing import addition
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.generations import Run
@@ -22,9 +22,9 @@ class Pending(QObject):
     saved = Signal(object, object)  # Path, Picture
     not_saved = Signal(object)  # list of events.NotSaved
 
-    def __init__(self, studio: Studio, steering: Steering, going_on: GoingOn) -> None:
+    def __init__(self, context: AppContext, steering: Steering, going_on: GoingOn) -> None:
         super().__init__(steering)
-        self._studio, self._steering, self._going_on = studio, steering, going_on
+        self._context, self._steering, self._going_on = context, steering, going_on
         self._writing: dict[
             int, dict[int, Picture]
         ] = {}  # by job: the images it has not written yet, by place
@@ -41,7 +41,7 @@ class Pending(QObject):
         """Save them before the window closes; returns what could not be saved, which goes on waiting."""
         pictures = [*self.pictures]
         for job, rest in self._writing.items():  # closing ends the thread that writes them
-            self._studio.errands.cancel(job)
+            self._context.errands.cancel(job)
             pictures += rest.values()
         self._writing.clear()
         if not pictures:
@@ -75,7 +75,7 @@ class Pending(QObject):
                 self.not_saved.emit(lost)
 
         rest = dict(enumerate(pictures))
-        job = self._studio.run(save_shown(pictures), on_event)
+        job = self._context.run(save_shown(pictures), on_event)
         self._writing[job] = rest
 
     def _say_saved(self, paths: list[Path], pictures: tuple[Picture, ...]) -> None:
@@ -83,20 +83,20 @@ class Pending(QObject):
         what = "image" if one else tr("{count} images", count=len(paths))
         settings = pictures[0].settings
         step = f" at step {settings.until} of {settings.steps}" if settings is not None else ""
-        self._studio.done(
+        self._context.done(
             tr(
                 "The stopped {what} {value} saved{step}.",
                 what=what,
                 value="was" if one else "were",
                 step=step,
             ),
-            addition(self._studio, f"saving the stopped {what}", paths),
+            addition(self._context, f"saving the stopped {what}", paths),
         )
 
     def _on_discarded(self, pictures: tuple[Picture, ...]) -> None:
         what = "image" if len(pictures) == 1 else tr("{count} images", count=len(pictures))
         change = Change(f"discard of {what}", lambda: self._save(pictures))
-        self._studio.undo.push(change)
+        self._context.undo.push(change)
 
     def _on_dropped(self, run: Run, pictures: tuple[Picture, ...]) -> None:
         """Previews were left without a choice: Undo shows them again, or saves them where their run is gone."""
@@ -107,4 +107,4 @@ class Pending(QObject):
             else:
                 self._save(pictures)
 
-        self._studio.undo.push(Change(f"discard of {len(pictures)} previews", undo))
+        self._context.undo.push(Change(f"discard of {len(pictures)} previews", undo))

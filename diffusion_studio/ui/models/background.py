@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.texts import readable, shorten
 from diffusion_studio.ui.models import jobs
@@ -23,9 +23,9 @@ class ModelErrands(QObject):
     changed = Signal()  # something began or ended
     model_changed = Signal(object)  # ModelCard that came or became another
 
-    def __init__(self, studio: Studio, activity: Activity, parent: QObject) -> None:
+    def __init__(self, context: AppContext, activity: Activity, parent: QObject) -> None:
         super().__init__(parent)
-        self._studio, self._activity = studio, activity
+        self._context, self._activity = context, activity
         self.worker = Worker("models", self)
         self._then: Callable[[Any], None] = lambda event: None
         self._ended = False  # whether what came of it has been told
@@ -74,7 +74,7 @@ class ModelErrands(QObject):
         if verdict.faults:
             self._activity.hide()
             self._ended = True
-            self._studio.tell_fault(
+            self._context.tell_fault(
                 tr("“{title}” is not sound. {faults}", title=card.title, faults=" ".join(verdict.faults))
             )
         else:
@@ -136,7 +136,7 @@ class ModelErrands(QObject):
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         self._activity.hide()
         self._ended = True
-        self._studio.tell_fault(sentence, details)
+        self._context.tell_fault(sentence, details)
 
     def _on_ended(self) -> None:
         if not self._ended:  # it was cancelled

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.labels import plain_label
@@ -38,14 +38,14 @@ from diffusion_studio.ui.pictures.commands import open_folder
 
 
 class ModelsPage(ModelDropPage):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.rows = ModelRows(self)
         self.view = make_list(self.rows, self)
         self.card = ModelView(self)
         self.activity = Activity(self)
-        self.errands = ModelErrands(studio, self.activity, self)
+        self.errands = ModelErrands(context, self.activity, self)
         self.workers = (self.errands.worker,)
         self.bring = QPushButton(tr("Import…"))
         self.bring.setAccessibleName(tr("Import…"))
@@ -82,7 +82,7 @@ class ModelsPage(ModelDropPage):
         """Read the models anew, off the window's thread; `choose` names the one to show then."""
         self._wanted = choose or self._wanted
         if self._awake:
-            self._studio.run(jobs.list_models(), self._show)
+            self._context.run(jobs.list_models(), self._show)
 
     # --- the list ---
 
@@ -119,7 +119,7 @@ class ModelsPage(ModelDropPage):
     def _changed(self, card: ModelCard) -> None:
         """A model came, or became another: everyone shows it."""
         self._wanted = card.name
-        self._studio.models_changed.emit()
+        self._context.models_changed.emit()
 
     # --- what is done ---
 
@@ -140,7 +140,7 @@ class ModelsPage(ModelDropPage):
         self._import = dialog
         dialog.finished.connect(self._forget_dialog)
         dialog.open()
-        self._studio.run(jobs.find_in_cache(), self._show_found)
+        self._context.run(jobs.find_in_cache(), self._show_found)
 
     def _forget_dialog(self) -> None:
         self._import = None
@@ -161,39 +161,39 @@ class ModelsPage(ModelDropPage):
             before = card.title
 
             def call(title: str) -> None:
-                self._studio.run(jobs.rename(card.name, title), self._changed)
+                self._context.run(jobs.rename(card.name, title), self._changed)
 
             def renamed(changed: ModelCard) -> None:
                 self._changed(changed)
-                self._studio.undo.push(
+                self._context.undo.push(
                     Change("rename of the model", lambda: call(before), lambda: call(title))
                 )
 
-            self._studio.run(jobs.rename(card.name, title), renamed)
+            self._context.run(jobs.rename(card.name, title), renamed)
 
     def _make_default(self, card: ModelCard) -> None:
-        self._studio.run(jobs.make_default(card.name), self._changed)
+        self._context.run(jobs.make_default(card.name), self._changed)
 
     def _delete(self, card: ModelCard) -> None:
-        self._studio.run(jobs.delete(card), self._on_trashed)
+        self._context.run(jobs.delete(card), self._on_trashed)
 
     def _on_trashed(self, trashed: jobs.Trashed) -> None:
-        self._studio.models_changed.emit()
-        change = self._studio.undo.push(Change("delete of the model", lambda: self._bring_back(trashed)))
+        self._context.models_changed.emit()
+        change = self._context.undo.push(Change("delete of the model", lambda: self._bring_back(trashed)))
         self.activity.end(
             tr("“{title}” moved to trash.", title=trashed.title),
             action="Undo",
             tip="Bring the model back",
-            do=lambda: self._studio.undo.take_back(change),
+            do=lambda: self._context.undo.take_back(change),
         )
 
     def _bring_back(self, trashed: jobs.Trashed) -> None:
         self.activity.hide()
-        self._studio.run(jobs.bring_back(trashed), self._on_back)
+        self._context.run(jobs.bring_back(trashed), self._on_back)
 
     def _on_back(self, name: str) -> None:
         self._wanted = name
-        self._studio.models_changed.emit()
+        self._context.models_changed.emit()
 
     def _draw_samples(self) -> None:
         if self.chosen is not None:
@@ -201,16 +201,16 @@ class ModelsPage(ModelDropPage):
 
     def _keep(self, values: Mapping[str, Any] | None) -> None:
         if self.chosen is not None:
-            self._studio.run(jobs.keep_recommended(self.chosen.card.name, values), self._changed)
+            self._context.run(jobs.keep_recommended(self.chosen.card.name, values), self._changed)
 
     def _generate(self, card: ModelCard) -> None:
-        self._studio.model_chosen.emit(card.name)
+        self._context.model_chosen.emit(card.name)
 
     def _tune(self, card: ModelCard) -> None:
         """The Train page, set to go on from this model; the folder is the user's to choose."""
         page = self._visit("Train")
         if page.working:
-            self._studio.told.emit(tr("A training is running; stop it before another is begun"))
+            self._context.told.emit(tr("A training is running; stop it before another is begun"))
         else:
             page.panel.start_from(card, [row.card for row in self.rows.rows])
 
@@ -268,7 +268,7 @@ class ModelsPage(ModelDropPage):
         self.activity.cancel.clicked.connect(self.errands.cancel)
         self.errands.changed.connect(self._follow)
         self.errands.model_changed.connect(self._changed)
-        self._studio.models_changed.connect(self.refresh)
+        self._context.models_changed.connect(self.refresh)
 
     def _lay_out(self) -> None:
         panel = QFrame()

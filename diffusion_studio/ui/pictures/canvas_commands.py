@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action, fill_menu
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class CanvasCommands(QObject):
     """A command is about the chosen picture; where none of several is chosen, about all of them as one sheet."""
 
-    def __init__(self, studio: Studio, canvas: Canvas) -> None:
+    def __init__(self, context: AppContext, canvas: Canvas) -> None:
         super().__init__(canvas)
-        self._studio, self._canvas = studio, canvas
+        self._context, self._canvas = context, canvas
         self.save_as = action(canvas, tr("Save as…"), "Ctrl+S", tip="Write the picture as PNG, JPEG or WebP")
         self.copy = action(canvas, tr("Copy"), "Ctrl+C", tip="Copy the picture")
         self.copy_settings = action(
@@ -107,7 +107,7 @@ class CanvasCommands(QObject):
             name = f"{settings.model}-{settings.seed}"
             if chosen is None:
                 settings, name = self._batch_settings(settings), f"{name}-sheet"
-        commands.save_as(self._studio, self._canvas, source, f"{name}.png", settings, subject.facts)
+        commands.save_as(self._context, self._canvas, source, f"{name}.png", settings, subject.facts)
 
     def _batch_settings(self, first: GenerationSettings) -> GenerationSettings:
         from dataclasses import replace
@@ -117,13 +117,13 @@ class CanvasCommands(QObject):
     def _copy(self) -> None:
         if self._canvas.pictures:
             commands.copy_picture(self._pixels())
-            self._studio.told.emit(tr("Picture copied"))
+            self._context.told.emit(tr("Picture copied"))
 
     def _copy_settings(self) -> None:
         subject = self.subject
         if subject is not None and subject.settings is not None:
             commands.copy_settings(subject.settings, subject.facts)
-            self._studio.told.emit(tr("Settings copied"))
+            self._context.told.emit(tr("Settings copied"))
 
     def _reveal(self) -> None:
         subject = self.subject

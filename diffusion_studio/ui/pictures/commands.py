@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, choose_folder, save_file
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.look.texts import file_url, readable
@@ -42,7 +42,7 @@ def copy_settings(settings: GenerationSettings, facts: Mapping[str, Any]) -> Non
 
 
 def save_as(
-    studio: Studio,
+    context: AppContext,
     parent: QWidget,
     source: Path | np.ndarray,
     suggested: str,
@@ -52,8 +52,8 @@ def save_as(
     """Ask where to, and write the picture with its settings there; the ending says which format."""
     target = ask_target(parent, suggested)
     if target is not None:
-        job = _export(source, target, settings, facts, studio.preferences)
-        studio.run(job, lambda path: studio.told.emit(tr("Saved to {path}", path=readable(path))))
+        job = _export(source, target, settings, facts, context.preferences)
+        context.run(job, lambda path: context.told.emit(tr("Saved to {path}", path=readable(path))))
 
 
 def ask_target(parent: QWidget, suggested: str) -> Path | None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 
@@ -24,19 +24,19 @@ class SavedPictures(QObject):
     settings_wanted = Signal(object)  # names and values of GenerationSettings to draw with
     start_wanted = Signal(object)  # Path of a picture to start from
 
-    def __init__(self, studio: Studio, parent: QWidget) -> None:
+    def __init__(self, context: AppContext, parent: QWidget) -> None:
         super().__init__(parent)
-        self._studio, self._parent = studio, parent
+        self._context, self._parent = context, parent
 
     def show(self, path: Path) -> None:
-        self._studio.run(open_picture(path), self.opened.emit)
+        self._context.run(open_picture(path), self.opened.emit)
 
     def use_settings(self, path: Path) -> None:
         """Draw with everything the picture says of how it was made."""
-        self._studio.run(read_settings(path), self._use)
+        self._context.run(read_settings(path), self._use)
 
     def use_seed(self, path: Path) -> None:
-        self._studio.run(read_settings(path), lambda given: self._use({"seed": given.get("seed")}))
+        self._context.run(read_settings(path), lambda given: self._use({"seed": given.get("seed")}))
 
     def show_menu(self, path: Path, position: QPoint) -> None:
         """The menu under the right mouse button."""
@@ -56,12 +56,12 @@ class SavedPictures(QObject):
         missing = given.get(MISSING)
         values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
         if missing:
-            self._studio.tell_fault(missing)
+            self._context.tell_fault(missing)
         elif not values:
-            self._studio.told.emit(tr("No generation settings found."))
+            self._context.told.emit(tr("No generation settings found."))
         self.settings_wanted.emit(values)
         if given.get(LEFT_OUT):
-            self._studio.told.emit(given[LEFT_OUT])
+            self._context.told.emit(given[LEFT_OUT])
 
 
 MISSING, LEFT_OUT = "missing model", "left out"  # no setting has these names

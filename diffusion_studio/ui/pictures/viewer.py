@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWi
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten, title_text
@@ -44,16 +44,16 @@ class PictureViewer(QWidget):
     """Shows `paths[index]` first. Deletes itself when it is closed."""
 
     def __init__(
-        self, studio: Studio, paths: Sequence[Path], index: int = 0, parent: QWidget | None = None
+        self, context: AppContext, paths: Sequence[Path], index: int = 0, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Picture"))
-        self._studio, self.paths, self.index = studio, list(paths), index
+        self._context, self.paths, self.index = context, list(paths), index
         self._ready: dict[Path, Opened] = {}  # the picture shown and its neighbours
         self._asked: set[Path] = set()
         self.canvas = Canvas(self)
-        self.canvas.set_crisp(studio.preferences.scaling == "crisp")
+        self.canvas.set_crisp(context.preferences.scaling == "crisp")
         self.back = _GroundButton("back", "Previous", "the picture before (left)")
         self.playing = _GroundButton("play", "Slideshow", "one after the other (space)", icon_on="hold")
         self.playing.setCheckable(True)
@@ -83,7 +83,7 @@ class PictureViewer(QWidget):
         for path in near:
             if path not in self._ready and path not in self._asked:
                 self._asked.add(path)
-                self._studio.run(_open(path), self._take)
+                self._context.run(_open(path), self._take)
         self._show_ready()
 
     def step(self, by: int) -> None:

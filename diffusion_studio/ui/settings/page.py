@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVB
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import options
 from diffusion_studio.storage.places import config_dir, models_dir, outputs_dir
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
@@ -31,12 +31,12 @@ SECTIONS = {"Look": ("theme", "scaling"), "Save as": ("metadata", "quality")}
 
 
 class SettingsPage(Page):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
-        self.forms = {name: _form(shown, studio.preferences) for name, shown in SECTIONS.items()}
+        self._context = context
+        self.forms = {name: _form(shown, context.preferences) for name, shown in SECTIONS.items()}
         self.buttons: dict[str, QPushButton] = {}
-        self.saving = SavingSection(studio)
+        self.saving = SavingSection(context)
         self._where: dict[str, ElidedLabel] = {}
         body = QWidget()
         body.setMaximumWidth(COLUMN)
@@ -58,8 +58,8 @@ class SettingsPage(Page):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(_scrolling(body))
         body.setMinimumWidth(COLUMN)
-        studio.outputs_moved.connect(self._show_folders)
-        studio.preferences_changed.connect(self._follow)
+        context.outputs_moved.connect(self._show_folders)
+        context.preferences_changed.connect(self._follow)
 
     def _folders(self) -> QGridLayout:
         grid = QGridLayout()
@@ -93,7 +93,7 @@ class SettingsPage(Page):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self._studio.tell_fault(
+            self._context.tell_fault(
                 tr("The folder {folder} can not be made.", folder=readable(folder)), str(error)
             )
             return
@@ -101,13 +101,13 @@ class SettingsPage(Page):
 
     def _apply(self, form: SettingsForm) -> None:
         values = {name: field.value() for name, field in form.fields.items()}
-        if any(getattr(self._studio.preferences, name) != value for name, value in values.items()):
-            self._studio.change_preferences(**values)
+        if any(getattr(self._context.preferences, name) != value for name, value in values.items()):
+            self._context.change_preferences(**values)
 
     def _follow(self) -> None:
         for form in self.forms.values():
-            if form.value() != self._studio.preferences:
-                form.show_value(self._studio.preferences)
+            if form.value() != self._context.preferences:
+                form.show_value(self._context.preferences)
 
 
 def _scrolling(body: QWidget) -> QScrollArea:

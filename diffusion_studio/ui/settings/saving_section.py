@@ -12,7 +12,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import TOKENS, SavingSettings, file_name
 from diffusion_studio.storage.places import outputs_dir, usual_outputs_dir
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import OUTPUTS, choose_folder
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
@@ -28,10 +28,10 @@ HINTS = ", ".join(f"{{{name}}}" for name in TOKENS)
 class SavingSection(QWidget):
     """Every change that is allowed is kept at once; a pattern that is not says why, and the one before stays in force."""
 
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
-        self.saving: SavingSettings = studio.memory.recall(SECTION, SavingSettings)
+        self._context = context
+        self.saving: SavingSettings = context.memory.recall(SECTION, SavingSettings)
         self.form = SettingsForm(SavingSettings, skip=("folder",))
         self.example = plain_label("", "small")
         self.example.setWordWrap(True)
@@ -64,8 +64,8 @@ class SavingSection(QWidget):
         if saving != self.saving:
             moved = saving.folder != self.saving.folder
             self.saving = saving
-            self._studio.memory.keep(SECTION, saving)
-            self._studio.save_memory(self._studio.outputs_moved.emit if moved else None)
+            self._context.memory.keep(SECTION, saving)
+            self._context.save_memory(self._context.outputs_moved.emit if moved else None)
         self._follow()
 
     def _follow(self) -> None:

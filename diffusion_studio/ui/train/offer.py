@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def offer_to_resume(interior: Interior) -> None:
     """Look for such a run off the window's thread, and tell of it in the banner."""
-    interior.studio.run(find_interrupted(), lambda row: _tell(interior, row))
+    interior.context.run(find_interrupted(), lambda row: _tell(interior, row))
 
 
 def _tell(interior: Interior, row: RunRow) -> None:
-    interior.studio.tell_notice(
+    interior.context.tell_notice(
         tr(
             "“{title}” was still being trained when the window closed, {fraction:.0%} of the way. "
             "What it had learned is kept.",

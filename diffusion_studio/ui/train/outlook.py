@@ -12,7 +12,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.train.choices import TrainingPanel, count_parameters
 from diffusion_studio.ui.train.folder import FolderView
 from diffusion_studio.ui.train.noise import NoiseView
@@ -26,7 +26,7 @@ class Outlook(QObject):
 
     def __init__(
         self,
-        studio: Studio,
+        context: AppContext,
         panel: TrainingPanel,
         pictures: FolderView,
         noise: NoiseView,
@@ -34,7 +34,7 @@ class Outlook(QObject):
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
-        self._studio, self._panel, self._sitting = studio, panel, sitting
+        self._context, self._panel, self._sitting = context, panel, sitting
         self._pictures, self._noise = pictures, noise
         self._report: Mapping[str, Any] = {}
         self._reported_size = 0
@@ -43,7 +43,7 @@ class Outlook(QObject):
         self._timer.timeout.connect(self._compute)
         panel.changed.connect(self._timer.start)
         panel.cost_changed.connect(self._want_measure)
-        studio.models_changed.connect(self.show_models)
+        context.models_changed.connect(self.show_models)
 
     def begin(self) -> None:
         self.show_models()
@@ -103,4 +103,4 @@ class Outlook(QObject):
             self._panel.say_cost(tr("Measuring a few steps…"))
             self._sitting.estimate(settings)
             classes = len(self._report["classes"]) if settings.classes else 0
-            self._studio.run(count_parameters(settings.size, classes), self._panel.show_parameters)
+            self._context.run(count_parameters(settings.size, classes), self._panel.show_parameters)

@@ -14,7 +14,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import resource
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.generate.running import hardware_words, time_words
 from diffusion_studio.ui.train.actions import TrainActions
@@ -44,16 +44,16 @@ SAMPLES = "samples/pixel-avatars"
 
 
 class TrainPage(DropPage):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.panel = TrainingPanel(self)
         self.pictures = FolderView(self)
         self.noise = NoiseView(self)
-        self.progress = ProgressView(studio, self)
-        self.runs = RunsView(studio, self)
+        self.progress = ProgressView(context, self)
+        self.runs = RunsView(context, self)
         self.sitting = Sitting(self)
-        self.result = Result(studio, self)
+        self.result = Result(context, self)
         self.workers = (
             self.sitting.worker,
             self.pictures.worker,
@@ -61,13 +61,13 @@ class TrainPage(DropPage):
             self.progress.samples.nearest.worker,
         )
         self.tabs = Tabs(TABS, (self.pictures, self.noise, self.progress, self.runs), self)
-        self.outlook = Outlook(studio, self.panel, self.pictures, self.noise, self.sitting, self)
+        self.outlook = Outlook(context, self.panel, self.pictures, self.noise, self.sitting, self)
         self._title, self._size = "", 0
         self._discarding = False
         self.entries = TrainActions(self, TABS)
         self._lay_out()
         self._connect()
-        self.panel.show_value(studio.memory.recall(SECTION, TrainingSettings))
+        self.panel.show_value(context.memory.recall(SECTION, TrainingSettings))
         self._follow_preferences()
 
     # --- what the window asks ---
@@ -122,7 +122,7 @@ class TrainPage(DropPage):
 
     def _remember(self) -> None:
         settings = self.outlook.choices
-        self._studio.memory.keep(SECTION, replace(settings, folder="", name="", start_from=""))
+        self._context.memory.keep(SECTION, replace(settings, folder="", name="", start_from=""))
 
     # --- the training ---
 
@@ -133,15 +133,15 @@ class TrainPage(DropPage):
         try:
             settings = self.panel.value()
         except UserError as error:
-            self._studio.tell_fault(str(error))
+            self._context.tell_fault(str(error))
             return
         fault = name_fault(settings.name)
         if fault:
-            self._studio.tell_fault(fault)
+            self._context.tell_fault(fault)
             self.panel.form.fields["name"].setFocus()
             return
         self._remember()
-        self._studio.save_memory()
+        self._context.save_memory()
         self._begin(settings, settings.name)
 
     def resume(self, row: RunRow) -> None:
@@ -168,10 +168,10 @@ class TrainPage(DropPage):
         self.sitting.start(settings, resume=row.name if row is not None else None)
 
     def _on_started(self, event: Any) -> None:
-        self._studio.device_known.emit(hardware_words(event.device, event.precision, 0))
+        self._context.device_known.emit(hardware_words(event.device, event.precision, 0))
         self.runs.show_busy(event.run.name)
         self.progress.begin(self._title, event.run, self._size)
-        self._studio.run(read_run(event.run), lambda record: self.progress.add_before(record.log))
+        self._context.run(read_run(event.run), lambda record: self.progress.add_before(record.log))
 
     def _show_run(self, record: RunRecord) -> None:
         self.progress.begin(record.row.title, record.row.path, record.row.size)
@@ -261,7 +261,7 @@ class TrainPage(DropPage):
     def _show_row(self, row: RunRow) -> None:
         if not self.sitting.running:
             self.progress.outcome.hide()
-            self._studio.run(read_run(row.path), self._show_run)
+            self._context.run(read_run(row.path), self._show_run)
         self.show_tab(PROGRESS)
 
     # --- building ---
@@ -279,7 +279,7 @@ class TrainPage(DropPage):
         row.addWidget(self.tabs, 1)
 
     def _connect(self) -> None:
-        panel, sitting, pictures, studio = self.panel, self.sitting, self.pictures, self._studio
+        panel, sitting, pictures, context = self.panel, self.sitting, self.pictures, self._context
         panel.folder_wanted.connect(self.choose_folder)
         panel.button.clicked.connect(self._on_button)
         panel.pause.clicked.connect(self._toggle_pause)
@@ -287,7 +287,7 @@ class TrainPage(DropPage):
         pictures.folder_wanted.connect(self.choose_folder)
         pictures.samples_wanted.connect(lambda: self.open_folder(resource(SAMPLES)))
         pictures.checked.connect(self._on_checked)
-        pictures.failed.connect(studio.tell_fault)
+        pictures.failed.connect(context.tell_fault)
         pictures.picture_shown.connect(self.noise.show_picture)
         sitting.waiting.connect(self._on_waiting)
         sitting.started.connect(self._on_started)
@@ -300,7 +300,7 @@ class TrainPage(DropPage):
         sitting.changed.connect(self._on_state)
         sitting.held.connect(self._on_held)
         sitting.ended.connect(self._on_ended)
-        sitting.failed.connect(studio.tell_fault)
+        sitting.failed.connect(context.tell_fault)
         self.result.published.connect(self._on_published)
         self.tabs.chosen.connect(self.show_tab)
         self.folder_dropped.connect(self.open_folder)
@@ -313,9 +313,9 @@ class TrainPage(DropPage):
         self.entries.pause.triggered.connect(self._toggle_pause)
         self.entries.stop.triggered.connect(sitting.stop)
         self.entries.tab_wanted.connect(self.show_tab)
-        studio.preferences_changed.connect(self._follow_preferences)
+        context.preferences_changed.connect(self._follow_preferences)
 
     def _follow_preferences(self) -> None:
-        crisp = self._studio.preferences.scaling == "crisp"
+        crisp = self._context.preferences.scaling == "crisp"
         self.progress.samples.set_crisp(crisp)
         self.noise.canvas.set_crisp(crisp)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.generate.running import time_words
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
@@ -32,7 +32,7 @@ FIGURES = {
 
 
 class ProgressView(QWidget):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.title = ElidedLabel(tr("No training yet"))
         self.title.setProperty("heading", True)
@@ -42,7 +42,7 @@ class ProgressView(QWidget):
         self.warning.setWordWrap(True)
         self.warning.setContentsMargins(SPACE_L, 0, SPACE_L, SPACE_S)
         self.warning.hide()
-        self.samples = SamplesView(studio, self)
+        self.samples = SamplesView(context, self)
         self.loss: LossPlot | None = None  # made when it is first on screen
         self.timesteps: TimestepPlot | None = None
         self._log: list[Mapping[str, Any]] = []

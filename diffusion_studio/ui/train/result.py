@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.worker import Worker
 
 
@@ -17,13 +17,13 @@ class Result(QObject):
 
     published = Signal(str, str)  # name of the model, title
 
-    def __init__(self, studio: Studio, parent: QWidget) -> None:
+    def __init__(self, context: AppContext, parent: QWidget) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.worker = Worker("publishing", self)
         self._asked: dict[int, tuple[str, bool]] = {}
         self.worker.reported.connect(self._on_event)
-        self.worker.job_failed.connect(lambda job, sentence, details: studio.tell_fault(sentence, details))
+        self.worker.job_failed.connect(lambda job, sentence, details: context.tell_fault(sentence, details))
         self.worker.job_ended.connect(lambda job: self._asked.pop(job, None))
 
     def publish(self, run: str, title: str, *, then_generate: bool = False) -> None:
@@ -32,18 +32,18 @@ class Result(QObject):
             return
         from diffusion_studio.jobs import api as jobs
 
-        self._studio.told.emit(tr("Making a model of the newest checkpoint…"))
+        self._context.told.emit(tr("Making a model of the newest checkpoint…"))
         self._asked[self.worker.submit(iter(jobs.publish(run)))] = (title, then_generate)
 
     def told(self, name: str, title: str) -> None:
         """A model has come to be, here or at the end of a training."""
-        self._studio.models_changed.emit()
-        self._studio.told.emit(tr("“{title}” is in the model chooser", title=title))
+        self._context.models_changed.emit()
+        self._context.told.emit(tr("“{title}” is in the model chooser", title=title))
         self.published.emit(name, title)
 
     def generate_with(self, name: str) -> None:
         """Go to the Generate page with this model chosen."""
-        self._studio.model_chosen.emit(name)
+        self._context.model_chosen.emit(name)
 
     def _on_event(self, job: int, event: Any) -> None:
         from diffusion_studio.events import Published

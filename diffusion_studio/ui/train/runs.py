@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
@@ -62,9 +62,9 @@ class RunsView(QWidget):
     show_wanted = Signal(object)
     publish_wanted = Signal(object)
 
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.model = RunRows(self)
         self.view = QListView(self)
         self.view.setAccessibleName(tr("Trainings"))
@@ -95,7 +95,7 @@ class RunsView(QWidget):
 
     def refresh(self) -> None:
         """Read the runs anew, off the window's thread."""
-        self._studio.run(list_rows(), self._show)
+        self._context.run(list_rows(), self._show)
 
     def show_busy(self, name: str) -> None:
         """The run that is being trained in this window can not be changed meanwhile; "" for none."""
@@ -144,35 +144,35 @@ class RunsView(QWidget):
             before = row.title
 
             def call(title: str) -> None:
-                self._studio.run(rename_run(row.name, title), lambda _: self.refresh())
+                self._context.run(rename_run(row.name, title), lambda _: self.refresh())
 
             def renamed(_: None) -> None:
                 self.refresh()
-                self._studio.undo.push(Change("rename of the run", lambda: call(before), lambda: call(name)))
+                self._context.undo.push(Change("rename of the run", lambda: call(before), lambda: call(name)))
 
-            self._studio.run(rename_run(row.name, name), renamed)
+            self._context.run(rename_run(row.name, name), renamed)
 
     def remove(self, name: str) -> None:
         """Move a run to the trash, with a way back."""
-        self._studio.run(delete_run(name), self._on_trashed)
+        self._context.run(delete_run(name), self._on_trashed)
 
     def _on_trashed(self, places: tuple[Path, Path]) -> None:
         self._trashed = places
-        self._deleted = self._studio.undo.push(Change("delete of the run", lambda: self._bring_back(places)))
+        self._deleted = self._context.undo.push(Change("delete of the run", lambda: self._bring_back(places)))
         self._gone.setText(tr("“{name}” moved to trash.", name=places[1].name))
         self.refresh()
 
     def _restore(self) -> None:
         if self._deleted is not None:
-            self._studio.undo.take_back(self._deleted)
+            self._context.undo.take_back(self._deleted)
 
     def _bring_back(self, places: tuple[Path, Path]) -> None:
         if self._trashed == places:
             self._trashed = None
-        self._studio.run(restore_run(*places), lambda _: self.refresh())
+        self._context.run(restore_run(*places), lambda _: self.refresh())
 
     def _connect(self) -> None:
-        self._studio.restored.connect(self.refresh)
+        self._context.restored.connect(self.refresh)
         self.view.selectionModel().currentChanged.connect(lambda *_: self._follow())
         self.view.activated.connect(self._do(self.show_wanted.emit))
         for button, act in (

@@ -11,7 +11,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
@@ -37,9 +37,9 @@ class SampleCanvas(Canvas):
 
 
 class SamplesView(QWidget):
-    def __init__(self, studio: Studio, parent: QWidget | None = None) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._studio = studio
+        self._context = context
         self.ema, self.raw = SampleCanvas(self), SampleCanvas(self)
         self.ema.setAccessibleName(tr("Averaged samples"))
         self.raw.setAccessibleName(tr("Raw samples"))
@@ -92,7 +92,7 @@ class SamplesView(QWidget):
         self._say("")
         self._show_film()
         if self._folder is not None:
-            self._studio.run(list_sheets(self._folder), self._on_listed)
+            self._context.run(list_sheets(self._folder), self._on_listed)
 
     def add(self, event: Samples) -> None:
         """Samples drawn just now; they are shown unless the user looks at earlier ones."""
@@ -148,7 +148,7 @@ class SamplesView(QWidget):
             self._show(self.raw, raw)
             self._say(WARMING if warming_up else "")
         elif self._folder is not None:
-            self._studio.run(read_sheet(self._folder, step, self._size), self._on_sheet)
+            self._context.run(read_sheet(self._folder, step, self._size), self._on_sheet)
 
     def _on_sheet(self, sheet: Sheet) -> None:
         if self._steps and self._steps[min(self.film.value(), len(self._steps) - 1)] == sheet.step:

@@ -32,7 +32,7 @@ class Interior(QWidget):
 
     def __init__(self, window: MainWindow, entries: Sequence[Entry]) -> None:
         super().__init__(window)
-        self.studio = window.studio
+        self.context = window.context
         self.entries = entries
         self.pages: dict[int, Page] = {}
         self._greeted: set[int] = set()
@@ -57,7 +57,7 @@ class Interior(QWidget):
     def visit(self, number: int) -> None:
         """Show the page at this place of the rail."""
         if number not in self.pages:
-            self.pages[number] = self.entries[number].make(self.studio)
+            self.pages[number] = self.entries[number].make(self.context)
             self.stack.addWidget(self.pages[number])
             order = [*self.rail.buttons, *self.pages[number].controls()]
             for first, second in zip(order, order[1:], strict=False):
@@ -77,7 +77,7 @@ class Interior(QWidget):
         number = self.rail.chosen_number
         if not self._greeted:
             self._offer_to_resume()
-            self.studio.run(_sweep_trash(), lambda _: None)
+            self.context.run(_sweep_trash(), lambda _: None)
         if number not in self._greeted:
             self._greeted.add(number)
             self.pages[number].shown_first()
@@ -102,21 +102,21 @@ class Interior(QWidget):
         self.status.stop()
 
     def _connect(self) -> None:
-        studio = self.studio
+        context = self.context
         self.rail.chosen.connect(self.visit)
-        studio.fault.connect(self._tell_fault)
-        studio.notice.connect(self._tell_notice)
-        studio.notice_over.connect(self.banner.withdraw)
-        studio.told.connect(self.status.say)
-        studio.saved.connect(lambda path: self.status.say(tr("Saved to {path}", path=readable(path))))
+        context.fault.connect(self._tell_fault)
+        context.notice.connect(self._tell_notice)
+        context.notice_over.connect(self.banner.withdraw)
+        context.told.connect(self.status.say)
+        context.saved.connect(lambda path: self.status.say(tr("Saved to {path}", path=readable(path))))
         self._noticed.connect(self._tell_once)
         self._stop_listening = notices.listen(self._noticed.emit)
-        studio.device_known.connect(self.status.device.setText)
-        studio.settings_wanted.connect(self._draw_with)
-        studio.branch_wanted.connect(self._branch_from)
-        studio.model_chosen.connect(self._generate_with)
-        studio.start_wanted.connect(lambda _: self.visit(0))
-        studio.model_wanted.connect(self._show_model)
+        context.device_known.connect(self.status.device.setText)
+        context.settings_wanted.connect(self._draw_with)
+        context.branch_wanted.connect(self._branch_from)
+        context.model_chosen.connect(self._generate_with)
+        context.start_wanted.connect(lambda _: self.visit(0))
+        context.model_wanted.connect(self._show_model)
 
     def _draw_with(self, values: Any) -> None:
         """Go to the Generate page, with these settings in it."""

@@ -52,7 +52,7 @@ class WindowDrop(QObject):
             return False
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
-            self._interior.studio.tell_fault(self._interior.page.refuse_drop(paths))
+            self._interior.context.tell_fault(self._interior.page.refuse_drop(paths))
         return True
 
     def take(self, given: Path | QImage) -> None:
@@ -60,17 +60,17 @@ class WindowDrop(QObject):
         from diffusion_studio.ui.window.drop_dialog import look_at
 
         picture = given if isinstance(given, Path) else to_array(given)
-        self._interior.studio.run(look_at(picture), self._ask)
+        self._interior.context.run(look_at(picture), self._ask)
 
     def _ask(self, seen: Any) -> None:
         from diffusion_studio.ui.window.drop_dialog import DropDialog
 
         if QApplication.activeModalWidget() is not None:
             return  # one question at a time
-        studio = self._interior.studio
+        context = self._interior.context
         dialog = DropDialog(seen, self._interior.window())
-        dialog.settings_wanted.connect(studio.settings_wanted)
-        dialog.start_wanted.connect(studio.start_wanted)
+        dialog.settings_wanted.connect(context.settings_wanted)
+        dialog.start_wanted.connect(context.start_wanted)
         dialog.open()
 
 

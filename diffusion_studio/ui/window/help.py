@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QHBoxLayou
 
 from diffusion_studio import __version__
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.icons import application_icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
@@ -86,15 +86,15 @@ def about_dialog(parent: QWidget) -> QDialog:
     return dialog
 
 
-def copy_report(studio: Studio) -> None:
+def copy_report(context: AppContext) -> None:
     """Gather what a bug report needs, off the window's thread, and put it on the clipboard."""
 
     def copied(text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        studio.told.emit(tr("Report copied: paste it into a bug report"))
+        context.told.emit(tr("Report copied: paste it into a bug report"))
 
-    studio.told.emit(tr("Gathering the report…"))
-    studio.run(_report(), copied)
+    context.told.emit(tr("Gathering the report…"))
+    context.run(_report(), copied)
 
 
 def _report() -> Generator[str, None, None]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Menus(QObject):
     def __init__(self, window: MainWindow, interior: Interior) -> None:
         super().__init__(window)
-        self._window, self._studio = window, window.studio
+        self._window, self._context = window, window.context
         self._menus: dict[str, QMenu] = {}
         self._dialog: QDialog | None = None
         self._quit = action(window, tr("Quit"), "Ctrl+Q")
@@ -37,7 +37,7 @@ class Menus(QObject):
             window, tr("Trash…"), tip="See what was deleted, bring it back, or remove it for good"
         )
         self._trash.triggered.connect(self._show_trash)
-        self._studio.trash_wanted.connect(self._show_trash)
+        self._context.trash_wanted.connect(self._show_trash)
         self._make_visits(interior)
         self._make_looks()
         self._shortcuts = action(window, tr("Keyboard shortcuts"), "F1")
@@ -68,7 +68,7 @@ class Menus(QObject):
                 bar.addMenu(menu)
 
     def _make_undo(self) -> None:
-        stack = self._studio.undo
+        stack = self._context.undo
         self.undo = action(self._window, tr("Undo"), "Ctrl+Z", tip="Undo what was done last")
         self.redo = action(
             self._window, tr("Redo"), "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
@@ -81,7 +81,7 @@ class Menus(QObject):
         self._show_undo()
 
     def _show_undo(self) -> None:
-        stack = self._studio.undo
+        stack = self._context.undo
         for entry, word, what in ((self.undo, "Undo", stack.undo_text), (self.redo, "Redo", stack.redo_text)):
             entry.setText(f"{word} {what}".strip())
             entry.setEnabled(bool(what))
@@ -107,18 +107,18 @@ class Menus(QObject):
         for name, entry in self._themes.items():
             group.addAction(entry)
             self._themes_menu.addAction(entry)
-            entry.triggered.connect(lambda _=False, name=name: self._studio.change_preferences(theme=name))
-        self._studio.preferences_changed.connect(self._show_preferences)
+            entry.triggered.connect(lambda _=False, name=name: self._context.change_preferences(theme=name))
+        self._context.preferences_changed.connect(self._show_preferences)
         self._show_preferences()
 
     def _show_preferences(self) -> None:
-        self._themes[self._studio.preferences.theme].setChecked(True)
-        self._crisp.setChecked(self._studio.preferences.scaling == "crisp")
+        self._themes[self._context.preferences.theme].setChecked(True)
+        self._crisp.setChecked(self._context.preferences.scaling == "crisp")
 
     def _choose_scaling(self, crisp: bool) -> None:
         wanted = "crisp" if crisp else "smooth"
-        if wanted != self._studio.preferences.scaling:
-            self._studio.change_preferences(scaling=wanted)
+        if wanted != self._context.preferences.scaling:
+            self._context.change_preferences(scaling=wanted)
 
     def _open_outputs(self) -> None:
         from diffusion_studio.ui.pictures.commands import open_folder
@@ -134,7 +134,7 @@ class Menus(QObject):
     def _show_trash(self) -> None:
         from diffusion_studio.ui.gallery.trash_dialog import TrashDialog
 
-        self._open(TrashDialog(self._studio, self._window))
+        self._open(TrashDialog(self._context, self._window))
 
     def _show_about(self) -> None:
         from diffusion_studio.ui.window.help import about_dialog
@@ -144,7 +144,7 @@ class Menus(QObject):
     def _copy_report(self) -> None:
         from diffusion_studio.ui.window.help import copy_report
 
-        copy_report(self._studio)
+        copy_report(self._context)
 
     def _open(self, dialog: QDialog) -> None:
         if self._dialog is not None:

@@ -30,7 +30,7 @@ from diffusion_studio.ui.look.theme import (
 )
 
 if TYPE_CHECKING:
-    from diffusion_studio.ui.base.context import Studio
+    from diffusion_studio.ui.base.context import AppContext
     from diffusion_studio.ui.base.page import Page
     from diffusion_studio.ui.base.worker import Worker
     from diffusion_studio.ui.window.contents import Interior
@@ -43,37 +43,37 @@ class Entry(NamedTuple):
     icon: str
     label: str
     explanation: str
-    make: Callable[[Studio], Page]
+    make: Callable[[AppContext], Page]
 
 
-def _generate(studio: Studio) -> Page:
+def _generate(context: AppContext) -> Page:
     from diffusion_studio.ui.generate.page import GeneratePage
 
-    return GeneratePage(studio)
+    return GeneratePage(context)
 
 
-def _train(studio: Studio) -> Page:
+def _train(context: AppContext) -> Page:
     from diffusion_studio.ui.train.page import TrainPage
 
-    return TrainPage(studio)
+    return TrainPage(context)
 
 
-def _gallery(studio: Studio) -> Page:
+def _gallery(context: AppContext) -> Page:
     from diffusion_studio.ui.gallery.page import GalleryPage
 
-    return GalleryPage(studio)
+    return GalleryPage(context)
 
 
-def _models(studio: Studio) -> Page:
+def _models(context: AppContext) -> Page:
     from diffusion_studio.ui.models.page import ModelsPage
 
-    return ModelsPage(studio)
+    return ModelsPage(context)
 
 
-def _settings(studio: Studio) -> Page:
+def _settings(context: AppContext) -> Page:
     from diffusion_studio.ui.settings.page import SettingsPage
 
-    return SettingsPage(studio)
+    return SettingsPage(context)
 
 
 PAGES = (
@@ -115,7 +115,7 @@ def _open_places(path: Path) -> QSettings | None:
 class MainWindow(QMainWindow):
     interior: Interior
     leaving: Leaving
-    studio: Studio
+    context: AppContext
     closed = Signal()  # nothing of it is running any more
     close_wanted = Signal()  # by a signal, told from another thread
 
@@ -134,15 +134,15 @@ class MainWindow(QMainWindow):
         if self.filled:
             return
         self.filled = True
-        from diffusion_studio.ui.base.context import Studio
+        from diffusion_studio.ui.base.context import AppContext
         from diffusion_studio.ui.window.contents import Interior
 
-        self.studio = Studio(self._theme, self._memory, self)
+        self.context = AppContext(self._theme, self._memory, self)
         self.interior = Interior(self, PAGES)
         self.setCentralWidget(self.interior)
         self.interior.visit(0)
         if self._memory.refused:
-            self.studio.told.emit("Some settings were not kept: " + " ".join(self._memory.refused))
+            self.context.told.emit("Some settings were not kept: " + " ".join(self._memory.refused))
         if self.isVisible():
             self.repaint()  # before the page begins what takes a moment
             QTimer.singleShot(0, self._greet)
@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
 
     def tell_fault(self, sentence: str, details: str = "") -> None:
         self.fill()
-        self.studio.tell_fault(sentence, details)
+        self.context.tell_fault(sentence, details)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.filled:
@@ -215,7 +215,7 @@ class MainWindow(QMainWindow):
             self._wait_with_limit()
             if self.interior.working:
                 self.setEnabled(False)
-                self.studio.told.emit(tr("Closing: finishing the step…"))
+                self.context.told.emit(tr("Closing: finishing the step…"))
             else:  # loading ahead, thumbnails: nothing the user waits for
                 self.hide()
         for worker in busy:
@@ -234,12 +234,12 @@ class MainWindow(QMainWindow):
         """End though a job is stuck. What would wait for it is not asked for."""
         from diffusion_studio.ui.window.leaving import end_process
 
-        if not self.studio.errands.busy:
+        if not self.context.errands.busy:
             self._store()
         end_process()
 
     def workers(self) -> list[Worker]:
-        return [self.studio.errands, *self.interior.workers()] if self.filled else []
+        return [self.context.errands, *self.interior.workers()] if self.filled else []
 
     # --- what is remembered ---
 

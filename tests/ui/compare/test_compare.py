@@ -290,13 +290,13 @@ def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, choose_file
     view = finish(page, qtbot)
     target = tmp_path / "sheet.png"
     choose_file(target)
-    with qtbot.waitSignal(window.studio.errands.idle, timeout=10_000):
+    with qtbot.waitSignal(window.context.errands.idle, timeout=10_000):
         view.save_sheet.click()
     record = reading.read(target)
     assert record.settings.seed == 9 and not record.refused
     assert [axis["setting"] for axis in record.facts["compare"]] == ["sampler", "steps"]
     choose_file(tmp_path / "cells")
-    with qtbot.waitSignal(window.studio.errands.idle, timeout=10_000):
+    with qtbot.waitSignal(window.context.errands.idle, timeout=10_000):
         view.save_cells.click()
     saved = [reading.read(path) for path in outputs.newest(tmp_path / "cells")]
     assert sorted((r.settings.sampler, r.settings.steps) for r in saved) == [

@@ -259,7 +259,7 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
     assert len(list(outputs.newest())) == len(paths) + 1 and draw.starts[1].index == 15
     generate.stop()  # leaves the branch
     assert generate.panel.value() == before and not generate.panel.seed.locked
-    qtbot.waitUntil(lambda: not window.studio.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.errands.busy)
 
 
 def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
@@ -289,7 +289,7 @@ def test_enter_shows_it_alone(page, qtbot, window):
     qtbot.keyClick(page.grid, Qt.Key.Key_Return)
     (viewer,) = window.findChildren(PictureViewer)
     assert viewer.paths[viewer.index] == page.grid.entries[1].path
-    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.errands.busy)
     with qtbot.waitSignal(viewer.destroyed):
         viewer.close()
 
@@ -350,7 +350,7 @@ def test_a_half_failed_delete_offers_undo_for_what_moved(page, qtbot, paths, win
 
 
 def test_stars_and_tags_are_undone(page, qtbot, window):
-    undo = window.studio.undo
+    undo = window.context.undo
     click(qtbot, page, 0)
     page.actions_.star(True)
     click(qtbot, page, 1)
@@ -432,7 +432,7 @@ def test_a_selection_is_exported(page, qtbot, tmp_path, way, target):
     page.grid.choose_all()
     page.actions_._give_away(way, tmp_path / target)
     qtbot.waitUntil((tmp_path / target).exists)
-    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.errands.busy)
 
 
 def test_an_empty_gallery_says_so_and_offers_generate(window, qtbot):

@@ -52,7 +52,7 @@ def own(page):
 
 
 def settle(page, qtbot):
-    qtbot.waitUntil(lambda: not page._studio.errands.busy and not page.generation.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not page._context.errands.busy and not page.generation.running, timeout=10_000)
     QApplication.processEvents()
 
 
@@ -185,7 +185,7 @@ def test_what_is_no_picture_is_refused_in_a_sentence_and_changes_nothing(opened,
     before = page.panel.value()
     path = tmp_path / "text.png"
     path.write_text("no picture")
-    with qtbot.waitSignal(page._studio.fault) as fault:
+    with qtbot.waitSignal(page._context.fault) as fault:
         opened.open(path)
     assert "text.png" in fault.args[0]
     assert page.panel.value() == before and opened.section.isVisible()
@@ -377,7 +377,7 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
     generate(page, qtbot)
     results = page.canvas.pictures
     told = []
-    page._studio.told.connect(told.append)
+    page._context.told.connect(told.append)
     own.tools.brush_action.trigger()
     assert told[-1] == mask_tools.PICK
     area = page.canvas.cell_rect(2)
@@ -479,14 +479,14 @@ def test_another_picture_in_its_place_is_used_and_said_so(own, page, qtbot, tmp_
     page.panel.show_value(GenerationSettings(source="ab" * 32, strength=0.4))
     path = tmp_path / "other.png"
     Image.fromarray(pixels(6)).save(path)
-    with qtbot.waitSignal(page._studio.told, check_params_cb=lambda text: text == own_picture.OTHER):
+    with qtbot.waitSignal(page._context.told, check_params_cb=lambda text: text == own_picture.OTHER):
         own.open(path)
     assert page.panel.value().source != "ab" * 32 and page.panel.value().strength == pytest.approx(0.4)
 
 
 def test_a_mask_that_is_gone_is_said_so(own, page, qtbot):
     source = start_pictures.keep(pixels())
-    with qtbot.waitSignal(page._studio.told, check_params_cb=lambda text: "mask" in text):
+    with qtbot.waitSignal(page._context.told, check_params_cb=lambda text: "mask" in text):
         page.panel.show_value(GenerationSettings(source=source, mask="cd" * 32))
     assert page.panel.value().mask == "" and page.panel.value().source == source
 
@@ -499,7 +499,7 @@ def test_a_mask_that_can_not_be_kept_stops_nothing_but_this(opened, page, draw, 
         raise UserError("The disk is full.")
 
     monkeypatch.setattr(start_pictures, "keep_mask", fail)
-    with qtbot.waitSignal(page._studio.fault) as fault:
+    with qtbot.waitSignal(page._context.fault) as fault:
         page.generate()
     assert "full" in fault.args[0] and not draw.asked and not page.generation.running
 

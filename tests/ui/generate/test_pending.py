@@ -65,7 +65,7 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
     assert not page.steering.asking and not page.panel.choices.isVisible()
     window.interior.banner.action.click()  # Undo
     qtbot.waitUntil(lambda: not saved())
-    window.studio.undo.redo()
+    window.context.undo.redo()
     qtbot.waitUntil(lambda: len(saved()) == 2)
 
 
@@ -149,12 +149,12 @@ def test_previews_left_by_esc_come_back_with_undo(window, page, draw, qtbot):
     run(qtbot, page, count=4, until=6)
     page.stop()
     assert not page.going_on.ticks.asking
-    window.studio.undo.undo()
+    window.context.undo.undo()
     assert page.going_on.ticks.asking and len(page.canvas.pictures) == 4
     page.stop()
     for seed in (20, 30, 40):  # until the run itself is gone from memory
         ask(page, seed=seed)
         finish(qtbot, page)
-    window.studio.undo.undo()
+    window.context.undo.undo()
     qtbot.waitUntil(lambda: len(saved()) == 7)
     rest(qtbot, window)

@@ -68,7 +68,7 @@ def test_settings_of_another_image_leave_the_lock_where_no_seed_is_named(page, w
     assert not page.panel.seed.locked and page.panel.seed.value() == 9
     finish(qtbot, page)
     assert page.panel.seed.value() == 9  # used once, as it is
-    window.studio.undo.undo()
+    window.context.undo.undo()
     assert page.panel.value().steps == 40 and page.panel.seed.value() == 5
     rest(qtbot, window)
 
@@ -123,12 +123,12 @@ def test_use_in_generate_begins_clean_and_can_be_undone(page, window, qtbot):
     page.own.start.mask.values[:4] = 255
     page.panel.seed.show_value(7)
     window.interior.visit(3)
-    window.studio.model_chosen.emit("plain")
+    window.context.model_chosen.emit("plain")
     assert window.page is page and page.panel.card.name == "plain"
     carried = page.panel.form.carried
     assert not carried.source and not carried.mask and carried.variation_strength == 0
     assert not page.panel.seed.locked and page.panel.seed.value() is None
-    window.studio.undo.undo()
+    window.context.undo.undo()
     qtbot.waitUntil(lambda: page.own.start is not None)
     assert page.panel.card.name == "faces" and page.panel.seed.locked and page.panel.form.carried.mask
     rest(qtbot, window)
@@ -149,7 +149,7 @@ def test_removing_a_start_picture_is_undone_with_its_mask(page, window, qtbot):
     page.own.start.mask.values[:4] = 255
     page.own.remove()
     assert page.own.start is None
-    window.studio.undo.undo()
+    window.context.undo.undo()
     qtbot.waitUntil(lambda: page.own.start is not None and not page.own.start.mask.empty)
     rest(qtbot, window)
 
@@ -200,9 +200,9 @@ def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
 
 def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     status, banner = window.interior.status, window.interior.banner
-    window.studio.told.emit("Copied")
+    window.context.told.emit("Copied")
     assert status.told.text() == "Copied"
-    window.studio.tell_fault("That was not right.")
+    window.context.tell_fault("That was not right.")
     window.interior.visit(2)
     assert not status.told.text() and not banner.isVisible()
     window.interior.visit(0)
@@ -211,14 +211,14 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     window.interior.visit(2)
     window.interior.visit(0)
     assert not banner.isVisible()
-    window.studio.tell_notice("Done.", action="Undo", do=lambda: None)
+    window.context.tell_notice("Done.", action="Undo", do=lambda: None)
     assert banner.isVisible() and banner._expiry.isActive()
     banner._expiry.timeout.emit()
     assert not banner.isVisible()
-    window.studio.told.emit("Copied")
+    window.context.told.emit("Copied")
     status._expiry.timeout.emit()
     assert not status.told.text()
-    window.studio.tell_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
+    window.context.tell_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
     window.interior.visit(2)
     assert banner.isVisible() and not banner._expiry.isActive()
     rest(qtbot, window)

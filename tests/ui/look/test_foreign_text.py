@@ -102,12 +102,12 @@ def hostile_models(own_folders, models):
 def test_every_page_shows_foreign_text_as_it_is(hostile_models, window, qtbot):
     window.page.panel.show_value(GenerationSettings(model="hostile"))
     window.tell_fault(f"{HOSTILE} cannot be opened.", HOSTILE)
-    window.studio.told.emit(HOSTILE)
+    window.context.told.emit(HOSTILE)
     for number in range(len(window.interior.entries)):
         window.interior.visit(number)
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=20_000)
         check(window)
-    window.studio.model_wanted.emit("hostile")
+    window.context.model_wanted.emit("hostile")
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=20_000)
     assert check(window), "no widget shows the foreign text, so nothing was tried"
     check(*(widget for widget in QApplication.topLevelWidgets() if widget is not window))

@@ -40,11 +40,11 @@ def page(window, qtbot, monkeypatch):
 def rest(window, qtbot):
     """Let everything that was begun come to its end, and be shown."""
     qtbot.waitUntil(
-        lambda: not window.studio.errands.busy and not any(worker.busy for worker in window.workers()),
+        lambda: not window.context.errands.busy and not any(worker.busy for worker in window.workers()),
         timeout=20_000,
     )
     qtbot.wait(1)
-    qtbot.waitUntil(lambda: not window.studio.errands.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.context.errands.busy, timeout=10_000)
 
 
 def titles(page):
@@ -64,8 +64,8 @@ def shown(page):
 def said(window):
     """What the status line and the banner are told."""
     words = []
-    window.studio.told.connect(words.append)
-    window.studio.fault.connect(lambda sentence, *_: words.append(sentence))
+    window.context.told.connect(words.append)
+    window.context.fault.connect(lambda sentence, *_: words.append(sentence))
     return words
 
 
@@ -153,7 +153,7 @@ def test_the_noise_schedule_is_drawn_where_it_can_be(page):
 def test_without_a_model_the_page_offers_to_bring_one(page, window, qtbot):
     for folder in ("faces", "plain"):
         shutil.rmtree(models_dir() / folder)
-    window.studio.models_changed.emit()
+    window.context.models_changed.emit()
     rest(window, qtbot)
     assert page.rows.rows == () and page._empty_bring.isVisible() and not page.card.isVisible()
     assert not page._by_name["delete"].isEnabled()
@@ -185,10 +185,10 @@ def test_a_model_is_renamed_everywhere(page, window, qtbot, monkeypatch):
     page.card.buttons["rename"].click()
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"] and page.card.title.text() == "My faces"
-    window.studio.undo.undo()
+    window.context.undo.undo()
     rest(window, qtbot)
     assert titles(page) == ["Faces", "Plain"]
-    window.studio.undo.redo()
+    window.context.undo.redo()
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"]
     window.interior.visit(0)
@@ -216,8 +216,8 @@ def test_what_is_deleted_comes_back_with_undo(page, window, qtbot):
     assert cards.find("faces") == before and page.card.title.text() == "Faces" and page.activity.isHidden()
     page.card.buttons["delete"].click()
     rest(window, qtbot)
-    assert window.studio.undo.undo_text == "delete of the model"
-    window.studio.undo.undo()
+    assert window.context.undo.undo_text == "delete of the model"
+    window.context.undo.undo()
     rest(window, qtbot)
     assert cards.find("faces") == before and page.activity.isHidden()
 

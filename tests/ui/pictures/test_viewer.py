@@ -22,7 +22,7 @@ def paths():
 
 @pytest.fixture
 def viewer(window, qtbot, paths):
-    made = PictureViewer(window.studio, paths, 1, window)
+    made = PictureViewer(window.context, paths, 1, window)
     made.showFullScreen()
     qtbot.waitExposed(made)
     wait_for(qtbot, made, 1)

@@ -51,14 +51,14 @@ def test_a_name_is_shown_as_it_is_typed(section, qtbot):
 
 def test_pictures_can_be_kept_elsewhere_and_back(section, window, qtbot, choose_file, tmp_path):
     choose_file(tmp_path / "mine")
-    with qtbot.waitSignal(window.studio.outputs_moved):
+    with qtbot.waitSignal(window.context.outputs_moved):
         section.choose.click()
     assert outputs_dir() == tmp_path / "mine" and section.usual.isVisible()
     path = outputs.save(PICTURE, GenerationSettings(seed=3), facts={})
     strip = window.interior.pages[0].strip
     strip.refresh()
     qtbot.waitUntil(lambda: strip.model.paths == [path])
-    with qtbot.waitSignal(window.studio.outputs_moved):
+    with qtbot.waitSignal(window.context.outputs_moved):
         section.usual.click()
     assert outputs_dir() == usual_outputs_dir() and section.usual.isHidden()
 

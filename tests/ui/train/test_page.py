@@ -20,7 +20,7 @@ from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
 from diffusion_studio.training import runs
-from diffusion_studio.ui.base.context import Studio
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.preferences_file import Memory
 from diffusion_studio.ui.look.theme import Theme
 from diffusion_studio.ui.train import outlook
@@ -142,12 +142,12 @@ def samples(step, size):
 
 @pytest.fixture
 def page(qtbot, qapp, backend, models):
-    studio = Studio(Theme(qapp), Memory())
-    page = TrainPage(studio)
+    context = AppContext(Theme(qapp), Memory())
+    page = TrainPage(context)
     page.faults = []
-    studio.fault.connect(lambda sentence, *_: page.faults.append(sentence))
-    page.studio = studio
-    workers = [*page.workers, studio.errands]
+    context.fault.connect(lambda sentence, *_: page.faults.append(sentence))
+    page.context = context
+    workers = [*page.workers, context.errands]
 
     def finish(page):
         """Let its threads come to rest: pytest-qt deletes what it has closed."""
@@ -260,7 +260,7 @@ def test_parameter_counts_stand_beside_the_model_sizes(ready, qtbot):
 
 
 def test_train_to_the_end_gives_a_model(ready, backend, qtbot):
-    with qtbot.waitSignal(ready.studio.models_changed):
+    with qtbot.waitSignal(ready.context.models_changed):
         train(ready, qtbot)
     settings, resume = backend.asked[0]
     assert (settings.name, settings.minutes, resume) == ("My faces", 10.0, None)
@@ -414,7 +414,7 @@ def test_discard_asks_and_can_be_undone(ready, backend, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: [row.name for row in ready.runs.model.rows] == ["my-faces"])
     ready.runs.remove("my-faces")
     qtbot.waitUntil(lambda: not place.exists() and ready.runs.undo.isVisibleTo(ready))
-    ready.runs._studio.undo.undo()  # Edit > Undo is the same
+    ready.runs._context.undo.undo()  # Edit > Undo is the same
     qtbot.waitUntil(place.exists)
     qtbot.waitUntil(lambda: not ready.runs.undo.isVisibleTo(ready))
 
@@ -535,7 +535,7 @@ def test_choices_are_remembered_without_folder_and_name(ready):
     ready.panel.form.fields["size"].show_value(48)
     ready.panel.form.fields["flip"].show_value(False)
     ready.close_down()
-    kept = ready.studio.memory.recall("training", TrainingSettings)
+    kept = ready.context.memory.recall("training", TrainingSettings)
     assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
 
 

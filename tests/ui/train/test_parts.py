@@ -164,7 +164,7 @@ def test_a_sheet_is_cut_into_its_pictures():
 
 
 def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
-    from diffusion_studio.ui.base.context import Studio
+    from diffusion_studio.ui.base.context import AppContext
     from diffusion_studio.ui.base.preferences_file import Memory
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.train.samples import SamplesView
@@ -173,8 +173,8 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     folder.mkdir(parents=True)
     for step in (10, 20, 30):
         Image.new("RGB", (16, 8), (step, 0, 0)).save(folder / f"{step:08d}.png")
-    studio = Studio(Theme(qapp), Memory())
-    view = SamplesView(studio)
+    context = AppContext(Theme(qapp), Memory())
+    view = SamplesView(context)
     qtbot.addWidget(view)
     (folder / "raw").mkdir()
     Image.new("RGB", (16, 8), (0, 20, 0)).save(folder / "raw" / "00000020.png")
@@ -190,4 +190,4 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     view.play.click()
     qtbot.waitUntil(lambda: view.film.value() == 2 and not view.play.isChecked(), timeout=5000)
     view.close_down()
-    studio.errands.stop()
+    context.errands.stop()

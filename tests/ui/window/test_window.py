@@ -222,7 +222,7 @@ def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
     assert banner.action.text() == "Save elsewhere…"
     banner.action.click()
     qtbot.waitUntil(lambda: len(list((tmp_path / "elsewhere").rglob("*.png"))) == 2)
-    qtbot.waitUntil(lambda: not window.studio.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.errands.busy)
     assert not banner.isVisible()
 
 
@@ -337,13 +337,13 @@ def test_save_as_writes_the_format_of_the_ending_with_the_settings(
     page.canvas.select(1)
     page.commands.save_as.trigger()
     qtbot.waitUntil(target.is_file)
-    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.errands.busy)
     assert reading.read(target).settings.seed == 8
-    page._studio.change_preferences(metadata=False)
+    page._context.change_preferences(metadata=False)
     target.unlink()
     page.commands.save_as.trigger()
     qtbot.waitUntil(target.is_file)
-    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.errands.busy)
     assert reading.read(target).settings is None
 
 
@@ -355,7 +355,7 @@ def test_save_as_of_a_whole_grid_writes_a_sheet(page, draw, qtbot, tmp_path, cho
     page.commands.save_as.trigger()
     written = tmp_path / "sheet.png"
     qtbot.waitUntil(written.is_file)
-    qtbot.waitUntil(lambda: not page._studio.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.errands.busy)
     assert min(reading.read(written).size) >= 32
 
 
@@ -381,11 +381,11 @@ def test_settings_model_and_look_come_back(make_window, qtbot):
     first = make_window()
     settings = GenerationSettings(model="plain", steps=33, sampler="heun", count=4, seed=12)
     first.page.panel.show_value(settings)
-    first.studio.change_preferences(theme="dark", scaling="smooth")
+    first.context.change_preferences(theme="dark", scaling="smooth")
     close(qtbot, first)
     second = make_window()
     assert second.page.panel.value() == settings and second.page.panel.seed.locked
-    assert second.studio.theme.choice == "dark" and not second.page.canvas._crisp_wanted
+    assert second.context.theme.choice == "dark" and not second.page.canvas._crisp_wanted
 
 
 def test_an_unlocked_seed_is_random_again_at_the_next_start(make_window, qtbot):
@@ -399,7 +399,7 @@ def test_geometry_comes_back(make_window, qtbot):
     first = make_window()
     first.resize(1000, 700)
     close(qtbot, first)
-    second = MainWindow(first.studio.theme, Memory())
+    second = MainWindow(first.context.theme, Memory())
     qtbot.addWidget(second)
     assert second.height() == 700  # the width is the test screen's
 
@@ -419,10 +419,10 @@ def test_the_settings_page_changes_the_look_at_once(window, qtbot):
     window.interior.visit(len(window.interior.entries) - 1)
     form = window.page.forms["Look"]
     form.fields["theme"].show_value("dark")
-    assert window.studio.theme.dark
+    assert window.context.theme.dark
     form.fields["scaling"].show_value("smooth")
     assert not window.interior.pages[0].canvas._crisp_wanted
-    qtbot.waitUntil(lambda: not window.studio.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.errands.busy)
 
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -446,7 +446,7 @@ def test_a_report_for_a_bug_is_copied(window, qtbot, monkeypatch):
     monkeypatch.setattr(doctor, "text", lambda: "Python 3")
     window.interior.menus._copy_report()
     qtbot.waitUntil(lambda: QGuiApplication.clipboard().text() == "Python 3")
-    qtbot.waitUntil(lambda: not window.studio.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.errands.busy)
 
 
 def test_closing_while_busy_finishes_the_step_and_then_closes(window, page, draw, qtbot):

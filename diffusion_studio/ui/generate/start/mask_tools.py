@@ -40,7 +40,7 @@ class MaskTools(QObject):
         self._own = own
         self._described = own.canvas.accessibleDescription()
         self._raised = False  # the strength, by the first stroke
-        self._canvas, self._studio = own.canvas, own.studio
+        self._canvas, self._context = own.canvas, own.context
         self.brush = Brush(self._canvas, self._may_paint)
         self.overlay = MaskOverlay(self._canvas, self.brush, self._places)
         self._make_actions()
@@ -134,7 +134,7 @@ class MaskTools(QObject):
 
     def _tell_how(self, on: bool) -> None:
         choice = len(self._canvas.pictures) > 1 and self._canvas.opened is None
-        self._studio.told.emit((PICK if choice else HOW) if on else "")
+        self._context.told.emit((PICK if choice else HOW) if on else "")
 
     def _undo(self, forward: bool) -> None:
         mask = self.brush.mask
@@ -148,7 +148,7 @@ class MaskTools(QObject):
             mask.invert() if invert else mask.clear()
             self._changed()
             if not self.brush.active:  # else the brush undoes it
-                self._studio.undo.push(Change("clear of the mask", lambda: self._bring_back(mask)))
+                self._context.undo.push(Change("clear of the mask", lambda: self._bring_back(mask)))
 
     def _bring_back(self, mask: Mask) -> None:
         """Undo the clearing of a mask that is still in use and still empty."""
@@ -181,11 +181,11 @@ class MaskTools(QObject):
         if own.view.shown:
             return own.start is not None
         if generation.running and not generation.paused:
-            self._studio.told.emit(FORMING)
+            self._context.told.emit(FORMING)
             return False
         if len(canvas.pictures) > 1 and canvas.opened is None:
             canvas.open_cell(place)
-            self._studio.told.emit(HOW)
+            self._context.told.emit(HOW)
             return False
         picture, card = canvas.pictures[place], own.panel.card
         mask = own.start.mask if own.start is not None and place in own.view.masked else None
@@ -195,7 +195,7 @@ class MaskTools(QObject):
         if mask is not None:  # the outline that was seen stays
             own.start.mask = mask
             self.take(mask)
-        self._studio.told.emit(HOW)
+        self._context.told.emit(HOW)
         return picture.size == (card.size, card.size)  # else it is another now: let it be seen first
 
     def _on_painted(self) -> None:
@@ -226,7 +226,7 @@ class MaskTools(QObject):
 
     def _take_undo(self) -> None:
         """Undo and Redo of the window are about the mask while one paints."""
-        stack = self._studio.undo
+        stack = self._context.undo
         stack.take_in_hand(self if self.brush.active and self._canvas.isVisible() else None)
         stack.changed.emit()
 

@@ -29,7 +29,7 @@ from diffusion_studio.ui.pictures.picture import Picture, to_image
 if TYPE_CHECKING:
     import numpy as np
 
-    from diffusion_studio.ui.base.context import Studio
+    from diffusion_studio.ui.base.context import AppContext
     from diffusion_studio.ui.generate.panel import GenerationPanel
     from diffusion_studio.ui.generate.start.start_picture import Draw, Kept, Levels, StartPicture
     from diffusion_studio.ui.generate.steering import Steering
@@ -43,9 +43,11 @@ OTHER = tr("That is another picture than the one these settings started from. It
 class OwnPicture(QObject):
     left = Signal()  # it was removed while the canvas showed it
 
-    def __init__(self, studio: Studio, panel: GenerationPanel, canvas: Canvas, steering: Steering) -> None:
+    def __init__(
+        self, context: AppContext, panel: GenerationPanel, canvas: Canvas, steering: Steering
+    ) -> None:
         super().__init__(canvas)
-        self.studio, self.panel, self.canvas, self.steering = studio, panel, canvas, steering
+        self.context, self.panel, self.canvas, self.steering = context, panel, canvas, steering
         self.start: StartPicture | None = None
         self.digests = ("", "")  # of source and mask, as the form has them and as they are shown here
         self._names: dict[str, str] = {}  # of pictures opened in this session, by digest
@@ -102,7 +104,7 @@ class OwnPicture(QObject):
         from diffusion_studio.ui.generate.start.start_picture import keep_picture
 
         name = name or (readable(picture.name) if isinstance(picture, Path) else tr("Dropped picture"))
-        self.studio.run(keep_picture(picture, name), lambda kept: self._on_kept(kept, name))
+        self.context.run(keep_picture(picture, name), lambda kept: self._on_kept(kept, name))
 
     def start_from(self, picture: Picture, **values: Any) -> bool:
         """Start from a picture of the canvas, at once; whether that could be done."""
@@ -115,7 +117,7 @@ class OwnPicture(QObject):
             name = readable(picture.path.name) if picture.path is not None else seed
             kept = Kept(keep(picture.pixels, name), picture.pixels)
         except UserError as error:
-            self.studio.tell_fault(str(error))
+            self.context.tell_fault(str(error))
             return False
         self._on_kept(kept, name, **values)
         return True
@@ -127,7 +129,7 @@ class OwnPicture(QObject):
             self.settle()
         carried = self.panel.form.carried
         kept = {name: getattr(carried, name) for name in ("source", "mask", "strength", "resamples")}
-        self.studio.undo.push(Change("removal of the start picture", lambda: self.panel.form.carry(**kept)))
+        self.context.undo.push(Change("removal of the start picture", lambda: self.panel.form.carry(**kept)))
         self.tools.brush.activate(False)
         self.panel.form.carry(source="", mask="", strength=USUAL_STRENGTH, resamples=1)
         if viewing:
@@ -141,7 +143,7 @@ class OwnPicture(QObject):
             self._recall(*self.digests)  # it is here again
             return
         if missing:
-            self.studio.told.emit(OTHER)
+            self.context.told.emit(OTHER)
         known = {"strength": form.carried.strength if missing else USUAL_STRENGTH}
         self._take(kept)
         self.digests = (kept.digest, "")
@@ -182,7 +184,7 @@ class OwnPicture(QObject):
         self.tools.take(None)
         self.section.hide()
         if source and has(source):
-            self.studio.run(load_picture(source, mask), self._on_loaded)
+            self.context.run(load_picture(source, mask), self._on_loaded)
         elif source:
             self.section.show_missing(GONE)
 
@@ -195,7 +197,7 @@ class OwnPicture(QObject):
             return  # others have come meanwhile
         self._take(kept)
         if self.digests[1] and kept.mask is None:
-            self.studio.told.emit(tr("The mask of these settings is no longer kept here; paint it again"))
+            self.context.told.emit(tr("The mask of these settings is no longer kept here; paint it again"))
             self.digests = (self.digests[0], "")
             self.panel.form.carry(mask="")
         self._fit()
@@ -225,7 +227,7 @@ class OwnPicture(QObject):
         draw = Draw(seed, carried.variation_seed, carried.variation_strength, shape)
         if draw != self._draw:
             self._draw = draw
-            self.studio.run(draw_noise(draw), lambda noise: self._on_noise(draw, noise))
+            self.context.run(draw_noise(draw), lambda noise: self._on_noise(draw, noise))
 
     def _on_noise(self, draw: Draw, noise: np.ndarray) -> None:
         if draw == self._draw and self.start is not None:
