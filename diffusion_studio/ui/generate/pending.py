@@ -34,8 +34,8 @@ class Pending(QObject):
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """Images that are saved nowhere and wait for a decision: of a held run, or previews to select from."""
-        return self._steering.pending or self._going_on.previews
+        """Images that are saved nowhere: of a run that is held or on its way, or previews to select from."""
+        return self._steering.unsaved or self._going_on.previews
 
     def save_now(self) -> list[Any]:
         """Save them before the window closes; returns what could not be saved, which goes on waiting."""
@@ -48,7 +48,7 @@ class Pending(QObject):
             return []
         lost = [event for event in save_shown(pictures) if hasattr(event, "reason")]
         if not lost:
-            if self._steering.pending:
+            if self._steering.unsaved:
                 self._steering.generation.stop()
             self._going_on.ticks.end()
         return lost

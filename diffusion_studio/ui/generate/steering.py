@@ -145,6 +145,12 @@ class Steering(QObject):
         return self.live if self.generation.paused and not self._rehearses else ()
 
     @property
+    def unsaved(self) -> tuple[Picture, ...]:
+        """What would be lost if the window closed now: what is pending, and a run worth asking about on its way."""
+        worth = self.generation.running and self.generation.expected >= SHORT
+        return self.live if worth and not self._rehearses else self.pending
+
+    @property
     def _rehearses(self) -> bool:
         return self._plan is not None and self._plan.rehearsal
 

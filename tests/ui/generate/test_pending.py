@@ -102,6 +102,14 @@ def test_closing_at_once_loses_nothing_that_was_put_aside(window, page, draw, qt
     assert sorted(reading.read(path).settings.seed for path in saved()) == [7, 8]
 
 
+def test_closing_saves_a_long_run_as_far_as_it_came(window, page, draw, qtbot):
+    begin(qtbot, page, draw)
+    with qtbot.waitSignal(window.closed, timeout=5_000):
+        window.close()
+    (path,) = saved()
+    assert 3 < reading.read(path).settings.until < 500
+
+
 def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbot):
     run(qtbot, page, count=4, until=6)
     assert page.going_on.ticks.asking and not saved()
