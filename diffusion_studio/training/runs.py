@@ -266,6 +266,7 @@ class Claim:
         self._lock = lock
 
     def close(self) -> None:
+        self._lock.write(b"")  # nobody is to be told of it any more
         self._lock.release()
 
     def forget(self) -> None:
@@ -298,12 +299,14 @@ def _claim(run: Run) -> Claim:
         raise UserError(
             tr("The run “{name}” is being trained just now by {holder}.", name=run.name, holder=_holder(lock))
         )
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
+    lock.write(json.dumps({"process": this_process(), "since": now}).encode())
     facts = run.facts
     process: Any = facts.get("process")
     if (
         run.state == "running" and process[0] != os.getpid()
     ):  # on a disk without locks, or by an earlier version
-        lock.release()
+        Claim(lock).close()
         raise UserError(
             tr(
                 "The run “{name}” is being trained just now by another process ({process:g}).",
@@ -311,18 +314,18 @@ def _claim(run: Run) -> Claim:
                 process=process[0],
             )
         )
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    lock.write(json.dumps({"process": os.getpid(), "since": now}).encode())
     return Claim(lock)
 
 
 def _holder(lock: FileLock) -> str:
     """Who has a claim, as far as it says."""
-    for _ in range(50):
+    for _ in range(100):
         try:
             said = json.loads(lock.read())
-            number, since = int(said["process"]), datetime.fromisoformat(said["since"])
-        except (ValueError, TypeError, KeyError, RecursionError):
+            number, since = int(said["process"][0]), datetime.fromisoformat(said["since"])
+            if not _lives(said["process"]):
+                raise ValueError("an earlier holder, who was killed")
+        except (ValueError, TypeError, LookupError, RecursionError):
             time.sleep(0.01)  # it is about to say
             continue
         who = "this process" if number == os.getpid() else f"another process ({number})"
