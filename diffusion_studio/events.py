@@ -245,8 +245,17 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataDiffers:
+    """A run is not resumed: the folder named for it holds other pictures. `changed_data` would allow them."""
+
+    run: str
+    folder: str
+    text: str  # how they differ, in a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What is in a folder of pictures: `training.check.Report` as plain data, ready for JSON."""
+    """What is in a folder of pictures: `training.folder_report.Report` as plain data, ready for JSON."""
 
     report: Mapping[str, Any]
 

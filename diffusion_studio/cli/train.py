@@ -25,7 +25,9 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         nargs="?",
         default=argparse.SUPPRESS,
         metavar="FOLDER",
-        help=tr("the pictures to learn from; sub-folders become classes"),
+        help=tr(
+            "the pictures to learn from; sub-folders become classes. With --resume: where the pictures of the run are now"
+        ),
     )
     add_options(parser, TrainingSettings, leave_out={"folder"})
     parser.add_argument(
@@ -37,25 +39,36 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
             can_change=CAN_CHANGE,
         ),
     )
+    parser.add_argument(
+        "--changed-data",
+        action="store_true",
+        help=tr(
+            "with --resume and a FOLDER: train on though its pictures are not the ones the run learned from"
+        ),
+    )
     parser.add_argument("--json", action="store_true", help=tr("print one event a line as JSON"))
 
     def run(arguments: argparse.Namespace, stop: Stop) -> int:
         wanted = given(arguments, TrainingSettings)
         if arguments.resume is None:
+            if arguments.changed_data:
+                parser.error("--changed-data goes with --resume NAME and a FOLDER")
             if not wanted.get("folder") or not wanted.get("name"):
                 parser.error("a FOLDER of pictures and a --name are needed (or --resume NAME)")
         else:
             fixed = fixed_by_run(wanted)
             if fixed:
-                parser.error(f"a run that goes on keeps its {', '.join(fixed)}; it takes {CAN_CHANGE}")
-        return follow(wanted, arguments.resume, arguments.json, stop)
+                parser.error(
+                    f"a run that goes on keeps its {', '.join(fixed)}; it takes a new FOLDER and {CAN_CHANGE}"
+                )
+        return follow(wanted, arguments.resume, arguments.json, stop, changed_data=arguments.changed_data)
 
     return run
 
 
 def fixed_by_run(wanted: dict[str, Any]) -> list[str]:
     """What was asked for and cannot change once a run has begun."""
-    return ["FOLDER" if name == "folder" else _flag(name) for name in wanted if name not in CHANGEABLE]
+    return [_flag(name) for name in wanted if name not in (*CHANGEABLE, "folder")]
 
 
 def _flag(name: str) -> str:
@@ -65,7 +78,9 @@ def _flag(name: str) -> str:
 CAN_CHANGE = ", ".join(map(_flag, CHANGEABLE))
 
 
-def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop) -> int:
+def follow(
+    wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop, *, changed_data: bool = False
+) -> int:
     from diffusion_studio import events
     from diffusion_studio.jobs import api as jobs
 
@@ -76,7 +91,12 @@ def follow(wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop
             report.tell(
                 tr("{flag} has no effect on a flow, whose loss is even at every t.", flag=_flag(name))
             )
-    job = jobs.train(settings, resume=resume, given=wanted if resume else None)
+    job = jobs.train(
+        settings,
+        resume=resume,
+        given=wanted if resume else None,
+        changed_data=changed_data,
+    )
     try:
         with keep_awake(tr("Training a model")), closing(job):  # type: ignore[type-var]
             for event in job:

@@ -192,11 +192,16 @@ def warm_up(settings: GenerationSettings) -> Iterator[Event]:
 
 
 def train(
-    settings: TrainingSettings, *, resume: str | None = None, given: Collection[str] | None = None
+    settings: TrainingSettings,
+    *,
+    resume: str | None = None,
+    given: Collection[str] | None = None,
+    changed_data: bool = False,
 ) -> Iterator[Event]:
     """Train a model on a folder of pictures, or go on with the run called `resume`; ends with `Published`.
 
     `given`: the settings that were asked for of a run that goes on, by name; None: those that differ from the defaults.
+    A `folder` among them says where the pictures of that run are now; `changed_data` allows others than it learned from.
     Not asking for the next event pauses: everything stays loaded and the time does not count. Closing the generator finishes
     the step in hand and saves a checkpoint, from whatever made you close it: a click, Ctrl-C, SIGTERM.
     """
@@ -206,7 +211,7 @@ def train(
     load_libraries()
     from diffusion_studio.training.run_training import train as sit
 
-    yield from sit(settings, resume=resume, given=given)
+    yield from sit(settings, resume=resume, given=given, changed_data=changed_data)
 
 
 def publish(run: str) -> Iterator[Event]:

@@ -18,14 +18,14 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.colour import to_srgb
-from diffusion_studio.pictures.contents import Contents, Refused
 from diffusion_studio.pictures.file_kinds import FORMATS, HEAD, READABLE, kind_of, with_article
-from diffusion_studio.pictures.jpeg_segments import open_jpeg
-from diffusion_studio.pictures.png_chunks import open_png
-from diffusion_studio.pictures.sample_values import to_light
-from diffusion_studio.pictures.tiff_page import grey_image, open_tiff
-from diffusion_studio.pictures.tiff_samples import FLOAT, SIGNED
-from diffusion_studio.pictures.webp_chunks import open_webp
+from diffusion_studio.pictures.formats.contents import Contents, Refused
+from diffusion_studio.pictures.formats.jpeg_segments import open_jpeg
+from diffusion_studio.pictures.formats.png_chunks import open_png
+from diffusion_studio.pictures.formats.sample_values import to_light
+from diffusion_studio.pictures.formats.tiff_page import grey_image, open_tiff
+from diffusion_studio.pictures.formats.tiff_samples import FLOAT, SIGNED
+from diffusion_studio.pictures.formats.webp_chunks import open_webp
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, UnsuitableFile, blocks, open_foreign
 
 __all__ = ["BACKGROUND", "FORMATS", "MOST_PIXELS", "Opened", "Refused", "open_picture"]

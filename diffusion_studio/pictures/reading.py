@@ -65,8 +65,8 @@ class Record:
         """(height, width, 3) uint8, upright, the first frame, over white where it is transparent."""
         import numpy as np
 
-        from diffusion_studio.pictures.contents import Refused
         from diffusion_studio.pictures.decoding import open_picture
+        from diffusion_studio.pictures.formats.contents import Refused
 
         try:
             return np.array(open_picture(self.path).image)
@@ -117,9 +117,9 @@ def _read_apart(path: Path) -> Record | None:
     """The same with nothing but the pixels given to the decoder; None where that is no picture either."""
     from PIL import Image
 
-    from diffusion_studio.pictures.contents import Refused
     from diffusion_studio.pictures.decoding import TAKEN_APART
     from diffusion_studio.pictures.file_kinds import HEAD, kind_of
+    from diffusion_studio.pictures.formats.contents import Refused
 
     try:
         with open_foreign(path, LARGEST_PICTURE) as file:

@@ -132,8 +132,8 @@ def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
 def _opened(path: Path) -> Image:
     if path.is_dir():
         raise UserError(tr("{path} is a folder, and no picture.", path=path))
-    from diffusion_studio.pictures.contents import Refused
     from diffusion_studio.pictures.decoding import open_picture
+    from diffusion_studio.pictures.formats.contents import Refused
 
     try:
         return open_picture(path).image

@@ -14,10 +14,10 @@ import psutil
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
+from diffusion_studio.pictures.formats.contents import Refused
 
 OTHER = "other"  # the class of files beside the sub-folders
 SHARE = 0.8  # of the free memory that the pictures may fill

@@ -11,7 +11,6 @@ from typing import Any
 
 from diffusion_studio.events import Checked, Checking, Status
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import BACKGROUND, Opened, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import (
@@ -25,6 +24,7 @@ from diffusion_studio.pictures.folder_listing import (
     picture_folder,
     printable,
 )
+from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.training.dataset import OTHER
 from diffusion_studio.training.lookalikes import Lookalikes
 

@@ -18,10 +18,10 @@ from PIL import Image
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Checking, Status
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder, printable
+from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.settings.training import TrainingSettings
 
 SIDE = 32  # of the small copies, at most

@@ -20,7 +20,7 @@ from safetensors.torch import load as load_tensors
 from diffusion_studio import __version__
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Status, TrainingStarted, Warned
+from diffusion_studio.events import DataDiffers, Status, TrainingStarted, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.pictures.file_kinds import READABLE
@@ -28,6 +28,7 @@ from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
 from diffusion_studio.training import runs
+from diffusion_studio.training.data_record import how_it_differs, missing_folder, write_record
 from diffusion_studio.training.dataset import Pictures, load_pictures
 from diffusion_studio.training.distributed import STOP, Team, join
 from diffusion_studio.training.estimate import choose_batch
@@ -40,25 +41,36 @@ FEW = 100  # pictures, below which a model mostly repeats them
 
 
 def train(
-    settings: TrainingSettings, *, resume: str | None = None, given: Collection[str] | None = None
+    settings: TrainingSettings,
+    *,
+    resume: str | None = None,
+    given: Collection[str] | None = None,
+    changed_data: bool = False,
 ) -> Iterator[Any]:
     """Train a new model on `settings.folder`, or go on with the run called `resume`. Ends with `Published`.
 
     A run that goes on keeps its settings but for those in `CHANGEABLE`: of them count the ones named in `given`, or where
-    that is None those that differ from the defaults.
+    that is None those that differ from the defaults. A `folder` says where its pictures are now: they have to be the same
+    ones, unless `changed_data` allows others.
     """
     with join(choose_device(settings.device)) as team:
         if team.leads:
-            yield from _lead(settings, resume, given, team)
+            yield from _lead(settings, resume, given, changed_data, team)
         else:
             yield from _follow(team)
 
 
 def _lead(
-    settings: TrainingSettings, resume: str | None, given: Collection[str] | None, team: Team
+    settings: TrainingSettings,
+    resume: str | None,
+    given: Collection[str] | None,
+    changed_data: bool,
+    team: Team,
 ) -> Iterator[Any]:
     wanted = {name: getattr(settings, name) for name in given} if given is not None else changed(settings)
-    opened = yield from (_begin(settings, team) if resume is None else _go_on(resume, wanted, team))
+    opened = yield from (
+        _begin(settings, team) if resume is None else _go_on(resume, wanted, changed_data, team)
+    )
     run, settings, trainer, origin, past, claim = opened
     run = run.remembered()
     with closing(claim), closing(trainer):
@@ -150,6 +162,7 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
         run = runs.create(settings.name, to_dict(settings), origin.to_dict())
         claim = runs.claim(run)
         run.note(exact=_exactness(trainer, origin.digest))
+        write_record(run.path, pictures)
         if settings.start_from:  # what it began from may be gone when the run is taken up again
             save(run, trainer, Past())
     except BaseException:
@@ -160,7 +173,9 @@ def _begin(settings: TrainingSettings, team: Team) -> Generator[Any, None, Opene
     return run, settings, trainer, origin, Past(), claim
 
 
-def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, None, Opened]:
+def _go_on(
+    name: str, wanted: Mapping[str, Any], changed_data: bool, team: Team
+) -> Generator[Any, None, Opened]:
     run = runs.find(name)
     before = "stopped" if run.damage else run.state
     claim = runs.claim(run)  # a damaged run.json is mended by it
@@ -170,18 +185,14 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
         settings = _with_changes(settings, wanted)
         origin = Origin.from_dict(run.facts.get("origin", {}))
         checkpoint = yield from _newest(run, settings)
+        if "folder" not in wanted and not Path(settings.folder).exists():
+            raise UserError(missing_folder(settings.folder, run.name))
         pictures = yield from _load(settings)
-        if pictures.classes != origin.classes:
-            raise UserError(
-                tr(
-                    "The classes in {folder} are no longer those the run “{name}” began with.",
-                    folder=settings.folder,
-                    name=run.name,
-                )
-            )
+        digest = fingerprint(pictures)
+        yield from _check_data(run, pictures, digest, origin, settings, "folder" in wanted, changed_data)
         trainer = _trainer(settings, pictures, origin, team)
         past = _restore(trainer, checkpoint) if checkpoint else Past()
-        now, then = _exactness(trainer, fingerprint(pictures)), run.facts.get("exact", {})
+        now, then = _exactness(trainer, digest), run.facts.get("exact", {})
         different = [word for word in now if now[word] != then.get(word)]
         if different:
             yield Warned(
@@ -192,6 +203,7 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
             )
         runs.cut_log(run, trainer.done)
         run.note(exact=now, settings=to_dict(settings))
+        write_record(run.path, pictures)
     except BaseException:
         if trainer is not None:
             trainer.close()
@@ -200,6 +212,45 @@ def _go_on(name: str, wanted: Mapping[str, Any], team: Team) -> Generator[Any, N
         claim.close()
         raise
     return run, settings, trainer, origin, past, claim
+
+
+def _check_data(
+    run: runs.Run,
+    pictures: Pictures,
+    digest: str,
+    origin: Origin,
+    settings: TrainingSettings,
+    elsewhere: bool,
+    allowed: bool,
+) -> Iterator[DataDiffers | Warned]:
+    """Whether these are the pictures the run learns from. Raises `UserError` for other classes, and for others elsewhere."""
+    differs = how_it_differs(run.path, pictures, digest, (origin.pictures, origin.digest))
+    if pictures.classes != origin.classes:
+        raise UserError(
+            tr(
+                "The classes in {folder} are not those the run “{name}” began with: "
+                "{listed} in place of {listed2}.",
+                folder=printable(settings.folder),
+                name=run.name,
+                listed=_listed(pictures.classes),
+                listed2=_listed(origin.classes),
+            )
+        )
+    if differs and elsewhere and not allowed:
+        text = (
+            f"The pictures in {printable(settings.folder)} are not those of the run “{run.name}”: {differs}."
+        )
+        yield DataDiffers(run=run.name, folder=settings.folder, text=text)
+        raise UserError(tr("{value} To train on with them all the same, add --changed-data.", value=text))
+    if differs:
+        yield Warned(
+            text=tr("The pictures have changed since the run was last trained: {differs}.", differs=differs)
+        )
+
+
+def _listed(classes: tuple[str, ...]) -> str:
+    more = f" and {len(classes) - 6} more" if len(classes) > 6 else ""
+    return (", ".join(classes[:6]) or "none") + more
 
 
 def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[Any, None, Path | None]:
@@ -253,6 +304,8 @@ def _restore(trainer: Trainer, checkpoint: Path) -> Past:
 
 def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> TrainingSettings:
     changes = {key: value for key, value in wanted.items() if key in CHANGEABLE}
+    if "folder" in wanted:
+        changes["folder"] = str(Path(wanted["folder"]).expanduser().absolute())
     if "steps" in changes or "minutes" in changes:
         changes = {"steps": 0, "minutes": 0.0, **changes}
     return replace(settings, **changes)

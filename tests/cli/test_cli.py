@@ -308,7 +308,8 @@ def test_a_read_only_folder_is_found_out_before_the_work(run, draw, tmp_path):
         pytest.param(
             "train --resume x --batch 3", "keeps its --batch", marks=pytest.mark.slow
         ),  # loads torch
-        pytest.param("train folder --resume x", "keeps its FOLDER", marks=pytest.mark.slow),
+        pytest.param("train --resume x --size 16", "keeps its --size", marks=pytest.mark.slow),
+        pytest.param("train folder --name x --changed-data", "goes with --resume", marks=pytest.mark.slow),
     ],
 )
 def test_wrong_usage_is_status_2(run, draw, words, sentence):
@@ -586,7 +587,7 @@ def learn(monkeypatch, tmp_path):
     """Stands in for `jobs.train`; `at` is called with every event before it is yielded."""
     control = SimpleNamespace(asked=[], closed=0, at=lambda event: None)
 
-    def train(settings, *, resume=None, given=None):
+    def train(settings, *, resume=None, given=None, changed_data=False):
         control.asked.append((settings, resume))
         control.given = given
         try:

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.pictures.contents import Refused
 from diffusion_studio.pictures.decoding import Opened, open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
+from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.training import folder_report as health
 from diffusion_studio.training.dataset import Pictures, load_pictures
 

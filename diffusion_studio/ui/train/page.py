@@ -20,6 +20,7 @@ from diffusion_studio.ui.generate.running import hardware_words, time_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.choices import TrainingPanel
 from diffusion_studio.ui.train.folder import FolderView, title_of
+from diffusion_studio.ui.train.moved_folder import is_there, may_use_changed, new_location
 from diffusion_studio.ui.train.noise import NoiseView
 from diffusion_studio.ui.train.outlook import Outlook
 from diffusion_studio.ui.train.progress import ProgressView
@@ -64,6 +65,8 @@ class TrainPage(DropPage):
         self.outlook = Outlook(context, self.panel, self.pictures, self.noise, self.sitting, self)
         self._title, self._size = "", 0
         self._discarding = False
+        self._differs = ""  # why a resume was refused, until the user was asked
+        self._resumed: tuple[TrainingSettings, str, RunRow | None] = (TrainingSettings(), "", None)
         self.entries = TrainActions(self, TABS)
         self._lay_out()
         self._connect()
@@ -154,18 +157,40 @@ class TrainPage(DropPage):
             if more is None:
                 return
             minutes = row.seconds / 60 + more
+        folder = ""
+        if not is_there(row.settings.folder):
+            place = new_location(self, row.title, row.settings.folder)
+            if place is None:
+                return
+            folder = str(place)
         self.panel.show_run(row.settings)
-        self._begin(TrainingSettings(minutes=minutes), row.title, row)
+        self._begin(TrainingSettings(minutes=minutes, folder=folder), row.title, row)
 
-    def _begin(self, settings: TrainingSettings, title: str, row: RunRow | None = None) -> None:
-        self._title, self._discarding = title, False
+    def _begin(
+        self,
+        settings: TrainingSettings,
+        title: str,
+        row: RunRow | None = None,
+        *,
+        changed_data: bool = False,
+    ) -> None:
+        self._title, self._discarding, self._differs = title, False, ""
+        self._resumed = (settings, title, row)
         self.outlook.training_begins()
         self.progress.outcome.hide()
         self._size = row.size if row is not None else settings.size
         self.progress.begin(title, None, self._size)
         self.panel.line.setText(tr("Getting ready…"))
         self.show_tab(PROGRESS)
-        self.sitting.start(settings, resume=row.name if row is not None else None)
+        self.sitting.start(settings, resume=row.name if row is not None else None, changed_data=changed_data)
+
+    def _on_differs(self, event: Any) -> None:
+        """The job fails next: instead of the fault the question is shown, once it has ended."""
+        self._differs = event.text
+
+    def _on_failed(self, sentence: str, details: str) -> None:
+        if not self._differs:
+            self._context.tell_fault(sentence, details)
 
     def _on_started(self, event: Any) -> None:
         self._context.device_known.emit(hardware_words(event.device, event.precision, 0))
@@ -223,6 +248,12 @@ class TrainPage(DropPage):
             self.sitting.stop()
 
     def _on_ended(self, outcome: str) -> None:
+        self._show_ended(outcome)
+        differs, self._differs = self._differs, ""
+        if differs and outcome == "failed" and may_use_changed(self, differs):
+            self._begin(*self._resumed, changed_data=True)
+
+    def _show_ended(self, outcome: str) -> None:
         self.panel.line.setText("")
         self.runs.show_busy("")
         name = self.sitting.run.name if self.sitting.run is not None else ""
@@ -300,7 +331,8 @@ class TrainPage(DropPage):
         sitting.changed.connect(self._on_state)
         sitting.held.connect(self._on_held)
         sitting.ended.connect(self._on_ended)
-        sitting.failed.connect(context.tell_fault)
+        sitting.failed.connect(self._on_failed)
+        sitting.differs.connect(self._on_differs)
         self.result.published.connect(self._on_published)
         self.tabs.chosen.connect(self.show_tab)
         self.folder_dropped.connect(self.open_folder)

@@ -26,10 +26,10 @@ def load_grid(
     folder: Path, size: int, *, pad: bool, flip: bool
 ) -> Generator[Listed | Thumbnail | Fitted | None, None, None]:
     """Up to `MOST` pictures spread evenly over the folder, cropped and resized; with `flip` every second one mirrored."""
-    from diffusion_studio.pictures.contents import Refused
     from diffusion_studio.pictures.decoding import open_picture
     from diffusion_studio.pictures.fitting import fit
     from diffusion_studio.pictures.folder_listing import find_pictures
+    from diffusion_studio.pictures.formats.contents import Refused
 
     found: list[Path] = []
     for path, _ in find_pictures(folder):
@@ -54,9 +54,9 @@ def load_grid(
 
 def load_one(path: Path, size: int, *, pad: bool) -> Generator[Fitted, None, None]:
     """The picture the user points at."""
-    from diffusion_studio.pictures.contents import Refused
     from diffusion_studio.pictures.decoding import open_picture
     from diffusion_studio.pictures.fitting import fit
+    from diffusion_studio.pictures.formats.contents import Refused
 
     try:
         yield Fitted(path, fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0))

@@ -30,6 +30,7 @@ class Sitting(QObject):
     held = Signal()  # a pause has begun: it stands still, and its checkpoint is there
     ended = Signal(str)  # "finished", "stopped", "interrupted" (the window closes) or "failed"
     failed = Signal(str, str)  # sentence, details
+    differs = Signal(object)  # events.DataDiffers: a resume is refused, and fails next
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +50,9 @@ class Sitting(QObject):
         """Whether there is a training, paused ones included."""
         return self.state != "idle"
 
-    def start(self, settings: TrainingSettings, resume: str | None = None) -> None:
+    def start(
+        self, settings: TrainingSettings, resume: str | None = None, *, changed_data: bool = False
+    ) -> None:
         """Begin, or go on with the run called `resume`, unless a training is there already."""
         if self.running:
             return
@@ -57,7 +60,7 @@ class Sitting(QObject):
 
         self.give_up_estimate()
         self.run = None
-        job: Any = jobs.train(settings, resume=resume)
+        job: Any = jobs.train(settings, resume=resume, changed_data=changed_data)
         self._job = self.worker.submit(awake(job, tr("Training {resume}", resume=resume or settings.name)))
         self._become("running")
 
@@ -123,6 +126,8 @@ class Sitting(QObject):
                 self.sampled.emit(event)
             case events.CheckpointSaved(step=step):
                 self.saved.emit(step)
+            case events.DataDiffers():
+                self.differs.emit(event)
             case events.Warned(text=text):
                 self.warned.emit(text)
             case events.Published():

@@ -54,7 +54,7 @@ def backend(monkeypatch):
         asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[], saved=[]
     )
 
-    def train(settings, *, resume=None):
+    def train(settings, *, resume=None, changed_data=False):
         control.asked.append((settings, resume))
         if control.fault is not None:
             raise control.fault
@@ -586,3 +586,48 @@ def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
     page.progress.outcome.buttons[0].click()
     assert window.interior.rail.chosen_number == 0
     assert window.page.panel.card.name == "my-faces"
+
+
+def test_a_run_whose_folder_moved_is_resumed_from_where_it_is_now(
+    page, backend, qtbot, monkeypatch, tmp_path
+):
+    settings = TrainingSettings(name="old", folder=str(tmp_path / "gone"), size=SIZE)
+    runs.create("old", to_dict(settings), {}).note(state="stopped", step=5, seconds=120.0)
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    monkeypatch.setattr(train_page, "new_location", lambda *_: None)
+    page.runs.resume.click()
+    assert backend.asked == []
+    monkeypatch.setattr(train_page, "new_location", lambda *_: tmp_path)
+    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
+        page.runs.resume.click()
+    [(asked, resumed)] = backend.asked
+    assert (asked.folder, resumed) == (str(tmp_path), "old")
+
+
+def test_other_pictures_are_asked_about_in_place_of_a_fault(page, qtbot, monkeypatch, tmp_path):
+    asked = []
+
+    def train(settings, *, resume=None, changed_data=False):
+        asked.append(changed_data)
+        if not changed_data:
+            yield events.DataDiffers(run="old", folder=settings.folder, text="1 missing (a.png).")
+            raise UserError("1 missing (a.png).")
+        yield events.Status(text="Reading the pictures…")
+
+    monkeypatch.setattr(jobs, "train", train)
+    monkeypatch.setattr(train_page, "new_location", lambda *_: tmp_path)
+    questions = []
+    monkeypatch.setattr(
+        train_page, "may_use_changed", lambda _, sentence: questions.append(sentence) or len(questions) == 2
+    )
+    settings = TrainingSettings(name="old", folder=str(tmp_path / "gone"), size=SIZE)
+    runs.create("old", to_dict(settings), {}).note(state="stopped", step=5, seconds=120.0)
+    page.show_tab(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
+        page.runs.resume.click()
+    assert (asked, questions, page.faults) == ([False], ["1 missing (a.png)."], [])
+    with qtbot.waitSignals([page.sitting.ended, page.sitting.ended], timeout=10_000):
+        page.runs.resume.click()
+    assert asked == [False, False, True] and page.faults == []

@@ -81,7 +81,6 @@ def spoil(place, number):
     """One bad file of each of ten kinds; returns their names."""
     image = Image.fromarray(np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     png, jpeg, webp = encoded(image), encoded(image, "JPEG"), encoded(image, "WEBP")
-    lab = encoded(image.convert("LAB"), "TIFF")
     contents = {
         "empty.png": b"",
         "words.jpg": b"no picture at all",
@@ -89,7 +88,6 @@ def spoil(place, number):
         "torn.jpg": jpeg[: len(jpeg) // 3],
         "torn.webp": webp[: len(webp) // 2],
         "bomb.png": bomb(),
-        "lab.tif": lab,
         "page.gif": b"<html><body>404</body></html>",
     }
     for name, data in contents.items():

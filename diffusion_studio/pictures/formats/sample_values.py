@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffusion_studio.pictures.tiff_samples import FLOAT, SIGNED, UNSIGNED
+from diffusion_studio.pictures.formats.tiff_samples import FLOAT, SIGNED, UNSIGNED
 
 WHITE = 65535
 OVERSHOOT = 1.1  # resampling a picture of 0 to 1 rings a little beyond both ends

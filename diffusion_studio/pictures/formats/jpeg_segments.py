@@ -6,8 +6,8 @@ import io
 import struct
 from typing import BinaryIO
 
-from diffusion_studio.pictures.contents import Contents
-from diffusion_studio.pictures.exif_orientation import orientation_in
+from diffusion_studio.pictures.formats.contents import Contents
+from diffusion_studio.pictures.formats.exif_orientation import orientation_in
 
 PROFILE, PAGES = b"ICC_PROFILE\0", b"MPF\0"
 ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length

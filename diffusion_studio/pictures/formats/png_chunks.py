@@ -13,8 +13,8 @@ import zlib
 from typing import BinaryIO
 
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.contents import Contents, Refused
-from diffusion_studio.pictures.exif_orientation import orientation_in
+from diffusion_studio.pictures.formats.contents import Contents, Refused
+from diffusion_studio.pictures.formats.exif_orientation import orientation_in
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LARGEST_PROFILE = 16 << 20  # bytes unpacked; profiles of printers have one or two

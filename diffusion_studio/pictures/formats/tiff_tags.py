@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.contents import Refused
+from diffusion_studio.pictures.formats.contents import Refused
 
 SIZES = {
     1: 1,

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from diffusion_studio.language import tr
-from diffusion_studio.pictures import tiff_tags as tags
 from diffusion_studio.pictures.colour import grey_table
-from diffusion_studio.pictures.contents import Contents, Refused
-from diffusion_studio.pictures.sample_values import WHITE, to_bytes, to_light
-from diffusion_studio.pictures.tiff_samples import can_read, read_samples
-from diffusion_studio.pictures.tiff_tags import Page, read_pages
+from diffusion_studio.pictures.formats import tiff_tags as tags
+from diffusion_studio.pictures.formats.contents import Contents, Refused
+from diffusion_studio.pictures.formats.sample_values import WHITE, to_bytes, to_light
+from diffusion_studio.pictures.formats.tiff_samples import can_read, read_samples
+from diffusion_studio.pictures.formats.tiff_tags import Page, read_pages
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 8, 9
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4, LAB: 3, ICC_LAB: 3}

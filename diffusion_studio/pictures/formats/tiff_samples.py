@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from diffusion_studio.language import tr
-from diffusion_studio.pictures import tiff_tags as tags
-from diffusion_studio.pictures.contents import Refused
-from diffusion_studio.pictures.tiff_tags import Page, write_page
+from diffusion_studio.pictures.formats import tiff_tags as tags
+from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.pictures.formats.tiff_tags import Page, write_page
 
 PLAIN, LZW = 1, 5
 BY_BYTES = {LZW, 8, 32946, 32773, 34925, 50000}  # LZW, deflate, packed bits, LZMA, Zstandard

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
-from diffusion_studio.pictures.contents import Contents
-from diffusion_studio.pictures.exif_orientation import orientation_in
+from diffusion_studio.pictures.formats.contents import Contents
+from diffusion_studio.pictures.formats.exif_orientation import orientation_in
 
 PIXELS = {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}
 ABOUT = 0x20 | 0x08 | 0x04  # the bits of VP8X that promise a profile, EXIF and XMP

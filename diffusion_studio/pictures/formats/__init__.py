@@ -1,0 +1,1 @@
+"""Each format taken apart: the part that makes the pixels, and what is said about them."""
