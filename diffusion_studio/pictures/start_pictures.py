@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import write_atomic
+from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 from diffusion_studio.storage.places import data_dir
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def name_of(digest: str) -> str:
     from PIL import Image
 
     try:
-        with Image.open(_place(digest)) as image:
+        with (
+            open_foreign(_place(digest), LARGEST_PICTURE) as file,
+            Image.open(file, formats=("PNG",)) as image,
+        ):
             return str(image.info.get(NAME, ""))[:LONGEST_NAME]
     except (OSError, ValueError, SyntaxError):
         return ""

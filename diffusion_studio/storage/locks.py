@@ -15,6 +15,7 @@ from pathlib import Path
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.atomic import write_atomic
+from diffusion_studio.storage.foreign_file import read_beginning
 
 PATIENCE = 30.0  # seconds; a change takes milliseconds, so one that waits this long waits for a process that is suspended
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -60,7 +61,7 @@ class FileLock:
     def read(self) -> bytes:
         """What the holder, this process or another, wrote into the file."""
         try:
-            return self.path.read_bytes()[:4096]
+            return read_beginning(self.path, 4096)
         except OSError:
             return b""
 

@@ -12,6 +12,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.storage.foreign_file import read_foreign
 
 NAME = "diffusion_studio"  # of the logger whose children every module of the package uses
 LARGEST, KEPT = 1_000_000, 3  # bytes of a file; older files beside it
@@ -66,8 +67,8 @@ def log_fault(what: str, error: BaseException) -> None:
 def tail(folder: Path, lines: int = 40) -> str:
     """The last lines of the log, "" where there is none."""
     try:
-        with open(log_file(folder), encoding="utf-8", errors="replace") as file:
-            return "".join(deque(file, maxlen=lines)).rstrip()
+        text = read_foreign(log_file(folder), 2 * LARGEST).decode("utf-8", "replace")
+        return "".join(deque(text.splitlines(keepends=True), maxlen=lines)).rstrip()
     except OSError:
         return ""
 
