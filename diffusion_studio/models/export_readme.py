@@ -36,7 +36,7 @@ ONNX_FLOW = """import json, pathlib, numpy as np, onnxruntime
 from PIL import Image
 network = onnxruntime.InferenceSession({file!r})
 schedule = json.loads(pathlib.Path({schedule!r}).read_text())
-x = np.random.default_rng(7).standard_normal((1, {channels}, {size}, {size})).astype(np.float32)
+x = np.random.default_rng(7).standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
 times = np.linspace(1, 0, {steps} + 1)
 times = schedule["shift"] * times / (1 + (schedule["shift"] - 1) * times)
 for t, following in zip(times, times[1:]):
