@@ -41,7 +41,7 @@ AUTOENCODER = "an autoencoder (VAE), the part of a latent model between pixels a
 OTHER_PARTS = "whose parts are not those of a UNet2DModel, so that it cannot be converted"
 IN_ONE_FILE = r"^(model\.diffusion_model\.)?"
 BY_NAMES = (  # a pattern that one of the names of the tensors fits, and what holds them
-    (r"lora|\.hada_w1|\.lokr_", LORA),
+    (r"(^|[._])lora[._]|\.hada_w1|\.lokr_", LORA),
     (
         IN_ONE_FILE + r"(double_blocks\.0\.img_attn|single_transformer_blocks\.0\.)",
         f"the transformer of FLUX, {LATENT}",

@@ -237,7 +237,7 @@ class CheckList(QPushButton):
     def _say(self) -> None:
         items = [self.list.item(row) for row in range(self.list.count())]
         names = [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
-        text = ", ".join(names) or "Choose…"
+        text = join_values(names) or "Choose…"
         self._text = one_line(text)
         self.setToolTip(tooltip(text))
         self.setAccessibleDescription(text)
