@@ -194,3 +194,11 @@ def test_an_import_says_what_was_assumed_and_answers_as_json(tmp_path, run):
 def test_an_option_is_never_proposed_for_itself(run):
     status, _, err = run("models export --json a b")
     assert status == 2 and "“--json” is not an option" in err and "did you mean “--json”" not in err
+
+
+def test_an_import_of_a_flow_says_what_it_is(tmp_path, run):
+    folder = save(tmp_path / "faces")
+    place = folder / "scheduler" / "scheduler_config.json"
+    place.write_text(json.dumps({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0}))
+    status, _, err = run("models import", folder)
+    assert status == 0 and "flow-matching model (FlowMatchEulerDiscreteScheduler)" in err
