@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from diffusion_studio.pictures.contents import Refused
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.export import as_zip
 from diffusion_studio.gallery.marks import fingerprint
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.decoding import open_picture
+from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.storage import places
 from diffusion_studio.training import runs
 
