@@ -1,6 +1,8 @@
-"""What a job says while it works: small, plain, frozen data that any thread, process or line of JSON can carry.
+"""What a job reports while it works: small, plain, frozen data that any thread, process or line of JSON can carry.
 
-Arrays in events are never changed after they were emitted; those of a preview are made when they are first looked at.
+Arrays in events are never changed after they were emitted; those of a preview are made when they are first viewed. Each job
+has a union of the events it may report; a `match` over one ends with `case _: assert_never(event)`, so that the type checker
+names every place where a new event has to be handled.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -17,8 +19,18 @@ from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 
-KEEP = "keep"  # sent to a generation in answer to any of its previews: stop here, and save the predicted clean pictures
-SAVE = "save"  # sent to a training in answer to any of its events: a checkpoint, please, as soon as the step is done
+Answer = Literal["keep", "save"]
+KEEP: Answer = (
+    "keep"  # sent to a generation in answer to a preview: stop here and save the predicted clean images
+)
+SAVE: Answer = (
+    "save"  # sent to a training in answer to any event: write a checkpoint as soon as the step is done
+)
+
+
+def assert_never(event: NoReturn) -> NoReturn:
+    """Where no event can arrive: the type checker accepts it only if every member of the union was handled before."""
+    raise AssertionError(f"an event that is not handled here: {event!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +42,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A model was loaded ahead of its first generation, and this is what it runs on."""
+    """A model was loaded ahead of its first generation; this is what it runs on."""
 
     device: str
     precision: str
@@ -39,7 +51,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """The request as it will be carried out: seed drawn, device and precision resolved."""
+    """The request as it will be carried out: seed chosen, device and precision resolved."""
 
     settings: GenerationSettings
     model_title: str
@@ -47,19 +59,19 @@ class Started:
     precision: str
     total: int  # steps
     pictures: tuple[int, ...] = (0,)  # places in the batch that the settings describe
-    first: int = 0  # the step it begins at: a branch goes on
+    first: int = 0  # the step it begins at, above 0 for a branch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Preview:
-    """The pictures after `index` of `total` steps, at noise level `sigma`; index 0 is the first noise."""
+    """A step for people to see: the images after `index` of `total` steps, at noise level `sigma`; index 0 is the first noise."""
 
     index: int
     total: int
     sigma: float
     timestep: float
-    views: StepViews  # each made when it is looked at, which for most steps nobody does
-    seconds: float  # since the first step began
+    views: StepViews  # each made when it is first viewed, which for most steps never happens
+    seconds: float  # since the work began, the first noise included
 
     @property
     def denoised(self) -> np.ndarray:
@@ -74,7 +86,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Saved:
-    """One finished picture. `settings` make this picture again by itself: its own seed, count 1."""
+    """One finished image. `settings` make this image again by itself: its own seed, count 1."""
 
     path: Path
     index: int
@@ -84,7 +96,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NotSaved:
-    """A finished picture that could not be written, so that it can be saved elsewhere."""
+    """A finished image that could not be written, so that it can be saved elsewhere."""
 
     index: int
     settings: GenerationSettings
@@ -104,24 +116,24 @@ class Finished:
 
     seconds: float
     steps_per_second: float
-    stopped_at: int | None = None  # the step it was kept at, where that was not the last
+    stopped_at: int | None = None  # the step it was saved at, if that was not the last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WalkStarted:
-    """A walk from seed to seed as it will be carried out."""
+class MorphStarted:
+    """A morph between seeds as it will be carried out."""
 
-    settings: GenerationSettings  # of its first picture
+    settings: GenerationSettings  # of its first image
     seeds: tuple[int, ...]
-    total: int  # pictures
+    total: int  # images
     model_title: str
     device: str
     precision: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WalkDrawn:
-    """One picture of a walk; `settings` make it again by itself."""
+class MorphImage:
+    """One image of a morph; `settings` make it again by itself."""
 
     index: int
     total: int
@@ -131,7 +143,7 @@ class WalkDrawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareStarted:
-    """A comparison as it will be carried out: what all cells share, and along what they differ."""
+    """A comparison as it will be carried out: what all cells share, and in what they differ."""
 
     settings: GenerationSettings
     axes: tuple[Mapping[str, Any], ...]  # {"setting", "values"} from left to right, and from top to bottom
@@ -148,10 +160,15 @@ class CellStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CellPreview(Preview):
-    """The picture forming in a cell."""
+    """The image forming in a cell."""
 
     column: int
     row: int
+
+    @classmethod
+    def of(cls, preview: Preview, column: int, row: int) -> CellPreview:
+        values = {item.name: getattr(preview, item.name) for item in dataclasses.fields(preview)}
+        return cls(**values, column=column, row=row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,8 +177,8 @@ class CellDone:
     row: int
     settings: GenerationSettings
     picture: np.ndarray  # (H, W, 3) uint8
-    seconds: float  # since the walk that drew it began
-    steps: int  # walked for it alone
+    seconds: float  # since the sampling that made it began
+    steps: int  # taken for it alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +200,16 @@ class FilmProgress:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSaved:
     path: Path
-    frames: int  # different pictures
+    frames: int  # different images
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetProgress:
+    """How far the sample sheet of a model is: steps done, of how many."""
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +229,7 @@ class Loss:
     """Training progress; `validation` only where it was measured at this step."""
 
     step: int
-    loss: float  # without weights, as the validation is
+    loss: float  # unweighted, as the validation loss is
     validation: float | None
     learning_rate: float
     pictures_per_second: float
@@ -215,12 +240,12 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Samples:
-    """Pictures drawn from one fixed noise by the averaged (EMA) and the raw weights."""
+    """Images generated from one fixed noise by the averaged (EMA) and the raw weights."""
 
     step: int
     ema: np.ndarray  # (N, H, W, 3) uint8
     raw: np.ndarray
-    warming_up: bool  # the average still remembers where it started
+    warming_up: bool  # the average still lags behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,14 +256,14 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Something the user should read, that stops nothing."""
+    """Something to read that stops nothing."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checking:
-    """How far the look at a folder of pictures has come."""
+    """How many images of a folder have been checked."""
 
     done: int
     total: int
@@ -246,7 +271,7 @@ class Checking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDiffers:
-    """A run is not resumed: the folder named for it holds other pictures. `changed_data` would allow them."""
+    """A run is not resumed because the folder named for it holds other images; `changed_data` would allow them."""
 
     run: str
     folder: str
@@ -255,7 +280,7 @@ class DataDiffers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What is in a folder of pictures: `training.folder_report.Report` as plain data, ready for JSON."""
+    """What is in a folder of images, as `training.folder_report` found it: plain data, ready for JSON."""
 
     report: Mapping[str, Any]
 
@@ -276,14 +301,51 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The finished model, ready in the chooser."""
+    """A model made of a run, ready to generate with."""
 
     name: str
     path: Path
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def as_json(event: Any) -> dict[str, Any]:
+WarmUpEvent = Status | Ready
+GenerationEvent = Status | Warned | Started | Preview | Saved | NotSaved | SheetSaved | Finished
+FilmEvent = FilmProgress | FilmSaved
+MorphEvent = (
+    Status | MorphStarted | Preview | MorphImage | Saved | NotSaved | FilmProgress | FilmSaved | Finished
+)
+CompareEvent = (
+    Status
+    | Warned
+    | CompareStarted
+    | CellStarted
+    | CellPreview
+    | CellDone
+    | CellFailed
+    | Saved
+    | NotSaved
+    | SheetSaved
+    | Finished
+)
+SampleSheetEvent = Status | SheetProgress | SheetSaved
+TrainingEvent = Status | Warned | TrainingStarted | Loss | Samples | CheckpointSaved | DataDiffers | Published
+PublishEvent = Status | Published
+EstimateEvent = Status | Estimated
+CheckEvent = Status | Checking | Checked
+Event = (
+    WarmUpEvent
+    | GenerationEvent
+    | FilmEvent
+    | MorphEvent
+    | CompareEvent
+    | SampleSheetEvent
+    | TrainingEvent
+    | EstimateEvent
+    | CheckEvent
+)
+
+
+def as_json(event: Event) -> dict[str, Any]:
     """The event as one JSON object: its name, its plain values; arrays by shape, paths as text."""
     result: dict[str, Any] = {"event": _snake(type(event).__name__)}
     for item in dataclasses.fields(event):

@@ -22,12 +22,12 @@ def check(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
 
 def run_check(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio import events
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs.check import check as look
     from diffusion_studio.training.folder_report import as_text
 
     report, bar = {}, None
     try:
-        for event in jobs.check(arguments.folder, size=arguments.size):
+        for event in look(arguments.folder, size=arguments.size):
             match event:
                 case events.Status() if on_terminal():
                     tell(event.text)

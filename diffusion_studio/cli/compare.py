@@ -71,13 +71,12 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
 
 
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
-    from diffusion_studio.jobs import api as jobs
-    from diffusion_studio.jobs.compare import Comparison
+    from diffusion_studio.jobs import compare as jobs
 
     wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
     axes = [typed_axis(axis) for axis in (arguments.x, arguments.y) if axis is not None]
     settings = settings_for(wanted, arguments.like, varied=[axis.setting for axis in axes])
-    comparison = Comparison(settings, *(known_classes(axis, settings) for axis in axes))
+    comparison = jobs.Comparison(settings, *(known_classes(axis, settings) for axis in axes))
     if arguments.out is not None:
         check_folder(arguments.out)
     report = SheetReport(arguments.json, comparison)

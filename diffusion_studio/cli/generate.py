@@ -55,7 +55,8 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
 
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio import events
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import film as film_jobs
+    from diffusion_studio.jobs import generate as jobs
     from diffusion_studio.pictures import writing as outputs
 
     said = given(arguments, GenerationSettings)
@@ -71,11 +72,10 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     filmed = given(arguments, FilmSettings)
     if arguments.film is not None:
         from diffusion_studio.generation.trajectory import Trajectory
-        from diffusion_studio.jobs.film import check_picture, check_target
 
-        check_target(arguments.film)
+        film_jobs.check_target(arguments.film)
         check_free(arguments.film, arguments)
-        check_picture(FilmSettings(**filmed), settings.count)
+        film_jobs.check_picture(FilmSettings(**filmed), settings.count)
         film["trajectory"] = Trajectory()
     elif filmed:
         raise UserError(tr("Say where the film goes: --film FILE."))
@@ -91,8 +91,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
                 report.show(event)
         if film and not stop.asked:
             stop.gently = False  # a film can be given up
-            for event in jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
-                report.show(event)
+            for done in film_jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
+                report.show(done)
     finally:
         report.close()
     if report.lost:

@@ -82,7 +82,7 @@ def follow(
     wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop, *, changed_data: bool = False
 ) -> int:
     from diffusion_studio import events
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import train as jobs
 
     report = Report(as_json)
     settings = TrainingSettings(**wanted)
@@ -98,7 +98,7 @@ def follow(
         changed_data=changed_data,
     )
     try:
-        with keep_awake(tr("Training a model")), closing(job):  # type: ignore[type-var]
+        with keep_awake(tr("Training a model")), closing(job):
             for event in job:
                 stop.gently = stop.gently or isinstance(event, events.TrainingStarted)
                 report.show(event)

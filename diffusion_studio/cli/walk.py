@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from dataclasses import replace
 
     from diffusion_studio.errors import UserError
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import morph as jobs
     from diffusion_studio.jobs.film import check_target
 
     if arguments.film is None and arguments.out is None:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     told = {**given(arguments, GenerationSettings), **own_picture(arguments)}
     settings = replace(settings_for(told, arguments.like), history=(), variation_strength=0.0)
     report = WalkReport(arguments.json)
-    job = jobs.walk(
+    job = jobs.morph(
         settings,
         arguments.seeds,
         frames=arguments.frames,
@@ -113,10 +113,10 @@ class WalkReport(Report):
         from diffusion_studio import events
 
         match event:
-            case events.WalkStarted():
+            case events.MorphStarted():
                 self.total = event.total
                 self.begin(event.total, event.model_title, "picture")
-            case events.WalkDrawn():
+            case events.MorphImage():
                 self.bar.update(1)
             case events.Saved() | events.FilmSaved():
                 self.saved(event.path)

@@ -1,10 +1,10 @@
-"""Pictures of one seed side by side: a cell for each pair of values of one or two settings, drawn one after the other."""
+"""Images of one seed side by side: a cell for each pair of values of one or two settings, generated one after the other."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,17 +16,15 @@ from diffusion_studio.events import (
     CellFailed,
     CellPreview,
     CellStarted,
+    CompareEvent,
     CompareStarted,
-    Finished,
-    NotSaved,
-    Saved,
     SheetSaved,
     Status,
     Warned,
 )
 from diffusion_studio.jobs.film import known_facts
+from diffusion_studio.jobs.opening import CHECKPOINT, finished, open_named, save_image
 from diffusion_studio.language import tr
-from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
 from diffusion_studio.pictures import writing as outputs
@@ -46,7 +44,7 @@ Place = tuple[int, int]  # column, row
 
 @dataclass(slots=True)
 class Cell:
-    """What became of one pair of values: a picture, or why there is none."""
+    """One pair of values: its image, or why there is none."""
 
     settings: GenerationSettings
     picture: np.ndarray | None = None  # (H, W, 3) uint8
@@ -55,27 +53,27 @@ class Cell:
 
 
 class Comparison:
-    """The cells of a sheet, filled while it is drawn; what is done can be saved at any time."""
+    """The cells of a sheet, filled while it is generated; what is done can be saved at any time."""
 
     def __init__(self, settings: GenerationSettings, x: Axis, y: Axis | None = None) -> None:
         if y is not None and x.setting == y.setting:
-            raise UserError(tr("{label} can be compared along one side only.", label=x.label))
+            raise UserError(tr("{label} can be compared along one axis only.", label=x.label))
         self.x, self.y = x, y
         self.columns, self.rows = len(x.values), len(y.values) if y is not None else 1
         if self.columns * self.rows > MOST_CELLS:
             raise UserError(
                 tr(
-                    "{columns} times {rows} pictures are {columns2}; {most_cells} are the most.",
+                    "{columns} × {rows} is {count} images; {most_cells} are the most.",
                     columns=self.columns,
                     rows=self.rows,
-                    columns2=self.columns * self.rows,
+                    count=self.columns * self.rows,
                     most_cells=MOST_CELLS,
                 )
             )
         varied = {axis.setting: axis.values for axis in self.axes}
-        seeds: dict[str, Any] = {"seed": _drawn(settings.seed)}
+        seeds: dict[str, Any] = {"seed": _seed(settings.seed)}
         if settings.variation_strength > 0 or "variation_strength" in varied:
-            seeds["variation_seed"] = _drawn(settings.variation_seed)
+            seeds["variation_seed"] = _seed(settings.variation_seed)
         models = [str(model) for model in varied.get("model", [settings.model])]
         self._names = {model: _name(model) for model in models}  # looked up once, not for every cell
         self.settings = replace(
@@ -127,7 +125,7 @@ class Comparison:
         return {"sheet": True, "compare": [axis.to_dict() for axis in self.axes]}
 
     def save(self, folder: Path | None = None) -> Path:
-        """Write what is done so far as one picture with everything inside that draws it again."""
+        """Write what is done so far as one image, with everything in its metadata that makes it again."""
         page = self.sheet()
         facts = {**known_facts(self.settings, (page.shape[1], page.shape[0])), **self.facts()}
         return outputs.save_page(page, self.settings, facts=facts, folder=folder, kind="compare")
@@ -135,13 +133,13 @@ class Comparison:
     def save_cell(self, place: Place, folder: Path | None = None) -> Path:
         cell = self.cells[place]
         if cell.picture is None:
-            raise UserError(tr("This picture has not been drawn."))
+            raise UserError(tr("This image has not been generated."))
         return outputs.save(cell.picture, cell.settings, facts=cell.facts, folder=folder)
 
     # --- in which order ---
 
-    def walks(self) -> list[list[Place]]:
-        """Cells that one walk draws, for they differ only in the step they stop at; one model after the other."""
+    def generations(self) -> list[list[Place]]:
+        """Cells that one generation serves, since they differ only in the step they stop at; one model after the other."""
         found: dict[GenerationSettings, list[Place]] = {}
         for place in self.places():
             found.setdefault(replace(self.cells[place].settings, until=0), []).append(place)
@@ -151,17 +149,16 @@ class Comparison:
 
 def compare(
     comparison: Comparison, *, folder: Path | None = None, save: bool = True, cells: bool = False
-) -> Iterator[Any]:
-    """A job: draw every cell; what goes wrong in one is told and stops no other. Closing it leaves what is done.
+) -> Generator[CompareEvent, None, None]:
+    """Generate every cell; what goes wrong in one is reported and stops no other. Closing it leaves what is done.
 
-    Ends with `SheetSaved` where it saves, and `Finished`; with `cells` each picture is saved by itself as it is done.
+    Ends with `SheetSaved` if it saves, and `Finished`; with `cells` each image is also saved by itself as it is done.
     """
     for axis in comparison.axes:
         words = unheeded(axis.setting, (cell.settings for cell in comparison.cells.values()))
         if words:  # said before all its pictures come out alike
             yield Warned(text=words)
     yield Status(text=tr("Getting ready…"))
-    load_libraries()
     yield CompareStarted(
         settings=comparison.settings,
         axes=tuple(axis.to_dict() for axis in comparison.axes),
@@ -171,19 +168,20 @@ def compare(
     begun, steps = time.perf_counter(), 0
     model: ImageModel | None = None
     opened = ("", "", "")
-    for places in comparison.walks():
+    for places in comparison.generations():
         settings = comparison.cells[places[0]].settings
         try:
             if model is None or opened != _key(settings):
                 model = None  # before the next one is loaded
-                yield Status(text=tr("Loading {model}…", model=settings.model or "the model"))
-                model, opened = _open(settings), _key(settings)
-            for event in _walk(comparison, model, places):
+                model, opened = (yield from open_named(settings, _title(settings.model))), _key(settings)
+            for event in _generate(comparison, model, places):
                 yield event
                 if isinstance(event, CellDone):
                     steps += event.steps
                     if cells:
-                        yield _save_cell(comparison, event, folder)
+                        index = event.row * comparison.columns + event.column
+                        facts = comparison.cells[event.column, event.row].facts
+                        yield save_image(index, event.picture, event.settings, facts, folder=folder)
         except UserError as error:
             yield from _fail(comparison, places, str(error))
             model = None  # a fault of the device lets the model go
@@ -192,17 +190,16 @@ def compare(
             yield SheetSaved(path=comparison.save(folder))
         except UserError as error:
             yield Warned(text=tr("The sheet was not saved: {error}", error=error))
-    seconds = time.perf_counter() - begun
-    yield Finished(seconds=seconds, steps_per_second=steps / max(seconds, 1e-9))
+    yield finished(time.perf_counter() - begun, steps)
 
 
-def _drawn(seed: int | None) -> int:
+def _seed(seed: int | None) -> int:
     return secrets.randbelow(LARGEST_SEED + 1) if seed is None else seed
 
 
 def _name(model: str) -> str:
-    """The name of an installed model or of a checkpoint; what cannot be found is told when it is to be opened."""
-    if not model.startswith("run:"):
+    """The name of an installed model or of a checkpoint; what cannot be found is reported when it is to be opened."""
+    if not model.startswith(CHECKPOINT):
         with suppress(UserError):
             return cards.find(model).name
     return model
@@ -218,20 +215,10 @@ def _key(settings: GenerationSettings) -> tuple[str, str, str]:
     return settings.model, settings.device, settings.precision
 
 
-def _open(settings: GenerationSettings) -> ImageModel:
-    from diffusion_studio.generation.model import close_models, open_model
-
-    how = {"device": settings.device, "precision": settings.precision}
-    if settings.model.startswith("run:"):
-        from diffusion_studio.training.checkpoint_model import open_checkpoint
-
-        close_models()
-        return open_checkpoint(settings.model, **how)
-    return open_model(cards.find(settings.model), **how)
-
-
-def _walk(comparison: Comparison, model: ImageModel, places: list[Place]) -> Iterator[Any]:
-    """One walk, from which each cell takes the picture of its step; the walk ends with the last of them."""
+def _generate(
+    comparison: Comparison, model: ImageModel, places: list[Place]
+) -> Iterator[CellStarted | CellPreview | CellDone]:
+    """One generation, from which each cell takes the image of its step; it ends with the last of them."""
     waiting = sorted(places, key=lambda place: comparison.cells[place].settings.until or 10**9)
     last = comparison.cells[waiting[-1]].settings
     begun, reached = time.perf_counter(), -1
@@ -261,8 +248,14 @@ def _finish(
 ) -> CellDone:
     cell = comparison.cells[place]
     cell.picture, cell.facts = picture.copy(), model.facts(cell.settings, 0)
-    told: dict[str, Any] = {"settings": cell.settings, "picture": cell.picture}
-    return CellDone(column=place[0], row=place[1], seconds=seconds, steps=steps, **told)
+    return CellDone(
+        column=place[0],
+        row=place[1],
+        settings=cell.settings,
+        picture=cell.picture,
+        seconds=seconds,
+        steps=steps,
+    )
 
 
 def _fail(comparison: Comparison, places: list[Place], reason: str) -> Iterator[CellFailed]:
@@ -271,12 +264,3 @@ def _fail(comparison: Comparison, places: list[Place], reason: str) -> Iterator[
         if cell.picture is None:
             cell.reason = reason
             yield CellFailed(column=column, row=row, settings=cell.settings, reason=reason)
-
-
-def _save_cell(comparison: Comparison, event: CellDone, folder: Path | None) -> Saved | NotSaved:
-    index = event.row * comparison.columns + event.column
-    told: dict[str, Any] = {"index": index, "settings": event.settings, "picture": event.picture}
-    try:
-        return Saved(**told, path=comparison.save_cell((event.column, event.row), folder))
-    except UserError as error:
-        return NotSaved(**told, reason=str(error))

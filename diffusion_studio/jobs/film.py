@@ -1,10 +1,10 @@
-"""Films: the steps of a generation, or the pictures of a walk, shown one after the other at a pace of their own."""
+"""Films: the steps of a generation, or the images of a morph, shown one after the other at their own timing."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_studio import __version__
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import FilmProgress, FilmSaved
+from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import film_formats
@@ -145,21 +145,24 @@ def check_picture(settings: FilmSettings, count: int) -> None:
         raise UserError(tr("Picture {picture} can not be filmed: {of}.", picture=settings.picture, of=of))
 
 
-def export(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Iterator[Any]:
-    """A job: film a generation; ends with `FilmSaved`. The file says what made the pictures and how they were filmed."""
+def film(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Generator[FilmEvent, None, None]:
+    """Film the steps of a generation as APNG, WebP, GIF or MP4, by the ending of `path`; ends with `FilmSaved`.
+
+    The metadata says what made the images and how they were filmed.
+    """
     check_target(path)
-    film = of_trajectory(trajectory, settings)
+    frames = of_trajectory(trajectory, settings)
     made = trajectory.settings
     place = settings.picture - 1 if settings.picture else 0 if len(trajectory.pictures) == 1 else None
     if place is not None:
         made = single(made, trajectory.pictures[place])
-    yield from save(film, path, made, {"sheet": place is None, "film": to_dict(settings)})
+    yield from save(frames, path, made, {"sheet": place is None, "film": to_dict(settings)})
 
 
 def save(
     film: Film, path: Path, settings: GenerationSettings, facts: Mapping[str, Any]
-) -> Iterator[FilmProgress | FilmSaved]:
-    """Write a film and tell how far it is."""
+) -> Iterator[FilmEvent]:
+    """Write a film and report progress; ends with `FilmSaved`."""
     for done, total in write(film, path, settings, {**facts, **known_facts(settings, film.size)}):
         yield FilmProgress(done=done, total=total)
     yield FilmSaved(path=path, frames=len(film.ticks), seconds=film.seconds)

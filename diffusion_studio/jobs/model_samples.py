@@ -1,17 +1,16 @@
-"""A sheet of pictures for the card of a model that came without one, drawn as the model recommends."""
+"""A sheet of sample images for the card of a model that came without one, generated as the model recommends."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Status
+from diffusion_studio.events import SampleSheetEvent, SheetProgress, SheetSaved, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
@@ -20,17 +19,14 @@ from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.storage.atomic import write_atomic
 
 COLUMNS, ROWS = 8, 2
-LARGE = 96  # pixels from which one row has to do, for the time it takes
+LARGE = 96  # pixels from which one row is enough, for the time it takes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    done: int
-    total: int  # steps
+def make_samples(name: str) -> Iterator[SampleSheetEvent]:
+    """Generate the sheet of a model of the user's own and save it with the model; ends with `SheetSaved`.
 
-
-def draw_samples(name: str) -> Iterator[Status | Drawing | Path]:
-    """A job: draw the sheet of an own model and keep it with the model; the model that is loaded stays so."""
+    The model that is loaded for generating stays loaded.
+    """
     card = cards.find(name)
     if card.starter:
         raise UserError(tr("{title} comes with the application, and with its samples.", title=card.title))
@@ -41,16 +37,16 @@ def draw_samples(name: str) -> Iterator[Status | Drawing | Path]:
     pictures = np.zeros((count, 1, 1, 3), np.uint8)
     for frame in model.frames(replace(card.defaults(), seed=0, count=count)):
         pictures = frame.denoised
-        yield Drawing(done=frame.index, total=frame.total)
+        yield SheetProgress(done=frame.index, total=frame.total)
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")
     target = card.path / "samples.png"
     write_atomic(target, png.getvalue())
-    yield target
+    yield SheetSaved(path=target)
 
 
 def sheet(pictures: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """(N, H, W, 3) as one (rows·H, columns·W, 3) picture; N is a multiple of the columns."""
+    """(N, H, W, 3) as one (rows·H, columns·W, 3) image; N is a multiple of the columns."""
     count, height, width, depth = pictures.shape
     rows = pictures.reshape(count // columns, columns, height, width, depth)
     return rows.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, depth)

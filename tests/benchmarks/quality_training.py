@@ -94,7 +94,7 @@ class Ours:
 
     def begin(self) -> Iterator[Any]:
         from diffusion_studio.events import TrainingStarted
-        from diffusion_studio.jobs import api as jobs
+        from diffusion_studio.jobs import train as jobs
 
         job = jobs.train(self.settings)
         for event in job:  # reads the pictures, which the peer does as it goes

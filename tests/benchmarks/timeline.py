@@ -213,7 +213,7 @@ def print_memory(options: argparse.Namespace) -> None:
 
 def steps_of(settings, trajectory):
     from diffusion_studio.events import Preview
-    from diffusion_studio.jobs.api import generate
+    from diffusion_studio.jobs.generate import generate
 
     return (
         event for event in generate(settings, save=False, trajectory=trajectory) if isinstance(event, Preview)

@@ -255,7 +255,7 @@ class Measurement:
     def silent(self) -> float:
         """The same run with nothing shown and nothing recorded, as without a window; seconds of its steps."""
         from diffusion_studio.events import Preview
-        from diffusion_studio.jobs import api as jobs
+        from diffusion_studio.jobs import generate as jobs
 
         job = (event for event in jobs.generate(self.page.panel.value()) if not isinstance(event, Preview))
         self.page.generation.worker.submit(job)

@@ -19,7 +19,6 @@ from PIL import Image
 
 from diffusion_studio import __version__, doctor, events
 from diffusion_studio.cli import main, output
-from diffusion_studio.jobs import api as jobs
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.pictures import reading, start_pictures
@@ -100,7 +99,7 @@ def draw(monkeypatch):
                 yield events.SheetSaved(path=outputs.save_sheet(pictures, settings, facts={}, folder=folder))
         yield events.Finished(seconds=0.5, steps_per_second=24.0)
 
-    monkeypatch.setattr(jobs, "generate", generate)
+    monkeypatch.setattr("diffusion_studio.jobs.generate.generate", generate)
     return control
 
 
@@ -624,7 +623,7 @@ def learn(monkeypatch, tmp_path):
         yield events.CheckpointSaved(step=4, path=tmp_path / "checkpoint")
         yield events.Published(name="mine", path=tmp_path / "models" / "mine")
 
-    monkeypatch.setattr(jobs, "train", train)
+    monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
     return control
 
 
@@ -711,10 +710,10 @@ def test_a_terminal_shows_progress_and_standard_output_stays_clean(run, draw, le
 @pytest.mark.parametrize("verb", ["generate", "walk --seeds 1,2", "compare --x steps=1,2"])
 @pytest.mark.parametrize(("name", "words"), [("x" * 300, "300 bytes"), ("a\0b", "NUL")])
 def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn(run, draw, monkeypatch, verb, name, words):
-    from diffusion_studio.jobs import api
-
-    for job in ("generate", "walk", "compare"):
-        monkeypatch.setattr(api, job, lambda *_, **__: pytest.fail("something was drawn"))
+    for job in ("generate", "morph", "compare"):
+        monkeypatch.setattr(
+            f"diffusion_studio.jobs.{job}.{job}", lambda *_, **__: pytest.fail("something was drawn")
+        )
     result = run(f"{verb} --out", name)
     assert (result.status, result.out) == (1, []) and len(result.err) == 1
     assert words in result.err[0]
@@ -722,10 +721,10 @@ def test_a_folder_that_cannot_be_is_said_before_anything_is_drawn(run, draw, mon
 
 @pytest.mark.parametrize("verb", ["generate", "walk --seeds 1,2"])
 def test_a_film_that_cannot_be_is_said_before_anything_is_drawn(run, draw, monkeypatch, verb):
-    from diffusion_studio.jobs import api
-
-    for job in ("generate", "walk"):
-        monkeypatch.setattr(api, job, lambda *_, **__: pytest.fail("something was drawn"))
+    for job in ("generate", "morph"):
+        monkeypatch.setattr(
+            f"diffusion_studio.jobs.{job}.{job}", lambda *_, **__: pytest.fail("something was drawn")
+        )
     result = run(f"{verb} --film", "f" * 300 + ".png")
     assert result.status == 1 and "304 bytes" in result.err[0] and len(result.err) == 1
 

@@ -115,7 +115,7 @@ def test_a_signal_keeps_what_is_compared_so_far(run, tmp_path, monkeypatch):
     import signal
 
     from diffusion_studio.events import CellDone
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import compare as jobs
 
     compare = jobs.compare
 
@@ -125,7 +125,7 @@ def test_a_signal_keeps_what_is_compared_so_far(run, tmp_path, monkeypatch):
             if isinstance(event, CellDone) and event.column == 1:
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(jobs, "compare", interrupted)
+    monkeypatch.setattr("diffusion_studio.jobs.compare.compare", interrupted)
     result = run("compare --model tiny --x seed=1,2,3,4 --out", tmp_path)
     assert result.status == 130 and len(result.out) == 1
     assert reading.read(result.out[0]).facts["compare"][0]["values"] == [1, 2, 3, 4]

@@ -11,7 +11,6 @@ from PIL import Image
 
 from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.jobs import api as jobs
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
@@ -131,7 +130,11 @@ def test_a_sheet_too_large_for_its_format_is_saved_all_the_same():
 def test_the_command_line_says_how_to_save(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr("diffusion_studio.cli.generate.settings_for", lambda wanted, like: SETTINGS)
-    monkeypatch.setattr(jobs, "generate", lambda settings, **told: asked.append(told["saving"]) or iter_of())
+    monkeypatch.setattr("diffusion_studio.cli.generate.without_effect", lambda wanted, model: ())
+    monkeypatch.setattr(
+        "diffusion_studio.jobs.generate.generate",
+        lambda settings, **told: asked.append(told["saving"]) or iter_of(),
+    )
     keep(quality=33)
     words = "generate --format webp --no-metadata --name-pattern {seed}-{steps}"
     assert main.main(words.split()) == 0

@@ -21,7 +21,8 @@ from diffusion_studio.events import (
     as_json,
 )
 from diffusion_studio.generation import model as models
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import compare as compare_jobs
+from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs.compare import Comparison
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.labelled_sheet import columns_for, lay_out
@@ -55,11 +56,11 @@ def walks(monkeypatch):
 
 def compared(x, y=None, base=BASE, **how):
     comparison = Comparison(base, parse_axis(x), parse_axis(y) if y else None)
-    return comparison, list(jobs.compare(comparison, **{"save": False, **how}))
+    return comparison, list(compare_jobs.compare(comparison, **{"save": False, **how}))
 
 
 def alone(settings):
-    events = [event for event in jobs.generate(settings, save=False) if isinstance(event, Preview)]
+    events = [event for event in generate_jobs.generate(settings, save=False) if isinstance(event, Preview)]
     return events[-1].denoised[0]
 
 
@@ -113,8 +114,8 @@ def test_every_axis_is_a_setting_with_labels():
 @pytest.mark.parametrize(
     ("x", "y", "sentence"),
     [
-        ("steps=1,2", "steps=3,4", "along one side only"),
-        ("seed=1..21", "steps=1..20", "420; 400 are the most"),
+        ("steps=1,2", "steps=3,4", "along one axis only"),
+        ("seed=1..21", "steps=1..20", "420 images; 400 are the most"),
     ],
 )
 def test_a_comparison_has_its_limits(x, y, sentence):
@@ -191,7 +192,7 @@ def test_an_axis_that_changes_nothing_is_said(installed):
 
 def test_closing_keeps_what_is_done(installed, tmp_path):
     comparison = Comparison(BASE, parse_axis("seed=1,2,3"))
-    with closing(jobs.compare(comparison, folder=tmp_path)) as job:
+    with closing(compare_jobs.compare(comparison, folder=tmp_path)) as job:
         next(event for event in job if isinstance(event, CellDone))
     assert comparison.done == 1 and not list(tmp_path.glob("2*"))
     record = reading.read(comparison.save(tmp_path))

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmProgress, FilmSaved
 from diffusion_studio.generation.trajectory import State, Trajectory, to_uint8
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import film as jobs
 from diffusion_studio.jobs.film import guess_bytes, of_trajectory, pace
 from diffusion_studio.pictures import film_formats, reading
 from diffusion_studio.pictures import writing as outputs

@@ -20,7 +20,8 @@ from diffusion_studio.events import (
 )
 from diffusion_studio.generation import model as models
 from diffusion_studio.generation.model import Frame
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import generate as generate_jobs
+from diffusion_studio.jobs import warm_up as warm_up_jobs
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
@@ -74,13 +75,13 @@ def kinds(events):
 
 def test_making_a_job_runs_nothing(monkeypatch):
     monkeypatch.setattr(cards, "find", lambda name: pytest.fail("ran"))
-    jobs.generate(GenerationSettings())
-    jobs.warm_up(GenerationSettings(model="x"))
+    generate_jobs.generate(GenerationSettings())
+    warm_up_jobs.warm_up(GenerationSettings(model="x"))
 
 
 def test_events_come_in_their_order(pretended, tmp_path):
     settings = GenerationSettings(steps=3, count=2, seed=4)
-    events = list(jobs.generate(settings, folder=tmp_path / "out", sheet=True))
+    events = list(generate_jobs.generate(settings, folder=tmp_path / "out", sheet=True))
     assert kinds(events) == [Status, Started, *[Preview] * 4, Saved, Saved, SheetSaved, Finished]
     started, previews, saved = events[1], events[2:6], events[6:8]
     assert started.settings == replace(settings, model="fake") and started.total == 3
@@ -100,7 +101,7 @@ def test_a_seed_is_drawn_where_none_is_given(pretended, tmp_path):
     seeds = {
         next(
             e
-            for e in jobs.generate(GenerationSettings(steps=1, count=64), save=False)
+            for e in generate_jobs.generate(GenerationSettings(steps=1, count=64), save=False)
             if isinstance(e, Started)
         ).settings.seed
         for _ in range(4)
@@ -109,13 +110,13 @@ def test_a_seed_is_drawn_where_none_is_given(pretended, tmp_path):
 
 
 def test_saving_can_be_left_out(pretended, own_folders):
-    events = list(jobs.generate(GenerationSettings(steps=1), save=False))
+    events = list(generate_jobs.generate(GenerationSettings(steps=1), save=False))
     assert kinds(events) == [Status, Started, Preview, Preview, Finished]
     assert not own_folders.exists()
 
 
 def test_closing_a_job_closes_the_model_and_saves_nothing(pretended, tmp_path):
-    job = jobs.generate(GenerationSettings(steps=9), folder=tmp_path / "out")
+    job = generate_jobs.generate(GenerationSettings(steps=9), folder=tmp_path / "out")
     while not isinstance(next(job), Preview):
         pass
     job.close()
@@ -125,7 +126,9 @@ def test_closing_a_job_closes_the_model_and_saves_nothing(pretended, tmp_path):
 def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
     (tmp_path / "out").write_text("a file")
     events = list(
-        jobs.generate(GenerationSettings(steps=2, count=2, seed=1), folder=tmp_path / "out", sheet=True)
+        generate_jobs.generate(
+            GenerationSettings(steps=2, count=2, seed=1), folder=tmp_path / "out", sheet=True
+        )
     )
     assert kinds(events)[-4:] == [NotSaved, NotSaved, Warned, Finished]
     first, second = events[-4:-2]
@@ -141,42 +144,48 @@ def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
 
 def test_a_model_that_draws_nothing_is_a_fault(pretended):
     pretended.frames = lambda settings, **how: iter(())
-    with pytest.raises(UserError, match="drew nothing"):
-        list(jobs.generate(GenerationSettings()))
+    with pytest.raises(UserError, match="generated nothing"):
+        list(generate_jobs.generate(GenerationSettings()))
 
 
 def test_a_real_model_draws_and_saves_what_makes_the_picture_again(real, tmp_path):
     settings = GenerationSettings(
         model="tiny", steps=3, count=2, seed=7, sampler="ddpm", precision="float32", device="cpu"
     )
-    events = list(jobs.generate(settings, folder=tmp_path / "out"))
+    events = list(generate_jobs.generate(settings, folder=tmp_path / "out"))
     assert kinds(events) == [Status, Started, *[Preview] * 4, Saved, Saved, Finished]
     for event in events[-3:-1]:
-        again = list(jobs.generate(event.settings, save=False))[-2].denoised[0]
+        again = list(generate_jobs.generate(event.settings, save=False))[-2].denoised[0]
         assert np.abs(again.astype(int) - event.picture).max() <= 1
     first = [event.picture.tobytes() for event in events[-3:-1]]
     second = [
-        e.picture.tobytes() for e in jobs.generate(settings, folder=tmp_path / "out") if isinstance(e, Saved)
+        e.picture.tobytes()
+        for e in generate_jobs.generate(settings, folder=tmp_path / "out")
+        if isinstance(e, Saved)
     ]
     assert first == second and len(outputs.newest(tmp_path / "out")) == 4
 
 
 def test_an_unknown_model_is_a_sentence():
     with pytest.raises(UserError, match="“nobody” is not installed|No model is installed"):
-        list(jobs.generate(GenerationSettings(model="nobody")))
+        list(generate_jobs.generate(GenerationSettings(model="nobody")))
 
 
 def test_the_next_job_works_after_one_failed(real, tmp_path):
     with pytest.raises(UserError, match="no class"):
         list(
-            jobs.generate(GenerationSettings(model="tiny", class_label="x", precision="float32"), save=False)
+            generate_jobs.generate(
+                GenerationSettings(model="tiny", class_label="x", precision="float32"), save=False
+            )
         )
     settings = GenerationSettings(model="tiny", class_label="kind 1", steps=1, precision="float32")
-    assert kinds(jobs.generate(settings, save=False))[-1] is Finished
+    assert kinds(generate_jobs.generate(settings, save=False))[-1] is Finished
 
 
 def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
-    events = list(jobs.warm_up(GenerationSettings(model="tiny", device="cpu", precision="float32", steps=9)))
+    events = list(
+        warm_up_jobs.warm_up(GenerationSettings(model="tiny", device="cpu", precision="float32", steps=9))
+    )
     assert kinds(events) == [Status, Status, Ready, Status, Status]
     assert (events[2].device, events[2].precision) == ("cpu", "float32") and events[2].threads > 0
     assert not (own_folders / "outputs").exists()
@@ -187,7 +196,7 @@ def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
 def test_warming_up_takes_one_step(pretended):
     steps = []
     pretended.frames = lambda settings, **how: iter(steps.append(settings.steps) or ())
-    list(jobs.warm_up(GenerationSettings()))
+    list(warm_up_jobs.warm_up(GenerationSettings()))
     assert steps == [1]
 
 
@@ -202,7 +211,9 @@ def test_an_image_its_encoder_refuses_costs_none_of_the_others(pretended, tmp_pa
         return real(image, kind, options)
 
     monkeypatch.setattr(outputs, "_encoded", encoded)
-    events = list(jobs.generate(GenerationSettings(steps=1, seed=5, count=4), folder=tmp_path, sheet=sheet))
+    events = list(
+        generate_jobs.generate(GenerationSettings(steps=1, seed=5, count=4), folder=tmp_path, sheet=sheet)
+    )
     saved = [event.index for event in events if isinstance(event, Saved)]
     lost = [event for event in events if isinstance(event, NotSaved)]
     assert saved == [0, 2, 3] and [event.index for event in lost] == [1]

@@ -14,7 +14,7 @@ from diffusion_studio.events import KEEP, Finished, Preview, Saved, Started
 from diffusion_studio.generation import model as models
 from diffusion_studio.generation.model import open_model
 from diffusion_studio.generation.trajectory import Trajectory
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import generate as jobs
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.pictures import reading, start_pictures
 from diffusion_studio.pictures.step_views import VIEWS
@@ -264,7 +264,7 @@ def test_a_transparent_source_lies_on_white(tmp_path):
 
 def test_what_is_no_picture_or_gone_is_said(tmp_path, installed):
     (tmp_path / "x.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match="can not be opened"):
+    with pytest.raises(UserError, match="cannot be opened"):
         start_pictures.keep(tmp_path / "x.png")
     with pytest.raises(UserError, match="not among those kept"):
         list(jobs.generate(plan(source="0" * 64)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Published, Samples, Status
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import train as jobs
 from diffusion_studio.training import loop, runs, validation
 
 

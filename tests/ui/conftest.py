@@ -89,7 +89,6 @@ def draw(monkeypatch):
     """Stands in for the model: `jobs.generate` yields events as the real one does, as `draw`'s fields say."""
     from diffusion_studio import events
     from diffusion_studio.errors import UserError
-    from diffusion_studio.jobs import api as jobs
     from diffusion_studio.pictures import writing as outputs
     from diffusion_studio.settings.branches import single
 
@@ -167,8 +166,8 @@ def draw(monkeypatch):
     def warm_up(settings):
         yield events.Ready(device="cpu", precision="float32", threads=1)
 
-    monkeypatch.setattr(jobs, "generate", generate)
-    monkeypatch.setattr(jobs, "warm_up", warm_up)
+    monkeypatch.setattr("diffusion_studio.jobs.generate.generate", generate)
+    monkeypatch.setattr("diffusion_studio.jobs.warm_up.warm_up", warm_up)
     control.picture = picture
     control.UserError = UserError
     return control

@@ -51,7 +51,7 @@ def window(tiny_model, qtbot, qapp):
 
 def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtbot):
     from diffusion_studio.events import Preview
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import generate as jobs
     from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
@@ -85,7 +85,7 @@ def test_stop_takes_effect_within_a_step(window, qtbot):
 
 def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
     from diffusion_studio.events import Preview
-    from diffusion_studio.jobs import api as jobs
+    from diffusion_studio.jobs import generate as jobs
     from diffusion_studio.pictures import reading
     from diffusion_studio.settings.generation import GenerationSettings
 

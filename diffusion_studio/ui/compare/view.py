@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
@@ -31,6 +31,7 @@ from diffusion_studio.ui.pictures.pair import PairView
 from diffusion_studio.ui.pictures.picture import Picture
 
 if TYPE_CHECKING:
+    from diffusion_studio.events import CompareEvent
     from diffusion_studio.jobs.compare import Comparison
 
 LOADED = tuple(f.name for f in fields(GenerationSettings) if f.name != "count")  # into the panel, from a cell
@@ -89,8 +90,7 @@ class CompareView(QWidget):
         """Draw the sheet, unless one is being drawn; raises `UserError` where it can not be."""
         if self.running:
             return
-        from diffusion_studio.jobs.api import compare
-        from diffusion_studio.jobs.compare import Comparison
+        from diffusion_studio.jobs.compare import Comparison, compare
 
         axes = self.head.axes()
         if any(axis is not None and axis.setting == "sampler" for axis in axes):
@@ -112,7 +112,7 @@ class CompareView(QWidget):
             self.sheet.show_stopped()
             self._end(tr("Stopped: {done_words}", done_words=self._done_words()))
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: CompareEvent) -> None:
         if job != self._job:
             return
         from diffusion_studio import events
@@ -139,12 +139,18 @@ class CompareView(QWidget):
                 self.progressed.emit(self._share(0.0), text)
             case events.Warned(text=text):
                 self._context.told.emit(text)
+            case events.CompareStarted() | events.CellStarted():
+                pass
+            case events.Saved() | events.NotSaved() | events.SheetSaved():
+                pass  # saved by hand
             case events.Finished(seconds=seconds):
                 self._last_words = tr(
                     "{done_words} in {time_words}",
                     done_words=self._done_words(),
                     time_words=time_words(seconds),
                 )
+            case _:
+                events.assert_never(event)
 
     def _on_finished(self, job: int) -> None:
         if job == self._job:

@@ -32,6 +32,7 @@ from diffusion_studio.ui.widgets.fields import IntField
 from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
 
 if TYPE_CHECKING:
+    from diffusion_studio.events import FilmEvent
     from diffusion_studio.jobs.film import Film
 
 SECTION = "film"
@@ -120,7 +121,7 @@ class FilmDialog(QDialog):
         target = ask_target(self, tr("Export film"), f"{made.model}-{made.seed}-film", self.format.value())
         if target is None:
             return
-        from diffusion_studio.jobs.api import film
+        from diffusion_studio.jobs.film import film
 
         self._context.memory.keep(SECTION, replace(settings, picture=0))
         self._begin(self._context.run(film(self._trajectory, target, settings), self._on_event))
@@ -134,17 +135,20 @@ class FilmDialog(QDialog):
         self.bar.setValue(0)
         self.bar.show()
 
-    def _on_event(self, event: Any) -> None:
-        from diffusion_studio.events import FilmProgress, FilmSaved
+    def _on_event(self, event: FilmEvent) -> None:
+        from diffusion_studio.events import FilmProgress, FilmSaved, assert_never
 
         if self._over:
             return
-        if isinstance(event, FilmProgress):
-            self.bar.setMaximum(event.total)
-            self.bar.setValue(event.done)
-        elif isinstance(event, FilmSaved):
-            self._context.told.emit(tr("Film saved to {path}", path=readable(event.path)))
-            self.accept()
+        match event:
+            case FilmProgress(done=done, total=total):
+                self.bar.setMaximum(total)
+                self.bar.setValue(done)
+            case FilmSaved(path=path):
+                self._context.told.emit(tr("Film saved to {path}", path=readable(path)))
+                self.accept()
+            case _:
+                assert_never(event)
 
     def _on_failed(self, job: int, sentence: str) -> None:
         if job == self._job:

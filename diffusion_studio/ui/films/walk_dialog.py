@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -39,6 +39,7 @@ from diffusion_studio.ui.widgets.form import SettingsForm
 if TYPE_CHECKING:
     import numpy as np
 
+    from diffusion_studio.events import MorphEvent
     from diffusion_studio.jobs.film import Film
 
 FRAMES = Option(tr("Pictures"), "how many pictures from one seed to the next", min=1, max=1000)
@@ -92,7 +93,7 @@ class WalkDialog(QDialog):
 
     def plan(self) -> tuple[list[int], int, bool]:
         """Seeds, pictures from one to the next, and whether it goes back. Raises `UserError` for what can not be walked."""
-        from diffusion_studio.jobs.walk import check
+        from diffusion_studio.jobs.morph import check
 
         seeds = [seed for seed in parse_values("seed", self.seeds.text()) if isinstance(seed, int)]
         check(seeds, self.frames.value())
@@ -129,11 +130,11 @@ class WalkDialog(QDialog):
         target = ask_target(self, tr("Save the walk as"), suggested, self.format.value())
         if target is None:
             return
-        from diffusion_studio.jobs.api import walk
+        from diffusion_studio.jobs.morph import morph
 
         self.starting.emit()
         self._pictures = []
-        job = walk(self._settings, seeds, frames=frames, loop=loop, path=target, film=self.form.value())
+        job = morph(self._settings, seeds, frames=frames, loop=loop, path=target, film=self.form.value())
         self._job = self._worker.submit(job)
         self.bar.setRange(0, 0)
         self.bar.show()
@@ -152,7 +153,7 @@ class WalkDialog(QDialog):
         ):
             part.setEnabled(idle)
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: MorphEvent) -> None:
         if job != self._job:
             return
         from diffusion_studio import events
@@ -161,9 +162,9 @@ class WalkDialog(QDialog):
             case events.Preview():
                 if not self._pictures:
                     self.preview.show_picture(event.denoised[0])
-            case events.WalkStarted(total=total):
+            case events.MorphStarted(total=total):
                 self.bar.setRange(0, total)
-            case events.WalkDrawn():
+            case events.MorphImage():
                 self._pictures.append(event.picture)
                 self.bar.setValue(event.index + 1)
                 self.preview.show_picture(event.picture)
@@ -175,6 +176,10 @@ class WalkDialog(QDialog):
             case events.FilmSaved():
                 self.facts.setText(tr("Saved to {path}", path=readable(event.path)))
                 self._context.told.emit(tr("Film saved to {path}", path=readable(event.path)))
+            case events.Saved() | events.NotSaved() | events.Finished():
+                pass
+            case _:
+                events.assert_never(event)
 
     def _on_failed(self, job: int, sentence: str) -> None:
         if job == self._job:

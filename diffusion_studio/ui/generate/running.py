@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -20,7 +20,7 @@ from diffusion_studio.ui.pictures.picture import Picture, Views
 if TYPE_CHECKING:
     import numpy as np
 
-    from diffusion_studio.events import Finished, NotSaved, Preview, Saved
+    from diffusion_studio.events import Finished, GenerationEvent, NotSaved, Preview, Saved, WarmUpEvent
 
 
 TELL_EVERY = (
@@ -90,7 +90,7 @@ class Generation(QObject):
         """Begin, unless one is running already. `trajectory`, `start`, `save`: as `jobs.generate` takes them."""
         if self.running:
             return
-        from diffusion_studio.jobs.api import (
+        from diffusion_studio.jobs.generate import (
             generate,  # here: it brings numpy and Pillow, which the empty window does without
         )
 
@@ -140,7 +140,7 @@ class Generation(QObject):
         if self._warming is not None:
             self.worker.cancel(self._warming)
         if not self.running:
-            from diffusion_studio.jobs.api import warm_up
+            from diffusion_studio.jobs.warm_up import warm_up
 
             self._warming = self.worker.submit(warm_up(settings))
 
@@ -152,7 +152,7 @@ class Generation(QObject):
             self._over()
             self.ended.emit(tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1]))
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: GenerationEvent | WarmUpEvent) -> None:
         from diffusion_studio import events
 
         match event:
@@ -176,6 +176,10 @@ class Generation(QObject):
             case events.Finished():
                 self.stopped_at = event.stopped_at
                 self._last_words = finished_words(self._worked(event), kept=self._saves, total=self.step[1])
+            case events.Warned() | events.SheetSaved():
+                pass  # only of sheets, which the window does not ask for
+            case _:
+                events.assert_never(event)
 
     def _on_preview(self, event: Preview) -> None:
         self.step, self._shown = (event.index, event.total), True

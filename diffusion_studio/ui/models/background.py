@@ -100,12 +100,12 @@ class ModelErrands(QObject):
 
     def draw_samples(self, card: ModelCard) -> None:
         def then(event: Any) -> None:
-            from diffusion_studio.jobs.model_samples import Drawing
+            from diffusion_studio.events import SheetProgress, SheetSaved
 
-            if isinstance(event, Drawing):
+            if isinstance(event, SheetProgress):
                 self._activity.words.setText(tr("Drawing samples with “{title}”…", title=card.title))
                 self._activity.advance(event.done, event.total)
-            elif isinstance(event, Path):
+            elif isinstance(event, SheetSaved):
                 self._tell(tr("“{title}” has samples now.", title=card.title))
                 self.model_changed.emit(card)
 

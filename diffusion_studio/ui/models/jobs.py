@@ -92,9 +92,9 @@ def look_through(name: str) -> Generator[Any, None, None]:
 
 def draw_sheet(name: str) -> Generator[Any, None, None]:
     load_libraries()
-    from diffusion_studio.jobs.model_samples import draw_samples
+    from diffusion_studio.jobs.model_samples import make_samples
 
-    yield from draw_samples(name)
+    yield from make_samples(name)
 
 
 def rename(name: str, title: str) -> Generator[ModelCard, None, None]:

@@ -65,7 +65,7 @@ class FolderView(QWidget):
 
     def scan(self, folder: Path, settings: TrainingSettings) -> None:
         """Look at every picture of a folder, in place of a look that still goes on."""
-        from diffusion_studio.jobs import api as jobs
+        from diffusion_studio.jobs.check import check
 
         self.cancel()
         self.folder, self._seen = folder, ()
@@ -73,14 +73,14 @@ class FolderView(QWidget):
         self._words.setText(tr("Looking at the pictures…"))
         self.progress.setRange(0, 0)
         self.stack.setCurrentWidget(self._scanning)
-        self._scan = self.worker.submit(iter(jobs.check(folder, size=settings.size)))
+        self._scan = self.worker.submit(iter(check(folder, size=settings.size)))
 
     def look_again(self, settings: TrainingSettings) -> None:
         """Renew the report, for another size, behind what is shown."""
         if self.folder is not None and self._scan is None:
-            from diffusion_studio.jobs import api as jobs
+            from diffusion_studio.jobs.check import check
 
-            self._scan = self.worker.submit(iter(jobs.check(self.folder, size=settings.size)))
+            self._scan = self.worker.submit(iter(check(self.folder, size=settings.size)))
 
     def show_as(self, settings: TrainingSettings) -> None:
         """Show the pictures as the network will see them with these choices."""
@@ -130,6 +130,8 @@ class FolderView(QWidget):
                     )
                 case events.Checked(report=report):
                     self._show_report(report)
+                case _:
+                    events.assert_never(event)
         elif job in (self._load, self._one):
             match event:
                 case Listed(paths):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -10,6 +10,9 @@ from PySide6.QtWidgets import QWidget
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.worker import Worker
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import PublishEvent
 
 
 class Result(QObject):
@@ -30,10 +33,10 @@ class Result(QObject):
         """Make a model of a run, unless one is being made already."""
         if self.worker.busy:
             return
-        from diffusion_studio.jobs import api as jobs
+        from diffusion_studio.jobs.train import publish
 
         self._context.told.emit(tr("Making a model of the newest checkpoint…"))
-        self._asked[self.worker.submit(iter(jobs.publish(run)))] = (title, then_generate)
+        self._asked[self.worker.submit(iter(publish(run)))] = (title, then_generate)
 
     def told(self, name: str, title: str) -> None:
         """A model has come to be, here or at the end of a training."""
@@ -45,11 +48,16 @@ class Result(QObject):
         """Go to the Generate page with this model chosen."""
         self._context.model_chosen.emit(name)
 
-    def _on_event(self, job: int, event: Any) -> None:
-        from diffusion_studio.events import Published
+    def _on_event(self, job: int, event: PublishEvent) -> None:
+        from diffusion_studio.events import Published, Status, assert_never
 
-        if isinstance(event, Published):
-            title, then_generate = self._asked[job]
-            self.told(event.name, title)
-            if then_generate:
-                self.generate_with(event.name)
+        match event:
+            case Published(name=name):
+                title, then_generate = self._asked[job]
+                self.told(name, title)
+                if then_generate:
+                    self.generate_with(name)
+            case Status():
+                pass
+            case _:
+                assert_never(event)

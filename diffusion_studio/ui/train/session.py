@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -12,6 +12,11 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import Answer, EstimateEvent, TrainingEvent
+
+Reported = TypeVar("Reported")
 
 
 class Sitting(QObject):
@@ -56,11 +61,11 @@ class Sitting(QObject):
         """Begin, or go on with the run called `resume`, unless a training is there already."""
         if self.running:
             return
-        from diffusion_studio.jobs import api as jobs
+        from diffusion_studio.jobs.train import train
 
         self.give_up_estimate()
         self.run = None
-        job: Any = jobs.train(settings, resume=resume, changed_data=changed_data)
+        job = train(settings, resume=resume, changed_data=changed_data)
         self._job = self.worker.submit(awake(job, tr("Training {resume}", resume=resume or settings.name)))
         self._become("running")
 
@@ -90,9 +95,9 @@ class Sitting(QObject):
         """Measure a few steps of these settings, in place of a measurement asked for before."""
         self.give_up_estimate()
         if not self.running:
-            from diffusion_studio.jobs import api as jobs
+            from diffusion_studio.jobs.train import estimate
 
-            self._estimate = self.worker.submit(iter(jobs.estimate(settings)))
+            self._estimate = self.worker.submit(iter(estimate(settings)))
 
     def give_up_estimate(self) -> None:
         if self._estimate is not None:
@@ -103,7 +108,7 @@ class Sitting(QObject):
         self.state = state
         self.changed.emit()
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: TrainingEvent | EstimateEvent) -> None:
         from diffusion_studio import events
 
         if job == self._estimate:
@@ -132,6 +137,10 @@ class Sitting(QObject):
                 self.warned.emit(text)
             case events.Published():
                 self.published.emit(event)
+            case events.Estimated():
+                pass
+            case _:
+                events.assert_never(event)
 
     def _on_end(self, job: int, outcome: str) -> None:
         if job == self._estimate:
@@ -154,7 +163,9 @@ class Sitting(QObject):
         self._on_end(job, "failed")
 
 
-def awake(job: Generator[Any, Any, None], reason: str) -> Generator[Any, Any, None]:
+def awake(
+    job: Generator[Reported, Answer | None, None], reason: str
+) -> Generator[Reported, Answer | None, None]:
     """The job, while which the machine does not go to sleep by itself."""
     with keep_awake(reason):
         yield from job

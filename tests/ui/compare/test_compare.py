@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from diffusion_studio import events
-from diffusion_studio.jobs import api as jobs
+from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.axes import Axis, parse_axis
@@ -62,7 +62,7 @@ def drawing(monkeypatch):
             own.picture = pixels(10 * number)
             yield events.CellDone(**at, settings=own.settings, picture=own.picture, seconds=0.1, steps=2)
 
-    monkeypatch.setattr(jobs, "compare", compare)
+    monkeypatch.setattr("diffusion_studio.jobs.compare.compare", compare)
     return control
 
 
@@ -420,7 +420,7 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
     with qtbot.waitSignal(page.compare.view.ended, timeout=120_000):
         page.generate()
     for cell in page.compare.view.sheet.cells.values():
-        drawn = [e for e in jobs.generate(cell.settings, save=False) if isinstance(e, Preview)][-1]
+        drawn = [e for e in generate_jobs.generate(cell.settings, save=False) if isinstance(e, Preview)][-1]
         assert np.array_equal(cell.picture.pixels, drawn.denoised[0])
     models._opened.clear()
 

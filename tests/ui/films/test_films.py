@@ -8,7 +8,6 @@ from PIL import Image
 
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
-from diffusion_studio.jobs import api as jobs
 from diffusion_studio.pictures import reading
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
@@ -91,7 +90,7 @@ def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch
         raise UserError("There is no room.")
         yield
 
-    monkeypatch.setattr(jobs, "film", film)
+    monkeypatch.setattr("diffusion_studio.jobs.film.film", film)
     with qtbot.waitSignal(window.context.errands.job_failed, timeout=10_000):
         dialog.export_button.click()
     assert dialog.facts.text() == "There is no room." and dialog.isVisible()
@@ -108,7 +107,7 @@ def test_closing_gives_the_film_up(dialog, target, monkeypatch, qtbot, window):
         finally:
             control.closed = True
 
-    monkeypatch.setattr(jobs, "film", film)
+    monkeypatch.setattr("diffusion_studio.jobs.film.film", film)
     dialog.export_button.click()
     qtbot.waitUntil(lambda: dialog.bar.value() == 1)
     assert dialog.close_button.text() == "Cancel"
@@ -138,7 +137,7 @@ def walking(monkeypatch):
         )
         try:
             total = frames * (len(seeds) - 1) + 1
-            yield events.WalkStarted(
+            yield events.MorphStarted(
                 settings=settings,
                 seeds=tuple(seeds),
                 total=total,
@@ -148,14 +147,14 @@ def walking(monkeypatch):
             )
             for index in range(total):
                 picture = np.full((8, 8, 3), index, np.uint8)
-                yield events.WalkDrawn(index=index, total=total, settings=settings, picture=picture)
+                yield events.MorphImage(index=index, total=total, settings=settings, picture=picture)
                 while control.endless:
                     yield events.Status(text="on")
             yield events.FilmSaved(path=path, frames=total, seconds=1.0)
         finally:
             control.closed += 1
 
-    monkeypatch.setattr(jobs, "walk", walk)
+    monkeypatch.setattr("diffusion_studio.jobs.morph.morph", walk)
     return control
 
 

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
-from diffusion_studio.jobs import api as jobs
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
@@ -114,9 +113,9 @@ def backend(monkeypatch):
     def count_parameters(size, classes):
         yield {"small": 6_400_000, "medium": 20_000_000, "large": 140_000_000}
 
-    monkeypatch.setattr(jobs, "train", train)
-    monkeypatch.setattr(jobs, "estimate", estimate)
-    monkeypatch.setattr(jobs, "publish", publish)
+    monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
+    monkeypatch.setattr("diffusion_studio.jobs.train.estimate", estimate)
+    monkeypatch.setattr("diffusion_studio.jobs.train.publish", publish)
     monkeypatch.setattr(outlook, "count_parameters", count_parameters)
     monkeypatch.setattr(outlook, "SETTLE", 1)
     return control
@@ -231,7 +230,7 @@ def test_a_look_through_a_folder_can_be_cancelled(page, folder, qtbot, monkeypat
             time.sleep(0.005)
             yield events.Checking(done=1, total=100_000)
 
-    monkeypatch.setattr(jobs, "check", check)
+    monkeypatch.setattr("diffusion_studio.jobs.check.check", check)
     page.open_folder(folder)
     qtbot.waitUntil(lambda: page.pictures.progress.maximum() == 100_000)
     page.pictures.cancel_button.click()

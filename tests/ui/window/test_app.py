@@ -65,12 +65,12 @@ def test_signals_close_the_window_politely(own_folders, name):
 
 STUCK = """
 import sys, time
-from diffusion_studio.jobs import api
+from diffusion_studio.jobs import warm_up as jobs
 def warm_up(settings):
     print("stuck", flush=True)
     time.sleep(1000)
     yield None
-api.warm_up = warm_up
+jobs.warm_up = warm_up
 from diffusion_studio.ui.window import leaving
 leaving.PATIENCE = {patience}
 from PySide6.QtCore import QTimer

@@ -13,7 +13,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QScrollArea, QStyle, QStyleOptionComboBox
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.jobs import api as jobs
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
@@ -469,7 +468,7 @@ def test_closing_while_a_model_is_loaded_ahead_is_not_felt(window, page, draw, q
         release.wait(10)
         yield None
 
-    monkeypatch.setattr(jobs, "warm_up", slow_warm_up)
+    monkeypatch.setattr("diffusion_studio.jobs.warm_up.warm_up", slow_warm_up)
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
     page.generation.warm_up(page.panel.value())
     with qtbot.waitSignal(window.closed):
@@ -489,7 +488,7 @@ def stuck(window, page, qtbot, monkeypatch):
         release.wait(30)
         yield None
 
-    monkeypatch.setattr(jobs, "warm_up", warm_up)
+    monkeypatch.setattr("diffusion_studio.jobs.warm_up.warm_up", warm_up)
     monkeypatch.setattr(leaving, "PATIENCE", 30)
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
     page.generation.warm_up(page.panel.value())

@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import FilmSaved, Finished, Preview, Saved, WalkDrawn, WalkStarted
+from diffusion_studio.events import FilmSaved, Finished, MorphImage, MorphStarted, Preview, Saved
 from diffusion_studio.generation import model as models
-from diffusion_studio.jobs import api as jobs
-from diffusion_studio.jobs.walk import plan
+from diffusion_studio.jobs import generate as generate_jobs
+from diffusion_studio.jobs import morph as morph_jobs
+from diffusion_studio.jobs.morph import plan
 from diffusion_studio.pictures import reading, start_pictures
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
@@ -29,11 +30,11 @@ def asked(**values):
 
 
 def drawn(settings, seeds=SEEDS, **how):
-    return [event for event in jobs.walk(settings, seeds, **how) if isinstance(event, WalkDrawn)]
+    return [event for event in morph_jobs.morph(settings, seeds, **how) if isinstance(event, MorphImage)]
 
 
 def alone(settings):
-    events = [event for event in jobs.generate(settings, save=False) if isinstance(event, Preview)]
+    events = [event for event in generate_jobs.generate(settings, save=False) if isinstance(event, Preview)]
     return events[-1].denoised[0].astype(int)
 
 
@@ -79,10 +80,12 @@ def test_a_loop_comes_back_and_repeats_no_picture():
 def test_the_film_holds_every_picture_and_says_how_it_was_made(installed, tmp_path):
     path = tmp_path / "walk.png"
     film = FilmSettings(frame_rate=10, hold=0.5, scale=2)
-    events = list(jobs.walk(asked(), SEEDS, frames=2, path=path, film=film, folder=tmp_path / "single"))
+    events = list(
+        morph_jobs.morph(asked(), SEEDS, frames=2, path=path, film=film, folder=tmp_path / "single")
+    )
     assert isinstance(events[-1], Finished) and isinstance(events[-2], FilmSaved)
-    assert next(event for event in events if isinstance(event, WalkStarted)).total == 5
-    walked = [event for event in events if isinstance(event, WalkDrawn)]
+    assert next(event for event in events if isinstance(event, MorphStarted)).total == 5
+    walked = [event for event in events if isinstance(event, MorphImage)]
     with Image.open(path) as image:
         assert image.n_frames == 5 + 1
         for k, event in enumerate(walked):
@@ -117,10 +120,10 @@ def test_what_cannot_be_walked_is_a_sentence_before_anything_is_loaded(
 ):
     how = {**how, "path": tmp_path / how["path"]} if "path" in how else how
     with pytest.raises(UserError, match=sentence):
-        next(jobs.walk(asked(), seeds, **how))
+        next(morph_jobs.morph(asked(), seeds, **how))
 
 
 def test_more_than_memory_should_hold_is_refused(installed, monkeypatch):
-    monkeypatch.setattr("diffusion_studio.jobs.walk.MOST_BYTES", 8 * 8 * 3 * 10)
-    with pytest.raises(UserError, match="at most 10 pictures, not 11"):
-        next(jobs.walk(asked(), (1, 2), frames=10))
+    monkeypatch.setattr("diffusion_studio.jobs.morph.MOST_BYTES", 8 * 8 * 3 * 10)
+    with pytest.raises(UserError, match="at most 10 images, not 11"):
+        next(morph_jobs.morph(asked(), (1, 2), frames=10))

@@ -1,22 +1,21 @@
-"""A walk from seed to seed: all noise is turned step by step from one seed's towards the next one's, and drawn each time."""
+"""Morph between seeds: all noise is turned step by step from one seed's towards the next one's, with an image for each."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Finished, NotSaved, Preview, Saved, Status, WalkDrawn, WalkStarted
+from diffusion_studio.events import MorphEvent, MorphImage, MorphStarted, Preview
 from diffusion_studio.jobs.film import check_target, of_pictures, save
+from diffusion_studio.jobs.opening import finished, open_named, save_image
 from diffusion_studio.language import tr
-from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
-from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
 
     from diffusion_studio.generation.model import ImageModel
 
-BATCH = 8  # pictures drawn at a time: nearly as fast a picture as more, and something to see soon
+BATCH = 8  # images at a time: nearly as fast for each as more, and something to see soon
 MOST_FRAMES = 1000  # from one seed to the next
 MOST_SEEDS = 500
-MOST_BYTES = 512 << 20  # of all pictures together, which are held until the film is written
+MOST_BYTES = 512 << 20  # of all images together, which are held until the film is written
 
 
-def walk(
+def morph(
     settings: GenerationSettings,
     seeds: Sequence[int],
     *,
@@ -42,11 +41,11 @@ def walk(
     path: Path | None = None,
     film: FilmSettings | None = None,
     folder: Path | None = None,
-) -> Iterator[Any]:
-    """A job: `frames` pictures from each seed to the next, with `loop` back to the first; at a seed, its own picture.
+) -> Generator[MorphEvent, None, None]:
+    """`frames` images from each seed to the next, with `loop` back to the first; at a seed, its own image.
 
-    Previews come while a handful is drawn, `WalkDrawn` for each picture, `Saved` where there is a `folder`, and at the end
-    the film at `path`, where there is one, with `FilmSaved`.
+    Previews come while a few are generated, `MorphImage` for each image, `Saved` if there is a `folder`, and at the end the
+    film at `path`, if there is one, with `FilmSaved`.
     """
     check(seeds, frames)
     if path is not None:
@@ -57,18 +56,14 @@ def walk(
         most = MOST_BYTES // (card.size**2 * 3)
         raise UserError(
             tr(
-                "A walk of {title} can have at most {most} pictures, not {count}.",
+                "A morph of {title} can have at most {most} images, not {count}.",
                 title=card.title,
                 most=most,
                 count=len(plans),
             )
         )
-    yield Status(text=tr("Loading {title}…", title=card.title))
-    load_libraries()
-    from diffusion_studio.generation.model import open_model
-
-    model = open_model(card, device=settings.device, precision=settings.precision)
-    yield WalkStarted(
+    model = yield from open_named(plans[0], card.title)
+    yield MorphStarted(
         settings=plans[0],
         seeds=tuple(seeds),
         total=len(plans),
@@ -77,14 +72,19 @@ def walk(
         precision=model.precision,
     )
     pictures: list[np.ndarray] = []
-    for event in draw(model, plans):
+    begun, steps, preview = time.perf_counter(), 0, None
+    for event in generate_all(model, plans):
         yield event
-        if isinstance(event, WalkDrawn):
-            pictures.append(event.picture)
-            if folder is not None:
-                yield _save(event, model, folder)
-        elif isinstance(event, Finished):
-            ended = event
+        if isinstance(event, Preview):
+            preview = event
+            continue
+        if preview is not None:  # the last of these images' steps
+            steps, preview = steps + preview.index, None
+        pictures.append(event.picture)
+        if folder is not None:
+            facts = model.facts(event.settings, 0)
+            yield save_image(event.index, event.picture, event.settings, facts, folder=folder)
+    seconds = time.perf_counter() - begun
     if path is not None:
         shown = film or FilmSettings()
         facts = {
@@ -93,14 +93,14 @@ def walk(
             **model.facts(plans[0], 0),
         }
         yield from save(of_pictures(pictures, shown), path, plans[0], facts)
-    yield ended
+    yield finished(seconds, steps)
 
 
 def check(seeds: Sequence[int], frames: int) -> None:
     if not 2 <= len(seeds) <= MOST_SEEDS:
         raise UserError(
             tr(
-                "A walk goes along 2 to {most_seeds} seeds, not {count}.",
+                "A morph takes 2 to {most_seeds} seeds, not {count}.",
                 most_seeds=MOST_SEEDS,
                 count=len(seeds),
             )
@@ -117,7 +117,7 @@ def check(seeds: Sequence[int], frames: int) -> None:
     if not 1 <= frames <= MOST_FRAMES:
         raise UserError(
             tr(
-                "There can be 1 to {most_frames} pictures from one seed to the next, not {frames}.",
+                "There can be 1 to {most_frames} images from one seed to the next, not {frames}.",
                 most_frames=MOST_FRAMES,
                 frames=frames,
             )
@@ -131,14 +131,12 @@ def plan(
     loop: bool,
     classes: Sequence[str] = (),
 ) -> list[GenerationSettings]:
-    """The settings of every picture of the walk; each draws it again alone.
+    """The settings of every image of the morph; each makes its image again alone.
 
-    Where no class is asked for, a seed chooses one: on the way, the nearer seed does.
+    Without a class in the settings a seed chooses one; in between, the nearer seed does.
     """
     if settings.history:
-        raise UserError(
-            tr("A walk goes from one first noise to another; it can not go on from a step of a branch.")
-        )
+        raise UserError(tr("A morph goes from one first noise to another, so a branch cannot be morphed."))
 
     def picture(seed: int, towards: int | None, strength: float) -> GenerationSettings:
         nearer = seed if towards is None or strength < 0.5 else towards
@@ -161,11 +159,11 @@ def plan(
     return way if loop else [*way, picture(seeds[-1], None, 0.0)]
 
 
-def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any]:
-    """Previews and `WalkDrawn` for pictures whose settings differ in their noise and their class alone."""
+def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Preview | MorphImage]:
+    """Previews, and a `MorphImage` for each of these settings, which differ in their noise and their class only."""
     from diffusion_studio.generation.drawing import draw_of
 
-    begun, done, walked = time.perf_counter(), 0, 0
+    begun, done = time.perf_counter(), 0
     for _, alike in groupby(plans, key=lambda own: own.class_label):
         together = list(alike)
         for start in range(0, len(together), BATCH):
@@ -175,20 +173,7 @@ def draw(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Any
             draws = [draw_of(own, 0) for own in batch]
             for frame in model.frames(shared, draws=draws, **own_picture):
                 yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
-            walked += frame.index
             for place, (own, picture) in enumerate(zip(batch, frame.denoised, strict=True)):
-                own = replace(own, batch=batch_rows.alone(shared, place))  # to draw the same bits alone
-                yield WalkDrawn(index=done, total=len(plans), settings=own, picture=picture.copy())
+                own = replace(own, batch=batch_rows.alone(shared, place))  # to make the same bits alone
+                yield MorphImage(index=done, total=len(plans), settings=own, picture=picture.copy())
                 done += 1
-    seconds = time.perf_counter() - begun
-    yield Finished(seconds=seconds, steps_per_second=walked / max(seconds, 1e-9))
-
-
-def _save(event: WalkDrawn, model: ImageModel, folder: Path) -> Saved | NotSaved:
-    told: dict[str, Any] = {"index": event.index, "settings": event.settings, "picture": event.picture}
-    facts = model.facts(event.settings, 0)
-    try:
-        path = outputs.save(event.picture, event.settings, facts=facts, folder=folder)
-    except UserError as error:
-        return NotSaved(**told, reason=str(error), facts=facts)
-    return Saved(**told, path=path)
