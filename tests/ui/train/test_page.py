@@ -614,7 +614,7 @@ def test_other_pictures_are_asked_about_in_place_of_a_fault(page, qtbot, monkeyp
             raise UserError("1 missing (a.png).")
         yield events.Status(text="Reading the pictures…")
 
-    monkeypatch.setattr(jobs, "train", train)
+    monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
     monkeypatch.setattr(train_page, "new_location", lambda *_: tmp_path)
     questions = []
     monkeypatch.setattr(
