@@ -25,9 +25,10 @@ from diffusion_studio.generation.drawing import Drawing
 from diffusion_studio.generation.trajectory import Start, State, Trajectory, view_of
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import ModelCard, unet_folder
+from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_model
 from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.layout import unet_folder
 from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import parts, root, single

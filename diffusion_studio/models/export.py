@@ -17,9 +17,10 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
-from diffusion_studio.models import cards, export_readme
-from diffusion_studio.models.cards import CARD, ModelCard
+from diffusion_studio.models import cards, export_readme, layout
+from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_model, scheduler_config, write_model
+from diffusion_studio.models.layout import CARD
 from diffusion_studio.storage.atomic import stage_folder, write_atomic
 
 LAYOUTS = {"diffusers": "Folder for diffusers", "onnx": "ONNX"}
@@ -148,7 +149,7 @@ def _facts(card: ModelCard) -> dict[str, Any]:
 
 def _json(card: ModelCard, name: str) -> dict[str, Any]:
     path = card.path / name
-    return cards.read_small_json(path, within=card.path) if path.is_file() else {}
+    return layout.read_small_json(path, within=card.path) if path.is_file() else {}
 
 
 def _zip(folder: Path, file: Any) -> None:

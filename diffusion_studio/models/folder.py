@@ -27,13 +27,7 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import (
-    CARD,
-    read_config,
-    read_schedule_config,
-    schedule_file,
-    unet_folder,
-)
+from diffusion_studio.models.layout import CARD, read_config, read_schedule_config, schedule_file, unet_folder
 from diffusion_studio.models.weights_file import Shapes, quoted, read_shapes, read_tensors
 from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights, prefix_of, present_name
 from diffusion_studio.storage.atomic import stage_folder

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models import cards
-from diffusion_studio.models.cards import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
+from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import announced_shapes, find_weights_inside, weight_files
+from diffusion_studio.models.layout import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
 from diffusion_studio.models.recognise import PICKLES, explain
 from diffusion_studio.models.weights_found import WEIGHTS
 from diffusion_studio.storage.foreign_file import (
@@ -229,7 +229,7 @@ def _look(name: str, snapshot: Path) -> Found | None:
     """A model, or None for what has nothing to do with diffusion in pixels."""
     config = unet_folder(snapshot) / "config.json"
     try:
-        if cards.read_small_json(config, within=snapshot).get("_class_name") != "UNet2DModel":
+        if layout.read_small_json(config, within=snapshot).get("_class_name") != "UNet2DModel":
             return None
         cards.read_card(snapshot)
         announced_shapes(weight_files(unet_folder(snapshot), within=snapshot))

@@ -14,8 +14,8 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models import cards
-from diffusion_studio.models.cards import CARD, ModelCard
+from diffusion_studio.models import cards, layout
+from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import read_model, weights_digest
 from diffusion_studio.models.import_sources import (
     choices_of,
@@ -27,6 +27,7 @@ from diffusion_studio.models.import_sources import (
     unzipped,
 )
 from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.layout import CARD
 from diffusion_studio.models.recognise import explain
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage import own_files
@@ -98,7 +99,7 @@ def _copy(file: Path, target: Path, root: Path) -> None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return cards.read_small_json(path) if path.is_file() else {}
+    return layout.read_small_json(path) if path.is_file() else {}
 
 
 def _free_place(name: str) -> Path:
@@ -175,14 +176,14 @@ def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
     """Keep the settings to start from with a model; None goes back to what it came with.
 
     They are part of an own model's card, and go with it where it is exported. A starter's folder is not written to:
-    what is recommended for it lies beside, in `cards.notes_file`. Raises `UserError` naming the first value that is wrong.
+    what is recommended for it lies beside, in `layout.notes_file`. Raises `UserError` naming the first value that is wrong.
     """
     card = cards.find(name)
     if values is not None:
         settings = GenerationSettings(**{key: values[key] for key in values if key in cards.RECOMMENDED})
         values = {key: getattr(settings, key) for key in values if key in cards.RECOMMENDED}
     if card.starter:
-        own_files.change(cards.notes_file(card.name), lambda notes: _with_recommended(notes, values))
+        own_files.change(layout.notes_file(card.name), lambda notes: _with_recommended(notes, values))
     else:
         _change_card(card, lambda facts: _recommending(facts, values))
     return cards.read_card(card.path, starter=card.starter)
@@ -206,7 +207,7 @@ def _change_card(card: ModelCard, do: Callable[[dict[str, Any]], dict[str, Any]]
 def set_default(name: str) -> ModelCard:
     """The model that is used where none is named."""
     card = cards.find(name)
-    own_files.change(cards.default_file(), lambda chosen: {**chosen, "model": card.name})
+    own_files.change(layout.default_file(), lambda chosen: {**chosen, "model": card.name})
     return card
 
 

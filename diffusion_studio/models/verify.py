@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
-from diffusion_studio.models import cards
+from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import read_model, weight_files
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
@@ -53,7 +53,7 @@ def verify(name: str) -> Iterator[Status | Hashed | Verdict]:
 
 def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
     digest, done = hashlib.sha256(), 0
-    paths = weight_files(cards.unet_folder(card.path), within=card.path)
+    paths = weight_files(layout.unet_folder(card.path), within=card.path)
     try:
         total = sum(path.stat().st_size for path in paths)
         for path in paths:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import read_small_json
+from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.models.weights_file import quoted
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

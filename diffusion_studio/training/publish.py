@@ -18,8 +18,8 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Published, Status
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import CARD, read_small_json
 from diffusion_studio.models.folder import write_model
+from diffusion_studio.models.layout import CARD, read_small_json
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import models_dir

@@ -20,7 +20,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from diffusion_studio.generation.model import open_model
-from diffusion_studio.models import cards
+from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import read_model, write_model
 
 COLUMNS, ROWS = 8, 4
@@ -28,7 +28,7 @@ COLUMNS, ROWS = 8, 4
 
 def ship(name: str, extra: Path) -> Path:
     card = cards.find(name)
-    facts = json.loads((card.path / cards.CARD).read_text(encoding="utf-8"))
+    facts = json.loads((card.path / layout.CARD).read_text(encoding="utf-8"))
     facts.update(json.loads(extra.read_text(encoding="utf-8")))
     target = Path(__file__).parents[2] / "resources" / "models" / extra.stem
     write(card, target, facts, None)

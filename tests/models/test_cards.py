@@ -5,7 +5,7 @@ import json
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.models import cards
+from diffusion_studio.models import cards, layout
 from diffusion_studio.models.cards import find, find_by_hash, installed, read_card
 from diffusion_studio.storage.atomic import write_json
 from diffusion_studio.storage.places import models_dir
@@ -87,12 +87,12 @@ def test_the_default_is_the_chosen_one_else_the_starter_else_the_first(starters)
     assert find("").name == "other"
     put(starters / cards.STARTER)
     assert find("").name == cards.STARTER
-    write_json(cards.default_file(), {"model": "own"})
+    write_json(layout.default_file(), {"model": "own"})
     assert find("").name == "own"
     for value in ({"model": "gone"}, {"model": 7}, [], "own"):
-        write_json(cards.default_file(), value)
+        write_json(layout.default_file(), value)
         assert find("").name == cards.STARTER
-    cards.default_file().write_text("{")
+    layout.default_file().write_text("{")
     assert find("").name == cards.STARTER
 
 
@@ -217,7 +217,7 @@ def test_cards_are_read_once_and_again_only_where_something_changed(settled, rea
 def test_what_the_user_recommends_for_a_starter_is_seen_at_once(starters, settled):
     put(starters / "apples", {"recommended": {"steps": 5}})
     assert installed()[0].defaults().steps == 5
-    write_json(cards.notes_file("apples"), {"recommended": {"steps": 7}})
+    write_json(layout.notes_file("apples"), {"recommended": {"steps": 7}})
     assert installed()[0].defaults().steps == 7
 
 

@@ -14,7 +14,7 @@ import torch
 
 from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.models import cards, export, import_sources, library, verify
+from diffusion_studio.models import cards, export, import_sources, layout, library, verify
 from diffusion_studio.models.cards import find, installed, read_card
 from diffusion_studio.models.folder import WEIGHTS, read_model
 from diffusion_studio.storage import foreign_file, places
@@ -361,11 +361,11 @@ def test_what_is_recommended_for_a_starter_lies_beside_it(tmp_path, no_starters)
     assert library.duplicate_model("starter").recommended == WISHED
     export.export_model("starter", tmp_path / "given")
     assert read_card(tmp_path / "given").recommended == WISHED
-    cards.notes_file("starter").write_text("{")  # damaged notes are none
+    layout.notes_file("starter").write_text("{")  # damaged notes are none
     assert find("starter").recommended == {"steps": 30}
     library.recommend("starter", WISHED)
     assert library.recommend("starter", None).recommended == {"steps": 30}
-    assert json.loads(cards.notes_file("starter").read_text()) == {} and not find("starter").changed
+    assert json.loads(layout.notes_file("starter").read_text()) == {} and not find("starter").changed
 
 
 def test_verifying_says_how_far_it_is(folder, monkeypatch):
