@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from diffusion_studio.training.dataset import Pictures
+from diffusion_studio.training.images import Pictures
 
 
 def split(pictures: Pictures, share: float, seed: int) -> tuple[Tensor, Tensor]:

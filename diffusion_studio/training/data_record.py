@@ -13,7 +13,7 @@ from pathlib import Path
 from diffusion_studio.pictures.folder_listing import printable
 from diffusion_studio.storage.atomic import write_atomic
 from diffusion_studio.storage.foreign_file import read_foreign_json
-from diffusion_studio.training.dataset import Pictures
+from diffusion_studio.training.images import Pictures
 
 NAME = "pictures.json"
 LARGEST = 1 << 30  # bytes; a line a picture

@@ -21,7 +21,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training.dataset import OTHER, Pictures
+from diffusion_studio.training.images import OTHER, Pictures
 from diffusion_studio.training.provenance import begin
 from diffusion_studio.training.trainer import Trainer
 

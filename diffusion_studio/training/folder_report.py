@@ -25,7 +25,7 @@ from diffusion_studio.pictures.folder_listing import (
     printable,
 )
 from diffusion_studio.pictures.formats.contents import Refused
-from diffusion_studio.training.dataset import OTHER
+from diffusion_studio.training.images import OTHER
 from diffusion_studio.training.lookalikes import Lookalikes
 
 TELL_EVERY = 0.25  # seconds

@@ -29,9 +29,9 @@ from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
 from diffusion_studio.training import runs
 from diffusion_studio.training.data_record import how_it_differs, missing_folder, write_record
-from diffusion_studio.training.dataset import Pictures, load_pictures
 from diffusion_studio.training.distributed import STOP, Team, join
 from diffusion_studio.training.estimate import choose_batch
+from diffusion_studio.training.images import Pictures, load_pictures
 from diffusion_studio.training.loop import REPORT_EVERY, Past, Sitting, fraction, save
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
 from diffusion_studio.training.publish import publish_network

@@ -23,11 +23,11 @@ from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.architectures import learning_rate_for, shape_for
 from diffusion_studio.training.data_order import order, split
-from diffusion_studio.training.dataset import Pictures
 from diffusion_studio.training.distributed import ALONE, Team
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.flat_weights import Block
 from diffusion_studio.training.gradients import Gradients, is_out_of_memory
+from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import objective_of
 
 PATIENCE = 3  # non-finite steps in a row before the run stops

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from diffusion_studio.generation.model import open_model
 from diffusion_studio.models import cards
-from diffusion_studio.training.dataset import Pictures, load_pictures
+from diffusion_studio.training.images import Pictures, load_pictures
 
 BATCH = 50
 

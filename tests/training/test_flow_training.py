@@ -15,7 +15,7 @@ from diffusion_studio.events import Loss, Published
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
-from diffusion_studio.training.dataset import Pictures
+from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import FlowObjective, objective_of
 from diffusion_studio.training.run_training import train
 from diffusion_studio.training.trainer import Trainer

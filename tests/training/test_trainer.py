@@ -12,10 +12,10 @@ from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.errors import UserError
 from diffusion_studio.training.architectures import learning_rate_for
 from diffusion_studio.training.data_order import _shuffled, order, split
-from diffusion_studio.training.dataset import Pictures
 from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.flat_weights import Block
 from diffusion_studio.training.gradients import Gradients
+from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import loss_weight
 from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
 

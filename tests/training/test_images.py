@@ -16,7 +16,7 @@ from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.training import folder_report as health
-from diffusion_studio.training.dataset import Pictures, load_pictures
+from diffusion_studio.training.images import Pictures, load_pictures
 
 RAMP = np.stack(np.broadcast_arrays(np.arange(16) * 16, np.arange(16)[:, None] * 16, 128), axis=-1).astype(
     np.uint8
@@ -249,9 +249,9 @@ def test_sub_folders_are_classes(tmp_path):
 
 def test_more_pictures_than_memory_is_said_before_reading(tmp_path, monkeypatch):
     Image.fromarray(RAMP).save(tmp_path / "1.png")
-    from diffusion_studio.training import dataset
+    from diffusion_studio.training import images
 
-    monkeypatch.setattr(dataset.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 100}))
+    monkeypatch.setattr(images.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 100}))
     with pytest.raises(UserError, match="memory"):
         load(tmp_path)
 
