@@ -120,6 +120,23 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStarted:
+    """A request of the queue begins; `waiting` more come after it."""
+
+    id: str
+    settings: GenerationSettings
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEnded:
+    """A request of the queue is done, or has failed for `reason`."""
+
+    id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MorphStarted:
     """A morph between seeds as it will be carried out."""
 
@@ -310,6 +327,7 @@ class Published:
 
 WarmUpEvent = Status | Ready
 GenerationEvent = Status | Warned | Started | Preview | Saved | NotSaved | SheetSaved | Finished
+QueueEvent = GenerationEvent | RequestStarted | RequestEnded
 FilmEvent = FilmProgress | FilmSaved
 MorphEvent = (
     Status | MorphStarted | Preview | MorphImage | Saved | NotSaved | FilmProgress | FilmSaved | Finished
@@ -334,7 +352,7 @@ EstimateEvent = Status | Estimated
 CheckEvent = Status | Checking | Checked
 Event = (
     WarmUpEvent
-    | GenerationEvent
+    | QueueEvent
     | FilmEvent
     | MorphEvent
     | CompareEvent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
@@ -28,8 +27,7 @@ from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures, writing
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import in_batch, single
-from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import LARGEST_SEED
+from diffusion_studio.settings.generation import GenerationSettings, with_seeds
 from diffusion_studio.settings.saving import SavingSettings
 
 if TYPE_CHECKING:
@@ -56,10 +54,8 @@ def generate(
     `saving` says how images are written; without it the preferences do.
     """
     card = cards.find(settings.model)
-    seed = secrets.randbelow(LARGEST_SEED + 1 - settings.count) if settings.seed is None else settings.seed
-    settings = in_batch(replace(settings, model=card.name, seed=seed), _batch(settings, start))
-    if settings.variation_strength > 0 and settings.variation_seed is None:
-        settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
+    batch = _batch(settings, start)
+    settings = in_batch(with_seeds(replace(settings, model=card.name)), batch)
     model = yield from open_named(settings, card.title)
     own_picture = start_pictures.named_by(settings, model.shape[1:])
     pictures = tuple(range(settings.count)) if start is None else start.pictures

@@ -7,6 +7,7 @@ fields, and all of them are checked by the same `__post_init__`. Nothing here im
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -208,3 +209,12 @@ def check_digest(value: str, name: str) -> None:
                 value=value[:60],
             )
         )
+
+
+def with_seeds(settings: GenerationSettings) -> GenerationSettings:
+    """The settings with their random seeds chosen: the seed of the first image, and of the variation if there is one."""
+    if settings.seed is None:
+        settings = replace(settings, seed=secrets.randbelow(LARGEST_SEED + 1 - settings.count))
+    if settings.variation_strength > 0 and settings.variation_seed is None:
+        settings = replace(settings, variation_seed=secrets.randbelow(LARGEST_SEED + 1))
+    return settings

@@ -1,0 +1,271 @@
+"""Generation requests that wait their turn, in a file that survives a restart and that several windows and commands share.
+
+    queue = GenerationQueue()
+    request = queue.add(settings)          # at the end; its seed is chosen now
+    queue.move(request.id, 0)              # to the front
+    queue.remove(request.id)               # cancels one that waits, forgets one that failed
+    for event in run_queue(queue): ...     # generates what waits, first to last, and reports as `generate` does
+
+Who runs requests some other way calls `take`, then one of `remove` (done or cancelled), `fail` and `give_back`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
+from diffusion_studio.settings.generation import GenerationSettings, with_seeds
+from diffusion_studio.settings.options import changed, from_dict
+from diffusion_studio.settings.saving import SavingSettings
+from diffusion_studio.storage import own_files
+from diffusion_studio.storage.places import data_dir
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import Answer, QueueEvent
+
+MOST = 1000  # requests
+CLOCK = 2.0  # seconds by which the reported start of a process may differ
+State = Literal["waiting", "running", "failed"]
+
+
+def queue_file() -> Path:
+    return data_dir() / "queue.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One generation that was asked for. `running` in this process or another one that is alive; `failed` for `reason`."""
+
+    id: str
+    settings: GenerationSettings
+    added: str  # ISO date and time
+    state: State = "waiting"
+    reason: str = ""
+
+
+class GenerationQueue:
+    """The requests in their order. Every method reads the file, and every change is written at once.
+
+    Changes raise `UserError` where the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = queue_file() if path is None else path
+
+    def requests(self) -> list[Request]:
+        """All of them, first to last. A file that cannot be read counts as empty, which is reported as a notice."""
+        return [_request(entry) for entry in _entries(own_files.read(self.path, check=_fault))]
+
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return sum(request.state == "waiting" for request in self.requests())
+
+    def add(self, settings: GenerationSettings) -> Request:
+        """Put a request at the end. Seeds that are random are chosen now, so that it makes the same images whenever it runs."""
+        request = Request(
+            id=uuid.uuid4().hex,
+            settings=with_seeds(settings),
+            added=datetime.now().astimezone().isoformat(timespec="seconds"),
+        )
+
+        def append(entries: list[dict[str, Any]]) -> None:
+            if len(entries) >= MOST:
+                raise UserError(tr("The queue holds {most} requests at most.", most=MOST))
+            entries.append({
+                "id": request.id,
+                "added": request.added,
+                "state": "waiting",
+                "settings": changed(request.settings),
+            })  # fmt: skip
+
+        self._change(append)
+        return request
+
+    def move(self, id: str, place: int) -> None:
+        """Give a request the place it has in `requests()`, from 0; a place past the end is the end."""
+
+        def move(entries: list[dict[str, Any]]) -> None:
+            moved = next((entry for entry in entries if entry["id"] == id), None)
+            if moved is not None:
+                entries.remove(moved)
+                entries.insert(max(place, 0), moved)
+
+        self._change(move)
+
+    def remove(self, *ids: str) -> None:
+        """Forget requests: done, cancelled or failed ones. Those that are not there are passed over."""
+
+        def remove(entries: list[dict[str, Any]]) -> None:
+            entries[:] = [entry for entry in entries if entry["id"] not in ids]
+
+        self._change(remove)
+
+    def clear(self) -> None:
+        """Forget everything that does not run."""
+
+        def clear(entries: list[dict[str, Any]]) -> None:
+            entries[:] = [entry for entry in entries if _state(entry) == "running"]
+
+        self._change(clear)
+
+    def retry(self, id: str) -> None:
+        """Let a failed request wait again."""
+        self._update(id, state="waiting", reason="")
+
+    def take(self) -> Request | None:
+        """The first request that waits, which runs in this process from now on; None when nothing waits."""
+        taken: list[Request] = []
+
+        def take(entries: list[dict[str, Any]]) -> None:
+            for entry in entries:
+                request = _request(entry)
+                if request.state == "waiting":
+                    entry.update(state="running", owner=_this_process())
+                    taken.append(replace(request, state="running"))
+                    return
+
+        self._change(take)
+        return taken[0] if taken else None
+
+    def give_back(self, id: str) -> None:
+        """Let a request that was taken wait again at its place, as if it had not been started."""
+        self._update(id, state="waiting")
+
+    def fail(self, id: str, reason: str) -> None:
+        """Keep a request as failed, so that it can be read about and retried."""
+        self._update(id, state="failed", reason=reason)
+
+    def _update(self, id: str, **values: Any) -> None:
+        def update(entries: list[dict[str, Any]]) -> None:
+            for entry in entries:
+                if entry["id"] == id:
+                    entry.pop("owner", None)
+                    entry.update(values)
+
+        self._change(update)
+
+    def _change(self, do: Callable[[list[dict[str, Any]]], None]) -> None:
+        def change(value: own_files.Values) -> own_files.Values:
+            entries = _entries(value)
+            do(entries)
+            return {**value, "version": own_files.VERSION, "requests": entries}
+
+        own_files.change(self.path, change, check=_fault)
+
+
+def run_queue(
+    queue: GenerationQueue, *, folder: Path | None = None, saving: SavingSettings | None = None
+) -> Generator[QueueEvent, Answer | None, None]:
+    """Generate what waits, first to last, until nothing does; requests added meanwhile come too.
+
+    Each begins with `RequestStarted` and ends with `RequestEnded`; a request that fails stays in the queue with its reason and
+    stops no other. Closing the generator gives the running request back, unless it was removed. `folder` and `saving` are as
+    `generate` takes them.
+    """
+    from diffusion_studio.events import RequestEnded, RequestStarted  # here: they bring numpy
+
+    while (request := queue.take()) is not None:
+        try:
+            yield RequestStarted(id=request.id, settings=request.settings, waiting=queue.waiting())
+            reason = yield from _generate(request.settings, folder, saving)
+        except UserError as error:
+            reason = str(error)
+        except Exception as error:  # not to be tried again and again, each time the application starts
+            queue.fail(request.id, f"{type(error).__name__}: {str(error)[:200]}")
+            raise
+        except BaseException:
+            with suppress(UserError):
+                queue.give_back(request.id)
+            raise
+        if reason:
+            queue.fail(request.id, reason)
+        else:
+            queue.remove(request.id)
+        yield RequestEnded(id=request.id, reason=reason)
+
+
+def _generate(
+    settings: GenerationSettings, folder: Path | None, saving: SavingSettings | None
+) -> Generator[QueueEvent, Answer | None, str]:
+    """The events of one generation; returns why an image was not saved, "" when all were."""
+    from diffusion_studio.events import NotSaved
+    from diffusion_studio.jobs.generate import generate
+
+    reason, answer = "", None
+    job = generate(settings, folder=folder, saving=saving)
+    try:
+        while True:
+            try:
+                event = job.send(answer)
+            except StopIteration:
+                return reason
+            if isinstance(event, NotSaved):
+                reason = event.reason
+            answer = yield event
+    finally:
+        job.close()
+
+
+def _entries(value: own_files.Values) -> list[dict[str, Any]]:
+    return list(value.get("requests", []))
+
+
+def _fault(value: own_files.Values) -> str:
+    """What is wrong with the whole file, in words."""
+    entries = value.get("requests", [])
+    if not isinstance(entries, list):
+        return tr("“requests” is no list")
+    ids = [entry.get("id") if isinstance(entry, dict) else None for entry in entries]
+    if not all(isinstance(id, str) and id for id in ids) or len(set(ids)) < len(ids):
+        return tr("a request has no id of its own")
+    return ""
+
+
+def _request(entry: dict[str, Any]) -> Request:
+    """A request as it is in the file; one whose settings cannot be carried out as they are counts as failed."""
+    said = entry.get("settings")
+    settings, refused = from_dict(GenerationSettings, said if isinstance(said, dict) else {})
+    reason = entry.get("reason")
+    request = Request(
+        id=entry["id"],
+        settings=settings,
+        added=str(entry.get("added", "")),
+        state=_state(entry),
+        reason=reason if isinstance(reason, str) else "",
+    )
+    if not isinstance(said, dict):
+        refused = [tr("Its settings are missing.")]
+    return replace(request, state="failed", reason=" ".join(refused[:3])) if refused else request
+
+
+def _state(entry: dict[str, Any]) -> State:
+    """What a request does now: one that ran in a process that is gone waits again."""
+    state = entry.get("state")
+    if state == "running":
+        return "running" if _alive(entry.get("owner")) else "waiting"
+    return "failed" if state == "failed" else "waiting"
+
+
+def _this_process() -> dict[str, Any]:
+    return {"process": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _alive(owner: Any) -> bool:
+    """Whether the process that took a request still runs: its number may belong to another one by now."""
+    if not isinstance(owner, dict) or type(owner.get("process")) is not int:
+        return False
+    try:
+        started = psutil.Process(owner["process"]).create_time()
+        return abs(started - float(owner.get("started", 0))) < CLOCK
+    except (psutil.Error, ValueError, TypeError, OverflowError):
+        return False
