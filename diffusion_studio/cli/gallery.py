@@ -262,7 +262,7 @@ def search(arguments: argparse.Namespace) -> Iterator[Any]:
     from diffusion_studio.gallery import entries, index
     from diffusion_studio.gallery import search as query
     from diffusion_studio.gallery.marks import Marks
-    from diffusion_studio.pictures.writing import newest
+    from diffusion_studio.pictures.listing import newest
     from diffusion_studio.storage.places import outputs_dir
 
     check_readable(arguments.out or outputs_dir())

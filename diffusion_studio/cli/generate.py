@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.jobs import film as film_jobs
     from diffusion_studio.jobs import generate as jobs
     from diffusion_studio.pictures import writing as outputs
+    from diffusion_studio.pictures.listing import sweep
 
     said = given(arguments, GenerationSettings)
     settings = settings_for({**said, **own_picture(arguments)}, arguments.like)
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         tell(words)
     if arguments.out is not None:
         check_folder(arguments.out)
-    outputs.sweep(arguments.out)
+    sweep(arguments.out)
     film: dict[str, Any] = {}
     filmed = given(arguments, FilmSettings)
     if arguments.film is not None:

@@ -74,8 +74,9 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     """All of them as one picture, each in a cell of the largest one's size."""
     import numpy as np
 
+    from diffusion_studio.pictures.grid import sheet
     from diffusion_studio.pictures.reading import read
-    from diffusion_studio.pictures.writing import export, sheet
+    from diffusion_studio.pictures.writing import export
 
     pictures = []
     for done, path in enumerate(paths, 1):

@@ -22,10 +22,10 @@ from diffusion_studio.events import (
     Status,
     Warned,
 )
-from diffusion_studio.jobs.film import known_facts
 from diffusion_studio.jobs.opening import CHECKPOINT, finished, open_named, save_image
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.made_by import known_facts
 from diffusion_studio.pictures import start_pictures
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.pictures.labelled_sheet import lay_out

@@ -5,21 +5,18 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffusion_studio import __version__
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved
 from diffusion_studio.language import tr
-from diffusion_studio.models import cards
+from diffusion_studio.models.made_by import known_facts
 from diffusion_studio.pictures import film_formats
+from diffusion_studio.pictures.grid import sheet
 from diffusion_studio.pictures.metadata import block, parameters_line
-from diffusion_studio.pictures.writing import sheet
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
@@ -166,20 +163,6 @@ def save(
     for done, total in write(film, path, settings, {**facts, **known_facts(settings, film.size)}):
         yield FilmProgress(done=done, total=total)
     yield FilmSaved(path=path, frames=len(film.ticks), seconds=film.seconds)
-
-
-def known_facts(settings: GenerationSettings, size: tuple[int, int]) -> dict[str, Any]:
-    """What a film's or a sheet's metadata says besides the settings, as far as it can be known without the model."""
-    facts = {
-        "width": size[0],
-        "height": size[1],
-        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "app_version": __version__,
-    }
-    with suppress(UserError):
-        card = cards.find(settings.model)
-        facts |= {"model_title": card.title} | ({"model_hash": card.digest[:10]} if card.digest else {})
-    return facts
 
 
 def write(

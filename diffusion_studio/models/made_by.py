@@ -1,13 +1,17 @@
-"""Which of the installed models made a picture."""
+"""Between images and models: which installed model made an image, and what an image says of the model that made it."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
+from diffusion_studio import __version__
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures.reading import Record
+from diffusion_studio.settings.generation import GenerationSettings
 
 
 def find_model(record: Record) -> cards.ModelCard:
@@ -32,3 +36,17 @@ def find_model(record: Record) -> cards.ModelCard:
             known=known,
         )
     )
+
+
+def known_facts(settings: GenerationSettings, size: tuple[int, int]) -> dict[str, Any]:
+    """What a film's or a sheet's metadata says besides the settings, as far as it can be known without the model."""
+    facts = {
+        "width": size[0],
+        "height": size[1],
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "app_version": __version__,
+    }
+    with suppress(UserError):
+        card = cards.find(settings.model)
+        facts |= {"model_title": card.title} | ({"model_hash": card.digest[:10]} if card.digest else {})
+    return facts

@@ -1,25 +1,23 @@
-"""Pictures on disk: written with their settings inside, read back, listed newest first. The folder is the gallery."""
+"""Images written to disk with their settings inside: by themselves into the outputs folder, or exported where the user says."""
 
 from __future__ import annotations
 
 import io
-import os
-import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.pictures import embedding
+from diffusion_studio.pictures.grid import sheet
+from diffusion_studio.pictures.listing import KINDS
 from diffusion_studio.pictures.reading import Record, read
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.saving import SavingSettings, file_name
-from diffusion_studio.storage.atomic import sweep_temporaries, write_atomic
+from diffusion_studio.storage.atomic import write_atomic
 from diffusion_studio.storage.places import kept_section, outputs_dir
 
 if TYPE_CHECKING:
@@ -27,12 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 LONGEST_SIDE = {"PNG": 65_535, "JPEG": 65_500, "WEBP": 16_383}
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
-
-
-# Writing --------------------------------------------------------------------------------------------------------------
 
 
 def save(
@@ -80,21 +73,6 @@ def save_page(
 ) -> Path:
     """Write pictures that were laid out already, as `save` does; `kind` joins the name."""
     return _save(page, settings, {**facts, **_size(page)}, folder, f"-{kind}")
-
-
-def sheet(pictures: Sequence[np.ndarray] | np.ndarray, *, columns: int | None = None) -> np.ndarray:
-    """N pictures (H, W, 3) as one, as near to a square as they go, on white, with a small gap between them."""
-    import numpy as np
-
-    height, width, _ = pictures[0].shape
-    columns = columns or min(len(pictures), int(np.ceil(np.sqrt(len(pictures)))))
-    rows = -(-len(pictures) // columns)
-    gap = max(1, width // 16)
-    page = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = index // columns * (height + gap), index % columns * (width + gap)
-        page[top : top + height, left : left + width] = picture
-    return page
 
 
 def export(
@@ -242,58 +220,3 @@ def _cannot_encode(name: str, kind: str, error: Exception) -> UserError:
 
 def _size(picture: np.ndarray) -> dict[str, int]:
     return {"width": picture.shape[1], "height": picture.shape[0]}
-
-
-# Listing --------------------------------------------------------------------------------------------------------------
-
-
-def newest(folder: Path | None = None, limit: int | None = None) -> list[Path]:
-    """The pictures of the outputs folder, newest first: of its folders of days, and those that lie beside them."""
-    return list(islice(_newest(outputs_dir() if folder is None else Path(folder)), limit))
-
-
-def sweep(folder: Path | None = None) -> None:
-    """Remove what killed writes left among the pictures."""
-    place = outputs_dir() if folder is None else Path(folder)
-    for entry in _entries(place):
-        if DAY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            sweep_temporaries(Path(entry.path))
-
-
-def _newest(place: Path) -> Iterator[Path]:
-    days: dict[str, list[tuple[tuple[Any, ...], Path]]] = {}
-    for entry in _entries(place):
-        if DAY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-            days.setdefault(entry.name, [])
-        elif placed := _placed(entry):
-            days.setdefault(placed[0], []).append(placed[1:])
-    for day in sorted(days, reverse=True):
-        inside = (_placed(entry) for entry in _entries(place / day))
-        found = [*days[day], *(placed[1:] for placed in inside if placed)]
-        yield from (path for _, path in sorted(found, reverse=True))
-
-
-def _placed(entry: os.DirEntry[str]) -> tuple[str, tuple[Any, ...], Path] | None:
-    """(day, order within the day, path) of a picture; the time in its name outdoes the file's, which copies lose."""
-    name, ending = os.path.splitext(entry.name)
-    if name.startswith(".") or ending.lower() not in KINDS:
-        return None
-    try:
-        if not entry.is_file(follow_symlinks=False):
-            return None
-        written = entry.stat(follow_symlinks=False).st_mtime_ns
-        moment = time.localtime(written // 10**9)
-    except (OSError, OverflowError, ValueError):  # gone meanwhile, or of a time no calendar has
-        return None
-    named = re.match(r"\d{6}(?=-)", name)
-    numbers = [int(number[:20]) for number in re.findall(r"\d+", name, re.ASCII)]
-    order = (named[0] if named else time.strftime("%H%M%S", moment), written, numbers, name)
-    return time.strftime("%Y-%m-%d", moment), order, Path(entry.path)
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []  # not made yet, or gone meanwhile

@@ -9,7 +9,7 @@ import pytest
 from diffusion_studio.cli import main
 from diffusion_studio.generation import model as models
 from diffusion_studio.pictures import reading
-from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.storage.places import models_dir
 from tests.model_folders import save
 
@@ -52,7 +52,7 @@ def test_a_film_replaces_a_file_only_where_that_was_said(run, verb, tmp_path):
     target.write_bytes(b"kept")
     result = run(f"{verb} --film", target)
     assert result.status == 1 and result.out == [] and "--overwrite" in result.err[-1]
-    assert str(target) in result.err[-1] and target.read_bytes() == b"kept" and not list(outputs.newest())
+    assert str(target) in result.err[-1] and target.read_bytes() == b"kept" and not list(newest())
     assert run(f"{verb} --overwrite --film", target).status == 0
     assert target.read_bytes() != b"kept"
 
@@ -62,7 +62,7 @@ def test_images_in_a_folder_never_replace_others(run, tmp_path):
         assert run("generate --model tiny --seed 1 --name-pattern x --out", tmp_path / "o").status == 0
         assert run("walk --model tiny --seeds 1,2 --frames 1 --out", tmp_path / "o").status == 0
         assert run("compare --model tiny --x steps=1,2 --cells --out", tmp_path / "o").status == 0
-    assert len(list(outputs.newest(tmp_path / "o"))) == 2 * (1 + 2 + 3)
+    assert len(list(newest(tmp_path / "o"))) == 2 * (1 + 2 + 3)
 
 
 def test_a_film_that_makes_no_sense_is_said_before_the_work(run, tmp_path):

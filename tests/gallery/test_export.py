@@ -13,6 +13,7 @@ from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import FORMATS, SavingSettings, file_name
 from diffusion_studio.storage.places import config_dir, outputs_dir
@@ -38,7 +39,7 @@ def test_every_format_carries_its_settings_and_is_named_for_it(format):
     assert path.suffix == {"png": ".png", "jpeg": ".jpg"}.get(format, ".webp")
     exact = np.array_equal(record.pixels(), picture())
     assert exact == (format in ("png", "webp-lossless"))
-    assert path in outputs.newest()
+    assert path in newest()
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -76,7 +77,7 @@ def test_no_model_can_make_a_name_that_leads_elsewhere(model, tmp_path):
     facts = {"model_title": model}
     saving = SavingSettings(pattern="{model}")
     path = outputs.save(picture(), GenerationSettings(seed=1), facts=facts, folder=tmp_path, saving=saving)
-    assert path.parent.parent == tmp_path and path.is_file() and path in outputs.newest(tmp_path)
+    assert path.parent.parent == tmp_path and path.is_file() and path in newest(tmp_path)
     assert not set(path.name) & set('/\\:*?"<>|\n\x00') and len(path.name.encode()) < 200
 
 

@@ -18,6 +18,7 @@ from diffusion_studio.gallery import entries, export, index, search
 from diffusion_studio.gallery.entries import Entry, in_order
 from diffusion_studio.gallery.marks import Marks, marks_file
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.branches import branch
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import outputs_dir
@@ -43,7 +44,7 @@ def three():
 
 def find(text):
     test, marks = search.parse(text), Marks()
-    batches = index.look(entries.found(outputs.newest()))
+    batches = index.look(entries.found(newest()))
     return sorted(e.value("seed") for batch in batches for e in marks.mark(batch) if test(e))
 
 
@@ -114,10 +115,10 @@ def test_marks_follow_pictures_that_are_moved_or_renamed(three):
     away.parent.mkdir()
     three[0].rename(away)
     moved = Marks()
-    moved.follow(outputs.newest())
+    moved.follow(newest())
     assert find("star") == [1] and find("tag:cat") == [2]
     again = Marks()
-    again.follow(outputs.newest())
+    again.follow(newest())
     assert again.known == moved.known and len(find("star")) == 1
 
 
@@ -125,7 +126,7 @@ def test_marks_do_not_follow_to_another_picture(three):
     Marks().star([three[0]], True)
     three[0].unlink()
     marks = Marks()
-    marks.follow(outputs.newest())
+    marks.follow(newest())
     assert find("star") == []
 
 
@@ -133,7 +134,7 @@ def test_the_whole_folder_may_be_moved(three, tmp_path, monkeypatch):
     Marks().star([three[0]], True)
     outputs_dir().rename(tmp_path / "elsewhere")
     monkeypatch.setattr("diffusion_studio.gallery.entries.outputs_dir", lambda: tmp_path / "elsewhere")
-    paths = outputs.newest(tmp_path / "elsewhere")
+    paths = newest(tmp_path / "elsewhere")
     assert sum(entry.star for entry in Marks().mark(entries.found(paths))) == 1
 
 
@@ -166,7 +167,7 @@ def test_files_that_are_broken_or_gone_do_no_harm(three):
     broken = outputs_dir() / "2026-01-01" / "x.png"
     broken.parent.mkdir()
     broken.write_bytes(b"\x89PNG broken")
-    paths = [*outputs.newest(), outputs_dir() / "2026-01-01" / "gone.png"]
+    paths = [*newest(), outputs_dir() / "2026-01-01" / "gone.png"]
     listed = [entry for batch in index.look(entries.found(paths)) for entry in batch]
     assert len(listed) == 4
     assert next(entry for entry in listed if entry.path == broken).settings == {}
@@ -246,7 +247,7 @@ def test_pictures_of_all_sizes_are_given_as_a_sheet(tmp_path):
     outputs_dir().mkdir(parents=True)
     for side in (8, 16, 700):
         Image.new("RGB", (side, side // 2), (side % 256, 0, 0)).save(outputs_dir() / f"{side}.png")
-    list(export.as_sheet(outputs.newest(), tmp_path / "sheet.png"))
+    list(export.as_sheet(newest(), tmp_path / "sheet.png"))
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 512 + 32, 2 * 512 + 32)
 

@@ -15,7 +15,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 def pictures():
     for seed in (1, 2):
         outputs.save(np.zeros((8, 8, 3), np.uint8), GenerationSettings(model="faces", seed=seed), facts={})
-    from diffusion_studio.pictures.writing import newest
+    from diffusion_studio.pictures.listing import newest
 
     return newest()
 

@@ -14,7 +14,7 @@ from diffusion_studio.generation.trajectory import State, Trajectory, to_uint8
 from diffusion_studio.jobs import film as jobs
 from diffusion_studio.jobs.film import guess_bytes, of_trajectory, pace
 from diffusion_studio.pictures import film_formats, reading
-from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.grid import sheet
 from diffusion_studio.settings.film import EASINGS, FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -79,7 +79,7 @@ def test_a_batch_is_a_sheet_and_both_views_stand_side_by_side(tmp_path):
     trajectory, path = walked(), tmp_path / "film.png"
     exported(trajectory, path, view="both", scale=1, seconds=1, hold=0)
     pixels, _ = frames(path)[4]
-    denoised, noisy = (outputs.sheet(trajectory.view(4, view)) for view in ("denoised", "noisy"))
+    denoised, noisy = (sheet(trajectory.view(4, view)) for view in ("denoised", "noisy"))
     assert np.array_equal(pixels[:, : denoised.shape[1]], denoised)
     assert np.array_equal(pixels[:, -noisy.shape[1] :], noisy)
     assert pixels.shape[1] > 2 * denoised.shape[1]

@@ -25,6 +25,7 @@ from diffusion_studio.jobs import warm_up as warm_up_jobs
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED
 from diffusion_studio.storage.places import models_dir
@@ -137,7 +138,7 @@ def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
     from diffusion_studio.ui.pictures.saved import save_in  # what the window does with them
 
     elsewhere = next(save_in(tmp_path / "elsewhere", [first, second]))
-    saved = [reading.read(path) for path in reversed(outputs.newest(elsewhere))]
+    saved = [reading.read(path) for path in reversed(newest(elsewhere))]
     assert [record.settings for record in saved] == [first.settings, second.settings]
     assert first.facts and all(first.facts[name] == saved[0].facts[name] for name in first.facts)
 
@@ -163,7 +164,7 @@ def test_a_real_model_draws_and_saves_what_makes_the_picture_again(real, tmp_pat
         for e in generate_jobs.generate(settings, folder=tmp_path / "out")
         if isinstance(e, Saved)
     ]
-    assert first == second and len(outputs.newest(tmp_path / "out")) == 4
+    assert first == second and len(newest(tmp_path / "out")) == 4
 
 
 def test_an_unknown_model_is_a_sentence():

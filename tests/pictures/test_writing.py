@@ -22,6 +22,8 @@ from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.made_by import find_model
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.grid import sheet
+from diffusion_studio.pictures.listing import newest, sweep
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage import places
@@ -93,6 +95,9 @@ import sys
 from pathlib import Path
 import numpy as np
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.grid import sheet
+from diffusion_studio.pictures.listing import newest
+from diffusion_studio.pictures.listing import sweep
 from diffusion_studio.settings.generation import GenerationSettings
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -135,7 +140,7 @@ def test_a_process_killed_while_saving_leaves_only_whole_pictures(tmp_path):
     assert found
     for path in found:
         assert reading.read(path).pixels().shape == (64, 64, 3)
-    outputs.sweep(tmp_path)
+    sweep(tmp_path)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(left) == sorted(found)
 
@@ -147,9 +152,9 @@ def test_sweeping_touches_nothing_but_what_killed_writes_left(tmp_path):
     elsewhere.parent.mkdir()
     for path in (stray, elsewhere):
         path.write_bytes(b"torn")
-    outputs.sweep(tmp_path)
+    sweep(tmp_path)
     assert kept.exists() and elsewhere.exists() and not stray.exists()
-    outputs.sweep(tmp_path / "not there")
+    sweep(tmp_path / "not there")
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
@@ -173,7 +178,7 @@ def test_only_pictures_are_saved(wrong, tmp_path):
 )
 def test_a_sheet_is_as_square_as_it_goes(count, rows, columns):
     pictures = np.stack([np.full((32, 32, 3), k, np.uint8) for k in range(count)])
-    page = outputs.sheet(pictures)
+    page = sheet(pictures)
     assert page.shape == (rows * 34 - 2, columns * 34 - 2, 3)
     for k in range(count):
         top, left = k // columns * 34, k % columns * 34
@@ -191,7 +196,7 @@ def test_a_saved_sheet_says_what_made_it(tmp_path):
     assert record.settings == settings
     assert record.facts["sheet"] is True and record.facts["batch"] == {"seed": 40, "count": 4}
     assert (record.facts["width"], record.facts["height"]) == (8, 6)
-    assert np.array_equal(record.pixels(), outputs.sheet(pictures))
+    assert np.array_equal(record.pixels(), sheet(pictures))
     assert outputs.save_sheet(pictures, settings, facts=FACTS, folder=tmp_path) != path
 
 
@@ -334,7 +339,7 @@ def test_names_of_any_bytes_are_read_and_listed(tmp_path):
     odd = saved.with_name(os.fsdecode(b"\xff\xfe\n.png"))
     saved.rename(odd)
     assert reading.read(odd).settings == SETTINGS
-    assert outputs.newest(tmp_path) == [odd]
+    assert newest(tmp_path) == [odd]
 
 
 def chunk(kind, body):
@@ -432,16 +437,16 @@ def test_newest_first_by_day_time_and_number(tmp_path):
         "2025-12-31/000001-3.webp",
     ]
     paths = [put(tmp_path, name, 1_000_000) for name in names]
-    assert outputs.newest(tmp_path) == paths
-    assert outputs.newest(tmp_path, limit=2) == paths[:2]
+    assert newest(tmp_path) == paths
+    assert newest(tmp_path, limit=2) == paths[:2]
     batch = [put(tmp_path, f"2026-01-03/100000-{seed}.png", 1_000_000) for seed in (9, 10, 11)]
     again = put(tmp_path, "2026-01-03/100000-11-2.png", 1_000_000)
-    assert outputs.newest(tmp_path, limit=4) == [again, *reversed(batch)]
+    assert newest(tmp_path, limit=4) == [again, *reversed(batch)]
 
 
 def test_pictures_saved_in_a_row_are_listed_in_that_row_backwards(own_folders):
     paths = [outputs.save(picture(), replace(SETTINGS, seed=seed), facts={}) for seed in (7, 8, 9, 10)]
-    assert outputs.newest() == paths[::-1]
+    assert newest() == paths[::-1]
 
 
 def test_only_pictures_are_listed(tmp_path):
@@ -457,19 +462,19 @@ def test_only_pictures_are_listed(tmp_path):
     if os.name != "nt":
         (tmp_path / "2026-01-01" / "link.png").symlink_to(kept)
         (tmp_path / "2026-01-02").symlink_to(tmp_path)
-    assert outputs.newest(tmp_path) == [kept]
+    assert newest(tmp_path) == [kept]
 
 
 def test_pictures_beside_the_days_are_listed_by_when_they_were_written(tmp_path):
     early = put(tmp_path, "early.png", 1_000_000)
     day = put(tmp_path, "2026-01-01/100000-1.png")
     late = put(tmp_path, "late.jpg", 2_000_000_000)
-    assert outputs.newest(tmp_path) == [late, day, early]
+    assert newest(tmp_path) == [late, day, early]
 
 
 def test_a_folder_that_is_not_there_is_empty(tmp_path):
-    assert outputs.newest(tmp_path / "nowhere") == []
-    assert outputs.newest() == []
+    assert newest(tmp_path / "nowhere") == []
+    assert newest() == []
     assert places.outputs_dir().exists() is False
 
 

@@ -49,7 +49,7 @@ class Arranged:
 
 def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
     """The first page at once, then all of them, then what they say."""
-    from diffusion_studio.pictures.writing import newest
+    from diffusion_studio.pictures.listing import newest
 
     with suppress(OSError):
         outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched

@@ -131,7 +131,7 @@ class RecentStrip(QFrame):
 def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
     from contextlib import suppress
 
-    from diffusion_studio.pictures.writing import newest, sweep
+    from diffusion_studio.pictures.listing import newest, sweep
 
     with suppress(OSError):
         outputs_dir().mkdir(parents=True, exist_ok=True)  # so that it can be watched

@@ -88,7 +88,7 @@ class CanvasCommands(QObject):
 
     def _pixels(self) -> np.ndarray:
         """What is seen: the chosen picture or the whole grid, in the layer shown."""
-        from diffusion_studio.pictures.writing import sheet
+        from diffusion_studio.pictures.grid import sheet
 
         layer, chosen = self._canvas.layer, self._canvas.chosen
         shown = [chosen] if chosen is not None else self._canvas.pictures

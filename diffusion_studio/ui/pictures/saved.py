@@ -136,7 +136,7 @@ def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None
 def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:
     """A job: save images as they were shown at a step; a `Saved` or a `NotSaved` for each."""
     from diffusion_studio.events import NotSaved, Saved
-    from diffusion_studio.jobs.film import known_facts
+    from diffusion_studio.models.made_by import known_facts
     from diffusion_studio.pictures.writing import save
 
     for index, picture in enumerate(pictures):

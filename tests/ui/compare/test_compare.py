@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt
 from diffusion_studio import events
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.pictures import reading
-from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.axes import Axis, parse_axis
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import GAP, LABEL, arrange, zoomed
@@ -298,7 +298,7 @@ def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, choose_file
     choose_file(tmp_path / "cells")
     with qtbot.waitSignal(window.context.errands.idle, timeout=10_000):
         view.save_cells.click()
-    saved = [reading.read(path) for path in outputs.newest(tmp_path / "cells")]
+    saved = [reading.read(path) for path in newest(tmp_path / "cells")]
     assert sorted((r.settings.sampler, r.settings.steps) for r in saved) == [
         ("ddim", 5),
         ("ddim", 10),

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QPushButton
 
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.branches import branch
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import cache_dir, outputs_dir
@@ -240,7 +241,7 @@ def test_several_are_tagged_together(page, qtbot):
 
 
 def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, window, draw, paths):
-    from diffusion_studio.pictures import writing as outputs
+    from diffusion_studio.pictures.listing import newest
 
     generate = window.interior.pages[0]
     before = generate.panel.value()
@@ -249,14 +250,14 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
     qtbot.waitUntil(lambda: bool(draw.asked))
     assert window.page is generate and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
     qtbot.waitUntil(lambda: generate.panel.button.text() == "Branch")
-    assert draw.saving == [False] and len(list(outputs.newest())) == len(paths)
+    assert draw.saving == [False] and len(list(newest())) == len(paths)
     assert generate.panel.past[1] == 15 and generate.steering.timeline.track.index == 15
     assert generate.panel.seed.value() == 3 and "repeats" in generate.panel.note.sentence.text()
     generate.panel.form.fields["guidance"].show_value(4.0)
     assert "repeats" not in generate.panel.note.sentence.text()
     with qtbot.waitSignal(generate.generation.ended):
         generate.generate()
-    assert len(list(outputs.newest())) == len(paths) + 1 and draw.starts[1].index == 15
+    assert len(list(newest())) == len(paths) + 1 and draw.starts[1].index == 15
     generate.stop()  # leaves the branch
     assert generate.panel.value() == before and not generate.panel.seed.locked
     qtbot.waitUntil(lambda: not window.context.errands.busy)
@@ -387,7 +388,7 @@ def test_a_picture_saved_before_its_folder_is_watched_appears_too(page, qtbot, m
         watch(self, folders)
 
     def copy_of(target):
-        target.write_bytes(outputs.newest()[-1].read_bytes())
+        target.write_bytes(newest()[-1].read_bytes())
         return target
 
     monkeypatch.setattr(gallery_page.GalleryPage, "_watch", slow)

@@ -3,7 +3,7 @@
 import pytest
 
 from diffusion_studio.pictures import reading
-from diffusion_studio.pictures import writing as outputs
+from diffusion_studio.pictures.listing import newest
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.films.walk_dialog import WalkDialog
 from tests.ui.generate.test_steering import ask, begin, finish, formed, held, run
@@ -16,7 +16,7 @@ def page(window, draw):
 
 
 def saved():
-    return list(outputs.newest())
+    return list(newest())
 
 
 def stopped(qtbot, page, draw, **values):
