@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QPainter
 
 from diffusion_studio.settings.axes import Axis, value_label
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import EDGE, GAP, LABEL, Layout
 from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE_SMALL, tokens
+from diffusion_studio.ui.pictures.cells import paint_image, paint_outline, paint_ring
 from diffusion_studio.ui.pictures.picture import Picture
 
 WAITING, FORMING, DONE, FAILED = range(4)
@@ -51,8 +52,7 @@ def paint_cell(
     """`label`: what stands over it, where it has one of its own; `letter`: which of two chosen ones it is."""
     t = tokens()
     if cell.picture is not None:
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not crisp)
-        painter.drawImage(area, cell.picture.image())
+        paint_image(painter, area, cell.picture.image(), crisp=crisp)
     else:
         painter.fillRect(area, QColor(t.ground_raised))
     if cell.state == FAILED:
@@ -65,10 +65,10 @@ def paint_cell(
     if label is not None:
         over = QRectF(area.left(), area.top() - LABEL, area.width(), LABEL)
         write(painter, over, label, CENTRE, t.ground_text)
-    if chosen or hovered:
-        painter.setPen(QPen(QColor(t.accent if chosen else t.ground_muted), 2 if chosen else 1))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(area.adjusted(-2, -2, 2, 2))
+    if chosen:
+        paint_ring(painter, area, radius=0)
+    elif hovered:
+        paint_outline(painter, area, radius=0)
     if letter:
         badge = QRectF(area.left(), area.top(), BADGE, BADGE)
         painter.fillRect(badge, QColor(t.accent))

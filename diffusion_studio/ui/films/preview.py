@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QSh
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_studio.ui.look.theme import SPACE_M, tokens
+from diffusion_studio.ui.pictures.cells import paint_image
 from diffusion_studio.ui.pictures.picture import to_image
 from diffusion_studio.ui.pictures.viewport import SMALL
 
@@ -82,8 +83,7 @@ class FilmPreview(QWidget):
             room = self.rect().adjusted(SPACE_M, SPACE_M, -SPACE_M, -SPACE_M)
             painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._words)
         else:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not self._crisp)
-            painter.drawImage(self._target(), self._image)
+            paint_image(painter, self._target(), self._image, crisp=self._crisp)
         painter.end()
 
     @property

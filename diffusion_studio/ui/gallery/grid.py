@@ -26,9 +26,9 @@ from diffusion_studio.ui.gallery.layout import GAP, MARGIN, GalleryLayout
 from diffusion_studio.ui.gallery.listing import Arranged
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.gallery.words import entry_words, heading
-from diffusion_studio.ui.generate.recent import paint_fitted
 from diffusion_studio.ui.look.texts import file_url, tooltip
 from diffusion_studio.ui.look.theme import RADIUS, TYPE_LARGE, TYPE_SMALL, tokens
+from diffusion_studio.ui.pictures.cells import paint_fitted
 
 CELLS = {"Small": 72, "Medium": 112, "Large": 176}
 

@@ -34,6 +34,7 @@ from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, SPACE_XS, STRIP_WIDTH, tokens
+from diffusion_studio.ui.pictures.cells import paint_fitted, paint_outline, paint_ring
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails, load_thumbnails
 
 SIDE = 64  # 32-pixel pictures at twice their size
@@ -173,26 +174,14 @@ class ThumbnailDelegate(QStyledItemDelegate):
         place.moveCenter(rect.center())
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        if state & QStyle.StateFlag.State_Selected:
-            painter.setBrush(QColor(t.accent))
-            painter.drawRoundedRect(place.adjusted(-3, -3, 3, 3), RADIUS, RADIUS)
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.setBrush(QColor(t.border))
-            painter.drawRoundedRect(place.adjusted(-2, -2, 2, 2), RADIUS, RADIUS)
         if isinstance(pixmap, QPixmap) and not pixmap.isNull():
             paint_fitted(painter, place, pixmap)
         else:
+            painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(t.hover))
             painter.drawRoundedRect(place, RADIUS, RADIUS)
+        if state & QStyle.StateFlag.State_Selected:
+            paint_ring(painter, place)
+        elif state & QStyle.StateFlag.State_MouseOver:
+            paint_outline(painter, place)
         painter.restore()
-
-
-def paint_fitted(painter: QPainter, place: QRect, pixmap: QPixmap) -> None:
-    """As large as fits, in the middle; pixels stay squares where the picture is enlarged."""
-    size = pixmap.size().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
-    target = QRect(0, 0, size.width(), size.height())
-    target.moveCenter(place.center())
-    enlarged = size.width() >= pixmap.width()
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not enlarged)
-    painter.drawPixmap(target, pixmap)

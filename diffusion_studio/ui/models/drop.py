@@ -8,9 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QFont,
     QPainter,
     QPaintEvent,
@@ -22,6 +19,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, TYPE_LARGE, tokens
 from diffusion_studio.ui.pictures.drop import ENDINGS
+from diffusion_studio.ui.widgets.drop import FileDrop, dropped_path
 
 
 class ModelDropPage(Page):
@@ -30,7 +28,9 @@ class ModelDropPage(Page):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.veil = Veil(self)
-        self.setAcceptDrops(True)
+        drop = FileDrop(self, lambda data: None if self.working else dropped(data))
+        drop.hovered.connect(lambda over: self.veil.cover() if over else self.veil.hide())
+        drop.dropped.connect(self.model_dropped)
 
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         if self.working:
@@ -41,21 +41,6 @@ class ModelDropPage(Page):
                 count=len(paths),
             )
         return super().refuse_drop(paths)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped(event.mimeData()) is not None and not self.working:
-            event.acceptProposedAction()
-            self.veil.cover()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.veil.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.veil.hide()
-        path = dropped(event.mimeData())
-        if path is not None and not self.working:
-            event.acceptProposedAction()
-            self.model_dropped.emit(path)
 
 
 class Veil(QWidget):
@@ -95,6 +80,5 @@ class Veil(QWidget):
 
 def dropped(data: QMimeData) -> Path | None:
     """The one file or folder that is being dropped; not a picture, which the window takes."""
-    urls = data.urls()
-    path = Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    path = dropped_path(data)
     return None if path is None or (path.suffix.lower() in ENDINGS and not path.is_dir()) else path

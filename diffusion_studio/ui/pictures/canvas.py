@@ -24,12 +24,12 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XL, tokens
 from diffusion_studio.ui.pictures import viewport
 from diffusion_studio.ui.pictures.canvas_message import Message
+from diffusion_studio.ui.pictures.cells import ROOM, paint_image, paint_ring
 from diffusion_studio.ui.pictures.picture import Picture
 
 NOTCH = 120  # wheel units
 MARGIN, GAP = SPACE_XL, SPACE_S  # logical pixels
 PAN = 48
-EDGE = 4  # about the chosen one of several, half of it line
 ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas cover none of it
 
 
@@ -195,7 +195,7 @@ class Canvas(QWidget):
         grid, view = self._geometry()
         ratio, (width, height) = self.devicePixelRatioF(), grid.extent(view.scale)
         area = QRectF(view.x / ratio, view.y / ratio, width / ratio, height / ratio)
-        return area.toAlignedRect().adjusted(-EDGE, -EDGE, EDGE, EDGE)
+        return area.toAlignedRect().adjusted(-ROOM, -ROOM, ROOM, ROOM)
 
     def _shown(self) -> range:
         return range(len(self.pictures)) if self.opened is None else range(self.opened, self.opened + 1)
@@ -239,15 +239,14 @@ class Canvas(QWidget):
         ratio = self.devicePixelRatioF()
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not self.crisp)
         for place, index in enumerate(self._shown()):
             x, y, width, height = grid.cell(place, view.scale)
             target = QRectF(view.x + x, view.y + y, width, height)
-            painter.drawImage(target, self.pictures[index].image(self.layer))
+            paint_image(
+                painter, target, self.pictures[index].image(self.layer), crisp=self.crisp, scale=ratio
+            )
             if index == self.selected and self.opened is None and len(self.pictures) > 1:
-                edge = EDGE / 2 * ratio
-                painter.setPen(QPen(QColor(tokens().accent), edge))
-                painter.drawRect(target.adjusted(-edge, -edge, edge, edge))
+                paint_ring(painter, target, radius=0, scale=ratio)
         painter.restore()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -1,4 +1,4 @@
-"""A picture asked for in a dialog, or dropped on a canvas: as a file, or as pixels from another program."""
+"""An image opened from a dialog, or dropped on a canvas: as a file, or as pixels from another program."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
-from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.file_dialogs import open_file
+from diffusion_studio.ui.widgets.drop import FileDrop, dropped_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,42 +20,25 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.pictures.canvas import Canvas
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-FILTERS = (f"Images ({' '.join(f'*{ending}' for ending in ENDINGS)})", "All files (*)")
+FILTERS = (
+    tr("Images ({endings})", endings=" ".join(f"*{ending}" for ending in ENDINGS)),
+    tr("All files (*)"),
+)
 
 
-class PictureDrop(QObject):
-    hovered = Signal(bool)
+class PictureDrop(FileDrop):
+    """An image dropped on a canvas is passed to `take`: its path, or its pixels as (H, W, 3) uint8."""
 
     def __init__(self, canvas: Canvas, take: Callable[[Any], None]) -> None:
-        super().__init__(canvas)
-        self._canvas, self._take = canvas, take
-        canvas.setAcceptDrops(True)
-        canvas.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        kind = event.type()
-        if kind == QEvent.Type.DragLeave:
-            self.hovered.emit(False)
-        if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
-            return False
-        if not isinstance(event, QDropEvent) or event.source() is self._canvas:
-            return False
-        given = dropped_picture(event.mimeData())
-        if given is None:
-            return False
-        event.acceptProposedAction()
-        self.hovered.emit(kind != QEvent.Type.Drop)
-        if kind == QEvent.Type.Drop:
-            self._take(given if isinstance(given, Path) else to_array(given))
-        return True
+        super().__init__(canvas, dropped_picture)
+        self.dropped.connect(lambda given: take(given if isinstance(given, Path) else to_array(given)))
 
 
 def dropped_picture(data: QMimeData) -> Path | QImage | None:
     """The one file that is being dropped, or the pixels where there is none."""
-    urls = data.urls()
-    if len(urls) == 1 and urls[0].isLocalFile():
-        path = Path(urls[0].toLocalFile())
-        return path if path.is_file() else None
+    if len(data.urls()) == 1 and data.urls()[0].isLocalFile():
+        path = dropped_path(data)
+        return path if path is not None and path.is_file() else None
     image = data.imageData() if data.hasImage() else None
     return image if isinstance(image, QImage) and not image.isNull() else None
 

@@ -23,6 +23,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XL, TYPE_SMALL, tokens
+from diffusion_studio.ui.pictures.cells import paint_image
 from diffusion_studio.ui.pictures.picture import Picture, to_image
 from diffusion_studio.ui.pictures.viewport import SMALL
 
@@ -191,8 +192,7 @@ class PairView(QWidget):
 
     def _paint(self, painter: QPainter, area: QRectF, image: QImage) -> None:
         crisp = max(image.width(), image.height()) <= SMALL
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not crisp)
-        painter.drawImage(area, image)
+        paint_image(painter, area, image, crisp=crisp)
 
     def _caption(self, painter: QPainter, area: QRectF, text: str, align: Qt.AlignmentFlag) -> None:
         font = self.font()

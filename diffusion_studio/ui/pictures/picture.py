@@ -31,12 +31,16 @@ EXPLAINED = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """`layers`: name -> (H, W, 3) uint8, all of one size and never changed; images of them are made when first painted."""
+    """`layers`: name -> (H, W, 3) uint8, all of one size and never changed; images of them are made when first painted.
+
+    `alpha`: (H, W) uint8 of an image that is partly transparent; its pixels are what it looks like over white.
+    """
 
     layers: Mapping[str, np.ndarray]
     path: Path | None = None
     settings: GenerationSettings | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    alpha: np.ndarray | None = None
     _images: dict[str, QImage] = field(default_factory=dict, repr=False)
 
     @property
@@ -60,7 +64,10 @@ class Picture:
         if layer not in self.layers:
             layer = "denoised"
         if layer not in self._images:
-            self._images[layer] = to_image(self.layers[layer])
+            image = to_image(self.layers[layer])
+            if self.alpha is not None and layer == "denoised":
+                image = with_alpha(image, self.alpha)
+            self._images[layer] = image
         return self._images[layer]
 
 
@@ -88,3 +95,17 @@ def to_image(array: np.ndarray) -> QImage:
     height, width, _ = array.shape
     shared = QImage(array.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     return shared.convertToFormat(QImage.Format.Format_RGB32)  # copies: the array may go
+
+
+def with_alpha(image: QImage, alpha: np.ndarray) -> QImage:
+    """An image that was laid over white, transparent again; alpha: (H, W) uint8."""
+    import numpy as np
+
+    result = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    height, width = alpha.shape
+    rows = np.frombuffer(result.bits(), np.uint8).reshape(height, result.bytesPerLine())
+    pixels = rows[:, : 4 * width].reshape(height, width, 4)
+    share = np.maximum(alpha, 1)[..., None] / 255
+    pixels[..., :3] = np.clip((pixels[..., :3] - 255 * (1 - share)) / share + 0.5, 0, 255).astype(np.uint8)
+    pixels[..., 3] = alpha
+    return result.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)

@@ -15,6 +15,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
+from diffusion_studio.ui.pictures.thumbnails import read_alpha
 
 
 class SavedPictures(QObject):
@@ -74,7 +75,14 @@ def open_picture(path: Path) -> Generator[Picture, None, None]:
     from diffusion_studio.pictures.reading import read
 
     record = read(path)
-    yield Picture({"denoised": record.pixels()}, path=path, settings=record.settings, facts=record.facts)
+    pixels = record.pixels()
+    yield Picture(
+        {"denoised": pixels},
+        path=path,
+        settings=record.settings,
+        facts=record.facts,
+        alpha=read_alpha(path, pixels.shape[:2]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -23,9 +24,18 @@ from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.ui.look.texts import file_url, readable, shorten, tooltip
 
+if TYPE_CHECKING:
+    import numpy as np
+
 PATH = Qt.ItemDataRole.UserRole + 1
 SIDE = 128  # pixels kept of each picture; enough for 64 on a screen of twice the density
 LARGEST_FILE = 64 << 20
+OPAQUE = {
+    QImage.Format.Format_RGB32,
+    QImage.Format.Format_RGB888,
+    QImage.Format.Format_Grayscale8,
+    QImage.Format.Format_Mono,
+}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -49,20 +59,39 @@ def load_thumbnails(paths: Iterable[Path]) -> Generator[Thumbnail, None, None]:
 
 
 def read_thumbnail(path: Path, side: int = SIDE) -> QImage:
-    """The picture no larger than `side`, small pixel pictures as they are; a null image where it can not be read."""
+    """The image no larger than `side`, small pixel images as they are; a null image where it cannot be read."""
+    with _reader(path) as reader:
+        size = reader.size()
+        if size.isValid() and max(size.width(), size.height()) > side:
+            reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
+        return reader.read()
+
+
+def read_alpha(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """(H, W) uint8 of an image of this shape that is partly transparent; None for one that is not."""
+    import numpy as np
+
+    with _reader(path) as reader:
+        image = reader.read() if reader.imageFormat() not in OPAQUE else QImage()
+    if not image.hasAlphaChannel() or (image.height(), image.width()) != tuple(shape):
+        return None
+    alpha = image.convertToFormat(QImage.Format.Format_Alpha8)
+    rows = np.frombuffer(alpha.constBits(), np.uint8).reshape(alpha.height(), alpha.bytesPerLine())
+    values = rows[:, : alpha.width()].copy()
+    return values if values.min() < 255 else None
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[QImageReader]:
+    """Reads what a file holds, whatever its name says. Qt itself opens no file whose name is not text."""
     buffer = QBuffer()
-    try:
-        buffer.setData(read_foreign(path, LARGEST_FILE))  # read here: Qt opens no file whose name is not text
-    except OSError:
-        return QImage()
+    with suppress(OSError):
+        buffer.setData(read_foreign(path, LARGEST_FILE))
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
     reader = QImageReader(buffer)
     reader.setDecideFormatFromContent(True)
     reader.setAutoTransform(True)
-    size = reader.size()
-    if size.isValid() and max(size.width(), size.height()) > side:
-        reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
-    return reader.read()
+    yield reader
 
 
 class Thumbnails(QAbstractListModel):

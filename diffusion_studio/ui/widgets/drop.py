@@ -1,25 +1,67 @@
-"""A page onto which a folder can be dropped."""
+"""Files and images dropped on a widget: one behaviour, told by each widget what it can use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QMimeData, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
 
 
+class FileDrop(QObject):
+    """Takes what is dropped on `target` if `accept` can use it; everything else goes on to the widgets behind it.
+
+    `accept` returns what will be dropped, or None. With `own` unset, drags that began in this application are left alone.
+    """
+
+    hovered = Signal(bool)  # something usable is held over the target, or no longer
+    dropped = Signal(object)  # what `accept` returned
+
+    def __init__(
+        self, target: QWidget, accept: Callable[[QMimeData], Any | None], *, own: bool = True
+    ) -> None:
+        super().__init__(target)
+        self._target, self._accept, self._own = target, accept, own
+        target.setAcceptDrops(True)
+        target.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.DragLeave:
+            self.hovered.emit(False)
+        if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
+            return False
+        if not isinstance(event, QDropEvent) or event.source() is self._target:
+            return False
+        if event.source() is not None and not self._own:
+            return False
+        given = self._accept(event.mimeData())
+        if given is None:
+            return False
+        event.acceptProposedAction()
+        self.hovered.emit(kind != QEvent.Type.Drop)
+        if kind == QEvent.Type.Drop:
+            self.dropped.emit(given)
+        return True
+
+
 class DropPage(Page):
+    """A page onto which a folder of training images can be dropped."""
+
     folder_dropped = Signal(object)  # Path
     folder_hovers = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAcceptDrops(True)
+        drop = FileDrop(self, lambda data: None if self.working else dropped_folder(data))
+        drop.hovered.connect(self.folder_hovers)
+        drop.dropped.connect(self.folder_dropped)
 
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         if self.working:
@@ -31,24 +73,13 @@ class DropPage(Page):
             )
         return super().refuse_drop(paths)
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_folder(event.mimeData()) is not None and not self.working:
-            event.acceptProposedAction()
-            self.folder_hovers.emit(True)
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.folder_hovers.emit(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.folder_hovers.emit(False)
-        folder = dropped_folder(event.mimeData())
-        if folder is not None:
-            event.acceptProposedAction()
-            self.folder_dropped.emit(folder)
+def dropped_path(data: QMimeData) -> Path | None:
+    """The one file or folder of this computer that is being dropped."""
+    urls = data.urls()
+    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
 
 
 def dropped_folder(data: QMimeData) -> Path | None:
-    """The one folder that is being dropped."""
-    urls = data.urls()
-    path = Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    path = dropped_path(data)
     return path if path is not None and path.is_dir() else None

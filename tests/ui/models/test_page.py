@@ -9,7 +9,7 @@ import pytest
 import torch
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QInputDialog, QLabel
+from PySide6.QtWidgets import QApplication, QInputDialog, QLabel
 
 from diffusion_studio.models import cards, library, onnx
 from diffusion_studio.storage.places import models_dir
@@ -384,9 +384,9 @@ def drop(page, path):
     data.setUrls([QUrl.fromLocalFile(str(path))])
     held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *held)
-    page.dragEnterEvent(enter)
+    QApplication.sendEvent(page, enter)
     covered = page.veil.isVisible()
-    page.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *held))
+    QApplication.sendEvent(page, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *held))
     return covered and not page.veil.isVisible()
 
 

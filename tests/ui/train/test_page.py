@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import events
@@ -218,9 +218,11 @@ def test_a_dropped_folder_is_opened(page, folder, qtbot):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(folder))])
     keys = Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, keys)
+    held = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, keys
+    QApplication.sendEvent(page, QDragEnterEvent(QPoint(5, 5), *held))
+    event = QDropEvent(QPointF(5, 5), *held)
     with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
-        page.dropEvent(event)
+        QApplication.sendEvent(page, event)
     assert page.panel.value().folder == str(folder)
 
 
