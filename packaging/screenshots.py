@@ -47,7 +47,7 @@ def fill_strip(application, window) -> None:
         panel.classes.setCurrentIndex(place)
         generate(application, window, count=5, seed=100 * place)
     panel.classes.setCurrentIndex(0)
-    window.interior.status.measure()
+    window.status.measure()
 
 
 def shoot_generate(application, window) -> None:
@@ -144,7 +144,7 @@ def generate(application, window, *, count: int, seed: int) -> None:
     page.panel.form.fields["count"].show_value(count)
     page.panel.seed.show_value(seed)
     page.generate()
-    while page.generation.running or window.context.errands.busy:
+    while page.generation.running or window.context.background.busy:
         application.processEvents()
 
 

@@ -176,7 +176,7 @@ def draw(monkeypatch):
 @pytest.fixture
 def make_window(qtbot, qapp, models, draw):
     """Makes windows that are closed again when the test ends, whatever runs in them."""
-    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
 
@@ -187,7 +187,7 @@ def make_window(qtbot, qapp, models, draw):
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
 
     def make():
-        window = MainWindow(Theme(qapp), Memory())
+        window = MainWindow(Theme(qapp), SettingsFile())
         qtbot.addWidget(window, before_close_func=finish)
         window.fill()
         window.resize(1100, 760)

@@ -39,7 +39,7 @@ def shown(window, qtbot):
         page.generate()
     page.panel.form.more.click()
     page.bar.show_live(True)
-    window.tell_fault("A fault.", "Its details.")
+    window.show_fault("A fault.", "Its details.")
     window.interior.banner.details_button.click()
     return window
 
@@ -97,8 +97,8 @@ def test_images_of_information_are_described_in_words(shown):
 
 def test_texts_of_others_are_shown_as_plain_text(shown):
     hostile = "<img src=x><b>"
-    told = shown.interior.status.told
-    shown.context.told.emit(hostile)
+    told = shown.status.told
+    shown.context.show_status(hostile)
     assert told.textFormat() == Qt.TextFormat.PlainText and told.text() == hostile
     assert "<img" not in told.toolTip()
     for label in shown.findChildren(QLabel):

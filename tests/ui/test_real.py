@@ -32,7 +32,7 @@ def tiny_model(own_folders, monkeypatch, tmp_path):
 
 @pytest.fixture
 def window(tiny_model, qtbot, qapp):
-    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
 
@@ -41,7 +41,7 @@ def window(tiny_model, qtbot, qapp):
             worker.cancel_all()
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
 
-    window = MainWindow(Theme(qapp), Memory())
+    window = MainWindow(Theme(qapp), SettingsFile())
     qtbot.addWidget(window, before_close_func=finish)
     window.fill()
     window.show()
@@ -55,7 +55,7 @@ def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtb
     from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
-    qtbot.waitUntil(lambda: "float" in window.interior.status.device.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "float" in window.status.device.text(), timeout=60_000)
     settings = GenerationSettings(model="tiny", steps=5, seed=3, count=2, precision="float32")
     page.panel.show_value(settings)
     with qtbot.waitSignal(page.generation.ended, timeout=60_000):

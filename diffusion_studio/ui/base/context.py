@@ -1,4 +1,4 @@
-"""What the pages of the window share: preferences, theme, the thread for small errands, and ways to tell the user."""
+"""What the pages of the window share: preferences, theme, undo, background work, and ways to inform the user."""
 
 from __future__ import annotations
 
@@ -8,91 +8,88 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.ui.base.background import Background
 from diffusion_studio.ui.base.preferences import Preferences
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.requests import PageName, Request
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.base.undo import Change, UndoStack
-from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.theme import Theme
 
 
 class AppContext(QObject):
+    """Pages take it, call it, and listen to it; what the window does with a signal is the window's own affair."""
+
     fault = Signal(str, str, str, object)  # sentence, details, name of an action, what it does
     notice = Signal(str, str, object, bool)  # sentence, name of an action, what it does, whether it stays
-    notice_over = Signal(str)  # sentence of a notice that is no longer true
-    told = Signal(str)  # a line for the status bar
-    saved = Signal(object)  # Path of a picture
-    # names and values of GenerationSettings to draw with; none: only go there
-    settings_wanted = Signal(object)
-    branch_wanted = Signal(object)  # the same, of a saved image to branch from
-    model_chosen = Signal(str)  # name of a model to generate with, from a clean state
-    start_wanted = Signal(object)  # Path of a picture to start from, or its pixels
-    model_wanted = Signal(str)  # name of a model to be shown on the Models page
+    notice_withdrawn = Signal(str)  # sentence of a notice that is no longer true
+    status = Signal(str)  # a line for the status bar
+    page_wanted = Signal(str, object)  # PageName; the Request for it, or None to show it only
+    saved = Signal(object)  # Path of an image
     device_known = Signal(str)  # device, precision and threads in words
     preferences_changed = Signal()
     trash_wanted = Signal()  # the trash is to be shown
     restored = Signal()  # something was brought back from the trash
-    outputs_moved = Signal()  # finished pictures are kept in another folder from now on
+    outputs_moved = Signal()  # finished images are saved in another folder from now on
     models_changed = Signal()  # a model was added, changed or removed
 
-    def __init__(self, theme: Theme, memory: Memory, parent: QObject | None = None) -> None:
+    def __init__(self, theme: Theme, settings_file: SettingsFile, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.theme, self.memory = theme, memory
-        self.preferences: Preferences = memory.recall("window", Preferences)
+        self.theme, self.settings_file = theme, settings_file
+        self.preferences: Preferences = settings_file.load("window", Preferences)
         self.undo = UndoStack(self)
-        self._noticed: tuple[Change, str] | None = None  # the change that was said last
-        self.undo.undone.connect(self._end_notice)
-        self.errands = Worker("errands", self)
-        self._then: dict[int, Callable[[Any], None]] = {}
-        self.errands.reported.connect(self._report)
-        self.errands.job_ended.connect(lambda job: self._then.pop(job, None))
-        self.errands.job_failed.connect(lambda job, sentence, details: self.tell_fault(sentence, details))
+        self._noticed: tuple[Change, str] | None = None  # the change that was reported last
+        self.undo.undone.connect(self._withdraw_notice)
+        self.background = Background(self)
+        self.background.job_failed.connect(lambda job, sentence, details: self.show_fault(sentence, details))
         theme.choose(self.preferences.theme)
         theme.dress()
 
-    def tell_fault(
+    def go_to(self, page: PageName, request: Request | None = None) -> None:
+        """Show a page, and hand it a request where there is one."""
+        self.page_wanted.emit(page, request)
+
+    def show_fault(
         self, sentence: str, details: str = "", *, action: str = "", do: Callable[[], None] | None = None
     ) -> None:
+        """Say what went wrong, on the page that is shown; `action` names a button that calls `do`."""
         self.fault.emit(sentence, details, action, do)
 
-    def tell_notice(
+    def show_notice(
         self, sentence: str, *, action: str, do: Callable[[], None], lasting: bool = False
     ) -> None:
-        """An offer at the top of the window, which is no fault. It expires, unless it is `lasting`: then on every page."""
+        """An offer over the content. It expires, unless it is `lasting`: then it stays, on every page."""
         self.notice.emit(sentence, action, do, lasting)
+
+    def show_status(self, sentence: str) -> None:
+        """A line in the status bar; it expires."""
+        self.status.emit(sentence)
 
     def done(self, sentence: str, change: Change) -> None:
         """Something was done that can be undone: say so, with Undo beside it."""
         self.undo.push(change)
         self._noticed = change, sentence
-        self.tell_notice(sentence, action="Undo", do=lambda: self.undo.take_back(change))
+        self.show_notice(sentence, action="Undo", do=lambda: self.undo.take_back(change))
 
-    def _end_notice(self, change: Change) -> None:
+    def _withdraw_notice(self, change: Change) -> None:
         if self._noticed is not None and self._noticed[0] is change:
-            self.notice_over.emit(self._noticed[1])
+            self.notice_withdrawn.emit(self._noticed[1])
 
     def change_preferences(self, **values: Any) -> None:
         self.preferences = replace(self.preferences, **values)
-        self.memory.keep("window", self.preferences)
+        self.settings_file.store("window", self.preferences)
         self.theme.choose(self.preferences.theme)
         self.preferences_changed.emit()
-        self.save_memory()
+        self.save_settings()
 
-    def save_memory(self, then: Callable[[], None] | None = None) -> None:
-        """Write the preferences, off the window's thread; `then` is called once they are written."""
-        self.run(_save(self.memory), lambda _: then() if then is not None else None)
+    def save_settings(self, then: Callable[[], None] | None = None) -> None:
+        """Write settings.json, off the window's thread; `then` is called once it is written."""
+        self.run(_save(self.settings_file), lambda _: then() if then is not None else None)
 
-    def run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
-        """Do an errand off the window's thread; `then` gets each of its events."""
-        number = self.errands.submit(job)
-        self._then[number] = then
-        return number
-
-    def _report(self, job: int, event: Any) -> None:
-        then = self._then.get(job)
-        if then is not None:
-            then(event)
+    def run(self, job: Generator[Any, Any, None], then: Callable[[Any], None], *, title: str = "") -> int:
+        """Run a job off the window's thread (see `Background.run`); a failure is shown as a fault."""
+        return self.background.run(job, then, title=title)
 
 
-def _save(memory: Memory) -> Generator[None, None, None]:
-    memory.save()
+def _save(settings_file: SettingsFile) -> Generator[None, None, None]:
+    settings_file.save()
     yield

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.requests import Request
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.texts import readable
 
@@ -50,6 +51,9 @@ class Page(QWidget):
             "“{name}” is not an image that can be opened here. Use PNG, JPEG, WebP, BMP, GIF or TIFF.",
             name=name,
         )
+
+    def receive(self, request: Request) -> None:
+        """Do what another page asked for; called after this page was shown."""
 
     def save_pending(self) -> Sequence[str]:
         """Called before the window closes: save what waits for a decision; returns why something could not be saved."""

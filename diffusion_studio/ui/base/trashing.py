@@ -82,7 +82,7 @@ class Places:
 
     def _report(self, moved: Moved) -> None:
         if moved.fault:
-            self._context.tell_fault(moved.fault)
+            self._context.show_fault(moved.fault)
         self._then()
 
 

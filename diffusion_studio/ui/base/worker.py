@@ -65,13 +65,16 @@ class Worker(QThread):
     _ended = Signal(int, str, str, str)
     _preview_waits = Signal()
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(
+        self, name: str, parent: QObject | None = None, *, numbers: Iterator[int] | None = None
+    ) -> None:
+        """`numbers`: where jobs get theirs from, for workers that share them."""
         super().__init__()  # not Qt's child: deleting a thread that runs ends the process
         if parent is not None:
             parent.destroyed.connect(self._abandon)
         self.setObjectName(name)
         self.setStackSize(STACK)
-        self._ids = itertools.count(1)
+        self._ids = numbers or itertools.count(1)
         self._queue: deque[_Task] = deque()
         self._tasks: dict[int, _Task] = {}  # submitted and not yet reported as ended
         self._wake = threading.Condition()

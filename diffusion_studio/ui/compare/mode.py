@@ -70,7 +70,7 @@ class CompareMode(QObject):
             self._take_seed()
             self.view.start(self._base())
         except UserError as error:
-            self._context.tell_fault(str(error))
+            self._context.show_fault(str(error))
             return
         self._panel.button.show_progress(0)
 

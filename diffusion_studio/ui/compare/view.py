@@ -138,7 +138,7 @@ class CompareView(QWidget):
             case events.Status(text=text):
                 self.progressed.emit(self._share(0.0), text)
             case events.Warned(text=text):
-                self._context.told.emit(text)
+                self._context.show_status(text)
             case events.CompareStarted() | events.CellStarted():
                 pass
             case events.Saved() | events.NotSaved() | events.SheetSaved():
@@ -190,7 +190,7 @@ class CompareView(QWidget):
         if cell.settings.model.startswith("run:"):
             del values["model"]
         self.settings_wanted.emit(values)
-        self._context.told.emit(tr("In the panel now: {title}", title=cell.title))
+        self._context.show_status(tr("In the panel now: {title}", title=cell.title))
 
     def show_pair(self) -> None:
         """The two chosen pictures against each other."""
@@ -238,7 +238,7 @@ class CompareView(QWidget):
         if comparison is not None and folder is not None:
             self._context.run(
                 _save_in(comparison, folder),
-                lambda path: self._context.told.emit(tr("Saved to {path}", path=readable(path))),
+                lambda path: self._context.show_status(tr("Saved to {path}", path=readable(path))),
             )
 
     def _show_menu(self, column: int, row: int, position: QPoint) -> None:
@@ -268,7 +268,7 @@ class CompareView(QWidget):
         picture = self.sheet.cells[place].picture
         if picture is not None:
             commands.copy_picture(picture.pixels)
-            self._context.told.emit(tr("Picture copied"))
+            self._context.show_status(tr("Picture copied"))
 
     # --- following ---
 

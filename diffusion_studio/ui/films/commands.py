@@ -62,7 +62,7 @@ class FilmCommands(QObject):
         try:
             settings = self._panel.value()
         except UserError as error:
-            self._context.tell_fault(str(error))
+            self._context.show_fault(str(error))
             return
         if self._panel.card is None:
             return

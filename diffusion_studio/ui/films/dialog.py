@@ -72,7 +72,7 @@ class FilmDialog(QDialog):
         self._wait = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
         self._connect()
-        remembered: FilmSettings = context.memory.recall(SECTION, FilmSettings)
+        remembered: FilmSettings = context.settings_file.load(SECTION, FilmSettings)
         self.form.show_value(replace(remembered, picture=min(picture, count) if count > 1 else 0))
 
     # --- what it will be ---
@@ -123,7 +123,7 @@ class FilmDialog(QDialog):
             return
         from diffusion_studio.jobs.film import film
 
-        self._context.memory.keep(SECTION, replace(settings, picture=0))
+        self._context.settings_file.store(SECTION, replace(settings, picture=0))
         self._begin(self._context.run(film(self._trajectory, target, settings), self._on_event))
 
     def _begin(self, job: int) -> None:
@@ -145,7 +145,7 @@ class FilmDialog(QDialog):
                 self.bar.setMaximum(total)
                 self.bar.setValue(done)
             case FilmSaved(path=path):
-                self._context.told.emit(tr("Film saved to {path}", path=readable(path)))
+                self._context.show_status(tr("Film saved to {path}", path=readable(path)))
                 self.accept()
             case _:
                 assert_never(event)
@@ -166,7 +166,7 @@ class FilmDialog(QDialog):
     def _cancel(self) -> None:
         """Give up what is being written; else close."""
         if self._job is not None:
-            self._context.errands.cancel(self._job)
+            self._context.background.cancel(self._job)
         else:
             self.reject()
 
@@ -174,7 +174,7 @@ class FilmDialog(QDialog):
         self._wait.stop()
         self._over = True
         if self._job is not None:
-            self._context.errands.cancel(self._job)
+            self._context.background.cancel(self._job)
         super().done(result)
 
     # --- building ---
@@ -185,8 +185,8 @@ class FilmDialog(QDialog):
         self._wait.timeout.connect(self._guess_size)
         self.export_button.clicked.connect(self._export)
         self.close_button.clicked.connect(self._cancel)
-        self._context.errands.job_failed.connect(self._on_failed)
-        self._context.errands.job_ended.connect(self._on_ended)
+        self._context.background.job_failed.connect(self._on_failed)
+        self._context.background.job_ended.connect(self._on_ended)
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()

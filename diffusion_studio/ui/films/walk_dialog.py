@@ -86,7 +86,7 @@ class WalkDialog(QDialog):
         first = settings.seed if settings.seed is not None else _random_seed()
         self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(SEEDS - 1))])))
         self.seeds.setCursorPosition(0)
-        self.form.show_value(replace(context.memory.recall("film", FilmSettings), hold=0.0))
+        self.form.show_value(replace(context.settings_file.load("film", FilmSettings), hold=0.0))
         self._follow()
 
     # --- what it will be ---
@@ -175,7 +175,7 @@ class WalkDialog(QDialog):
                 self.facts.setText(text)
             case events.FilmSaved():
                 self.facts.setText(tr("Saved to {path}", path=readable(event.path)))
-                self._context.told.emit(tr("Film saved to {path}", path=readable(event.path)))
+                self._context.show_status(tr("Film saved to {path}", path=readable(event.path)))
             case events.Saved() | events.NotSaved() | events.Finished():
                 pass
             case _:

@@ -16,6 +16,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, Kinds, save_file
 from diffusion_studio.ui.base.page import action, fill_menu
+from diffusion_studio.ui.base.requests import BranchFrom, UseSettings
 from diffusion_studio.ui.base.trashing import Moved, removal, to_trash
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.texts import file_url, readable
@@ -118,13 +119,13 @@ class GalleryActions(QObject):
         elif how == "settings":
             values["seed"] = None
         elif given.get(MISSING):
-            self._context.tell_fault(given[MISSING])
+            self._context.show_fault(given[MISSING])
         if how == "branch" and not given.get(MISSING):
-            self._context.branch_wanted.emit(values)
+            self._context.go_to("generate", BranchFrom(values))
         else:
-            self._context.settings_wanted.emit(values)
+            self._context.go_to("generate", UseSettings(values))
         if given.get(LEFT_OUT) and how != "seed":
-            self._context.told.emit(given[LEFT_OUT])
+            self._context.show_status(given[LEFT_OUT])
 
     # --- mark ---
 
@@ -177,7 +178,7 @@ class GalleryActions(QObject):
         try:
             do()
         except UserError as error:
-            self._context.tell_fault(str(error))
+            self._context.show_fault(str(error))
             self._page.mark(paths)
         else:
             done()
@@ -268,7 +269,7 @@ class GalleryActions(QObject):
             if event.done < event.total
             else f"{event.total}"
         )
-        self._context.told.emit(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
+        self._context.show_status(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
 
     def _delete(self) -> None:
         if self._chosen:
@@ -278,13 +279,13 @@ class GalleryActions(QObject):
         gone = [original for original, _ in moved.pairs]
         self._page.forget(gone)
         if not gone:
-            self._context.tell_fault(moved.fault)
+            self._context.show_fault(moved.fault)
             return
         what = "image" if len(gone) == 1 else tr("{count} images", count=len(gone))
         change = removal(self._context, f"delete of {what}", moved.pairs, self._on_moved)
         if moved.fault:
             self._context.undo.push(change)
-            self._context.tell_fault(
+            self._context.show_fault(
                 tr(
                     "{upper}{what} moved to trash. {fault}",
                     upper=what[:1].upper(),

@@ -24,6 +24,7 @@ from diffusion_studio.gallery.relatives import Relatives
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
+from diffusion_studio.ui.base.requests import ShowModel
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.gallery.actions import GalleryActions
 from diffusion_studio.ui.gallery.details import GalleryDetails
@@ -242,7 +243,7 @@ class GalleryPage(Page):
         self.details.tags_wanted.connect(self.actions_.tag)
         self.details.raw_wanted.connect(lambda path: self._context.run(read_raw(path), self.details.show_raw))
         self.details.relative_wanted.connect(self._show_relative)
-        self.details.model_wanted.connect(self._context.model_wanted)
+        self.details.model_wanted.connect(lambda name: self._context.go_to("models", ShowModel(name)))
         self._context.saved.connect(lambda _: self._settle.start())
         self._context.models_changed.connect(self._show_details)
 
@@ -268,7 +269,7 @@ class GalleryPage(Page):
         )
         go = QPushButton(tr("Generate"))
         go.setProperty("primary", True)
-        go.clicked.connect(lambda: self._context.settings_wanted.emit({}))
+        go.clicked.connect(lambda: self._context.go_to("generate"))
         self.empty.addWidget(
             _nothing(
                 tr("Your pictures will be here"),

@@ -103,7 +103,7 @@ class TrashDialog(QDialog):
             self._context.restored.emit()
             self._context.models_changed.emit()
             what = readable(places[0]) if len(places) == 1 else tr("{count} items", count=len(places))
-            self._context.told.emit(tr("Restored {what}", what=what))
+            self._context.show_status(tr("Restored {what}", what=what))
         self._say(fault)
 
     def _on_removed(self, fault: str) -> None:
@@ -112,7 +112,7 @@ class TrashDialog(QDialog):
     def _say(self, fault: str) -> None:
         self.refresh()
         if fault:
-            self._context.tell_fault(fault)
+            self._context.show_fault(fault)
             self.note.setText(fault)
 
     # --- the list ---
@@ -156,13 +156,13 @@ class TrashDialog(QDialog):
                 then(event)
 
         if self._listing is not None:
-            self._context.errands.cancel(self._listing)
+            self._context.background.cancel(self._listing)
         return self._context.run(job, show)
 
     def done(self, result: int) -> None:
         self._gone = True
         if self._listing is not None:
-            self._context.errands.cancel(self._listing)
+            self._context.background.cancel(self._listing)
         super().done(result)
 
     def _connect(self) -> None:

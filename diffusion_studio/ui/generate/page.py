@@ -22,6 +22,7 @@ from diffusion_studio.storage.places import models_dir
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.requests import BranchFrom, OpenModel, Request, StartFrom, UseSettings
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
@@ -150,7 +151,7 @@ class GeneratePage(Page):
                 return
             plan = self.going_on.plan()
         except UserError as error:
-            self._context.tell_fault(str(error))
+            self._context.show_fault(str(error))
             return
         if plan is not None:
             self._begin(plan)
@@ -211,11 +212,11 @@ class GeneratePage(Page):
         if not self.steering.live and not self.canvas.pictures:
             self._show_empty()
         self._remember()
-        self._context.save_memory()
+        self._context.save_settings()
 
     def _on_not_saved(self, events: list[Any]) -> None:
         reasons = [event.reason for event in events]
-        self._context.tell_fault(
+        self._context.show_fault(
             not_saved(
                 reasons,
                 max(len(events), len(self.canvas.pictures)),
@@ -235,9 +236,20 @@ class GeneratePage(Page):
         if isinstance(event, list):  # what failed again can be saved elsewhere again
             self._on_not_saved(event)
         else:
-            self._context.told.emit(tr("Saved to {event}", event=readable(event)))
+            self._context.show_status(tr("Saved to {event}", event=readable(event)))
 
     # --- other pictures ---
+
+    def receive(self, request: Request) -> None:
+        match request:
+            case UseSettings(values):
+                self.use(values)
+            case BranchFrom(values):
+                self.branch_from(values)
+            case OpenModel(name):
+                self.open_model(name)
+            case StartFrom(picture):
+                self.own.open(picture)
 
     def use(self, values: Mapping[str, Any], *, lock: bool = True) -> None:
         """Take these settings into the form; the others stay, but for those that are about another picture.
@@ -262,25 +274,25 @@ class GeneratePage(Page):
             self.panel.seed.restore((settings.seed, seed[1], True))
         self._context.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
         if refused:
-            self._context.told.emit(" ".join(refused))
+            self._context.show_status(" ".join(refused))
         elif self.panel.value().batch:
-            self._context.told.emit(AGAIN.format(len(batch_rows.rows(settings))))
+            self._context.show_status(AGAIN.format(len(batch_rows.rows(settings))))
 
     def branch_from(self, values: Mapping[str, Any]) -> None:
         """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
         if values.get("seed") is None:
-            self._context.tell_fault(
+            self._context.show_fault(
                 tr("This image does not record its seed, so it cannot be branched from.")
             )
             return
         if self.working and not self.steering.asking and not self.generation.paused:
-            self._context.told.emit(tr("Stop the running generation first, then branch"))
+            self._context.show_status(tr("Stop the running generation first, then branch"))
             return
         settings, _ = self._complete(values)
         self.compare.action.setChecked(False)
         self.going_on.cancel()
         self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
-        self._context.told.emit(tr("Generating the image again for its steps. Nothing is saved."))
+        self._context.show_status(tr("Generating the image again for its steps. Nothing is saved."))
 
     def open_model(self, name: str) -> None:
         """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
@@ -360,7 +372,7 @@ class GeneratePage(Page):
     def _show_opened(self, picture: Picture) -> None:
         self.steering.show_elsewhere(picture)
         if picture.path is not None:
-            self._context.told.emit(readable(picture.path))
+            self._context.show_status(readable(picture.path))
 
     # --- models and memory ---
 
@@ -369,7 +381,7 @@ class GeneratePage(Page):
         self.going_on.tell()
 
     def _recall(self) -> None:
-        settings = self._context.memory.recall(SECTION, GenerationSettings)
+        settings = self._context.settings_file.load(SECTION, GenerationSettings)
         if self.panel.card is not None and settings == GenerationSettings():
             settings = cards.find("").defaults()  # a first start
         self.panel.show_value(settings)
@@ -382,7 +394,9 @@ class GeneratePage(Page):
         except UserError:
             return
         settings = replace(before.settings, history=())
-        self._context.memory.keep(SECTION, settings if before.seed[1] else replace(settings, seed=None))
+        self._context.settings_file.store(
+            SECTION, settings if before.seed[1] else replace(settings, seed=None)
+        )
 
     def _show_empty(self) -> None:
         card = self.panel.card
@@ -479,7 +493,7 @@ class GeneratePage(Page):
         self.compare.ended.connect(self._expiry.start)
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
-        generation.failed.connect(self._context.tell_fault)
+        generation.failed.connect(self._context.show_fault)
         generation.runs_on.connect(self._context.device_known)
         self._patience.timeout.connect(self._say_waiting)
         self.bar.live_wanted.connect(self._say_waiting)
@@ -488,7 +502,6 @@ class GeneratePage(Page):
         self.saved.opened.connect(self._show_opened)
         self.saved.settings_wanted.connect(self.use)
         self.saved.start_wanted.connect(self.own.open)
-        self._context.start_wanted.connect(self.own.open)
         self.own.left.connect(self._leave_own)
         self._context.models_changed.connect(self._show_models)
         self._context.outputs_moved.connect(self.strip.refresh)

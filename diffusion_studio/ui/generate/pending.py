@@ -41,7 +41,7 @@ class Pending(QObject):
         """Save them before the window closes; returns what could not be saved, which goes on waiting."""
         pictures = [*self.pictures]
         for job, rest in self._writing.items():  # closing ends the thread that writes them
-            self._context.errands.cancel(job)
+            self._context.background.cancel(job)
             pictures += rest.values()
         self._writing.clear()
         if not pictures:

@@ -74,7 +74,7 @@ class ModelErrands(QObject):
         if verdict.faults:
             self._activity.hide()
             self._ended = True
-            self._context.tell_fault(
+            self._context.show_fault(
                 tr("“{title}” is not sound. {faults}", title=card.title, faults=" ".join(verdict.faults))
             )
         else:
@@ -136,7 +136,7 @@ class ModelErrands(QObject):
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         self._activity.hide()
         self._ended = True
-        self._context.tell_fault(sentence, details)
+        self._context.show_fault(sentence, details)
 
     def _on_ended(self) -> None:
         if not self._ended:  # it was cancelled

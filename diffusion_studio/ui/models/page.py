@@ -22,6 +22,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.requests import FineTune, OpenModel, Request, ShowModel
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -204,20 +205,15 @@ class ModelsPage(ModelDropPage):
             self._context.run(jobs.keep_recommended(self.chosen.card.name, values), self._changed)
 
     def _generate(self, card: ModelCard) -> None:
-        self._context.model_chosen.emit(card.name)
+        self._context.go_to("generate", OpenModel(card.name))
 
     def _tune(self, card: ModelCard) -> None:
-        """The Train page, set to go on from this model; the folder is the user's to choose."""
-        page = self._visit("Train")
-        if page.working:
-            self._context.told.emit(tr("A training is running; stop it before another is begun"))
-        else:
-            page.panel.start_from(card, [row.card for row in self.rows.rows])
+        """Open the Train page to fine-tune this model; the folder is the user's to choose."""
+        self._context.go_to("train", FineTune(card, [row.card for row in self.rows.rows]))
 
-    def _visit(self, label: str) -> Any:
-        interior: Any = self.window().interior  # type: ignore[attr-defined]
-        interior.visit(next(k for k, entry in enumerate(interior.entries) if entry.label == label))
-        return interior.page
+    def receive(self, request: Request) -> None:
+        if isinstance(request, ShowModel):
+            self.refresh(request.name)
 
     # --- building ---
 

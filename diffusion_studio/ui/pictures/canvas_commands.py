@@ -117,13 +117,13 @@ class CanvasCommands(QObject):
     def _copy(self) -> None:
         if self._canvas.pictures:
             commands.copy_picture(self._pixels())
-            self._context.told.emit(tr("Picture copied"))
+            self._context.show_status(tr("Picture copied"))
 
     def _copy_settings(self) -> None:
         subject = self.subject
         if subject is not None and subject.settings is not None:
             commands.copy_settings(subject.settings, subject.facts)
-            self._context.told.emit(tr("Settings copied"))
+            self._context.show_status(tr("Settings copied"))
 
     def _reveal(self) -> None:
         subject = self.subject

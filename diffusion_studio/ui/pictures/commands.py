@@ -53,7 +53,7 @@ def save_as(
     target = ask_target(parent, suggested)
     if target is not None:
         job = _export(source, target, settings, facts, context.preferences)
-        context.run(job, lambda path: context.told.emit(tr("Saved to {path}", path=readable(path))))
+        context.run(job, lambda path: context.show_status(tr("Saved to {path}", path=readable(path))))
 
 
 def ask_target(parent: QWidget, suggested: str) -> Path | None:

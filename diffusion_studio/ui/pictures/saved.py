@@ -57,12 +57,12 @@ class SavedPictures(QObject):
         missing = given.get(MISSING)
         values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
         if missing:
-            self._context.tell_fault(missing)
+            self._context.show_fault(missing)
         elif not values:
-            self._context.told.emit(tr("No generation settings found."))
+            self._context.show_status(tr("No generation settings found."))
         self.settings_wanted.emit(values)
         if given.get(LEFT_OUT):
-            self._context.told.emit(given[LEFT_OUT])
+            self._context.show_status(given[LEFT_OUT])
 
 
 MISSING, LEFT_OUT = "missing model", "left out"  # no setting has these names

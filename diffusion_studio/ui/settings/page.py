@@ -93,7 +93,7 @@ class SettingsPage(Page):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            self._context.tell_fault(
+            self._context.show_fault(
                 tr("The folder {folder} can not be made.", folder=readable(folder)), str(error)
             )
             return

@@ -31,7 +31,7 @@ class SavingSection(QWidget):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.saving: SavingSettings = context.memory.recall(SECTION, SavingSettings)
+        self.saving: SavingSettings = context.settings_file.load(SECTION, SavingSettings)
         self.form = SettingsForm(SavingSettings, skip=("folder",))
         self.example = plain_label("", "small")
         self.example.setWordWrap(True)
@@ -64,8 +64,8 @@ class SavingSection(QWidget):
         if saving != self.saving:
             moved = saving.folder != self.saving.folder
             self.saving = saving
-            self._context.memory.keep(SECTION, saving)
-            self._context.save_memory(self._context.outputs_moved.emit if moved else None)
+            self._context.settings_file.store(SECTION, saving)
+            self._context.save_settings(self._context.outputs_moved.emit if moved else None)
         self._follow()
 
     def _follow(self) -> None:

@@ -16,6 +16,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
+from diffusion_studio.ui.base.requests import FineTune, Request, ResumeRun
 from diffusion_studio.ui.generate.running import hardware_words, time_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.choices import TrainingPanel
@@ -70,7 +71,7 @@ class TrainPage(DropPage):
         self.entries = TrainActions(self, TABS)
         self._lay_out()
         self._connect()
-        self.panel.show_value(context.memory.recall(SECTION, TrainingSettings))
+        self.panel.show_value(context.settings_file.load(SECTION, TrainingSettings))
         self._follow_preferences()
 
     # --- what the window asks ---
@@ -125,7 +126,7 @@ class TrainPage(DropPage):
 
     def _remember(self) -> None:
         settings = self.outlook.choices
-        self._context.memory.keep(SECTION, replace(settings, folder="", name="", start_from=""))
+        self._context.settings_file.store(SECTION, replace(settings, folder="", name="", start_from=""))
 
     # --- the training ---
 
@@ -136,16 +137,26 @@ class TrainPage(DropPage):
         try:
             settings = self.panel.value()
         except UserError as error:
-            self._context.tell_fault(str(error))
+            self._context.show_fault(str(error))
             return
         fault = name_fault(settings.name)
         if fault:
-            self._context.tell_fault(fault)
+            self._context.show_fault(fault)
             self.panel.form.fields["name"].setFocus()
             return
         self._remember()
-        self._context.save_memory()
+        self._context.save_settings()
         self._begin(settings, settings.name)
+
+    def receive(self, request: Request) -> None:
+        match request:
+            case FineTune(card, cards):
+                if self.working:
+                    self._context.show_status(tr("A training is running. Stop it before you start another."))
+                else:
+                    self.panel.start_from(card, list(cards))
+            case ResumeRun(path):
+                self._context.run(read_run(path), lambda record: self.resume(record.row))
 
     def resume(self, row: RunRow) -> None:
         """Go on with a run; one that has had all its time is given more."""
@@ -190,7 +201,7 @@ class TrainPage(DropPage):
 
     def _on_failed(self, sentence: str, details: str) -> None:
         if not self._differs:
-            self._context.tell_fault(sentence, details)
+            self._context.show_fault(sentence, details)
 
     def _on_started(self, event: Any) -> None:
         self._context.device_known.emit(hardware_words(event.device, event.precision, 0))
@@ -318,7 +329,7 @@ class TrainPage(DropPage):
         pictures.folder_wanted.connect(self.choose_folder)
         pictures.samples_wanted.connect(lambda: self.open_folder(resource(SAMPLES)))
         pictures.checked.connect(self._on_checked)
-        pictures.failed.connect(context.tell_fault)
+        pictures.failed.connect(context.show_fault)
         pictures.picture_shown.connect(self.noise.show_picture)
         sitting.waiting.connect(self._on_waiting)
         sitting.started.connect(self._on_started)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.requests import OpenModel
 from diffusion_studio.ui.base.worker import Worker
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Result(QObject):
         self.worker = Worker("publishing", self)
         self._asked: dict[int, tuple[str, bool]] = {}
         self.worker.reported.connect(self._on_event)
-        self.worker.job_failed.connect(lambda job, sentence, details: context.tell_fault(sentence, details))
+        self.worker.job_failed.connect(lambda job, sentence, details: context.show_fault(sentence, details))
         self.worker.job_ended.connect(lambda job: self._asked.pop(job, None))
 
     def publish(self, run: str, title: str, *, then_generate: bool = False) -> None:
@@ -35,18 +36,18 @@ class Result(QObject):
             return
         from diffusion_studio.jobs.train import publish
 
-        self._context.told.emit(tr("Making a model of the newest checkpoint…"))
+        self._context.show_status(tr("Making a model of the newest checkpoint…"))
         self._asked[self.worker.submit(iter(publish(run)))] = (title, then_generate)
 
     def told(self, name: str, title: str) -> None:
         """A model has come to be, here or at the end of a training."""
         self._context.models_changed.emit()
-        self._context.told.emit(tr("“{title}” is in the model chooser", title=title))
+        self._context.show_status(tr("“{title}” is in the model chooser", title=title))
         self.published.emit(name, title)
 
     def generate_with(self, name: str) -> None:
         """Go to the Generate page with this model chosen."""
-        self._context.model_chosen.emit(name)
+        self._context.go_to("generate", OpenModel(name))
 
     def _on_event(self, job: int, event: PublishEvent) -> None:
         from diffusion_studio.events import Published, Status, assert_never

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import __version__
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import Theme
 from diffusion_studio.ui.window.window import MainWindow
 
@@ -43,10 +43,10 @@ def build(arguments: Sequence[str]) -> tuple[QApplication, MainWindow]:
     application.setApplicationDisplayName("Diffusion Studio")
     application.setApplicationVersion(__version__)
     application.setDesktopFileName("diffusion-studio")
-    memory = Memory()
+    settings_file = SettingsFile()
     theme = Theme(application)
-    theme.choose(str(memory.section("window").get("theme", "system")))
-    return application, MainWindow(theme, memory)
+    theme.choose(str(settings_file.section("window").get("theme", "system")))
+    return application, MainWindow(theme, settings_file)
 
 
 def catch_faults(window: MainWindow) -> Any:
@@ -54,7 +54,7 @@ def catch_faults(window: MainWindow) -> Any:
     from diffusion_studio.ui.window.faults import Faults
 
     faults = Faults(window)
-    faults.raised.connect(window.tell_fault)
+    faults.raised.connect(window.show_fault)
     faults.install()
     return faults
 

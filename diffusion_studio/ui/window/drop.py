@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtGui import QDropEvent, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.requests import StartFrom, UseSettings
 from diffusion_studio.ui.models.drop import Veil
 from diffusion_studio.ui.pictures.drop import ENDINGS, dropped_picture, to_array
 
-if TYPE_CHECKING:
-    from diffusion_studio.ui.window.contents import Interior
-
 
 class WindowDrop(QObject):
-    """Pages and their parts come first: what reaches the interior is what none of them took."""
+    """Watches `area`, which holds the pages: they and their parts come first, and what reaches it none of them took."""
 
-    def __init__(self, interior: Interior) -> None:
-        super().__init__(interior)
-        self._interior = interior
-        self.veil = Veil(interior, tr("Let go to see what this picture says"))
-        interior.setAcceptDrops(True)
-        interior.installEventFilter(self)
+    refused = Signal(object)  # list[Path]: what cannot be used
+
+    def __init__(self, context: AppContext, area: QWidget) -> None:
+        super().__init__(area)
+        self._context, self._area = context, area
+        self.veil = Veil(area, tr("Drop to read its settings"))
+        area.setAcceptDrops(True)
+        area.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()
@@ -52,7 +53,7 @@ class WindowDrop(QObject):
             return False
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
-            self._interior.context.tell_fault(self._interior.page.refuse_drop(paths))
+            self.refused.emit(paths)
         return True
 
     def take(self, given: Path | QImage) -> None:
@@ -60,17 +61,16 @@ class WindowDrop(QObject):
         from diffusion_studio.ui.window.drop_dialog import look_at
 
         picture = given if isinstance(given, Path) else to_array(given)
-        self._interior.context.run(look_at(picture), self._ask)
+        self._context.run(look_at(picture), self._ask)
 
     def _ask(self, seen: Any) -> None:
         from diffusion_studio.ui.window.drop_dialog import DropDialog
 
         if QApplication.activeModalWidget() is not None:
             return  # one question at a time
-        context = self._interior.context
-        dialog = DropDialog(seen, self._interior.window())
-        dialog.settings_wanted.connect(context.settings_wanted)
-        dialog.start_wanted.connect(context.start_wanted)
+        dialog = DropDialog(seen, self._area.window())
+        dialog.settings_wanted.connect(lambda values: self._context.go_to("generate", UseSettings(values)))
+        dialog.start_wanted.connect(lambda picture: self._context.go_to("generate", StartFrom(picture)))
         dialog.open()
 
 

@@ -91,9 +91,9 @@ def copy_report(context: AppContext) -> None:
 
     def copied(text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        context.told.emit(tr("Report copied: paste it into a bug report"))
+        context.show_status(tr("Report copied: paste it into a bug report"))
 
-    context.told.emit(tr("Gathering the report…"))
+    context.show_status(tr("Gathering the report…"))
     context.run(_report(), copied)
 
 

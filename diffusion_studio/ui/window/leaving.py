@@ -34,7 +34,8 @@ WAITS = {  # what a thread does when a window closes, by its name
     "gallery search": "a search in the gallery",
     "gallery thumbnails": "thumbnails to be read",
     "thumbnails": "thumbnails to be read",
-    "errands": "a file to be read or written",
+    "background": "a file to be read or written",
+    "exports": "a file to be exported",
 }
 
 

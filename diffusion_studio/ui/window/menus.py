@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup
-from PySide6.QtWidgets import QDialog, QMenu
+from PySide6.QtWidgets import QDialog, QMainWindow, QMenu
 
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import outputs_dir
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Entries, action, fill_menu
 from diffusion_studio.ui.look.theme import THEMES
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.window.contents import Interior
-    from diffusion_studio.ui.window.window import MainWindow
+from diffusion_studio.ui.window.pages import PageEntry
 
 
 class Menus(QObject):
-    def __init__(self, window: MainWindow, interior: Interior) -> None:
+    """`window` gets the menu bar and owns the actions; `entries` are the pages, the last of them Settings."""
+
+    def __init__(self, window: QMainWindow, context: AppContext, entries: Sequence[PageEntry]) -> None:
         super().__init__(window)
-        self._window, self._context = window, window.context
+        self._window, self._context = window, context
         self._menus: dict[str, QMenu] = {}
         self._dialog: QDialog | None = None
         self._quit = action(window, tr("Quit"), "Ctrl+Q")
@@ -38,7 +37,7 @@ class Menus(QObject):
         )
         self._trash.triggered.connect(self._show_trash)
         self._context.trash_wanted.connect(self._show_trash)
-        self._make_visits(interior)
+        self._make_visits(entries)
         self._make_looks()
         self._shortcuts = action(window, tr("Keyboard shortcuts"), "F1")
         self._shortcuts.triggered.connect(self._show_shortcuts)
@@ -86,13 +85,13 @@ class Menus(QObject):
             entry.setText(f"{word} {what}".strip())
             entry.setEnabled(bool(what))
 
-    def _make_visits(self, interior: Interior) -> None:
+    def _make_visits(self, entries: Sequence[PageEntry]) -> None:
         self._visits = []
-        last = len(interior.entries) - 1
-        for number, entry in enumerate(interior.entries):
+        last = len(entries) - 1
+        for number, entry in enumerate(entries):
             keys = "Ctrl+," if number == last else f"Ctrl+{number + 1}"
             visit = action(self._window, entry.label, keys, tip=entry.explanation)
-            visit.triggered.connect(lambda _=False, number=number: interior.visit(number))
+            visit.triggered.connect(lambda _=False, name=entry.name: self._context.go_to(name))
             self._visits.append(visit)
         self._visits[last].setMenuRole(QAction.MenuRole.PreferencesRole)
 

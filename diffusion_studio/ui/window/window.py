@@ -5,10 +5,10 @@ Nothing heavy is imported here: what fills the window is loaded after its first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QColor, QPainter, QPaintEvent, QShowEvent
@@ -18,7 +18,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import notices, own_files
 from diffusion_studio.storage.places import config_dir
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import (
     MENU_HEIGHT,
     PANEL_WIDTH,
@@ -35,56 +35,10 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.base.worker import Worker
     from diffusion_studio.ui.window.contents import Interior
     from diffusion_studio.ui.window.leaving import Leaving
+    from diffusion_studio.ui.window.menus import Menus
+    from diffusion_studio.ui.window.status import StatusLine
 
 
-class Entry(NamedTuple):
-    """A place on the rail. The page behind it is made when it is first visited."""
-
-    icon: str
-    label: str
-    explanation: str
-    make: Callable[[AppContext], Page]
-
-
-def _generate(context: AppContext) -> Page:
-    from diffusion_studio.ui.generate.page import GeneratePage
-
-    return GeneratePage(context)
-
-
-def _train(context: AppContext) -> Page:
-    from diffusion_studio.ui.train.page import TrainPage
-
-    return TrainPage(context)
-
-
-def _gallery(context: AppContext) -> Page:
-    from diffusion_studio.ui.gallery.page import GalleryPage
-
-    return GalleryPage(context)
-
-
-def _models(context: AppContext) -> Page:
-    from diffusion_studio.ui.models.page import ModelsPage
-
-    return ModelsPage(context)
-
-
-def _settings(context: AppContext) -> Page:
-    from diffusion_studio.ui.settings.page import SettingsPage
-
-    return SettingsPage(context)
-
-
-PAGES = (
-    Entry("generate", tr("Generate"), tr("Draw pictures with a model"), _generate),
-    Entry("train", tr("Train"), tr("Make a model of your own from a folder of pictures"), _train),
-    Entry("gallery", tr("Gallery"), tr("Find every picture you made, and what made it"), _gallery),
-    Entry("models", tr("Models"), tr("See, import, export and keep the models on this computer"), _models),
-    Entry(
-        "settings", tr("Settings"), tr("How the window looks, and where things are kept"), _settings
-    ),  # stays last: the foot
-)
 SIZE = (1280, 800)
 TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen would lose its foot
 SMALLEST = (900, 600)
@@ -115,13 +69,15 @@ def _open_places(path: Path) -> QSettings | None:
 class MainWindow(QMainWindow):
     interior: Interior
     leaving: Leaving
+    menus: Menus
+    status: StatusLine
     context: AppContext
     closed = Signal()  # nothing of it is running any more
     close_wanted = Signal()  # by a signal, told from another thread
 
-    def __init__(self, theme: Theme, memory: Memory) -> None:
+    def __init__(self, theme: Theme, settings_file: SettingsFile) -> None:
         super().__init__()
-        self._theme, self._memory = theme, memory
+        self._theme, self._settings_file = theme, settings_file
         self.filled = False
         self._closing = False
         self.setWindowTitle(tr("Diffusion Studio"))
@@ -135,26 +91,40 @@ class MainWindow(QMainWindow):
             return
         self.filled = True
         from diffusion_studio.ui.base.context import AppContext
+        from diffusion_studio.ui.look.icons import application_icon
         from diffusion_studio.ui.window.contents import Interior
+        from diffusion_studio.ui.window.menus import Menus
+        from diffusion_studio.ui.window.pages import PAGES
+        from diffusion_studio.ui.window.status import StatusLine
 
-        self.context = AppContext(self._theme, self._memory, self)
-        self.interior = Interior(self, PAGES)
+        self.context = AppContext(self._theme, self._settings_file, self)
+        self.setWindowIcon(application_icon())
+        self.status = StatusLine(self.context, self)
+        self.setStatusBar(self.status)
+        self.menus = Menus(self, self.context, PAGES)
+        self.interior = Interior(self.context, PAGES, self)
         self.setCentralWidget(self.interior)
+        self.interior.page_shown.connect(self._follow_page)
         self.interior.visit(0)
-        if self._memory.refused:
-            self.context.told.emit("Some settings were not kept: " + " ".join(self._memory.refused))
+        self.status.start()
+        if self._settings_file.refused:
+            self.context.show_status("Some settings were not kept: " + " ".join(self._settings_file.refused))
         if self.isVisible():
             self.repaint()  # before the page begins what takes a moment
             QTimer.singleShot(0, self._greet)
+
+    def _follow_page(self, page: Page) -> None:
+        self.status.forget()
+        self.menus.fill(page.menu_entries())
 
     @property
     def page(self) -> Page:
         """The page that is shown."""
         return self.interior.page
 
-    def tell_fault(self, sentence: str, details: str = "") -> None:
+    def show_fault(self, sentence: str, details: str = "") -> None:
         self.fill()
-        self.context.tell_fault(sentence, details)
+        self.context.show_fault(sentence, details)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.filled:
@@ -194,6 +164,7 @@ class MainWindow(QMainWindow):
             return
         if self.filled:
             self.interior.close_down()
+            self.status.stop()
         self._store()
         for worker in workers:
             worker.stop()
@@ -215,7 +186,7 @@ class MainWindow(QMainWindow):
             self._wait_with_limit()
             if self.interior.working:
                 self.setEnabled(False)
-                self.context.told.emit(tr("Closing: finishing the step…"))
+                self.context.show_status(tr("Closing: finishing the step…"))
             else:  # loading ahead, thumbnails: nothing the user waits for
                 self.hide()
         for worker in busy:
@@ -234,12 +205,12 @@ class MainWindow(QMainWindow):
         """End though a job is stuck. What would wait for it is not asked for."""
         from diffusion_studio.ui.window.leaving import end_process
 
-        if not self.context.errands.busy:
+        if not self.context.background.busy:
             self._store()
         end_process()
 
     def workers(self) -> list[Worker]:
-        return [self.context.errands, *self.interior.workers()] if self.filled else []
+        return [*self.context.background.workers, *self.interior.workers()] if self.filled else []
 
     # --- what is remembered ---
 
@@ -255,4 +226,4 @@ class MainWindow(QMainWindow):
             self._places.setValue("geometry", self.saveGeometry())
             self._places.sync()
         with suppress(OSError, UserError):  # the window is going; the last generation's settings are written
-            self._memory.save()
+            self._settings_file.save()

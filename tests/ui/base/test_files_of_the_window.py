@@ -8,7 +8,7 @@ from PySide6.QtCore import QByteArray
 from diffusion_studio.errors import UserError
 from diffusion_studio.storage import notices
 from diffusion_studio.storage.places import config_dir
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.window import window as window_module
 
 
@@ -28,7 +28,7 @@ def put(memory, section, **values):
 
 def test_two_windows_keep_each_others_changes():
     path = write("settings.json", {"window": {"theme": "dark"}, "training": {"batch": 8}})
-    first, second = Memory(), Memory()
+    first, second = SettingsFile(), SettingsFile()
     put(first, "window", quality=50)
     put(second, "window", theme="light")
     put(second, "generation", steps=3)
@@ -45,7 +45,7 @@ def test_two_windows_keep_each_others_changes():
 def test_damaged_settings_are_set_aside_and_said(content):
     write("settings.json", content)
     heard = []
-    memory = Memory()
+    memory = SettingsFile()
     notices.listen(heard.append)()
     put(memory, "generation", steps=3)
     memory.save()
@@ -54,7 +54,7 @@ def test_damaged_settings_are_set_aside_and_said(content):
 
 def test_a_damaged_section_is_kept_aside_when_it_is_written():
     write("settings.json", {"generation": [1], "window": {"theme": "dark"}})
-    memory = Memory()
+    memory = SettingsFile()
     put(memory, "window", quality=50)
     memory.save()
     assert not asides("settings.json")
@@ -65,7 +65,7 @@ def test_a_damaged_section_is_kept_aside_when_it_is_written():
 
 def test_settings_of_a_later_version_are_not_written():
     path = write("settings.json", {"version": 9, "window": {"theme": "dark"}})
-    memory = Memory()
+    memory = SettingsFile()
     put(memory, "window", quality=50)
     with pytest.raises(UserError, match="later version"):
         memory.save()

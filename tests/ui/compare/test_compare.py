@@ -290,13 +290,13 @@ def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, choose_file
     view = finish(page, qtbot)
     target = tmp_path / "sheet.png"
     choose_file(target)
-    with qtbot.waitSignal(window.context.errands.idle, timeout=10_000):
+    with qtbot.waitSignal(window.context.background.idle, timeout=10_000):
         view.save_sheet.click()
     record = reading.read(target)
     assert record.settings.seed == 9 and not record.refused
     assert [axis["setting"] for axis in record.facts["compare"]] == ["sampler", "steps"]
     choose_file(tmp_path / "cells")
-    with qtbot.waitSignal(window.context.errands.idle, timeout=10_000):
+    with qtbot.waitSignal(window.context.background.idle, timeout=10_000):
         view.save_cells.click()
     saved = [reading.read(path) for path in newest(tmp_path / "cells")]
     assert sorted((r.settings.sampler, r.settings.steps) for r in saved) == [
@@ -395,7 +395,7 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
     from diffusion_studio.events import Preview
     from diffusion_studio.generation import model as models
     from diffusion_studio.models import cards
-    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
     from tests.model_folders import save
@@ -408,7 +408,7 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
             worker.cancel_all()
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
 
-    window = MainWindow(Theme(qapp), Memory())
+    window = MainWindow(Theme(qapp), SettingsFile())
     qtbot.addWidget(window, before_close_func=rest)
     window.fill()
     window.show()

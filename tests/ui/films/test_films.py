@@ -56,7 +56,7 @@ def test_a_film_is_exported_as_it_was_set(dialog, target, window, qtbot, drawn):
     assert isinstance(dialog, FilmDialog)
     dialog.form.show_value(FilmSettings(picture=2, scale=3, seconds=1.0, hold=0.5))
     with qtbot.waitSignal(
-        window.context.told, check_params_cb=lambda text: "Film saved" in text, timeout=10_000
+        window.context.status, check_params_cb=lambda text: "Film saved" in text, timeout=10_000
     ):
         dialog.export_button.click()
     record = reading.read(target)
@@ -65,7 +65,7 @@ def test_a_film_is_exported_as_it_was_set(dialog, target, window, qtbot, drawn):
         assert image.n_frames == 5 + 1 and image.size == (24, 24)
     last = drawn.steering.run.trajectory.view(4)[1]
     assert np.array_equal(record.pixels(), last.repeat(3, 0).repeat(3, 1))
-    assert window.context.memory.recall("film", FilmSettings).seconds == 1.0
+    assert window.context.settings_file.load("film", FilmSettings).seconds == 1.0
 
 
 def test_it_says_how_long_and_large_the_film_becomes_and_plays_it(dialog, qtbot):
@@ -91,7 +91,7 @@ def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch
         yield
 
     monkeypatch.setattr("diffusion_studio.jobs.film.film", film)
-    with qtbot.waitSignal(window.context.errands.job_failed, timeout=10_000):
+    with qtbot.waitSignal(window.context.background.job_failed, timeout=10_000):
         dialog.export_button.click()
     assert dialog.facts.text() == "There is no room." and dialog.isVisible()
     qtbot.waitUntil(dialog.export_button.isEnabled)

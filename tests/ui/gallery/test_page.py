@@ -260,7 +260,7 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
     assert len(list(newest())) == len(paths) + 1 and draw.starts[1].index == 15
     generate.stop()  # leaves the branch
     assert generate.panel.value() == before and not generate.panel.seed.locked
-    qtbot.waitUntil(lambda: not window.context.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.background.busy)
 
 
 def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
@@ -290,7 +290,7 @@ def test_enter_shows_it_alone(page, qtbot, window):
     qtbot.keyClick(page.grid, Qt.Key.Key_Return)
     (viewer,) = window.findChildren(PictureViewer)
     assert viewer.paths[viewer.index] == page.grid.entries[1].path
-    qtbot.waitUntil(lambda: not page._context.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.background.busy)
     with qtbot.waitSignal(viewer.destroyed):
         viewer.close()
 
@@ -313,7 +313,7 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     assert not paths[4].exists()
     banner = window.interior.banner
     qtbot.waitUntil(banner.isVisible)
-    menus = window.interior.menus
+    menus = window.menus
     assert menus.undo.text() == "Undo delete of 2 images"
     menus.undo.trigger()
     assert not banner.isVisible()  # it offers no Undo of what is undone
@@ -433,7 +433,7 @@ def test_a_selection_is_exported(page, qtbot, tmp_path, way, target):
     page.grid.choose_all()
     page.actions_._give_away(way, tmp_path / target)
     qtbot.waitUntil((tmp_path / target).exists)
-    qtbot.waitUntil(lambda: not page._context.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.background.busy)
 
 
 def test_an_empty_gallery_says_so_and_offers_generate(window, qtbot):
@@ -505,7 +505,7 @@ def test_an_image_of_another_program_shows_what_it_says_and_what_is_left_out(win
     page.details.more.setChecked(True)
     qtbot.waitUntil(lambda: '"KSampler"' in page.details.raw.toPlainText())
     page.details.buttons["all"].click()
-    qtbot.waitUntil(lambda: "Left out: " in window.interior.status.told.text())
-    assert "Seed must be between" in window.interior.status.told.text()
+    qtbot.waitUntil(lambda: "Left out: " in window.status.told.text())
+    assert "Seed must be between" in window.status.told.text()
     qtbot.waitUntil(lambda: window.page.panel.value().steps == 33)
     assert window.page.panel.value().sampler == "heun"

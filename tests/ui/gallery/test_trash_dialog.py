@@ -65,6 +65,6 @@ def test_it_asks_before_anything_goes_for_good(dialog, qtbot, monkeypatch, agree
 def test_the_menu_and_the_gallery_lead_to_it(window, qtbot):
     entries = {entry.text(): entry for entry in window.menuBar().actions()[0].menu().actions()}
     entries["Trash…"].trigger()
-    shown = window.interior.menus._dialog
+    shown = window.menus._dialog
     assert isinstance(shown, TrashDialog)
     shown.reject()

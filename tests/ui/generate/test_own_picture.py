@@ -52,7 +52,7 @@ def own(page):
 
 
 def settle(page, qtbot):
-    qtbot.waitUntil(lambda: not page._context.errands.busy and not page.generation.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not page._context.background.busy and not page.generation.running, timeout=10_000)
     QApplication.processEvents()
 
 
@@ -377,7 +377,7 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
     generate(page, qtbot)
     results = page.canvas.pictures
     told = []
-    page._context.told.connect(told.append)
+    page._context.status.connect(told.append)
     own.tools.brush_action.trigger()
     assert told[-1] == mask_tools.PICK
     area = page.canvas.cell_rect(2)
@@ -397,15 +397,15 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
 
 def test_how_to_paint_is_told_on_this_page_only(opened, window):
     opened.tools.brush_action.trigger()
-    assert window.interior.status.told.text() == mask_tools.HOW
+    assert window.status.told.text() == mask_tools.HOW
     window.interior.visit(1)
-    assert window.interior.status.told.text() == ""
+    assert window.status.told.text() == ""
     window.interior.visit(0)
-    assert window.interior.status.told.text() == mask_tools.HOW
+    assert window.status.told.text() == mask_tools.HOW
     opened.tools.brush_action.trigger()
     window.interior.visit(1)
     window.interior.visit(0)
-    assert window.interior.status.told.text() == ""
+    assert window.status.told.text() == ""
 
 
 def test_nothing_is_painted_on_a_picture_that_forms(own, page, qtbot, draw):
@@ -479,14 +479,14 @@ def test_another_picture_in_its_place_is_used_and_said_so(own, page, qtbot, tmp_
     page.panel.show_value(GenerationSettings(source="ab" * 32, strength=0.4))
     path = tmp_path / "other.png"
     Image.fromarray(pixels(6)).save(path)
-    with qtbot.waitSignal(page._context.told, check_params_cb=lambda text: text == own_picture.OTHER):
+    with qtbot.waitSignal(page._context.status, check_params_cb=lambda text: text == own_picture.OTHER):
         own.open(path)
     assert page.panel.value().source != "ab" * 32 and page.panel.value().strength == pytest.approx(0.4)
 
 
 def test_a_mask_that_is_gone_is_said_so(own, page, qtbot):
     source = start_pictures.keep(pixels())
-    with qtbot.waitSignal(page._context.told, check_params_cb=lambda text: "mask" in text):
+    with qtbot.waitSignal(page._context.status, check_params_cb=lambda text: "mask" in text):
         page.panel.show_value(GenerationSettings(source=source, mask="cd" * 32))
     assert page.panel.value().mask == "" and page.panel.value().source == source
 
@@ -540,7 +540,7 @@ def real(own_folders, monkeypatch, tmp_path, qtbot, qapp):
     from diffusion_studio.generation import model as models
     from diffusion_studio.models import cards
     from diffusion_studio.storage.places import models_dir
-    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
 
@@ -551,7 +551,7 @@ def real(own_folders, monkeypatch, tmp_path, qtbot, qapp):
 
     monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
     save(models_dir() / "tiny", schedule="cosine", prediction="v_prediction")
-    window = MainWindow(Theme(qapp), Memory())
+    window = MainWindow(Theme(qapp), SettingsFile())
     qtbot.addWidget(window, before_close_func=finish)
     window.fill()
     window.show()

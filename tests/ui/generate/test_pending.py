@@ -145,7 +145,7 @@ def test_a_discard_can_be_undone(window, page, draw, qtbot):
     step = stopped(qtbot, page, draw)
     page.panel.choices.discard.click()
     assert not page.generation.running and not saved()
-    undo = window.interior.menus.undo
+    undo = window.menus.undo
     assert undo.isEnabled() and undo.text() == "Undo discard of image"
     undo.trigger()
     qtbot.waitUntil(lambda: len(saved()) == 1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.ui.base.requests import OpenModel
 from diffusion_studio.ui.pictures.picture import Picture
 from tests.ui.conftest import install_model
 from tests.ui.generate.test_steering import finish, run
@@ -123,7 +124,7 @@ def test_use_in_generate_begins_clean_and_can_be_undone(page, window, qtbot):
     page.own.start.mask.values[:4] = 255
     page.panel.seed.show_value(7)
     window.interior.visit(3)
-    window.context.model_chosen.emit("plain")
+    window.context.go_to("generate", OpenModel("plain"))
     assert window.page is page and page.panel.card.name == "plain"
     carried = page.panel.form.carried
     assert not carried.source and not carried.mask and carried.variation_strength == 0
@@ -199,10 +200,10 @@ def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
 
 
 def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
-    status, banner = window.interior.status, window.interior.banner
-    window.context.told.emit("Copied")
+    status, banner = window.status, window.interior.banner
+    window.context.show_status("Copied")
     assert status.told.text() == "Copied"
-    window.context.tell_fault("That was not right.")
+    window.context.show_fault("That was not right.")
     window.interior.visit(2)
     assert not status.told.text() and not banner.isVisible()
     window.interior.visit(0)
@@ -211,14 +212,14 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     window.interior.visit(2)
     window.interior.visit(0)
     assert not banner.isVisible()
-    window.context.tell_notice("Done.", action="Undo", do=lambda: None)
+    window.context.show_notice("Done.", action="Undo", do=lambda: None)
     assert banner.isVisible() and banner._expiry.isActive()
     banner._expiry.timeout.emit()
     assert not banner.isVisible()
-    window.context.told.emit("Copied")
+    window.context.show_status("Copied")
     status._expiry.timeout.emit()
     assert not status.told.text()
-    window.context.tell_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
+    window.context.show_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
     window.interior.visit(2)
     assert banner.isVisible() and not banner._expiry.isActive()
     rest(qtbot, window)

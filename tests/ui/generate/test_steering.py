@@ -423,7 +423,7 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     page.saved.use_settings(picture.path)
     qtbot.waitUntil(lambda: page.panel.value() == picture.settings)
     assert page.panel.value().batch == "-,0,-"
-    assert "a batch of 3" in window.interior.status.told.text()
+    assert "a batch of 3" in window.status.told.text()
     steps = page.panel.form.fields["steps"]
     steps.show_value(9)
     assert page.panel.value().batch == ""
@@ -432,9 +432,9 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     page.use({"seed": 6})
     assert page.panel.value().batch == ""
     for other in ({"seed": None}, {"model": "gone"}):
-        window.interior.status.told.setText("")
+        window.status.told.setText("")
         page.use({**to_dict(picture.settings), **other})
-        assert page.panel.value().batch == "" and not window.interior.status.told.text()
+        assert page.panel.value().batch == "" and not window.status.told.text()
 
 
 def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot):

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, 
 
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base import file_dialogs
+from diffusion_studio.ui.base.requests import ShowModel
 from diffusion_studio.ui.look.labels import ElidedLabel, Line, plain_label
 from diffusion_studio.ui.look.texts import UNSEEN, action_text, escaped, readable_text, title_text, tooltip
 from diffusion_studio.ui.train import questions
@@ -101,13 +102,13 @@ def hostile_models(own_folders, models):
 
 def test_every_page_shows_foreign_text_as_it_is(hostile_models, window, qtbot):
     window.page.panel.show_value(GenerationSettings(model="hostile"))
-    window.tell_fault(f"{HOSTILE} cannot be opened.", HOSTILE)
-    window.context.told.emit(HOSTILE)
+    window.show_fault(f"{HOSTILE} cannot be opened.", HOSTILE)
+    window.context.show_status(HOSTILE)
     for number in range(len(window.interior.entries)):
         window.interior.visit(number)
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=20_000)
         check(window)
-    window.context.model_wanted.emit("hostile")
+    window.context.go_to("models", ShowModel("hostile"))
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=20_000)
     assert check(window), "no widget shows the foreign text, so nothing was tried"
     check(*(widget for widget in QApplication.topLevelWidgets() if widget is not window))

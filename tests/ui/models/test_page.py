@@ -40,11 +40,11 @@ def page(window, qtbot, monkeypatch):
 def rest(window, qtbot):
     """Let everything that was begun come to its end, and be shown."""
     qtbot.waitUntil(
-        lambda: not window.context.errands.busy and not any(worker.busy for worker in window.workers()),
+        lambda: not window.context.background.busy and not any(worker.busy for worker in window.workers()),
         timeout=20_000,
     )
     qtbot.wait(1)
-    qtbot.waitUntil(lambda: not window.context.errands.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.context.background.busy, timeout=10_000)
 
 
 def titles(page):
@@ -64,7 +64,7 @@ def shown(page):
 def said(window):
     """What the status line and the banner are told."""
     words = []
-    window.context.told.connect(words.append)
+    window.context.status.connect(words.append)
     window.context.fault.connect(lambda sentence, *_: words.append(sentence))
     return words
 

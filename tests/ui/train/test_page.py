@@ -20,7 +20,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
 from diffusion_studio.training import runs
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import Theme
 from diffusion_studio.ui.train import outlook
 from diffusion_studio.ui.train import page as train_page
@@ -141,12 +141,12 @@ def samples(step, size):
 
 @pytest.fixture
 def page(qtbot, qapp, backend, models):
-    context = AppContext(Theme(qapp), Memory())
+    context = AppContext(Theme(qapp), SettingsFile())
     page = TrainPage(context)
     page.faults = []
     context.fault.connect(lambda sentence, *_: page.faults.append(sentence))
     page.context = context
-    workers = [*page.workers, context.errands]
+    workers = [*page.workers, context.background]
 
     def finish(page):
         """Let its threads come to rest: pytest-qt deletes what it has closed."""
@@ -536,7 +536,7 @@ def test_choices_are_remembered_without_folder_and_name(ready):
     ready.panel.form.fields["size"].show_value(48)
     ready.panel.form.fields["flip"].show_value(False)
     ready.close_down()
-    kept = ready.context.memory.recall("training", TrainingSettings)
+    kept = ready.context.settings_file.load("training", TrainingSettings)
     assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
 
 

@@ -165,7 +165,7 @@ def test_a_sheet_is_cut_into_its_pictures():
 
 def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     from diffusion_studio.ui.base.context import AppContext
-    from diffusion_studio.ui.base.preferences_file import Memory
+    from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.train.samples import SamplesView
 
@@ -173,7 +173,7 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     folder.mkdir(parents=True)
     for step in (10, 20, 30):
         Image.new("RGB", (16, 8), (step, 0, 0)).save(folder / f"{step:08d}.png")
-    context = AppContext(Theme(qapp), Memory())
+    context = AppContext(Theme(qapp), SettingsFile())
     view = SamplesView(context)
     qtbot.addWidget(view)
     (folder / "raw").mkdir()
@@ -190,4 +190,4 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     view.play.click()
     qtbot.waitUntil(lambda: view.film.value() == 2 and not view.play.isChecked(), timeout=5000)
     view.close_down()
-    context.errands.stop()
+    context.background.stop()

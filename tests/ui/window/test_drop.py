@@ -120,9 +120,9 @@ def test_a_picture_can_be_what_to_start_from(window, qtbot, tmp_path):
     Image.new("RGB", (9, 9), "blue").save(tmp_path / "photo.jpg")
     dialog = dialog_for(window, qtbot, files(tmp_path / "photo.jpg"))
     assert not dialog.use.isVisible() and dialog.start.property("primary")
-    with qtbot.waitSignal(window.context.start_wanted) as wanted:
+    with qtbot.waitSignal(window.context.page_wanted) as wanted:
         dialog.start.click()
-    assert wanted.args == [tmp_path / "photo.jpg"]
+    assert wanted.args[0] == "generate" and wanted.args[1].picture == tmp_path / "photo.jpg"
     qtbot.waitUntil(lambda: bool(window.page.panel.value().source))
 
 

@@ -16,7 +16,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.widgets.fields import ChoiceField
 from diffusion_studio.ui.window import leaving
 from diffusion_studio.ui.window.faults import Faults
@@ -46,7 +46,7 @@ def test_first_start_offers_one_obvious_thing(window, page, qtbot):
     value = page.panel.value()
     assert (value.model, value.steps, value.guidance) == ("faces", 12, 2.0)  # as its card recommends
     assert "Faces" in page.canvas.message.sentence
-    qtbot.waitUntil(lambda: window.interior.status.device.text() == "CPU · float32 · 1 thread")
+    qtbot.waitUntil(lambda: window.status.device.text() == "CPU · float32 · 1 thread")
 
 
 def test_no_choice_of_the_panel_is_cut_off_with_or_without_a_scroll_bar(window, page, qtbot):
@@ -78,7 +78,7 @@ def test_generate_previews_saves_and_lists(window, page, draw, qtbot):
         assert reading.read(picture.path).settings == picture.settings
     assert page.strip.model.paths[:3] == [picture.path for picture in reversed(page.canvas.pictures)]
     assert page.panel.button.text() == "Generate" and page.panel.line.text().startswith("Done in 0.5 s")
-    assert page.canvas.pictures[2].path.name in window.interior.status.told.text()
+    assert page.canvas.pictures[2].path.name in window.status.told.text()
 
 
 def test_what_is_asked_for_is_what_the_form_showed_at_the_click(page, draw, qtbot):
@@ -221,13 +221,13 @@ def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
     assert banner.action.text() == "Save elsewhere…"
     banner.action.click()
     qtbot.waitUntil(lambda: len(list((tmp_path / "elsewhere").rglob("*.png"))) == 2)
-    qtbot.waitUntil(lambda: not window.context.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.background.busy)
     assert not banner.isVisible()
 
 
 def test_an_exception_nobody_caught_comes_to_the_window(window, qtbot, capfd, monkeypatch):
     faults = Faults(window)
-    faults.raised.connect(window.tell_fault)
+    faults.raised.connect(window.show_fault)
     before = sys.excepthook
     faults.install()
     try:
@@ -291,7 +291,7 @@ def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, t
     outputs.export(draw.picture(1), tmp_path / "plain.png")
     before = page.panel.value()
     page.saved.use_settings(tmp_path / "plain.png")
-    qtbot.waitUntil(lambda: "No generation settings" in window.interior.status.told.text())
+    qtbot.waitUntil(lambda: "No generation settings" in window.status.told.text())
     assert page.panel.value() == before
 
 
@@ -336,13 +336,13 @@ def test_save_as_writes_the_format_of_the_ending_with_the_settings(
     page.canvas.select(1)
     page.commands.save_as.trigger()
     qtbot.waitUntil(target.is_file)
-    qtbot.waitUntil(lambda: not page._context.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.background.busy)
     assert reading.read(target).settings.seed == 8
     page._context.change_preferences(metadata=False)
     target.unlink()
     page.commands.save_as.trigger()
     qtbot.waitUntil(target.is_file)
-    qtbot.waitUntil(lambda: not page._context.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.background.busy)
     assert reading.read(target).settings is None
 
 
@@ -354,7 +354,7 @@ def test_save_as_of_a_whole_grid_writes_a_sheet(page, draw, qtbot, tmp_path, cho
     page.commands.save_as.trigger()
     written = tmp_path / "sheet.png"
     qtbot.waitUntil(written.is_file)
-    qtbot.waitUntil(lambda: not page._context.errands.busy)
+    qtbot.waitUntil(lambda: not page._context.background.busy)
     assert min(reading.read(written).size) >= 32
 
 
@@ -398,7 +398,7 @@ def test_geometry_comes_back(make_window, qtbot):
     first = make_window()
     first.resize(1000, 700)
     close(qtbot, first)
-    second = MainWindow(first.context.theme, Memory())
+    second = MainWindow(first.context.theme, SettingsFile())
     qtbot.addWidget(second)
     assert second.height() == 700  # the width is the test screen's
 
@@ -421,31 +421,31 @@ def test_the_settings_page_changes_the_look_at_once(window, qtbot):
     assert window.context.theme.dark
     form.fields["scaling"].show_value("smooth")
     assert not window.interior.pages[0].canvas._crisp_wanted
-    qtbot.waitUntil(lambda: not window.context.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.background.busy)
 
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 def test_help_sheets_open_and_list_the_shortcuts(window):
     from PySide6.QtWidgets import QLabel
 
-    window.interior.menus._show_shortcuts()
-    texts = [label.text() for label in window.interior.menus._dialog.findChildren(QLabel)]
+    window.menus._show_shortcuts()
+    texts = [label.text() for label in window.menus._dialog.findChildren(QLabel)]
     assert "Generate" in texts and "Ctrl+Return" in texts and "Ctrl+L" in texts and "Home, End" in texts
-    wanted = window.interior.menus._dialog.sizeHint()
+    wanted = window.menus._dialog.sizeHint()
     assert wanted.width() <= 1280 and wanted.height() <= 720, "a small screen holds it, with its button"
-    window.interior.menus._show_about()
-    texts = [label.text() for label in window.interior.menus._dialog.findChildren(QLabel)]
+    window.menus._show_about()
+    texts = [label.text() for label in window.menus._dialog.findChildren(QLabel)]
     assert any("Version" in text for text in texts)
-    window.interior.menus._dialog.close()
+    window.menus._dialog.close()
 
 
 def test_a_report_for_a_bug_is_copied(window, qtbot, monkeypatch):
     from diffusion_studio import doctor
 
     monkeypatch.setattr(doctor, "text", lambda: "Python 3")
-    window.interior.menus._copy_report()
+    window.menus._copy_report()
     qtbot.waitUntil(lambda: QGuiApplication.clipboard().text() == "Python 3")
-    qtbot.waitUntil(lambda: not window.context.errands.busy)
+    qtbot.waitUntil(lambda: not window.context.background.busy)
 
 
 def test_closing_while_busy_finishes_the_step_and_then_closes(window, page, draw, qtbot):

@@ -134,7 +134,7 @@ class MaskTools(QObject):
 
     def _tell_how(self, on: bool) -> None:
         choice = len(self._canvas.pictures) > 1 and self._canvas.opened is None
-        self._context.told.emit((PICK if choice else HOW) if on else "")
+        self._context.show_status((PICK if choice else HOW) if on else "")
 
     def _undo(self, forward: bool) -> None:
         mask = self.brush.mask
@@ -181,11 +181,11 @@ class MaskTools(QObject):
         if own.view.shown:
             return own.start is not None
         if generation.running and not generation.paused:
-            self._context.told.emit(FORMING)
+            self._context.show_status(FORMING)
             return False
         if len(canvas.pictures) > 1 and canvas.opened is None:
             canvas.open_cell(place)
-            self._context.told.emit(HOW)
+            self._context.show_status(HOW)
             return False
         picture, card = canvas.pictures[place], own.panel.card
         mask = own.start.mask if own.start is not None and place in own.view.masked else None
@@ -195,7 +195,7 @@ class MaskTools(QObject):
         if mask is not None:  # the outline that was seen stays
             own.start.mask = mask
             self.take(mask)
-        self._context.told.emit(HOW)
+        self._context.show_status(HOW)
         return picture.size == (card.size, card.size)  # else it is another now: let it be seen first
 
     def _on_painted(self) -> None:

@@ -117,7 +117,7 @@ class OwnPicture(QObject):
             name = readable(picture.path.name) if picture.path is not None else seed
             kept = Kept(keep(picture.pixels, name), picture.pixels)
         except UserError as error:
-            self.context.tell_fault(str(error))
+            self.context.show_fault(str(error))
             return False
         self._on_kept(kept, name, **values)
         return True
@@ -143,7 +143,7 @@ class OwnPicture(QObject):
             self._recall(*self.digests)  # it is here again
             return
         if missing:
-            self.context.told.emit(OTHER)
+            self.context.show_status(OTHER)
         known = {"strength": form.carried.strength if missing else USUAL_STRENGTH}
         self._take(kept)
         self.digests = (kept.digest, "")
@@ -197,7 +197,7 @@ class OwnPicture(QObject):
             return  # others have come meanwhile
         self._take(kept)
         if self.digests[1] and kept.mask is None:
-            self.context.told.emit(tr("The mask of these settings is no longer kept here; paint it again"))
+            self.context.show_status(tr("The mask of these settings is no longer kept here; paint it again"))
             self.digests = (self.digests[0], "")
             self.panel.form.carry(mask="")
         self._fit()

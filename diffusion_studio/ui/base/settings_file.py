@@ -10,7 +10,7 @@ from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import config_dir
 
 
-class Memory:
+class SettingsFile:
     """One section of values per kind of settings. A value that is not allowed falls back by itself, and `refused` says so."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -29,7 +29,7 @@ class Memory:
         """The values as they were read, unchecked."""
         return self._sections.get(name, {})
 
-    def recall(self, name: str, kind: type) -> Any:
+    def load(self, name: str, kind: type) -> Any:
         """The settings of a section, checked."""
         from diffusion_studio.settings.options import (
             from_dict,  # here: the window's first glance at its theme does without it
@@ -41,7 +41,7 @@ class Memory:
             self._doubtful.add(name)
         return settings
 
-    def keep(self, name: str, settings: Any) -> None:
+    def store(self, name: str, settings: Any) -> None:
         """Have a section ready for `save`."""
         from diffusion_studio.settings.options import changed
 

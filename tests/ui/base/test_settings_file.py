@@ -7,7 +7,7 @@ import pytest
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import config_dir
 from diffusion_studio.ui.base.preferences import Preferences
-from diffusion_studio.ui.base.preferences_file import Memory
+from diffusion_studio.ui.base.settings_file import SettingsFile
 
 
 def write(text):
@@ -16,29 +16,31 @@ def write(text):
 
 
 def test_only_what_differs_from_the_defaults_is_written():
-    memory = Memory()
-    memory.keep("generation", GenerationSettings(steps=7, sampler="ddim"))
-    memory.keep("window", Preferences())
-    memory.save()
+    settings_file = SettingsFile()
+    settings_file.store("generation", GenerationSettings(steps=7, sampler="ddim"))
+    settings_file.store("window", Preferences())
+    settings_file.save()
     written = json.loads((config_dir() / "settings.json").read_text(encoding="utf-8"))
     assert written == {"generation": {"steps": 7, "sampler": "ddim"}}
-    assert Memory().recall("generation", GenerationSettings) == GenerationSettings(steps=7, sampler="ddim")
+    assert SettingsFile().load("generation", GenerationSettings) == GenerationSettings(
+        steps=7, sampler="ddim"
+    )
 
 
 def test_nothing_is_written_when_nothing_has_changed():
-    memory = Memory()
-    memory.keep("window", Preferences())
-    memory.save()
+    settings_file = SettingsFile()
+    settings_file.store("window", Preferences())
+    settings_file.save()
     assert not (config_dir() / "settings.json").exists()
 
 
 def test_each_bad_value_falls_back_by_itself():
     values = {"steps": -5, "sampler": "magic", "count": 3, "eta": "much", "unknown": 1, "guidance": 2}
     write(json.dumps({"generation": values, "window": {"theme": "dark", "scaling": 9}}))
-    memory = Memory()
-    assert memory.recall("generation", GenerationSettings) == GenerationSettings(count=3, guidance=2.0)
-    assert memory.recall("window", Preferences) == Preferences(theme="dark")
-    assert len(memory.refused) == 5
+    settings_file = SettingsFile()
+    assert settings_file.load("generation", GenerationSettings) == GenerationSettings(count=3, guidance=2.0)
+    assert settings_file.load("window", Preferences) == Preferences(theme="dark")
+    assert len(settings_file.refused) == 5
 
 
 @pytest.mark.parametrize(
@@ -46,16 +48,16 @@ def test_each_bad_value_falls_back_by_itself():
 )
 def test_a_file_that_makes_no_sense_does_not_keep_the_window_shut(text):
     write(text)
-    memory = Memory()
-    assert memory.recall("generation", GenerationSettings) == GenerationSettings()
-    memory.keep("generation", GenerationSettings(steps=3))
-    memory.save()
-    assert Memory().recall("generation", GenerationSettings).steps == 3
+    settings_file = SettingsFile()
+    assert settings_file.load("generation", GenerationSettings) == GenerationSettings()
+    settings_file.store("generation", GenerationSettings(steps=3))
+    settings_file.save()
+    assert SettingsFile().load("generation", GenerationSettings).steps == 3
 
 
 def test_sections_of_others_are_kept():
     write(json.dumps({"training": {"batch": 8}}))
-    memory = Memory()
-    memory.keep("generation", GenerationSettings(steps=3))
-    memory.save()
-    assert Memory().section("training") == {"batch": 8}
+    settings_file = SettingsFile()
+    settings_file.store("generation", GenerationSettings(steps=3))
+    settings_file.save()
+    assert SettingsFile().section("training") == {"batch": 8}
