@@ -14,6 +14,7 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
+from diffusion_studio.settings.recipes import GOOD, RECIPES, expectation, expected, settings_of
 from diffusion_studio.settings.training import CHANGEABLE, FLOW, TrainingSettings
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
@@ -30,6 +31,15 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         ),
     )
     add_options(parser, TrainingSettings, leave_out={"folder"})
+    parser.add_argument(
+        "--recipe",
+        choices=list(RECIPES),
+        metavar="NAME",
+        help=tr(
+            "steps and model size that suit a purpose: {recipes}; options given beside it win",
+            recipes=", ".join(f"{name} ({recipe.purpose.rstrip('.')})" for name, recipe in RECIPES.items()),
+        ),
+    )
     parser.add_argument(
         "--resume",
         metavar="NAME",
@@ -55,7 +65,11 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
                 parser.error("--changed-data goes with --resume NAME and a FOLDER")
             if not wanted.get("folder") or not wanted.get("name"):
                 parser.error("a FOLDER of pictures and a --name are needed (or --resume NAME)")
+            if arguments.recipe is not None:
+                wanted = with_recipe(arguments.recipe, wanted)
         else:
+            if arguments.recipe is not None:
+                parser.error("--recipe is for a new run; give --resume --steps N or --minutes X")
             fixed = fixed_by_run(wanted)
             if fixed:
                 parser.error(
@@ -64,6 +78,29 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         return follow(wanted, arguments.resume, arguments.json, stop, changed_data=arguments.changed_data)
 
     return run
+
+
+def with_recipe(recipe: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, and what the recipe sets besides; a length of one's own replaces the recipe's."""
+    settings = settings_of(recipe, TrainingSettings(**wanted))
+    own = {"steps", "minutes"} & wanted.keys()
+    return {
+        **{name: value for name, value in settings.items() if not (own and name in ("steps", "minutes"))},
+        **wanted,
+    }
+
+
+def say_what_to_expect(settings: TrainingSettings, report: Report) -> None:
+    """After the last step: what this model generates, and what to do where that is little."""
+    level = expected(settings, report.step, report.batch)
+    words = tr(
+        "After {steps:,} steps: {expectation}",
+        steps=report.step,
+        expectation=expectation(level, report.images),
+    )
+    if level != GOOD:
+        words += " " + tr("“--resume {run} --steps N” trains on.", run=report.run)
+    tell(words)
 
 
 def fixed_by_run(wanted: dict[str, Any]) -> list[str]:
@@ -107,6 +144,8 @@ def follow(
                     break
     finally:
         report.close()
+    if report.published and not as_json:
+        say_what_to_expect(settings, report)
     if not stop.asked or report.published:
         return 0
     tell(tr("The run is saved; “--resume {run}” goes on with it.", run=report.run))
@@ -119,6 +158,7 @@ class Report:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.run, self.published = "", False
+        self.step = self.batch = self.images = 0
         self.bar: Any = None
 
     def show(self, event: Any) -> None:
@@ -143,7 +183,10 @@ class Report:
                     say(str(event.path))
 
     def begin(self, event: Any) -> None:
-        self.run = event.run.name
+        from diffusion_studio.training.runs import Run
+
+        self.run, self.step, self.images = event.run.name, event.first_step, event.pictures
+        self.batch = int(Run(event.run).facts.get("settings", {}).get("batch", 0))
         from_step = f", going on from step {event.first_step}" if event.first_step else ""
         tell(
             tr(
@@ -160,6 +203,7 @@ class Report:
         self.bar = progress_bar(total=1.0, desc=plain(event.title), bar_format=BAR)
 
     def progress(self, event: Any) -> None:
+        self.step = event.step
         known = event.pictures_per_second > 0  # not where a sitting begins with a look
         loss = f", loss {event.loss:.4f}" if math.isfinite(event.loss) else ""
         speed = (

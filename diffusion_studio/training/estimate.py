@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
-from diffusion_studio.events import Estimated, Status
+from diffusion_studio.events import Estimated, EstimateEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training import step_times
 from diffusion_studio.training.images import OTHER, Pictures
 from diffusion_studio.training.provenance import begin
 from diffusion_studio.training.trainer import Trainer
@@ -31,8 +32,11 @@ STEPS = 4  # measured, after one that warms up
 BYTES_PER_WEIGHT = 4 * 5 + 2  # weight, gradient, two moments, average; and the working copy
 
 
-def estimate(settings: TrainingSettings) -> Iterator[Any]:
-    """Do a few real steps on pictures made of noise; ends with `Estimated`. Nothing is written."""
+def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
+    """What these settings take: ends with `Estimated`.
+
+    A step is measured on pictures made of noise, once for its size and this computer. No run is begun.
+    """
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
     yield Status(text=tr("Counting the pictures…"))
@@ -41,29 +45,44 @@ def estimate(settings: TrainingSettings) -> Iterator[Any]:
     settings, network, origin = begin(replace(settings, seed=0, name="estimate"), stand_in)
     batch = settings.batch or choose_batch(origin.config, device, precision)
     settings = replace(settings, batch=batch)
-    yield Status(text=tr("Measuring a few steps…"))
-    trainer = Trainer(
-        settings, stand_in, device=device, precision=precision, network=network, schedule=origin.schedule
-    )
-    times = []
-    with closing(trainer):
-        for step in range(1 + STEPS):
-            begun = time.perf_counter()
-            trainer.step(0.0)
-            times.append(time.perf_counter() - begun)
-            yield Status(text=tr("Measuring a few steps… {step} of {value}", step=step + 1, value=1 + STEPS))
-    seconds = sorted(times[1:])[STEPS // 2]
+    facts: dict[str, Any] = {
+        "device": device,
+        "precision": precision,
+        "size": settings.size,
+        "batch": batch,
+        "parameters": count_parameters(origin.config),
+    }
+    seconds = step_times.recall(**facts)
+    if seconds is None:
+        trainer = Trainer(
+            settings, stand_in, device=device, precision=precision, network=network, schedule=origin.schedule
+        )
+        seconds = yield from _measure(trainer)
+        step_times.remember(seconds, **facts)
     limit = 60 * (settings.minutes or 10.0)
     yield Estimated(
         step_seconds=seconds,
         total_seconds=settings.steps * seconds if settings.steps else limit,
         steps=settings.steps or max(1, round(limit / seconds)),
         memory_bytes=memory(origin.config, batch, precision) + count * 3 * settings.size**2,
-        parameters=count_parameters(origin.config),
+        parameters=facts["parameters"],
         batch=batch,
         device=device,
         precision=precision,
     )
+
+
+def _measure(trainer: Trainer) -> Generator[EstimateEvent, None, float]:
+    """Seconds of a step: the median of a few, after one that warms up."""
+    yield Status(text=tr("Measuring a few steps…"))
+    times = []
+    with closing(trainer):
+        for step in range(1 + STEPS):
+            begun = time.perf_counter()
+            trainer.step(0.0)
+            times.append(time.perf_counter() - begun)
+            yield Status(text=tr("Measuring a few steps… {step} of {total}", step=step + 1, total=1 + STEPS))
+    return sorted(times[1:])[STEPS // 2]
 
 
 def count_pictures(settings: TrainingSettings) -> tuple[int, tuple[str, ...]]:

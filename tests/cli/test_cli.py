@@ -639,6 +639,21 @@ def test_training_prints_where_the_model_is(run, learn, tmp_path):
     assert not any("nan" in line for line in result.err)
 
 
+def test_a_recipe_sets_what_was_not_given(run, learn):
+    run("train pictures --name Mine --recipe quick --size 64")
+    run("train pictures --name Mine --recipe best --minutes 3 --model-size small")
+    (quick, _), (best, _) = learn.asked
+    assert (quick.steps, quick.model_size, quick.minutes) == (2000, "small", 0.0)
+    assert (best.steps, best.model_size, best.minutes) == (0, "small", 3.0)
+    result = run("train --resume mine --recipe good")
+    assert result.status == 2 and "--recipe is for a new run" in " ".join(result.err)
+
+
+def test_a_training_that_was_far_too_short_says_so(run, learn):
+    result = run("train pictures --name Mine --steps 4")
+    assert "After 4 steps: Expect mostly noise. “--resume mine --steps N” trains on." in result.err
+
+
 def test_training_as_json(run, learn):
     found = [json.loads(line) for line in run("train pictures --name Mine --json").out]
     assert [event["event"] for event in found][-1] == "published"

@@ -524,6 +524,36 @@ def test_an_estimate_measures_and_writes_nothing(settings, own_folders):
         list(estimate(TrainingSettings(folder="/nowhere")))
 
 
+def test_a_step_is_measured_once_for_its_size_and_this_computer(settings, monkeypatch):
+    from diffusion_studio.training import estimate as module
+    from diffusion_studio.training import step_times
+
+    *_, first = estimate(settings)
+
+    def never(*args, **kwargs):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(module, "Trainer", never)
+    *_, again = estimate(replace(settings, learning_rate=1e-3))
+    assert again.step_seconds == first.step_seconds
+    with pytest.raises(AssertionError):
+        list(estimate(replace(settings, batch=2)))
+    monkeypatch.setattr(step_times.time, "time", lambda: 1e11)  # much later
+    with pytest.raises(AssertionError):
+        list(estimate(settings))
+
+
+def test_step_times_that_cannot_be_kept_or_read_only_mean_measuring_again(own_folders):
+    from diffusion_studio.training import step_times
+
+    step_times.remember(0.5, size=32)
+    assert step_times.recall(size=32) == 0.5 and step_times.recall(size=64) is None
+    step_times.step_times_file().write_text("no JSON")
+    assert step_times.recall(size=32) is None
+    step_times.step_times_file().mkdir(exist_ok=True)
+    step_times.remember(0.5, size=32)
+
+
 def test_memory_is_counted_and_the_batch_fits(monkeypatch):
     config = shape_for(16, "small")
     network = fresh_network(config, 0)

@@ -1,0 +1,111 @@
+"""Recipes for a training, from a quick test to the best this computer can do, and what to expect after so many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diffusion_studio.language import tr
+from diffusion_studio.settings.training import TrainingSettings
+
+USUAL_SIZE, USUAL_BATCH = 32, 32  # pixels and images a step, for which the numbers below were found
+FINE_TUNING = 0.2  # share of the steps that a model needs which has been trained before
+FEW = 100  # images, below which a model mostly repeats them
+
+NOISE, SHAPES, RECOGNISABLE, GOOD = "noise", "shapes", "recognisable", "good"
+# The starter model (packaging/starter/README.md) had seen 466,000 images of 32 × 32 when its images were good.
+NEEDED = ((GOOD, 200_000), (RECOGNISABLE, 40_000), (SHAPES, 6_000), (NOISE, 0))
+EXPECTED: Mapping[str, str] = {
+    NOISE: tr("mostly noise"),
+    SHAPES: tr("rough shapes and colours, without detail"),
+    RECOGNISABLE: tr("recognisable images with visible flaws"),
+    GOOD: tr("good images"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """`steps` are those for images of 32 × 32; larger ones take more."""
+
+    title: str
+    purpose: str
+    steps: int
+    values: Mapping[str, Any]  # further settings by name
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "quick": Recipe(
+        title=tr("Quick test"),
+        purpose=tr("See whether these images and settings work."),
+        steps=1_000,
+        values={"model_size": "small", "sample_every": 30.0},
+    ),
+    "good": Recipe(
+        title=tr("Good"),
+        purpose=tr("A model worth keeping."),
+        steps=10_000,
+        values={"model_size": "small", "sample_every": 60.0},
+    ),
+    "best": Recipe(
+        title=tr("Best"),
+        purpose=tr("A larger network and three times the steps, for finer detail."),
+        steps=30_000,
+        values={"model_size": "medium", "sample_every": 120.0},
+    ),
+}
+
+
+def settings_of(recipe: str, settings: TrainingSettings) -> dict[str, Any]:
+    """What a recipe sets, by name, for a run of these settings: its size, and whether it starts from a model."""
+    values = {**RECIPES[recipe].values, "steps": _steps(recipe, settings), "minutes": 0.0}
+    if settings.start_from:  # whose network it keeps
+        del values["model_size"]
+    return values
+
+
+def applied(recipe: str, settings: TrainingSettings, *, given: Collection[str] = ()) -> TrainingSettings:
+    """The settings with those of the recipe, except the ones in `given`, which were asked for by name."""
+    values = {name: value for name, value in settings_of(recipe, settings).items() if name not in given}
+    if {"steps", "minutes"} & set(given):
+        values = {name: value for name, value in values.items() if name not in ("steps", "minutes")}
+    return replace(settings, **values)
+
+
+def recipe_of(settings: TrainingSettings) -> str:
+    """The name of the recipe that these settings follow; "" for settings of one's own."""
+    for name in RECIPES:
+        if all(getattr(settings, key) == value for key, value in settings_of(name, settings).items()):
+            return name
+    return ""
+
+
+def expected(settings: TrainingSettings, steps: int, batch: int = 0) -> str:
+    """What a model generates after so many steps of `batch` images (0: that of the settings): a key of `EXPECTED`.
+
+    Images count in full up to the usual batch and by the root of their number beyond, as the noise of a gradient falls.
+    """
+    batch = batch or settings.batch or USUAL_BATCH
+    share = batch / USUAL_BATCH
+    seen = steps * USUAL_BATCH * (share if share < 1 else share**0.5)
+    return next(level for level, needed in NEEDED if seen >= needed * _factor(settings))
+
+
+def expectation(level: str, images: int) -> str:
+    """The expectation as a sentence, with a warning where there are few images."""
+    sentence = tr("Expect {what}.", what=EXPECTED[level])
+    if 0 < images < FEW:
+        sentence += " " + tr("With so few images, a model mostly repeats them.")
+    return sentence
+
+
+def _steps(recipe: str, settings: TrainingSettings) -> int:
+    """Rounded to two digits: nobody wants 1,499 of them."""
+    steps = RECIPES[recipe].steps * _factor(settings)
+    unit = 10 ** max(len(str(round(steps))) - 2, 0)
+    return max(round(steps / unit) * unit, 1)
+
+
+def _factor(settings: TrainingSettings) -> float:
+    """How much more is needed than for images of the usual size from scratch."""
+    return settings.size / USUAL_SIZE * (FINE_TUNING if settings.start_from else 1.0)

@@ -1,0 +1,63 @@
+"""Recipes for a training: what they set, what they leave, and what to expect of them."""
+
+import pytest
+
+from diffusion_studio.settings.recipes import (
+    EXPECTED,
+    GOOD,
+    NOISE,
+    RECIPES,
+    RECOGNISABLE,
+    SHAPES,
+    applied,
+    expectation,
+    expected,
+    recipe_of,
+)
+from diffusion_studio.settings.training import TrainingSettings
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("size", [16, 32, 64, 256])
+def test_a_recipe_gives_settings_that_are_recognised_again(name, size):
+    settings = applied(name, TrainingSettings(size=size, minutes=10.0, flip=False))
+    assert recipe_of(settings) == name
+    assert settings.steps and not settings.minutes and not settings.flip
+
+
+def test_larger_images_take_more_steps_and_fine_tuning_fewer():
+    steps = {size: applied("good", TrainingSettings(size=size)).steps for size in (16, 32, 64)}
+    assert steps == {16: 5_000, 32: 10_000, 64: 20_000}
+    tuned = applied("best", TrainingSettings(start_from="faces", model_size="large"))
+    assert (tuned.steps, tuned.model_size) == (6_000, "large")  # of the model it starts from
+
+
+def test_what_is_asked_for_by_name_is_kept():
+    wanted = TrainingSettings(minutes=5.0, model_size="large")
+    settings = applied("good", wanted, given={"minutes", "model_size"})
+    assert (settings.minutes, settings.steps, settings.model_size) == (5.0, 0, "large")
+    assert recipe_of(settings) == ""
+
+
+def test_every_recipe_promises_at_least_as_much_as_the_one_before():
+    order = list(EXPECTED)
+    levels = [expected(s := applied(name, TrainingSettings(batch=32)), s.steps) for name in RECIPES]
+    assert levels == [SHAPES, GOOD, GOOD] and sorted(levels, key=order.index) == levels
+
+
+@pytest.mark.parametrize(
+    ("steps", "level"), [(0, NOISE), (85, NOISE), (500, SHAPES), (3000, RECOGNISABLE), (9000, GOOD)]
+)
+def test_what_to_expect_grows_with_the_steps(steps, level):
+    assert expected(TrainingSettings(batch=32), steps) == level
+
+
+def test_what_to_expect_hangs_on_batch_size_and_start():
+    assert expected(TrainingSettings(), 3000, batch=8) == SHAPES
+    assert expected(TrainingSettings(size=64), 1500, batch=32) == SHAPES
+    assert expected(TrainingSettings(start_from="faces"), 3000, batch=32) == GOOD
+
+
+def test_few_images_are_warned_of():
+    assert "repeats" in expectation(GOOD, 20)
+    assert expectation(NOISE, 5000) == "Expect mostly noise."
