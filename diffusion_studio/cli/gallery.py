@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from diffusion_studio.cli.albums import add_albums
 from diffusion_studio.cli.output import agreed, asks, plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
@@ -17,8 +18,8 @@ from diffusion_studio.storage.paths import check_path, check_readable
 
 Run = Callable[[argparse.Namespace, Stop], int]
 SEARCH = tr("""A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
-setting (model:avatars sampler:heun class:hat seed:7 day:2026-11); KEY>=NUMBER, also > < <= !=; tag:cat, star, is:branch;
-! before a term turns it round.""")
+setting (model:avatars sampler:heun class:hat seed:7 day:2026-11); KEY>=NUMBER, also > < <= !=; tag:cat, album:NAME, star,
+is:branch; ! before a term excludes it.""")
 
 
 def gallery(parser: argparse.ArgumentParser) -> Run:
@@ -62,6 +63,7 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
         action = add(name, run_tag, help)
         action.add_argument("--name", required=True, metavar="TAG", help=tr("the tag"))
         action.set_defaults(remove=name == "untag")
+    add_albums(actions, search, SEARCH)
     _add_trash(actions)
     return lambda arguments, stop: arguments.run(arguments, stop)
 
@@ -292,6 +294,7 @@ def as_json(entry: Any) -> dict[str, Any]:
         "height": entry.height,
         "star": entry.star,
         "tags": sorted(entry.tags),
+        "albums": sorted(entry.albums),
         "settings": entry.settings,
         "facts": entry.facts,
     }

@@ -27,6 +27,7 @@ class Entry:
     stamp: str = ""  # of the file when it was read
     star: bool = False
     tags: frozenset[str] = frozenset()
+    albums: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:

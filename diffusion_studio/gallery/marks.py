@@ -1,4 +1,4 @@
-"""Stars and tags, in one small file beside the models and runs; pictures themselves are never rewritten for them."""
+"""Stars, tags and albums, in one small file beside the models and runs; image files are never rewritten for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 from diffusion_studio.storage.places import data_dir
 
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
-Mark = dict[str, Any]  # "star": True, "tags": [...], "print": [size, hash]
+LISTS = ("tags", "albums")
+Mark = dict[str, Any]  # "star": True, "tags": [...], "albums": [...], "print": [size, hash]
 HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings stand there too
 
 
@@ -27,13 +28,16 @@ def marks_file() -> Path:
 
 
 class Marks:
-    """What is starred and tagged, by the picture's key. Changing it writes it, merged with what another window wrote."""
+    """Stars, tags and albums by the image's key. A change is written at once, merged with what another window wrote.
+
+    An album is a name that images share: it exists as long as one of them has it.
+    """
 
     def __init__(self) -> None:
         self.known = _read()
 
     def mark(self, entries: Iterable[Entry]) -> list[Entry]:
-        """The entries with their stars and tags."""
+        """The entries with their stars, tags and albums."""
         base = key_base()
         return [self._marked(entry, base) for entry in entries]
 
@@ -58,28 +62,61 @@ class Marks:
 
     def _marked(self, entry: Entry, base: str) -> Entry:
         value = self.known.get(key_of(entry.path, base)) if self.known else None
-        if value is None:
-            return replace(entry, star=False, tags=frozenset()) if entry.star or entry.tags else entry
-        star, tags = value.get("star") is True, frozenset(value.get("tags", ()))
-        return entry if (star, tags) == (entry.star, entry.tags) else replace(entry, star=star, tags=tags)
+        if value is None and not (entry.star or entry.tags or entry.albums):
+            return entry
+        value = value or {}
+        marks = (
+            value.get("star") is True,
+            frozenset(value.get("tags", ())),
+            frozenset(value.get("albums", ())),
+        )
+        if marks == (entry.star, entry.tags, entry.albums):
+            return entry
+        return replace(entry, star=marks[0], tags=marks[1], albums=marks[2])
 
     def star(self, paths: Iterable[Path], starred: bool) -> None:
         self._change(paths, lambda value: {**value, "star": starred})
 
     def tag(self, paths: Iterable[Path], tags: Iterable[str], *, remove: bool = False) -> None:
-        """Add tags to pictures, or take them away."""
-        names = {check_tag(tag) for tag in tags}
+        """Add tags to images, or remove them."""
+        self._list("tags", paths, {check_tag(tag) for tag in tags}, remove)
 
-        def change(value: Mark) -> Mark:
-            before = set(value.get("tags", ()))
-            return {**value, "tags": sorted(before - names if remove else before | names)[:MOST_TAGS]}
+    def collect(self, paths: Iterable[Path], album: str, *, remove: bool = False) -> None:
+        """Add images to an album, or remove them from it."""
+        self._list("albums", paths, {check_album(album)}, remove)
 
-        self._change(paths, change)
+    def rename_album(self, album: str, name: str | None) -> None:
+        """Give an album another name, or with None remove it; its images stay. Raises `UserError` where there is none."""
+        new = set() if name is None else {check_album(name)}
+
+        def change(marks: dict[str, Any]) -> dict[str, Any]:
+            if not any(album in _clean(mark).get("albums", ()) for mark in marks.values()):
+                raise UserError(tr("There is no album “{name}”.", name=album[:60]))
+            for key, mark in list(marks.items()):
+                value = _clean(mark)
+                if album in value.get("albums", ()):
+                    _put(marks, key, {**value, "albums": sorted({*value["albums"]} - {album} | new)})
+            return marks
+
+        self.known = _change(change)
 
     def all_tags(self) -> list[str]:
-        return sorted(
-            {tag for value in self.known.values() for tag in value.get("tags", ())}, key=str.casefold
-        )
+        return self._every("tags")
+
+    def albums(self) -> dict[str, int]:
+        """The albums in alphabetical order, with how many images each has."""
+        named = [name for value in self.known.values() for name in value.get("albums", ())]
+        return {name: named.count(name) for name in self._every("albums")}
+
+    def _every(self, kind: str) -> list[str]:
+        return sorted({name for value in self.known.values() for name in value.get(kind, ())}, key=_order)
+
+    def _list(self, kind: str, paths: Iterable[Path], names: set[str], remove: bool) -> None:
+        def change(value: Mark) -> Mark:
+            before = set(value.get(kind, ()))
+            return {**value, kind: sorted(before - names if remove else before | names)[:MOST_TAGS]}
+
+        self._change(paths, change)
 
     def _change(self, paths: Iterable[Path], change: Callable[[Mark], Mark]) -> None:
         """Change the marks of some pictures; those of all others stay as they are in the file, whoever wrote them."""
@@ -88,11 +125,8 @@ class Marks:
 
         def do(marks: dict[str, Any]) -> dict[str, Any]:
             for key, known in prints.items():
-                value = {name: v for name, v in change(_clean(marks.get(key))).items() if v}
-                if value.keys() & {"star", "tags"}:
-                    marks[key] = {**value, "print": list(known)} if known else value
-                else:
-                    marks.pop(key, None)
+                value = change(_clean(marks.get(key)))
+                _put(marks, key, {**value, "print": list(known)} if known else value)
             return marks
 
         self.known = _change(do, touched=wanted)
@@ -112,8 +146,17 @@ def _change(do: Callable[[dict[str, Any]], dict[str, Any]], touched: Iterable[st
     return _understood(own_files.change(path, write, version=VERSION, check=_fault))
 
 
+def _put(marks: dict[str, Any], key: str, value: Mark) -> None:
+    """Store the mark of one image, or none where it says nothing."""
+    value = {name: v for name, v in value.items() if v}
+    if value.keys() & {"star", *LISTS}:
+        marks[key] = value
+    else:
+        marks.pop(key, None)
+
+
 def fingerprint(path: Path) -> tuple[int, str] | None:
-    """Size and hash of a file's beginning; None where it can not be read."""
+    """Size and hash of a file's beginning; None where it cannot be read."""
     try:
         with open_foreign(path, LARGEST_PICTURE) as file:
             return os.fstat(file.fileno()).st_size, hashlib.sha256(file.read(HEAD)).hexdigest()[:32]
@@ -129,16 +172,36 @@ def _size(path: Path) -> int:
 
 
 def check_tag(tag: str) -> str:
-    text = " ".join(tag.split())
+    return _checked(
+        tag,
+        tr(
+            "A tag is 1 to {longest} characters without commas and quotes, not “{value}”.",
+            longest=LONGEST_TAG,
+            value=tag[:60],
+        ),
+    )
+
+
+def check_album(name: str) -> str:
+    return _checked(
+        name,
+        tr(
+            "The name of an album is 1 to {longest} characters without commas and quotes, not “{value}”.",
+            longest=LONGEST_TAG,
+            value=name[:60],
+        ),
+    )
+
+
+def _checked(name: str, wrong: str) -> str:
+    text = " ".join(name.split())
     if not text or len(text) > LONGEST_TAG or any(sign in text for sign in ',"'):
-        raise UserError(
-            tr(
-                "A tag is 1 to {longest_tag} characters without commas and quotes, not “{value}”.",
-                longest_tag=LONGEST_TAG,
-                value=text[:60],
-            )
-        )
+        raise UserError(wrong)
     return text
+
+
+def _order(name: str) -> tuple[str, str]:
+    return name.casefold(), name
 
 
 def _read() -> dict[str, Mark]:
@@ -159,10 +222,13 @@ def _clean(mark: Any) -> Mark:
     """What can be understood of one picture's mark."""
     if not isinstance(mark, dict):
         return {}
-    tags = mark.get("tags", ())
-    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
-    star = {"star": True} if mark.get("star") is True else {}
-    return {**star, **({"tags": tags} if tags else {}), **_clean_print(mark.get("print"))}
+    value: Mark = {"star": True} if mark.get("star") is True else {}
+    for kind in LISTS:
+        names = mark.get(kind)
+        names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        if names:
+            value[kind] = names
+    return {**value, **_clean_print(mark.get("print"))}
 
 
 def _clean_print(value: Any) -> dict[str, Any]:

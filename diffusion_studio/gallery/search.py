@@ -24,7 +24,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
 }
 ALIASES = {"class": "class_label", "schedule": "spacing", "noise": "spacing", "init": "source"}
-OWN = ("model", "tag", "day", "width", "height", "name", "is")
+OWN = ("model", "tag", "album", "day", "width", "height", "name", "is")
 IS = {"starred", "branch", "variation", "inpainted", "stopped"}
 EXAMPLE = "model:avatars steps>=20 seed:7 sampler:heun star tag:cat"
 
@@ -59,6 +59,8 @@ def _keyed(key: str, sign: str, word: str) -> Test:
     key = ALIASES.get(key, key)
     if key == "tag":
         return lambda entry: any(word in tag.casefold() for tag in entry.tags)
+    if key == "album":
+        return lambda entry: any(word == album.casefold() for album in entry.albums)
     if key == "day":
         return lambda entry: COMPARE[sign](entry.day, word) if sign in COMPARE else entry.day.startswith(word)
     if key == "name":
@@ -120,5 +122,5 @@ def _is(word: str) -> Test:
 
 
 def _all_text(entry: Entry) -> str:
-    parts = [entry.path.name, entry.model, str(entry.value("class_label") or ""), *entry.tags]
+    parts = [entry.path.name, entry.model, str(entry.value("class_label") or ""), *entry.tags, *entry.albums]
     return " ".join(parts).casefold()
