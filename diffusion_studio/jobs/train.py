@@ -31,7 +31,7 @@ def train(
 
     malloc.keep()  # before torch is loaded: its threads decide where they take memory from when they first do
     load_libraries()
-    from diffusion_studio.training.run_training import train as run
+    from diffusion_studio.training.loop import train as run
 
     yield from run(settings, resume=resume, given=given, changed_data=changed_data)
 

@@ -1,111 +1,199 @@
-"""The clock, the autosaves and the reports around a trainer. The clock stands still while somebody looks at an event."""
+"""The training loop: load, step, report, validate, sample, save, publish, as a generator of events.
+
+Not asking for the next event is a pause: everything stays loaded, and the time does not count. Answering an event with `SAVE`
+makes a checkpoint due. Closing the generator finishes the step in hand and saves, so a stopped run can always be resumed.
+"""
 
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from safetensors.torch import save as save_tensors
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Samples, Status, Warned
+from diffusion_studio.events import (
+    SAVE,
+    Answer,
+    CheckpointSaved,
+    Loss,
+    Samples,
+    Status,
+    TrainingEvent,
+    Warned,
+)
 from diffusion_studio.language import tr
+from diffusion_studio.machine.devices import choose_device
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
-from diffusion_studio.training.distributed import STOP
-from diffusion_studio.training.sample_pictures import draw, sheet
-from diffusion_studio.training.trainer import NotFinite, Trainer
+from diffusion_studio.training.distributed import STOP, join
+from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
+from diffusion_studio.training.progress import Past, WorkClock, fraction_done, seconds_left
+from diffusion_studio.training.publish import publish_network
+from diffusion_studio.training.sample_pictures import generate, sheet
+from diffusion_studio.training.trainer import NotFinite
 from diffusion_studio.training.validation import Validation, validate
 
 REPORT_EVERY = 0.5  # seconds
 SAMPLE_COUNT = 16
-DEFAULT_MINUTES = 10.0
 SHEETS, RAW_SHEETS = Path("samples"), Path("samples", "raw")  # in a run's folder
 
-
-def fraction(settings: TrainingSettings, step: int, seconds: float) -> float:
-    """How much of the run is done, 0 to 1."""
-    if settings.steps:
-        return min(1.0, step / settings.steps)
-    return min(1.0, seconds / (60 * (settings.minutes or DEFAULT_MINUTES)))
+Events = Generator[TrainingEvent, Answer | None, None]
 
 
-class Past(NamedTuple):
-    """What earlier sittings leave to the next, besides the trainer's state: seconds of training, and the latest losses.
+def train(
+    settings: TrainingSettings,
+    *,
+    resume: str | None = None,
+    given: Collection[str] | None = None,
+    changed_data: bool = False,
+) -> Events:
+    """Train a new model on `settings.folder`, or resume the run called `resume`. Ends with `Published`.
 
-    Without those the curve, a mean over them, would jump where a run is taken up again.
+    A resumed run keeps its settings except those in `CHANGEABLE`: of these, the ones named in `given` count, or, where that is
+    None, those that differ from the defaults. A `folder` says where its images are now: they have to be the same ones, unless
+    `changed_data` allows others. Raises `UserError` for everything a user can mend.
     """
-
-    seconds: float = 0.0
-    losses: tuple[float, ...] = ()
-
-    @classmethod
-    def read(cls, checkpoint: Path) -> Past:
-        state = runs.read_state(checkpoint)
-        return cls(float(state["seconds"]), tuple(state.get("losses", ())))
-
-
-def save(run: runs.Run, trainer: Trainer, past: Past) -> Path:
-    """A checkpoint of now. Raises `NotFinite` rather than write weights that are not finite."""
-    state = {"step": trainer.done, **past._asdict()}
-    return runs.save_checkpoint(run, trainer.done, save_tensors(trainer.state()), state)
+    with join(choose_device(settings.device)) as team:
+        if not team.leads:
+            yield from follow(team)
+        elif resume is None:
+            yield from TrainingLoop((yield from begin_run(settings, team))).run()
+        else:
+            yield from TrainingLoop(
+                (yield from resume_run(resume, settings, given, changed_data, team))
+            ).run()
 
 
-class Sitting:
-    """The clock, the autosaves and the reports around a trainer. The clock stands still while an event is looked at."""
+class TrainingLoop:
+    """One training of an open run, which it closes: `run()` is the whole of it, the other methods are its verbs."""
 
-    def __init__(self, settings: TrainingSettings, trainer: Trainer, run: runs.Run, past: Past) -> None:
-        self.settings, self.trainer, self.run = settings, trainer, run
-        self.before, self.elapsed, self.resumed_at = past.seconds, 0.0, time.monotonic()
-        self.recent: deque[float] = deque(past.losses, maxlen=100)
-        self.first_step = self.saved_step = trainer.done
-        self.reported = self.sampled = self.saved = 0.0  # seconds of this sitting
-        self.asked = False  # somebody waits for a checkpoint
+    def __init__(self, opened: OpenRun) -> None:
+        self.opened = opened
+        self.settings, self.trainer, self.record = opened.settings, opened.trainer, opened.run
+        self.clock = WorkClock()
+        self.losses: deque[float] = deque(opened.past.losses, maxlen=100)
+        self.first_step = self.saved_step = self.trainer.done
+        self.reported_at = self.sampled_at = self.saved_at = 0.0  # by the clock
+        self.save_requested = False
 
-    @property
-    def now(self) -> float:
-        """Seconds of work in this sitting."""
-        return self.elapsed + time.monotonic() - self.resumed_at
+    def run(self) -> Events:
+        with closing(self.opened):
+            yield self.opened.started()
+            with self.saving_at_the_end():
+                while self.fraction < 1:
+                    self.step()
+                    yield from self.report()
+                    if self.look_is_due():
+                        yield from self.validate_and_sample()
+                    if self.save_is_due():
+                        yield from self.save()
+                self.trainer.check_finite()
+                yield from self.validate_and_sample()
+                while self.save_requested:
+                    yield from self.save()
+                    yield from self.validate_and_sample()
+            yield from self.publish()
+
+    def step(self) -> None:
+        loss = self.trainer.step(self.trainer.team.agree(self.fraction))
+        if math.isfinite(loss):
+            self.losses.append(loss)
+
+    def report(self) -> Events:
+        for text in self.trainer.notes:
+            yield from self.emit(Warned(text=text))
+        self.trainer.notes.clear()
+        if self.clock.seconds - self.reported_at >= REPORT_EVERY and not self.look_is_due():
+            yield from self.emit(self.loss(None))
+
+    def validate_and_sample(self) -> Events:
+        """Report the validation loss, and generate samples where they are wanted.
+
+        It ends early when a checkpoint is requested meanwhile, because somebody who pauses waits for it; it is repeated then.
+        """
+        validation = None
+        with closing(
+            validate(self.trainer)
+        ) as pieces:  # at once: the averages must be put back before a save
+            for validation in pieces:
+                yield from self.breathe(tr("Measuring the loss on held-out images…"))
+                if self.save_requested:
+                    return
+        yield from self.emit(self.loss(validation))
+        if self.settings.sample_every and not self.save_requested:
+            yield from self.sample()
+        if not self.save_requested:
+            self.sampled_at = self.reported_at = self.clock.seconds
+
+    def sample(self) -> Events:
+        """Samples from one fixed noise by the raw weights and by their average, and their sheets in the run's folder."""
+        with self.trainer.watched() as network:
+            raw = yield from self.generate(network)
+        if self.save_requested:
+            return
+        with self.trainer.averaged() as network:
+            ema = yield from self.generate(network)
+        if self.save_requested:
+            return
+        step = self.trainer.done
+        write_sheet(self.record.path / SHEETS, step, ema)
+        write_sheet(self.record.path / RAW_SHEETS, step, raw)
+        yield from self.emit(
+            Samples(step=step, ema=ema, raw=raw, warming_up=self.trainer.ema.warming_up(step))
+        )
+
+    def save(self) -> Events:
+        """An autosave. A full disk is only reported: the training continues, and the next one tries again."""
+        self.save_requested = False
+        try:
+            path = self.write_checkpoint("running")
+        except UserError as error:
+            self.saved_at, self.saved_step = self.clock.seconds, self.trainer.done
+            yield from self.emit(Warned(text=str(error)))
+        else:
+            yield from self.emit(CheckpointSaved(step=self.trainer.done, path=path))
+
+    def publish(self) -> Events:
+        network = self.trainer.averaged_copy()
+        yield from publish_network(
+            self.record, network, self.opened.origin, step=self.trainer.done, seconds=self.seconds
+        )
+        self.record.note(state="finished")
+
+    # What is due, and when -------------------------------------------------------------------------------------------
 
     @property
     def seconds(self) -> float:
-        """Training time of all sittings."""
-        return self.before + self.now
+        """Of training, with what was done before the run was resumed."""
+        return self.opened.past.seconds + self.clock.seconds
 
     @property
     def fraction(self) -> float:
-        return fraction(self.settings, self.trainer.done, self.seconds)
+        return fraction_done(self.settings, self.trainer.done, self.seconds)
 
-    def tell(self, event: Any) -> Generator[Any, Any, None]:
-        """`SAVE` in answer makes a checkpoint due."""
-        self.elapsed = self.now
-        try:
-            self.asked = (yield event) == SAVE or self.asked
-        finally:
-            self.resumed_at = time.monotonic()
+    def look_is_due(self) -> bool:
+        every = self.settings.sample_every
+        return bool(every) and self.clock.seconds - self.sampled_at >= every
 
-    def run_to_end(self) -> Iterator[Any]:
+    def save_is_due(self) -> bool:
+        steps = self.settings.autosave_steps
+        by_steps = bool(steps) and self.trainer.done - self.saved_step >= steps
+        return self.save_requested or by_steps or self.clock.seconds - self.saved_at >= self.settings.autosave
+
+    # The details -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def saving_at_the_end(self) -> Iterator[None]:
+        """Whatever ends the loop, the other processes are released and a last checkpoint is written."""
+        self.clock.start()
         try:
-            while self.fraction < 1:
-                loss = self.trainer.step(self.trainer.team.agree(self.fraction))
-                if math.isfinite(loss):
-                    self.recent.append(loss)
-                yield from self.report()
-                if self.due():
-                    yield from self.autosave()
-            self.trainer.check_finite()
-            yield from self.look()
-            while self.asked:
-                yield from self.autosave()
-                yield from self.look()
+            yield
         except NotFinite:
             raise UserError(
                 tr(
@@ -115,134 +203,75 @@ class Sitting:
                 )
             ) from None
         finally:
-            with suppress(RuntimeError):  # a member that is gone hears nothing any more
+            with suppress(RuntimeError):  # a process that is gone receives nothing any more
                 self.trainer.team.agree(STOP)
-            self.keep()
+            try:
+                self.write_checkpoint("stopped")
+            except NotFinite:
+                self.record.note(state="stopped")
 
-    def report(self) -> Iterator[Any]:
-        for text in self.trainer.notes:
-            yield from self.tell(Warned(text=text))
-        self.trainer.notes.clear()
-        if self.settings.sample_every and self.now - self.sampled >= self.settings.sample_every:
-            yield from self.look()
-        elif self.now - self.reported >= REPORT_EVERY:
-            yield from self.tell(self.loss(None))
+    def emit(self, event: TrainingEvent) -> Events:
+        """Hand out an event with the clock stopped; the answer `SAVE` makes a checkpoint due."""
+        self.clock.stop()
+        try:
+            self.save_requested = (yield event) == SAVE or self.save_requested
+        finally:
+            self.clock.start()
 
-    def look(self) -> Iterator[Any]:
-        """Validation loss, and samples where they are wanted.
-
-        Left where a checkpoint is asked for in its midst, which somebody who pauses waits for; it comes again after that.
-        """
-        found = None
-        with closing(validate(self.trainer)) as steps:  # at once: the averages must be out before a save
-            for result in steps:
-                found = result
-                yield from self.breathe("Measuring the loss on held-out pictures…")
-                if self.asked:
-                    return
-        yield from self.tell(self.loss(found))
-        if self.settings.sample_every and not self.asked:
-            yield from self.samples()
-        if self.asked:
-            return
-        self.sampled = self.reported = self.now
-
-    def breathe(self, text: str) -> Iterator[Any]:
+    def breathe(self, text: str) -> Events:
         """Give the caller a chance to stop or pause in the middle of something long."""
-        if self.now - self.reported >= REPORT_EVERY:
-            self.reported = self.now
-            yield from self.tell(Status(text=text))
+        if self.clock.seconds - self.reported_at >= REPORT_EVERY:
+            self.reported_at = self.clock.seconds
+            yield from self.emit(Status(text=text))
 
-    def due(self) -> bool:
-        steps = self.settings.autosave_steps
-        by_steps = bool(steps) and self.trainer.done - self.saved_step >= steps
-        return self.asked or by_steps or self.now - self.saved >= self.settings.autosave
-
-    def autosave(self) -> Iterator[Any]:
-        self.asked = False
-        try:
-            path = self.save("running")
-        except UserError as error:  # a full disk: the training goes on, and so do the tries
-            self.saved, self.saved_step = self.now, self.trainer.done
-            yield from self.tell(Warned(text=str(error)))
-        else:
-            yield from self.tell(CheckpointSaved(step=self.trainer.done, path=path))
-
-    def keep(self) -> None:
-        """The last save of a sitting, whatever ended it."""
-        try:
-            self.save("stopped")
-        except NotFinite:
-            self.run.note(state="stopped")
-
-    def save(self, state: str) -> Path:
-        path = save(self.run, self.trainer, Past(self.seconds, tuple(self.recent)))
-        self.run.note(state=state, step=self.trainer.done, seconds=self.seconds)
-        self.saved, self.saved_step = self.now, self.trainer.done
+    def write_checkpoint(self, state: str) -> Path:
+        past = Past(self.seconds, tuple(self.losses))
+        path = self.opened.save(past)
+        self.record.note(state=state, step=self.trainer.done, seconds=past.seconds)
+        self.saved_at, self.saved_step = self.clock.seconds, self.trainer.done
         return path
 
-    def loss(self, validation: Validation | None) -> Loss:
-        done = self.trainer.done - self.first_step
-        event = Loss(
-            step=self.trainer.done,
-            loss=float(np.mean(self.recent)) if self.recent else float("nan"),
-            validation=validation.loss if validation else None,
-            learning_rate=self.trainer.learning_rate(self.fraction),
-            pictures_per_second=done * self.settings.batch * self.trainer.team.size / max(self.now, 1e-9),
-            fraction=self.fraction,
-            time_left=self.time_left(done),
-            by_timestep=validation.by_timestep if validation else (),
-        )
-        self.reported = self.now
-        entry = {key: getattr(event, key) for key in ("step", "loss", "validation", "learning_rate")}
-        if event.by_timestep:
-            entry["by_timestep"] = event.by_timestep
-        with suppress(
-            OSError
-        ):  # a full disk is told of by the next checkpoint; a hole in the curve is no reason to stop
-            runs.append_log(self.run, entry | {"seconds": self.seconds})
-        return event
-
-    def time_left(self, done: int) -> float:
-        """Counted over this sitting alone: an earlier one may have run on a busier machine."""
-        if self.settings.steps:
-            return max(0, self.settings.steps - self.trainer.done) * self.now / max(done, 1)
-        return max(0.0, 60 * (self.settings.minutes or DEFAULT_MINUTES) - self.seconds)
-
-    def samples(self) -> Iterator[Any]:
-        with self.trainer.watched() as network:
-            raw = yield from self.draw(network)
-        if self.asked:
-            return
-        with self.trainer.averaged() as network:
-            ema = yield from self.draw(network)
-        if self.asked:
-            return
-        self.write_sheets(ema, raw)
-        step = self.trainer.done
-        yield from self.tell(
-            Samples(step=step, ema=ema, raw=raw, warming_up=self.trainer.ema.warming_up(step))
-        )
-
-    def draw(self, network: UNet) -> Generator[Any, None, np.ndarray]:
+    def generate(self, network: UNet) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
         trainer = self.trainer
-        found = np.zeros((0, 0, 0, 3), np.uint8)
-        for pictures in draw(
+        pictures = np.zeros((0, 0, 0, 3), np.uint8)
+        for made in generate(
             network,
             trainer.schedule,
-            trainer.settings.prediction,
+            self.settings.prediction,
             count=SAMPLE_COUNT,
             classes=trainer.null_class,
         ):
-            found = found if pictures is None else pictures
-            yield from self.breathe("Drawing samples…")
-            if self.asked:
+            pictures = pictures if made is None else made
+            yield from self.breathe(tr("Generating samples…"))
+            if self.save_requested:
                 break
-        return found
+        return pictures
 
-    def write_sheets(self, ema: np.ndarray, raw: np.ndarray) -> None:
-        """The film of how one noise turns into pictures as the training goes on. A full disk only leaves a frame out."""
-        for folder, pictures in ((self.run.path / SHEETS, ema), (self.run.path / RAW_SHEETS, raw)):
-            with suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(sheet(pictures)).save(folder / f"{self.trainer.done:08d}.png")
+    def loss(self, validation: Validation | None) -> Loss:
+        """The figures of now, which are also added to the run's log."""
+        steps, seconds = self.trainer.done - self.first_step, self.clock.seconds
+        images = steps * self.settings.batch * self.trainer.team.size
+        event = Loss(
+            step=self.trainer.done,
+            loss=float(np.mean(self.losses)) if self.losses else float("nan"),
+            validation=validation.loss if validation else None,
+            learning_rate=self.trainer.learning_rate(self.fraction),
+            pictures_per_second=images / max(seconds, 1e-9),
+            fraction=self.fraction,
+            time_left=seconds_left(self.settings, self.trainer.done, self.seconds, steps, seconds),
+            by_timestep=validation.by_timestep if validation else (),
+        )
+        self.reported_at = seconds
+        entry = {key: getattr(event, key) for key in ("step", "loss", "validation", "learning_rate")}
+        if event.by_timestep:
+            entry["by_timestep"] = event.by_timestep
+        with suppress(OSError):  # the next checkpoint reports a full disk; a gap in the curve stops nothing
+            runs.append_log(self.record, entry | {"seconds": self.seconds})
+        return event
+
+
+def write_sheet(folder: Path, step: int, pictures: np.ndarray) -> None:
+    """A frame of the film of how one noise becomes images as the training advances. A full disk only leaves a frame out."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sheet(pictures)).save(folder / f"{step:08d}.png")

@@ -25,7 +25,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training import runs
 from diffusion_studio.training.provenance import Origin
-from diffusion_studio.training.sample_pictures import draw, sheet
+from diffusion_studio.training.sample_pictures import generate, sheet
 
 SAMPLES = 32
 
@@ -68,10 +68,10 @@ def publish_network(
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = origin.schedule
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
-    for drawn in draw(network, schedule, settings.prediction, count=SAMPLES, classes=len(origin.classes)):
-        if drawn is not None:
-            pictures = drawn
-        yield Status(text=tr("Drawing samples for the model's card…"))
+    for made in generate(network, schedule, settings.prediction, count=SAMPLES, classes=len(origin.classes)):
+        if made is not None:
+            pictures = made
+        yield Status(text=tr("Generating samples for the model’s card…"))
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")
     target = free_place(run)

@@ -1,4 +1,4 @@
-"""Pictures drawn while a model trains: from one fixed noise, so that two sheets differ by the training alone."""
+"""Samples generated while a model trains: from one fixed noise, so that two sheets differ by the training alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = 12
 
 
 @torch.no_grad()
-def draw(
+def generate(
     network: UNet, schedule: Process, prediction: str, *, count: int, classes: int = 0
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k."""

@@ -231,6 +231,18 @@ class Trainer:
             self.ema.swap()
             self.gradients.refresh()
 
+    def averaged_copy(self) -> UNet:
+        """A copy of the network with the averaged weights, on the CPU in float32, ready to generate with."""
+        weights = dict(self.network.state_dict())
+        names = [name for name, _ in self.network.named_parameters()]
+        weights |= dict(zip(names, self.ema.average, strict=True))
+        with torch.device("meta"):
+            twin = UNet(self.network.config)
+        twin.load_state_dict(
+            {name: weight.detach().cpu().clone() for name, weight in weights.items()}, assign=True
+        )
+        return twin.eval().requires_grad_(False)
+
     @contextlib.contextmanager
     def watched(self) -> Iterator[UNet]:
         """The weights as they are, ready to be asked and not to be trained."""

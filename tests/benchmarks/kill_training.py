@@ -49,7 +49,7 @@ class Trial:
     def __init__(self, place: Path, options: argparse.Namespace) -> None:
         import torch  # here, before the forks, so that none of them loads it again
 
-        import diffusion_studio.training.run_training  # noqa: F401
+        import diffusion_studio.training.loop  # noqa: F401
         from diffusion_studio.settings.training import TrainingSettings
 
         torch.set_num_threads(1)
@@ -121,14 +121,14 @@ class Trial:
     def reference(self) -> tuple[dict[int, str], tuple[float, float]]:
         """The hash of every checkpoint of an uninterrupted run, its seconds to the first save, and from there to the last."""
         from diffusion_studio.events import CheckpointSaved
-        from diffusion_studio.training import run_training
+        from diffusion_studio.training import loop
 
         reading, writing = os.pipe()
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
             found, times = {}, []
-            for event in run_training.train(self.settings):
+            for event in loop.train(self.settings):
                 if isinstance(event, CheckpointSaved):
                     found[event.step] = digest_of(event.path)
                     times.append(time.monotonic())
@@ -150,10 +150,10 @@ class Trial:
         try:
             from dataclasses import replace
 
-            from diffusion_studio.training import run_training
+            from diffusion_studio.training import loop
 
             known = (runs_dir() / name / "run.json").exists()
-            job = run_training.train(replace(self.settings, name=name), resume=name if known else None)
+            job = loop.train(replace(self.settings, name=name), resume=name if known else None)
             for _ in job:
                 pass
             code = 0

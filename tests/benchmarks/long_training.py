@@ -58,7 +58,7 @@ def follow(options: argparse.Namespace, place: Path) -> list[tuple[int, float, f
 
     from diffusion_studio.events import Loss
     from diffusion_studio.settings.training import TrainingSettings
-    from diffusion_studio.training import loop, run_training
+    from diffusion_studio.training import loop
 
     settings = TrainingSettings(
         folder=str(pictures(place / "pictures", options.size)),
@@ -73,7 +73,7 @@ def follow(options: argparse.Namespace, place: Path) -> list[tuple[int, float, f
     loop.REPORT_EVERY = 0.0  # a report after every step: more of what might leak, and a time for each step
     process, found, times = psutil.Process(), [], []
     before = time.process_time()
-    for event in run_training.train(settings):
+    for event in loop.train(settings):
         now = time.process_time()
         if not isinstance(event, Loss):
             before = now

@@ -12,7 +12,7 @@ from diffusion_studio.events import DataDiffers, Published, Warned
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
 from diffusion_studio.training.data_record import compare, read_record
-from diffusion_studio.training.run_training import train
+from diffusion_studio.training.loop import train
 
 BEFORE = {"a/1.png": ("a", "one"), "a/2.png": ("a", "two"), "b/3.png": ("b", "three")}
 

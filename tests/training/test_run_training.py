@@ -38,7 +38,7 @@ from diffusion_studio.training.architectures import shape_for
 from diffusion_studio.training.estimate import activations, choose_batch, estimate, memory
 from diffusion_studio.training.provenance import with_classes
 from diffusion_studio.training.publish import publish
-from diffusion_studio.training.run_training import train
+from diffusion_studio.training.loop import train
 from diffusion_studio.training.trainer import Trainer, fresh_network
 
 
@@ -123,7 +123,7 @@ def test_one_picture_is_enough_and_the_warning_is_honest(settings, tmp_path):
     events = list(train(replace(settings, folder=str(only), steps=2)))
     texts = [event.text for event in of(Warned, events)]
     assert "bad.png" in texts[0]
-    assert "only one picture" in texts[1]
+    assert "only one image" in texts[1]
     assert isinstance(events[-1], Published)
     assert of(Loss, events)[-1].validation is None
 
@@ -158,7 +158,7 @@ def test_stopping_anywhere_saves_and_going_on_is_bit_for_bit(settings, kind, mon
         "checkpoint": lambda event: isinstance(event, CheckpointSaved),
         "loss": lambda event: isinstance(event, Loss),
         "measuring": lambda event: isinstance(event, Status) and "held-out" in event.text,
-        "drawing": lambda event: isinstance(event, Status) and "Drawing" in event.text,
+        "drawing": lambda event: isinstance(event, Status) and "Generating" in event.text,
     }[kind]
     left = 18 if kind == "drawing" else 1  # 12 by the raw weights, then those that the averages draw
     for event in job:
@@ -172,7 +172,7 @@ def test_stopping_anywhere_saves_and_going_on_is_bit_for_bit(settings, kind, mon
     assert run.facts["seconds"] > 0
     stopped_at = run.step
     events = list(train(TrainingSettings(), resume="Tiny"))
-    assert len(of(Warned, events)) == 1  # that the pictures are few
+    assert len(of(Warned, events)) == 1  # that the images are few
     assert of(TrainingStarted, events)[0].first_step == stopped_at
     assert digest(run, 6) == digest(runs.find("straight"), 6)
 
@@ -261,7 +261,7 @@ def test_what_makes_a_resume_inexact_is_said(settings, folder):
         if "exactly" in event.text
     ]
     assert told == [
-        "Going on, but not exactly as without the break: the number of threads, the pictures changed since."
+        "The run is resumed, but not exactly as without the break: the number of threads, the images changed since."
     ]
 
 
@@ -380,7 +380,7 @@ def test_going_on_takes_the_newest_that_verifies_and_says_which_it_left_out(sett
         assert (told, started.first_step) == ([], 4)
         assert not stray.exists()
     else:
-        assert told == ["Checkpoint 00000004 is damaged and was left out; going on from 00000002."]
+        assert told == ["Checkpoint 00000004 is damaged and was left out; resuming from 00000002."]
         assert started.first_step == 2
 
 
@@ -609,7 +609,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from diffusion_studio.settings.generation import TrainingSettings
-from diffusion_studio.training.run_training import train
+from diffusion_studio.training.loop import train
 
 settings = TrainingSettings(folder=sys.argv[2], name="together", size=8, batch=4, steps=6, warmup=2, seed=3, learning_rate=4e-4,
                             precision="float32", sample_every=0.0, autosave_steps=4)

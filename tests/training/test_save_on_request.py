@@ -24,7 +24,7 @@ def test_a_training_saves_when_it_is_asked(settings, monkeypatch, asked):
             assert runs.verified(saved[0].path)
 
 
-@pytest.mark.parametrize("words", ["Measuring the loss", "Drawing samples"])
+@pytest.mark.parametrize("words", ["Measuring the loss", "Generating samples"])
 def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words):
     """Somebody who pauses in the midst of a validation does not wait for its end."""
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
