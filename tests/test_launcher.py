@@ -644,7 +644,7 @@ def test_missing_libraries_are_installed_only_where_nobody_need_be_asked(monkeyp
 
     def check(kind):
         tried.append(kind)
-        return qt_check.Verdict(len(tried) > 1, "missing", ("libEGL.so.1",))
+        return qt_check.QtVerdict(len(tried) > 1, "missing", ("libEGL.so.1",))
 
     monkeypatch.setattr(qt_check.shutil, "which", lambda name: name)
     monkeypatch.setattr(qt_check.os, "geteuid", lambda: 1000)

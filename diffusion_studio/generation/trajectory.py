@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.machine.mapped_tensors import Kept, change_tensors
+from diffusion_studio.machine.mapped_tensors import MappedTensors, change_tensors
 from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -72,7 +72,7 @@ class KeptState:
     __slots__ = ("_heavy", "_rest")
 
     def __init__(self, state: State) -> None:
-        self._heavy = Kept(tuple(getattr(state, name) for name in HEAVY))
+        self._heavy = MappedTensors(tuple(getattr(state, name) for name in HEAVY))
         nothing: dict[str, Any] = dict.fromkeys(HEAVY)
         self._rest = replace(state, **nothing)
 

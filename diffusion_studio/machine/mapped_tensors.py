@@ -18,7 +18,7 @@ def is_tensor(value: Any) -> bool:
     return hasattr(value, "element_size")
 
 
-class Kept:
+class MappedTensors:
     """A value made of tuples, lists, numbers and CPU tensors, copied; `value()` gives it back, its tensors in place."""
 
     __slots__ = ("_form", "_places", "_room", "size")

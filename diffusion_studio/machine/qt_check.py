@@ -30,7 +30,7 @@ TRY = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class QtVerdict:
     """What trying gave: fine, or a sentence and the libraries that are missing."""
 
     fine: bool
@@ -44,7 +44,7 @@ class Verdict:
         return sorted({known[name] for name in self.missing if name in known})
 
 
-def check(kind: str = "") -> Verdict:
+def check(kind: str = "") -> QtVerdict:
     """Try Qt in a child: "screen" on the display there is, "offscreen" without one, "headless" loads the plugin only."""
     kind = kind or ("screen" if has_display() else "headless")
     if kind == "headless" and sys.platform != "linux":
@@ -57,19 +57,19 @@ def check(kind: str = "") -> Verdict:
             command, env=environment, capture_output=True, text=True, errors="replace", timeout=120
         )
     except subprocess.TimeoutExpired:
-        return Verdict(False, "Qt did not start within two minutes.")
+        return QtVerdict(False, "Qt did not start within two minutes.")
     if child.returncode == 0:
-        return Verdict(True, "Qt works.")
+        return QtVerdict(True, "Qt works.")
     missing = tuple(missing_libraries(kind))
     if missing:
-        return Verdict(False, remedy(missing), missing)
+        return QtVerdict(False, remedy(missing), missing)
     reason = next(
         (line.strip() for line in child.stderr.splitlines() if line.strip()),
         f"exit status {child.returncode}",
     )
     if "Error" in child.stderr:  # of Python's report the last line says what it was
         reason = child.stderr.strip().splitlines()[-1]
-    return Verdict(False, f"Qt cannot open a window here: {reason}")
+    return QtVerdict(False, f"Qt cannot open a window here: {reason}")
 
 
 def install(packages: Sequence[str]) -> bool:
@@ -99,7 +99,7 @@ def _privilege() -> list[str] | None:
 
 def remedy(missing: Sequence[str]) -> str:
     """What is missing, and the one line that mends it."""
-    packages = Verdict(False, "", tuple(missing)).packages
+    packages = QtVerdict(False, "", tuple(missing)).packages
     sudo = "" if os.geteuid() == 0 else "sudo "
     if shutil.which("apt-get"):
         line = f"{sudo}apt-get install {' '.join(packages)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffusion_studio.training.flat_weights import Block
+from diffusion_studio.training.flat_weights import FlatWeights
 
 
 class Ema:
@@ -14,11 +14,11 @@ class Ema:
     Without the warm-up a short run's average is mostly the untrained start, and its samples are noise.
     """
 
-    def __init__(self, block: Block, target: float) -> None:
+    def __init__(self, flat: FlatWeights, target: float) -> None:
         self.target = target
-        self.weights = block.whole.detach()
+        self.weights = flat.whole.detach()
         self.whole = self.weights.clone()
-        self.average: list[Tensor] = block.views(self.whole)  # of each weight
+        self.average: list[Tensor] = flat.views(self.whole)  # of each weight
 
     @torch.no_grad()
     def update(self, step: int) -> None:

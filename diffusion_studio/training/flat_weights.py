@@ -14,7 +14,7 @@ from torch import Tensor, nn
 ROOM = 32  # numbers; each weight begins on a cache line, in 16 bits too
 
 
-class Block:
+class FlatWeights:
     """`whole` (K,) holds every parameter of a network, which from now on are views of it; between them are zeros.
 
     A zero with no gradient stays zero under every optimizer step, so nobody need know of the gaps.

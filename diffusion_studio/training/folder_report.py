@@ -33,7 +33,7 @@ FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest
 
 
 @dataclass(kw_only=True)
-class Report:
+class FolderReport:
     """Everything found, as plain data. Names are relative to the folder and printable, whatever bytes they are made of."""
 
     folder: str
@@ -101,7 +101,7 @@ class Look:
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder = folder
-        self.found = Report(folder=printable(folder), size=size)
+        self.found = FolderReport(folder=printable(folder), size=size)
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.modes: Counter[str] = Counter()
         self.formats: Counter[str] = Counter()
@@ -167,7 +167,7 @@ class Look:
             found.dark.append((name, picture.darkness))
         found.notes += [(name, note) for note in picture.notes]
 
-    def report(self) -> Report:
+    def report(self) -> FolderReport:
         found = self.found
         found.sizes = {f"{width}×{height}": count for (width, height), count in self.sizes.most_common()}
         found.aspect_ratios = dict(_aspects(self.sizes).most_common())
@@ -221,7 +221,7 @@ def _aspects(sizes: Mapping[tuple[int, int], int]) -> Counter[str]:
     return counts
 
 
-def _warnings(found: Report) -> Iterator[str]:
+def _warnings(found: FolderReport) -> Iterator[str]:
     if not found.usable:
         yield f"There is no picture here that can be used ({READABLE})."
     elif found.usable == 1:

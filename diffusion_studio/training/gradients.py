@@ -19,7 +19,7 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine import malloc
-from diffusion_studio.training.flat_weights import Block
+from diffusion_studio.training.flat_weights import FlatWeights
 
 MOST_SHARDS = 4  # more Python threads than this wait for one another
 PIXELS_A_SHARD = 4096  # smaller ones cost more to hand around than they save
@@ -35,18 +35,18 @@ class Gradients:
     """
 
     def __init__(
-        self, network: UNet, block: Block, dtype: torch.dtype, device: torch.device, *, pixels: int
+        self, network: UNet, flat: FlatWeights, dtype: torch.dtype, device: torch.device, *, pixels: int
     ) -> None:
-        self.block = block
+        self.flat = flat
         self.working = network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
-        self.copy = block if dtype == torch.float32 else Block(self.working)
+        self.copy = flat if dtype == torch.float32 else FlatWeights(self.working)
         self.dtype, self.parts = dtype, 1
-        self.whole = block.whole.grad = block.zeros()
+        self.whole = flat.whole.grad = flat.zeros()
         malloc.keep()
         threads = torch.get_num_threads() if device.type == "cpu" else 1
         self.shards = max(1, min(threads, MOST_SHARDS, pixels // PIXELS_A_SHARD))
-        self.pieces = [block.zeros() for _ in range(self.shards)]  # each shard's own gradient
-        self.places = [block.views(piece) for piece in self.pieces]
+        self.pieces = [flat.zeros() for _ in range(self.shards)]  # each shard's own gradient
+        self.places = [flat.views(piece) for piece in self.pieces]
         self.workers = (
             _workers(self.shards, threads // self.shards if self.shards > 1 else 1) if threads > 1 else None
         )
@@ -54,8 +54,8 @@ class Gradients:
     @torch.no_grad()
     def refresh(self) -> None:
         """Bring the working copy up to the network's weights."""
-        if self.copy is not self.block:
-            self.copy.whole.copy_(self.block.whole)
+        if self.copy is not self.flat:
+            self.copy.whole.copy_(self.flat.whole)
 
     def fill(self, loss: PieceLoss, count: int, scale: float = 1.0) -> Tensor:
         """Fill `whole` with `scale` times the gradient of the mean loss over `count` rows; returns that mean."""

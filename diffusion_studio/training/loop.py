@@ -117,11 +117,11 @@ class TrainingLoop:
 
         It ends early when a checkpoint is requested meanwhile, because somebody who pauses waits for it; it is repeated then.
         """
-        validation = None
-        with closing(
-            validate(self.trainer)
-        ) as pieces:  # at once: the averages must be put back before a save
-            for validation in pieces:
+        validation: Validation | None = None
+        # closed at once when left: the averages must be put back before a save
+        with closing(validate(self.trainer)) as measuring:
+            for result in measuring:
+                validation = result
                 yield from self.breathe(tr("Measuring the loss on held-out images…"))
                 if self.save_requested:
                     return

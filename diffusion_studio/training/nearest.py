@@ -32,7 +32,7 @@ TELL_EVERY = 64  # pictures
 Result = TypeVar("Result")
 
 
-class Found(NamedTuple):
+class NearestImages(NamedTuple):
     """Of each asked picture: the row of its nearest, the distance, and whether that one is nearest when mirrored."""
 
     rows: np.ndarray  # (Q,) int64; -1: there is none
@@ -46,7 +46,7 @@ def nearest(
     *,
     mirror: bool = False,
     own: np.ndarray | None = None,
-) -> Generator[None, None, Found]:
+) -> Generator[None, None, NearestImages]:
     """The nearest of `pictures` (N, H, W, 3) uint8 to each of `asked` (Q, H, W, 3); yields now and then, to be cancelled.
 
     `mirror`: the mirrored ones count as well. `own`: the rows that `asked` are themselves; these and their copies are left out.
@@ -73,7 +73,7 @@ def nearest(
         yield
     side = best.argmin(axis=0)
     found = rows[side, np.arange(count)]
-    return Found(found, _exactly(asked, pictures, found, side == 1), side == 1)
+    return NearestImages(found, _exactly(asked, pictures, found, side == 1), side == 1)
 
 
 def _flat(pictures: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from diffusion_studio.training.architectures import learning_rate_for, shape_for
 from diffusion_studio.training.data_order import order, split
 from diffusion_studio.training.distributed import ALONE, Team
 from diffusion_studio.training.ema import Ema
-from diffusion_studio.training.flat_weights import Block
+from diffusion_studio.training.flat_weights import FlatWeights
 from diffusion_studio.training.gradients import Gradients, is_out_of_memory
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import objective_of
@@ -76,15 +76,15 @@ class Trainer:
         config = shape_for(settings.size, settings.model_size, len(pictures.classes))
         self.network = (network or fresh_network(config, self.seed)).to(self.device)
         self.network.requires_grad_(True).train()
-        self.block = Block(self.network)
-        self.parameters = self.block.parameters
-        self.ema = Ema(self.block, settings.ema)
+        self.flat = FlatWeights(self.network)
+        self.parameters = self.flat.parameters
+        self.ema = Ema(self.flat, settings.ema)
         weights = sum(weight.numel() for weight in self.parameters)
         self.rate = settings.learning_rate or learning_rate_for(weights)
         pixels = settings.batch * settings.size**2
-        self.gradients = Gradients(self.network, self.block, DTYPES[precision], self.device, pixels=pixels)
+        self.gradients = Gradients(self.network, self.flat, DTYPES[precision], self.device, pixels=pixels)
         self.optimizer = torch.optim.AdamW(
-            [self.block.whole], lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+            [self.flat.whole], lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
         )
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
@@ -116,7 +116,7 @@ class Trainer:
         self.team.average([mean, plain, self.gradients.whole])
         if self.scale != 1:
             self.gradients.whole.div_(self.scale)
-        norm = nn.utils.clip_grad_norm_(self.block.whole, self.settings.clip_norm or math.inf)
+        norm = nn.utils.clip_grad_norm_(self.flat.whole, self.settings.clip_norm or math.inf)
         loss, length, shown = torch.stack([mean, norm, plain]).tolist()
         if math.isfinite(loss) and math.isfinite(length):
             self.optimizer.step()
@@ -263,7 +263,7 @@ class Trainer:
         tensors = {f"weights.{name}": weight for name, weight in self.network.state_dict().items()}
         tensors |= {f"ema.{index}": average for index, average in enumerate(self.ema.average)}
         for key, value in self.moments.items():
-            parts = self.block.views(value) if value.dim() else [value.clone() for _ in self.parameters]
+            parts = self.flat.views(value) if value.dim() else [value.clone() for _ in self.parameters]
             tensors |= {f"optimizer.{index}.{key}": part for index, part in enumerate(parts)}
         tensors["done"] = torch.tensor([self.done, self.bad])
         tensors["scale"] = torch.tensor([self.scale, self.calm], dtype=torch.float64)
@@ -278,7 +278,7 @@ class Trainer:
     @property
     def moments(self) -> dict[str, Tensor]:
         """What the optimizer remembers: two blocks and its step count, once it has taken one."""
-        return self.optimizer.state.get(self.block.whole, {})
+        return self.optimizer.state.get(self.flat.whole, {})
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""
@@ -287,12 +287,12 @@ class Trainer:
             {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
         )
         places = range(len(self.parameters))
-        self.ema.whole.copy_(self.block.gather([tensors[f"ema.{index}"] for index in places]))
+        self.ema.whole.copy_(self.flat.gather([tensors[f"ema.{index}"] for index in places]))
         start = "optimizer.0."
         for key in [name[len(start) :] for name in tensors if name.startswith(start)]:
             parts = [tensors[f"optimizer.{index}.{key}"] for index in places]
-            whole = parts[0].clone() if key == "step" else self.block.gather(parts)
-            self.optimizer.state[self.block.whole][key] = whole
+            whole = parts[0].clone() if key == "step" else self.flat.gather(parts)
+            self.optimizer.state[self.flat.whole][key] = whole
         self.done, self.bad = (int(n) for n in tensors["done"])
         if "scale" in tensors:
             scale, calm = tensors["scale"].tolist()

@@ -7,13 +7,13 @@ import psutil
 import pytest
 import torch
 
-from diffusion_studio.machine.mapped_tensors import Kept
+from diffusion_studio.machine.mapped_tensors import MappedTensors
 
 
 def test_it_comes_back_equal_and_apart():
     x = torch.randn(2, 3, 4)
     value = (x, None, 0.5, [[torch.arange(5, dtype=torch.uint8)], []], ((x, torch.zeros(0, 3)),))
-    kept = Kept(value)
+    kept = MappedTensors(value)
     x_then = x.clone()
     x.zero_()
     again = kept.value()
@@ -29,7 +29,7 @@ def test_it_comes_back_equal_and_apart():
 
 
 def test_every_tensor_begins_where_the_processor_likes_it():
-    first, second = Kept((torch.ones(3), torch.ones(3, dtype=torch.float64))).value()
+    first, second = MappedTensors((torch.ones(3), torch.ones(3, dtype=torch.float64))).value()
     assert second.data_ptr() - first.data_ptr() == 64
 
 
@@ -40,7 +40,7 @@ def test_what_is_let_go_goes_back_to_the_system():
         return psutil.Process().memory_info().rss
 
     before = resident()
-    many = [Kept(torch.ones(1 << 18)) for _ in range(100)]  # 100 MB
+    many = [MappedTensors(torch.ones(1 << 18)) for _ in range(100)]  # 100 MB
     assert resident() - before > 90 << 20
     del many[1::2]
     assert resident() - before < 60 << 20

@@ -33,12 +33,12 @@ from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import atomic, places
 from diffusion_studio.storage.places import models_dir, runs_dir
-from diffusion_studio.training import loop, runs
+from diffusion_studio.training import loop, progress, runs
 from diffusion_studio.training.architectures import shape_for
 from diffusion_studio.training.estimate import activations, choose_batch, estimate, memory
+from diffusion_studio.training.loop import train
 from diffusion_studio.training.provenance import with_classes
 from diffusion_studio.training.publish import publish
-from diffusion_studio.training.loop import train
 from diffusion_studio.training.trainer import Trainer, fresh_network
 
 
@@ -196,7 +196,7 @@ def test_pictures_that_vanish_meanwhile_do_no_harm(settings, folder):
 
 def test_the_clock_stands_still_in_a_pause(settings, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(loop, "REPORT_EVERY", 0.0)
     for event in train(replace(settings, steps=3)):
         now[0] += 3600 if isinstance(event, Loss) else 0
@@ -206,7 +206,7 @@ def test_the_clock_stands_still_in_a_pause(settings, monkeypatch):
 def test_a_run_by_time_ends_by_time(settings, monkeypatch):
     now = [0.0]
     step = Trainer.step
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(Trainer, "step", lambda self, f: (now.__setitem__(0, now[0] + 10), step(self, f))[1])
     events = list(train(replace(settings, steps=0, minutes=1.0)))
     assert of(Loss, events)[-1].step == 6

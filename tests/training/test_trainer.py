@@ -13,7 +13,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.training.architectures import learning_rate_for
 from diffusion_studio.training.data_order import _shuffled, order, split
 from diffusion_studio.training.ema import Ema
-from diffusion_studio.training.flat_weights import Block
+from diffusion_studio.training.flat_weights import FlatWeights
 from diffusion_studio.training.gradients import Gradients
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import loss_weight
@@ -216,7 +216,7 @@ def test_training_lowers_the_loss(make, pictures):
 def test_the_average_warms_up_by_the_formula():
     layer = torch.nn.Linear(1, 1, bias=False)
     layer.weight.data.fill_(0.0)
-    ema, expected = Ema(Block(layer), 0.9), 0.0
+    ema, expected = Ema(FlatWeights(layer), 0.9), 0.0
     for step in range(1, 200):
         layer.weight.data.fill_(float(step))
         ema.update(step)
@@ -269,7 +269,7 @@ def test_shards_give_the_gradient_of_the_whole_batch_and_the_same_bits_each_time
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        sharded = Gradients(trainer.network, trainer.block, torch.float32, torch.device("cpu"), pixels=10_000)
+        sharded = Gradients(trainer.network, trainer.flat, torch.float32, torch.device("cpu"), pixels=10_000)
         asked = []
         other = threading.Thread(target=lambda: asked.append(torch.get_num_threads()))
         other.start()
@@ -373,7 +373,7 @@ def poison(trainer, monkeypatch, steps, value=float("nan")):
     def bad_fill(*arguments):
         loss = fill(*arguments)
         if trainer.done in steps:
-            trainer.gradients.whole[trainer.block.starts[5]] = value
+            trainer.gradients.whole[trainer.flat.starts[5]] = value
         return loss
 
     monkeypatch.setattr(trainer.gradients, "fill", bad_fill)
@@ -473,7 +473,7 @@ def test_a_network_is_the_same_network_in_one_block():
     network = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Linear(5, 2))
     x = torch.randn(4, 3)
     before, expected = [weight.clone() for weight in network.parameters()], network(x)
-    block = Block(network)
+    block = FlatWeights(network)
     assert torch.equal(network(x), expected)
     assert all(torch.equal(a, b) for a, b in zip(before, block.views(block.whole), strict=True))
     assert torch.equal(block.gather(before), block.whole)
@@ -485,7 +485,7 @@ def test_a_network_is_the_same_network_in_one_block():
 def test_an_optimizer_over_the_block_does_what_one_over_each_weight_does(make):
     plain, whole = torch.nn.Linear(7, 3), torch.nn.Linear(7, 3)
     whole.load_state_dict(plain.state_dict())
-    block = Block(whole)
+    block = FlatWeights(whole)
     block.whole.grad = block.zeros()
     how = {"lr": 0.1, "weight_decay": 0.01, "fused": True}
     one, other = torch.optim.AdamW(plain.parameters(), **how), torch.optim.AdamW([block.whole], **how)
