@@ -9,8 +9,9 @@ from pathlib import Path
 
 from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.language import tr
-from diffusion_studio.storage.atomic import open_atomic, write_atomic
+from diffusion_studio.storage.atomic import open_atomic, write_beside
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
+from diffusion_studio.storage.paths import numbered
 
 LARGEST_SHEET = 16_000  # pixels a side
 LARGEST_CELL = 512
@@ -27,19 +28,12 @@ def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Given]:
     """Copies in a folder, under their names; a name that is taken gets a number, nothing is overwritten."""
     lost: list[str] = []
     for done, path in enumerate(paths, 1):
-        target, number = folder / path.name, 1
         try:
             data = _bytes(path)
         except UserError as error:  # one that cannot be read costs none of the others
             lost.append(str(error))
             continue
-        while True:
-            try:
-                write_atomic(target, data, exclusive=True)
-                break
-            except FileExistsError:
-                number += 1
-                target = folder / f"{path.stem}-{number}{path.suffix}"
+        write_beside(folder / path.name, data)
         yield Given(done=done - len(lost), total=len(paths), path=folder)
     if lost:
         raise UserError(not_saved(lost, len(paths)), "\n".join(lost))
@@ -52,10 +46,7 @@ def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     with open_atomic(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for done, path in enumerate(paths, 1):
             name = f"{path.parent.name}/{path.name}".encode("utf-8", "replace").decode()
-            unique, number = name, 1
-            while unique in used:
-                number += 1
-                unique = f"{Path(name).with_suffix('')}-{number}{path.suffix}"
+            unique = next(place for path in numbered(Path(name)) if (place := path.as_posix()) not in used)
             try:
                 data = _bytes(path)
             except UserError as error:

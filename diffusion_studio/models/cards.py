@@ -6,6 +6,7 @@ how it was trained) and `samples.png`. Folders without a card are described from
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,11 +29,12 @@ from diffusion_studio.models.layout import (
     unet_folder,
 )
 from diffusion_studio.models.recognise import explain, is_latent
+from diffusion_studio.pictures.folder_listing import JOINERS
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign
-from diffusion_studio.storage.paths import check_readable
+from diffusion_studio.storage.paths import check_readable, numbered
 from diffusion_studio.storage.places import models_dir, resource
 from diffusion_studio.storage.stamps import Readings, stamp_of
 
@@ -130,7 +132,7 @@ class ModelCard:
         """The label of the class that is meant by its label or its number; "" for any. Raises `UserError` for none."""
         if not text or text in self.classes or not self.classes:
             return text
-        alike = [name for name in self.classes if name.casefold() == text.strip().casefold()]
+        alike = [name for name in self.classes if folded(name) == folded(text)]
         if len(alike) == 1:
             return alike[0]
         if text.isascii() and text.isdecimal() and len(text) < 8 and int(text) < len(self.classes):
@@ -166,6 +168,11 @@ class ModelCard:
         if "_class_name" not in self.schedule:
             return BY_PREDICTION.get(self.prediction, {})
         return scheduler_config.recipe(self.schedule)
+
+
+def folded(text: str) -> str:
+    """A name as names are compared: composed or not (NFC), with whatever capitals and spaces it was typed or stored."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 _cards: Readings[ModelCard | None] = Readings()  # of each model's folder; None: it cannot be read
@@ -212,10 +219,10 @@ def find(name: str) -> ModelCard:
     if not name:
         by_name = {card.name: card for card in cards}
         return by_name.get(default_name()) or by_name.get(STARTER) or cards[0]
-    wanted = name.casefold()
+    wanted = folded(name)
     for attribute in ("name", "title"):
         for card in cards:
-            if getattr(card, attribute).casefold() == wanted:
+            if folded(getattr(card, attribute)) == wanted:
                 return card
     if name in _opened:
         return _opened[name]
@@ -232,7 +239,7 @@ _opened: dict[str, ModelCard] = {}  # models that the user named by their place,
 def add_opened(card: ModelCard) -> ModelCard:
     """Make a model that is not installed known to `find` while this process lives, under a name that no other has."""
     taken = {other.name.casefold() for other in (*installed(), *_opened.values())}
-    names = (card.name if number == 1 else f"{card.name}-{number}" for number in range(1, len(taken) + 2))
+    names = (place.name for place in numbered(Path(card.name), folder=True))
     card = replace(card, name=next(name for name in names if name.casefold() not in taken))
     _opened[card.name] = card
     return card
@@ -260,7 +267,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         raise UserError(explain(folder))
     config = read_config(unet_folder(folder) / "config.json", within=folder)
     schedule = read_schedule_config(folder)
-    card = read_small_json(folder / CARD, within=folder) if (folder / CARD).is_file() else {}
+    card, damage = _read_own_card(folder)
     count = (config.num_class_embeds or 0) if config.class_embed_type is None else 0
     null_class = _as(int, card.get("null_class"), None)
     null_class = null_class if null_class is not None and 0 <= null_class < count else None
@@ -268,7 +275,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     return ModelCard(
         name=folder.name,
         path=folder,
-        title=_text(card.get("title"), 120) or folder.name,
+        title=_line(card.get("title"), 120) or folder.name,
         size=max(config.sides),
         channels=config.in_channels,
         classes=_classes(card.get("classes"), count, null_class),
@@ -281,20 +288,30 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         schedule=schedule,
         recommended=notes or _as(dict, card.get("recommended"), {}),
         description=_text(card.get("description"), 2000),
-        licence=_text(card.get("licence"), 200),
+        licence=_line(card.get("licence"), 200),
         trained=_as(dict, card.get("trained"), {}),
-        digest=_text(card.get("weights_sha256"), 64),
+        digest=_line(card.get("weights_sha256"), 64),
         starter=starter,
         network=config,
         changed=bool(notes)
         or card.get("recommended_at_first", card.get("recommended")) != card.get("recommended"),
-        remarks=tuple(_remarks(folder, schedule, card.get("remarks"))),
+        remarks=(*damage, *_remarks(folder, schedule, card.get("remarks"))),
     )
+
+
+def _read_own_card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """card.json, and a sentence where it is damaged: a model is described from its configuration then, and still opens."""
+    if not (folder / CARD).is_file():
+        return {}, ()
+    try:
+        return read_small_json(folder / CARD, within=folder), ()
+    except UserError as error:
+        return {}, (tr("{reason} The model is described without it.", reason=error),)
 
 
 def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[str]:
     """Those from its import, and what its configuration leaves open."""
-    yield from (_text(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
+    yield from (_line(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
     if schedule_file(folder).is_file():
         yield from scheduler_config.remarks(schedule)
     else:
@@ -304,7 +321,7 @@ def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[s
 def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:
     """A name for each row of the class table from the first, never more than there are."""
     if isinstance(names, list) and names:
-        return tuple(_text(name, 80) or f"class {row}" for row, name in enumerate(names[:count]))
+        return tuple(_line(name, 80) or f"class {row}" for row, name in enumerate(names[:count]))
     rows = count - 1 if null_class is not None and null_class == count - 1 else count
     return tuple(f"class {row}" for row in range(rows))
 
@@ -324,5 +341,15 @@ def _as(kind: type, value: Any, default: Any) -> Any:
     return value if isinstance(value, kind) and not isinstance(value, bool) else default
 
 
+def _line(value: Any, longest: int) -> str:
+    """A foreign text as one line in which nothing is unseen or steers a terminal."""
+    return " ".join(_text(value, longest).split())
+
+
 def _text(value: Any, longest: int) -> str:
-    return str(value)[:longest] if isinstance(value, str | int | float) else ""
+    """A foreign text, composed (NFC) and without control characters but line breaks."""
+    text = str(value)[:longest] if isinstance(value, str | int | float) else ""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" or letter in JOINERS else " "
+        for letter in unicodedata.normalize("NFC", text)
+    )

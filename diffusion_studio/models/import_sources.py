@@ -48,7 +48,7 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class CachedModel:
     """A model in the local cache of the Hugging Face hub; `reason` says why one can not be imported."""
 
     name: str  # organisation/model
@@ -194,7 +194,7 @@ def hub_cache() -> Path:
     return (Path(home) if home else Path(cache) / "huggingface").expanduser() / "hub"
 
 
-def find_in_hub_cache() -> list[Found]:
+def find_in_hub_cache() -> list[CachedModel]:
     """Models that draw pixels in the local cache, the importable ones first; nothing is downloaded."""
     found = []
     try:
@@ -225,7 +225,7 @@ def _newest_snapshot(repository: Path) -> Path | None:
         return None
 
 
-def _look(name: str, snapshot: Path) -> Found | None:
+def _look(name: str, snapshot: Path) -> CachedModel | None:
     """A model, or None for what has nothing to do with diffusion in pixels."""
     config = unet_folder(snapshot) / "config.json"
     try:
@@ -234,8 +234,8 @@ def _look(name: str, snapshot: Path) -> Found | None:
         cards.read_card(snapshot)
         announced_shapes(weight_files(unet_folder(snapshot), within=snapshot))
     except UserError as error:
-        return Found(name, snapshot, str(error)) if config.is_file() else None
-    return Found(name, snapshot)
+        return CachedModel(name, snapshot, str(error)) if config.is_file() else None
+    return CachedModel(name, snapshot)
 
 
 def hub_name(path: Path) -> str:

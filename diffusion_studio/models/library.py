@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ from diffusion_studio.models.layout import CARD
 from diffusion_studio.models.recognise import explain
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage import own_files
-from diffusion_studio.storage.atomic import stage_folder
+from diffusion_studio.storage.atomic import stage_new_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
 from diffusion_studio.storage.foreign_zip import is_zip
+from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir, trash
+
+MOST_OF_ONE_NAME = 10_000
 
 
 def import_model(source: Path | str, name: str | None = None) -> ModelCard:
@@ -64,8 +68,8 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
     kind_of(card)
     checkpoint = read_model(root)
     parameters = sum(weight.numel() for weight in checkpoint.network.parameters())
-    target = _free_place(name or folder)
-    with stage_folder(target) as stage:
+    with stage_new_folder(_free_places(name or folder)) as new:
+        stage = new.stage
         for file, place in files_of(root):
             _copy(file, stage / place, root)
         if weights_digest(stage) != checkpoint.digest:
@@ -75,14 +79,14 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
             "card_version": 1,
             "licence": licence(root),
             **facts,
-            "title": str(name or facts.get("title") or target.name)[:120],
+            "title": str(name or facts.get("title") or new.place.name)[:120],
             "parameters": parameters,
             "weights_sha256": checkpoint.digest,
         }
         if remarks := list(choices_of(root)):
             written["remarks"] = remarks
         (stage / CARD).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return cards.read_card(target)
+    return cards.read_card(new.place)
 
 
 def _copy(file: Path, target: Path, root: Path) -> None:
@@ -102,20 +106,15 @@ def _json(path: Path) -> dict[str, Any]:
     return layout.read_small_json(path) if path.is_file() else {}
 
 
-def _free_place(name: str) -> Path:
-    """A folder among the models that nobody has, named as nearly so as file systems allow."""
+def _free_places(name: str) -> Iterator[Path]:
+    """Folders among the models that nobody has, named as nearly so as file systems allow: NAME, NAME-2 and so on."""
     plain = re.sub(r"[^\w.+ -]+", "-", name).strip(" .-")[:80] or "model"
     taken = {card.name.casefold() for card in cards.installed()}
-    for number in range(1, 10_000):
-        place = models_dir() / (plain if number == 1 else f"{plain}-{number}")
+    for place in islice(numbered(models_dir() / plain, folder=True), MOST_OF_ONE_NAME):
         if place.name.casefold() not in taken and not os.path.lexists(place):
-            return place
+            yield place
     raise UserError(
-        tr(
-            "There are too many models called “{plain}” in {models_dir}.",
-            plain=plain,
-            models_dir=models_dir(),
-        )
+        tr("There are too many models called “{name}” in {folder}.", name=plain, folder=models_dir())
     )
 
 
@@ -150,15 +149,15 @@ def duplicate_model(name: str, title: str | None = None) -> ModelCard:
     """A second, independent copy of a model; a starter's copy belongs to the user."""
     card = cards.find(name)
     given = None if title is None else _free_title(title)
-    target = _free_place(given or f"{card.name} copy")
-    with stage_folder(target) as stage:
+    with stage_new_folder(_free_places(given or f"{card.name} copy")) as new:
+        stage = new.stage
         for file, place in files_of(card.path):
             _copy(file, stage / place, card.path)
         recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
         facts = {**_json(stage / CARD), **recommended, "title": given or _copied_title(card.title)}
         facts.pop("recommended_at_first", None)
         (stage / CARD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return cards.read_card(target)
+    return cards.read_card(new.place)
 
 
 def _copied_title(title: str) -> str:

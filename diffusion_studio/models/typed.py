@@ -20,10 +20,10 @@ _unpacked = ExitStack()  # folders that last as long as the process
 
 def find_typed(word: str) -> ModelCard:
     """The installed model of this name or title, else the one in the folder or zip of this path. Raises `UserError`."""
-    names = {text.casefold() for card in cards.installed() for text in (card.name, card.title)}
+    names = {cards.folded(text) for card in cards.installed() for text in (card.name, card.title)}
     path = Path(word).expanduser()
-    if not word or word.casefold() in names or not (path.is_dir() or path.is_file()):
-        if _is_place(word) and word.casefold() not in names:
+    if not word or cards.folded(word) in names or not (path.is_dir() or path.is_file()):
+        if _is_place(word) and cards.folded(word) not in names:
             raise UserError(
                 tr("There is no model at {word}, nor is one of that name installed.", word=word[:300])
             )

@@ -24,7 +24,7 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ModelVerdict:
     """What is wrong with a model, a sentence each; nothing where it is sound. `compared`: its card names a hash."""
 
     name: str
@@ -32,8 +32,8 @@ class Verdict:
     compared: bool
 
 
-def verify(name: str) -> Iterator[Status | Hashed | Verdict]:
-    """Read a model from end to end; ends with a `Verdict`. A model that is not installed is a `UserError`."""
+def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
+    """Read a model from end to end; ends with a `ModelVerdict`. A model that is not installed is a `UserError`."""
     card = cards.find(name)
     try:
         kind_of(card)
@@ -41,14 +41,14 @@ def verify(name: str) -> Iterator[Status | Hashed | Verdict]:
         yield Status(text=tr("Opening it…"))
         read_model(card.path)
     except UserError as error:
-        yield Verdict(name=card.name, faults=(str(error),), compared=bool(card.digest))
+        yield ModelVerdict(name=card.name, faults=(str(error),), compared=bool(card.digest))
         return
     faults = []
     if card.digest and card.digest != digest:
         faults.append(
             f"{card.path}: its weights are not those its card names (sha256 {digest[:10]}, not {card.digest[:10]})."
         )
-    yield Verdict(name=card.name, faults=tuple(faults), compared=bool(card.digest))
+    yield ModelVerdict(name=card.name, faults=tuple(faults), compared=bool(card.digest))
 
 
 def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
@@ -71,5 +71,5 @@ def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
 
 def verify_model(name: str) -> list[str]:
     """What is wrong with a model, a sentence each; nothing where it opens, is finite and has the hash its card names."""
-    verdict = next(event for event in verify(name) if isinstance(event, Verdict))
+    verdict = next(event for event in verify(name) if isinstance(event, ModelVerdict))
     return list(verdict.faults)

@@ -19,6 +19,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.colour import to_srgb
 from diffusion_studio.pictures.file_kinds import FORMATS, HEAD, READABLE, kind_of, with_article
+from diffusion_studio.pictures.formats.bmp_header import open_bmp
 from diffusion_studio.pictures.formats.contents import Contents, Refused
 from diffusion_studio.pictures.formats.jpeg_segments import open_jpeg
 from diffusion_studio.pictures.formats.png_chunks import open_png
@@ -27,8 +28,6 @@ from diffusion_studio.pictures.formats.tiff_page import grey_image, open_tiff
 from diffusion_studio.pictures.formats.tiff_samples import FLOAT, SIGNED
 from diffusion_studio.pictures.formats.webp_chunks import open_webp
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, UnsuitableFile, blocks, open_foreign
-
-__all__ = ["BACKGROUND", "FORMATS", "MOST_PIXELS", "Opened", "Refused", "open_picture"]
 
 MOST_PIXELS = 100_000_000
 TOO_LARGE = "it unpacks to more than 100 million pixels"
@@ -64,7 +63,7 @@ MODES = {
 
 
 @dataclass(frozen=True)
-class Opened:
+class DecodedImage:
     """A picture made ready, and what was found on the way."""
 
     image: Image.Image  # RGB, upright
@@ -87,7 +86,7 @@ class Opened:
         return "nearly black" if max(high for _, high in ranges) <= DARK else ""
 
 
-def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> Opened:
+def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> DecodedImage:
     """The first frame as RGB, upright, over `BACKGROUND` where transparent. Raises `Refused` with the reason.
 
     `hashed`: the file's digest is wanted too. `least`: the picture will be shown or learned from at this many pixels a
@@ -139,7 +138,7 @@ def _digest(file: BinaryIO) -> bytes:
     return digest.digest()
 
 
-def _open(file: BinaryIO, digest: bytes, least: int) -> Opened:
+def _open(file: BinaryIO, digest: bytes, least: int) -> DecodedImage:
     head = file.read(HEAD)
     if not head:
         raise Refused(tr("the file is empty"))
@@ -181,7 +180,7 @@ def _open(file: BinaryIO, digest: bytes, least: int) -> Opened:
     if turn is not None:
         rgb = rgb.transpose(turn)
         size = size[::-1] if found.orientation >= 5 else size
-    return Opened(
+    return DecodedImage(
         rgb,
         found.format,
         mode,
@@ -195,7 +194,7 @@ def _open(file: BinaryIO, digest: bytes, least: int) -> Opened:
     )
 
 
-TAKEN_APART = {"PNG": open_png, "JPEG": open_jpeg, "WEBP": open_webp}
+TAKEN_APART = {"PNG": open_png, "JPEG": open_jpeg, "WEBP": open_webp, "BMP": open_bmp}
 
 
 def _count_frames(image: Image.Image) -> int:

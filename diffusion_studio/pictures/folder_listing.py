@@ -29,7 +29,7 @@ JOINERS = "\u200c\u200d"  # unseen, and part of how words and emoji are written
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FolderItem:
     """One entry of a folder. `what` is a picture, another kind, hidden, a repeat of one seen before, or a closed folder."""
 
     path: Path
@@ -90,7 +90,7 @@ def find_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
             yield found.path, found.label
 
 
-def list_folder(folder: Path) -> Iterator[Found]:
+def list_folder(folder: Path) -> Iterator[FolderItem]:
     """Everything in a folder. Hidden files are listed, hidden folders too, but not what is in them."""
     files: dict[tuple[int, int], tuple[Path, str]] = {}
     folders = {_identity(folder)}
@@ -103,7 +103,7 @@ def list_folder(folder: Path) -> Iterator[Found]:
             with os.scandir(place) as scanned:
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except OSError:
-            yield Found(place, label, CLOSED)
+            yield FolderItem(place, label, CLOSED)
             continue
         inner: list[tuple[Path, str]] = []
         for entry in entries:
@@ -112,9 +112,9 @@ def list_folder(folder: Path) -> Iterator[Found]:
             if not _is_folder(entry):
                 yield _file(path, label, files)
             elif entry.name.startswith("."):
-                yield Found(path, label, HIDDEN)
+                yield FolderItem(path, label, HIDDEN)
             elif (identity := _identity(path)) in above:
-                yield Found(path, label, IN_A_LOOP)
+                yield FolderItem(path, label, IN_A_LOOP)
             elif entry.is_symlink():
                 linked.append((path, own))
             elif identity not in folders:
@@ -123,26 +123,26 @@ def list_folder(folder: Path) -> Iterator[Found]:
         waiting += reversed(inner)
         while not waiting and linked and _identity(linked[0][0]) in folders:
             path, own = linked.pop(0)
-            yield Found(path, own, IN_A_LOOP)
+            yield FolderItem(path, own, IN_A_LOOP)
         if not waiting and linked:
             folders.add(_identity(linked[0][0]))
 
 
-def _file(path: Path, label: str, files: dict[tuple[int, int], tuple[Path, str]]) -> Found:
+def _file(path: Path, label: str, files: dict[tuple[int, int], tuple[Path, str]]) -> FolderItem:
     if path.name.startswith("."):
-        return Found(path, label, HIDDEN)
+        return FolderItem(path, label, HIDDEN)
     suffix = path.suffix.lower()
     if suffix in SIDECARS:
-        return Found(path, label, OTHER_KIND, kind_by_name(path.name))
+        return FolderItem(path, label, OTHER_KIND, kind_by_name(path.name))
     if suffix not in SUFFIXES:
         kind = _kind_inside(path)
         if kind not in FORMATS:
-            return Found(path, label, OTHER_KIND, kind or kind_by_name(path.name))
+            return FolderItem(path, label, OTHER_KIND, kind or kind_by_name(path.name))
     identity = _identity(path)
     if identity == (0, 0):  # a link to nothing, or a system that has no such numbers
-        return Found(path, label)
+        return FolderItem(path, label)
     first = files.setdefault(identity, (path, label))
-    return Found(path, label) if first[0] == path else Found(path, label, REPEATED, "", *first)
+    return FolderItem(path, label) if first[0] == path else FolderItem(path, label, REPEATED, "", *first)
 
 
 def _kind_inside(path: Path) -> str:

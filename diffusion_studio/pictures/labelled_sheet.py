@@ -22,7 +22,7 @@ IN_ONE_ROW = 6  # cells of a single axis, above which they go on in the next row
 GROUND, INK, FAINT, EMPTY = (255, 255, 255), (32, 33, 36), (104, 108, 114), (238, 238, 236)
 
 
-class Plan(NamedTuple):
+class SheetLayout(NamedTuple):
     """Where things lie, in pixels."""
 
     columns: int
@@ -41,29 +41,33 @@ def lay_out(
     import numpy as np
     from PIL import Image, ImageDraw
 
-    plan = _plan(cells, x, y)
-    width, height = plan.side
-    right = plan.left + plan.columns * (width + GAP) - GAP + MARGIN
-    row_height = height + GAP + (plan.header if plan.repeated else 0)
+    layout = _layout(cells, x, y)
+    width, height = layout.side
+    right = layout.left + layout.columns * (width + GAP) - GAP + MARGIN
+    row_height = height + GAP + (layout.header if layout.repeated else 0)
     bottom = (
-        plan.top + plan.rows * row_height - (plan.header if plan.repeated else 0) + 2 * LINE + MARGIN // 2
+        layout.top
+        + layout.rows * row_height
+        - (layout.header if layout.repeated else 0)
+        + 2 * LINE
+        + MARGIN // 2
     )
     page = Image.new("RGB", (max(right, 320), bottom), GROUND)
     draw = ImageDraw.Draw(page)
     for place, (picture, reason) in enumerate(cells):
-        row, column = divmod(place, plan.columns)
-        corner = (plan.left + column * (width + GAP), plan.top + row * row_height)
-        _draw_cell(page, draw, picture, reason, corner, plan.side)
-        if row == 0 or plan.repeated:
-            label = value_label(x.setting, x.values[place if plan.repeated else column])
+        row, column = divmod(place, layout.columns)
+        corner = (layout.left + column * (width + GAP), layout.top + row * row_height)
+        _draw_cell(page, draw, picture, reason, corner, layout.side)
+        if row == 0 or layout.repeated:
+            label = value_label(x.setting, x.values[place if layout.repeated else column])
             middle = corner[0] + width / 2
             _write(draw, label, (middle, corner[1] - PAD), "ms", width, TEXT, INK, up=True)
         if column == 0 and y is not None:
             label = value_label(y.setting, y.values[row])
-            _write(draw, label, (plan.left - PAD, corner[1] + height / 2), "rm", WIDEST_LABEL, TEXT, INK)
-    _write(draw, x.label, (plan.left, MARGIN), "lt", page.width - plan.left - MARGIN, SMALL, FAINT)
+            _write(draw, label, (layout.left - PAD, corner[1] + height / 2), "rm", WIDEST_LABEL, TEXT, INK)
+    _write(draw, x.label, (layout.left, MARGIN), "lt", page.width - layout.left - MARGIN, SMALL, FAINT)
     if y is not None:
-        _write(draw, y.label, (plan.left - PAD, plan.top - PAD), "rs", WIDEST_LABEL, SMALL, FAINT)
+        _write(draw, y.label, (layout.left - PAD, layout.top - PAD), "rs", WIDEST_LABEL, SMALL, FAINT)
     foot = (MARGIN, bottom - 2 * LINE - 2)
     _write(draw, footer, foot, "lt", page.width - 2 * MARGIN, SMALL, FAINT)
     return np.array(page)
@@ -78,7 +82,7 @@ def columns_for(count: int) -> int:
     return min(choices, key=lambda columns: (-count % columns, abs(columns - 1.4 * root)))
 
 
-def _plan(cells: Sequence[tuple[np.ndarray | None, str]], x: Axis, y: Axis | None) -> Plan:
+def _layout(cells: Sequence[tuple[np.ndarray | None, str]], x: Axis, y: Axis | None) -> SheetLayout:
     sizes = [picture.shape[:2] for picture, _ in cells if picture is not None] or [(32, 32)]
     largest = max(max(size) for size in sizes)
     columns = len(x.values) if y is not None else columns_for(len(x.values))
@@ -91,7 +95,9 @@ def _plan(cells: Sequence[tuple[np.ndarray | None, str]], x: Axis, y: Axis | Non
     labels = [] if y is None else [y.label, *(value_label(y.setting, value) for value in y.values)]
     beside = max((min(math.ceil(_length(label, TEXT)), WIDEST_LABEL) for label in labels), default=0)
     left = MARGIN + (beside + PAD if labels else 0)
-    return Plan(columns, rows, (width, height), left, MARGIN + LINE + header, header, y is None and rows > 1)
+    return SheetLayout(
+        columns, rows, (width, height), left, MARGIN + LINE + header, header, y is None and rows > 1
+    )
 
 
 def _draw_cell(

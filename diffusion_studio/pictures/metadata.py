@@ -41,7 +41,7 @@ SAMPLER_NAMES = {
 
 
 @dataclass
-class Found:
+class ReadSettings:
     """What could be made out: settings that were given, other facts, and a sentence for each value left out."""
 
     given: dict[str, Any] = field(default_factory=dict)
@@ -126,7 +126,7 @@ def _encodable(text: str) -> str:
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-def parse_block(text: str) -> Found | str:
+def parse_block(text: str) -> ReadSettings | str:
     """The settings and facts of our own JSON, or why it cannot be used at all."""
     if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
         return "Its settings are longer than 64 KB."
@@ -140,7 +140,7 @@ def parse_block(text: str) -> Found | str:
         return "Its settings have no version."
     if value["version"] != VERSION:
         return f"Its settings are of version {value['version']}; this program knows version {VERSION}."
-    found = Found(given=_all_at_once(value.get("settings")))
+    found = ReadSettings(given=_all_at_once(value.get("settings")))
     for part, keep in (("settings", found.take), ("facts", found.note)):
         if part == "settings" and found.given:
             continue
@@ -153,15 +153,15 @@ def parse_block(text: str) -> Found | str:
     return found
 
 
-def parse_line(text: str) -> Found:
+def parse_line(text: str) -> ReadSettings:
     """What a line of parameters, ours or another program's, says that has a meaning here."""
     said = read_parameters(text)
-    return Found() if said is None else applied(said)
+    return ReadSettings() if said is None else applied(said)
 
 
-def applied(said: ForeignSettings) -> Found:
+def applied(said: ForeignSettings) -> ReadSettings:
     """Another program's settings as settings here: what has a meaning, and a sentence for each value left out."""
-    found = Found(refused=list(said.left_out[:MOST_REFUSALS]))
+    found = ReadSettings(refused=list(said.left_out[:MOST_REFUSALS]))
     if said.program == OURS:
         if said.prompt:
             found.take("class_label", said.prompt)
@@ -191,7 +191,7 @@ def applied(said: ForeignSettings) -> Found:
     return found
 
 
-def _refuse_words(found: Found, said: ForeignSettings) -> None:
+def _refuse_words(found: ReadSettings, said: ForeignSettings) -> None:
     """Text has no meaning for the models of today, and what a picture started from is not in it."""
     words = {"prompt": said.prompt, "negative prompt": said.negative, "LoRA": said.loras}
     named = [name for name, value in words.items() if value]
@@ -221,7 +221,7 @@ def _all_at_once(values: Any) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in values}
 
 
-def _take_sampler(found: Found, name: str, schedule: str) -> None:
+def _take_sampler(found: ReadSettings, name: str, schedule: str) -> None:
     """Both by the names they have here; one that does not exist here is named."""
     for setting, said, ours in (
         ("sampler", name, our_sampler(name)),

@@ -160,7 +160,7 @@ def _record(path: Path, image: Image, orientation: int | None = None) -> Record:
         refused += [f"Its text “{name}” is damaged." for name in said.damaged[:MOST_DAMAGED]]
         found, foreign, ours = _understand(said)
     except Exception as error:  # a picture is a picture whatever it says
-        found, foreign, ours = metadata.Found(), None, False
+        found, foreign, ours = metadata.ReadSettings(), None, False
         refused.append(f"Its metadata cannot be read ({type(error).__name__}).")
     own, line = embedding.own_texts(said)
     return Record(
@@ -204,16 +204,16 @@ def _is_lossless(path: Path) -> bool:
         return b"VP8L" in file.read(4096)
 
 
-def _understand(said: PictureTexts) -> tuple[metadata.Found, ForeignSettings | None, bool]:
+def _understand(said: PictureTexts) -> tuple[metadata.ReadSettings, ForeignSettings | None, bool]:
     """Our own JSON where it can be used, else what another program says; and whether it was our own."""
     refused: list[str] = []
     own, _ = embedding.own_texts(said)
     if own is not None:
         found = metadata.parse_block(own)
-        if isinstance(found, metadata.Found):
+        if isinstance(found, metadata.ReadSettings):
             return found, None, True
         refused.append(found)
     foreign = read_foreign(said)
-    found = metadata.applied(foreign) if foreign is not None else metadata.Found()
+    found = metadata.applied(foreign) if foreign is not None else metadata.ReadSettings()
     found.refuse(*refused)
     return found, foreign, False

@@ -17,7 +17,7 @@ from diffusion_studio.pictures.reading import Record, read
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.saving import SavingSettings, file_name
-from diffusion_studio.storage.atomic import write_atomic
+from diffusion_studio.storage.atomic import write_atomic, write_beside
 from diffusion_studio.storage.places import kept_section, outputs_dir
 
 if TYPE_CHECKING:
@@ -155,19 +155,11 @@ def _save(
     facts = {"time": now.isoformat(timespec="seconds"), **facts}
     place = (outputs_dir() if folder is None else Path(folder)) / f"{now:%Y-%m-%d}"
     name = file_name(saving.pattern, settings, facts, now) + kind
-    path, number = place / f"{name}{ending}", 1
     options = _quality(format, saving.quality, saving.format == "webp-lossless")
     if saving.metadata:
         options |= embedding.options(format, settings, facts)
-    data = _encode(picture, format, options, path.name)
-    while True:
-        try:
-            write_atomic(path, data, exclusive=True)
-        except FileExistsError:
-            number += 1
-            path = place / f"{name}-{number}{ending}"
-        else:
-            return path
+    data = _encode(picture, format, options, f"{name}{ending}")
+    return write_beside(place / f"{name}{ending}", data)
 
 
 def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: str) -> bytes:

@@ -13,15 +13,17 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import read_foreign
-from diffusion_studio.storage.paths import check_path
+from diffusion_studio.storage.paths import check_path, numbered
 
 TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>part|old)$", re.DOTALL)
 LARGEST_OWN = 256 << 20  # bytes of a JSON file of ours
@@ -45,6 +47,15 @@ def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], Any], *, exclusi
             data(file)
         else:
             file.write(data)
+
+
+def write_beside(path: Path, data: bytes) -> Path:
+    """Write a file under the first of NAME, NAME-2, NAME-3 … that nobody has; returns its place. Nothing is replaced."""
+    for place in numbered(path):
+        with suppress(FileExistsError):
+            write_atomic(place, data, exclusive=True)
+            return place
+    raise AssertionError("the names do not end")
 
 
 @contextmanager
@@ -75,6 +86,42 @@ def stage_folder(target: Path) -> Iterator[Path]:
         sync_all(stage)
         _take_place(stage, target)
         sync_folder(target.parent)
+
+
+@dataclass
+class NewFolder:
+    """A folder that is being built in `stage`; `place` is where it is once it is whole."""
+
+    stage: Path
+    place: Path
+
+
+@contextmanager
+def stage_new_folder(places: Iterable[Path]) -> Iterator[NewFolder]:
+    """Build a folder as `stage_folder` does, which then takes the first of `places` that nobody has, and replaces nothing.
+
+    Which one that is shows only when the block has ended well: another process may take a name meanwhile. Raises `UserError`
+    where all are taken.
+    """
+    left = iter(places)
+    first = next(left)
+    with _temporary(first) as stage:
+        stage.mkdir()
+        new = NewFolder(stage, first)
+        yield new
+        sync_all(stage)
+        for new.place in chain((first,), left):
+            with suppress(FileExistsError):
+                put(stage, new.place)
+                sync_folder(new.place.parent)
+                return
+        raise UserError(
+            tr(
+                "There are too many folders called “{name}” in {parent}.",
+                name=first.name,
+                parent=first.parent,
+            )
+        )
 
 
 def sweep_temporaries(folder: Path) -> list[Path]:
@@ -163,7 +210,12 @@ def put(source: Path, target: Path) -> None:
     if os.name == "nt" or source.is_dir() or source.is_symlink():
         if os.path.lexists(target):  # POSIX would let a folder take an empty folder's place
             raise FileExistsError(errno.EEXIST, "exists already", str(target))
-        os.rename(source, target)
+        try:
+            os.rename(source, target)
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY:  # another process was faster
+                raise FileExistsError(errno.EEXIST, "exists already", str(target)) from None
+            raise
         return
     try:
         os.link(source, target)

@@ -20,6 +20,7 @@ from diffusion_studio.storage import notices
 from diffusion_studio.storage.atomic import put, write_json
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.storage.locks import locked
+from diffusion_studio.storage.paths import free_name
 
 VERSION = 1
 MOST_BYTES = 256 << 20  # stars and tags of a million pictures
@@ -118,7 +119,7 @@ def change(
 def keep_copy(path: Path, fault: str) -> Path:
     """Keep the file as it is under another name before it is written, and say so. Raises `UserError` where that fails."""
     while True:
-        aside = _free_name(path)
+        aside = _broken_name(path)
         try:
             try:
                 os.link(path, aside)
@@ -135,14 +136,14 @@ def keep_copy(path: Path, fault: str) -> Path:
                 ),
                 str(error),
             ) from error
-        _tell(path, aside, fault)
+        _say_set_aside(path, aside, fault)
         return aside
 
 
 def set_aside(path: Path, fault: str) -> Path | None:
     """Give the file another name, and say so; None where that is not possible, which is said too."""
     while True:
-        aside = _free_name(path)
+        aside = _broken_name(path)
         try:
             put(path, aside)
         except FileExistsError:
@@ -152,7 +153,7 @@ def set_aside(path: Path, fault: str) -> Path | None:
                 f"{fault} It is left as it is, for it could not be set aside: {error.strerror}.", path
             )
             return None
-        _tell(path, aside, fault)
+        _say_set_aside(path, aside, fault)
         return aside
 
 
@@ -171,16 +172,12 @@ def _set_aside_damaged(path: Path, version: int, key: str, check: Check | None) 
     return {}
 
 
-def _tell(path: Path, aside: Path, fault: str) -> None:
+def _say_set_aside(path: Path, aside: Path, fault: str) -> None:
     notices.say(f"{fault} It was set aside as {aside.name} in {aside.parent}.", aside)
 
 
-def _free_name(path: Path) -> Path:
-    stem = f"{path.name}.broken-{datetime.now():%Y-%m-%d-%H%M%S}"
-    number = 1
-    while os.path.lexists(aside := path.with_name(stem if number == 1 else f"{stem}-{number}")):
-        number += 1
-    return aside
+def _broken_name(path: Path) -> Path:
+    return free_name(path.with_name(f"{path.name}.broken-{datetime.now():%Y-%m-%d-%H%M%S}"), folder=True)
 
 
 def read_bytes(path: Path) -> bytes:

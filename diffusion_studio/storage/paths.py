@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
@@ -83,6 +85,19 @@ def _longest_name(path: Path) -> int:
 def _shown(text: str) -> str:
     clean = _printable(text)
     return clean if len(clean) <= 60 else f"{clean[:40]}…{clean[-15:]}"
+
+
+def numbered(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """`path`, then NAME-2, NAME-3 and so on without end; the ending of a file stays at its end."""
+    stem, ending = (path.name, "") if folder else (path.stem, path.suffix)
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{stem}-{number}{ending}")
+
+
+def free_name(path: Path, *, folder: bool = False) -> Path:
+    """The first of `numbered` that nobody has just now. Whoever writes there says so exclusively, and asks again if needed."""
+    return next(place for place in numbered(path, folder=folder) if not os.path.lexists(place))
 
 
 def check_readable(folder: Path) -> None:

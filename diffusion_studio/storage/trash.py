@@ -14,6 +14,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.atomic import move, remove, shorten, sweep_temporaries, write_json
+from diffusion_studio.storage.paths import free_name
 
 KEPT = timedelta(days=30)  # how long a deleted thing can be brought back
 STAMP = "%Y%m%d-%H%M%S-%f"
@@ -21,7 +22,7 @@ NAME = re.compile(r"(?P<stamp>\d{8}-\d{6}-\d{6})-(?P<name>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trashed:
+class TrashEntry:
     """One deleted file or folder."""
 
     path: Path  # where it is now
@@ -60,7 +61,7 @@ class Trash:
             raise
         return trashed
 
-    def entries(self) -> list[Trashed]:
+    def entries(self) -> list[TrashEntry]:
         """What is here, the latest first."""
         try:
             paths = [path for path in self.place.iterdir() if not path.name.startswith(".")]
@@ -72,7 +73,7 @@ class Trash:
             reverse=True,
         )
 
-    def entry(self, trashed: Path) -> Trashed:
+    def entry(self, trashed: Path) -> TrashEntry:
         """One thing with what is known of it; a note that is damaged or gone leaves the name and date it has here."""
         try:
             said = own_files.load(_note(trashed))
@@ -80,7 +81,7 @@ class Trash:
             said = {}
         original, kind = said.get("original"), said.get("kind")
         known = isinstance(original, str) and "\0" not in original and os.path.isabs(original)
-        return Trashed(
+        return TrashEntry(
             path=trashed,
             original=Path(str(original)) if known else None,
             deleted=_date(said.get("deleted"), trashed.name),
@@ -118,7 +119,7 @@ class Trash:
                 str(error),
             ) from error
 
-    def empty(self, older_than: timedelta | None = None) -> Iterator[Trashed]:
+    def empty(self, older_than: timedelta | None = None) -> Iterator[TrashEntry]:
         """Remove everything for good, or what was deleted longer ago than that; yields each thing when it is gone.
 
         What cannot be removed stays, and the others go; the first fault is raised at the end. Where it is not known when a
@@ -139,7 +140,7 @@ class Trash:
         if fault is not None:
             raise fault
 
-    def sweep(self) -> Iterator[Trashed]:
+    def sweep(self) -> Iterator[TrashEntry]:
         """Remove what was deleted more than `KEPT` ago, and what killed moves left; yields each thing. What cannot be stays."""
         sweep_temporaries(self.place)
         with suppress(UserError):
@@ -150,16 +151,6 @@ class Trash:
                 written = datetime.fromtimestamp(note.stat().st_mtime)
                 if not of.exists() and not of.is_symlink() and datetime.now() - written > timedelta(days=1):
                     note.unlink()
-
-
-def free_name(path: Path, *, folder: bool) -> Path:
-    """`path`, or the first of NAME-2, NAME-3 … that nobody has; the ending of a file stays at its end."""
-    stem, ending = (path.name, "") if folder else (path.stem, path.suffix)
-    number, found = 1, path
-    while found.exists() or found.is_symlink():
-        number += 1
-        found = path.with_name(f"{stem}-{number}{ending}")
-    return found
 
 
 def _note(trashed: Path) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from diffusion_studio.events import Checked, Checking, Status
 from diffusion_studio.language import tr
-from diffusion_studio.pictures.decoding import BACKGROUND, Opened, open_picture
+from diffusion_studio.pictures.decoding import BACKGROUND, DecodedImage, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import (
     CLOSED,
@@ -19,7 +19,7 @@ from diffusion_studio.pictures.folder_listing import (
     IN_A_LOOP,
     OTHER_KIND,
     REPEATED,
-    Found,
+    FolderItem,
     list_folder,
     picture_folder,
     printable,
@@ -110,7 +110,7 @@ class Look:
         self.linked: dict[str, list[tuple[str, str]]] = {}  # name -> (name, class) of links to it
         self.lookalikes = Lookalikes()
 
-    def is_picture(self, item: Found) -> bool:
+    def is_picture(self, item: FolderItem) -> bool:
         """Whether it is to be opened; what is not is counted."""
         found, name = self.found, self._name(item.path)
         if item.what == OTHER_KIND:
@@ -146,7 +146,7 @@ class Look:
         if len(same) == 1:  # an exact copy needs no second look
             self.lookalikes.add(name, picture.image)
 
-    def _count(self, name: str, label: str, picture: Opened) -> None:
+    def _count(self, name: str, label: str, picture: DecodedImage) -> None:
         found = self.found
         found.usable += 1
         self.sizes[picture.size] += 1

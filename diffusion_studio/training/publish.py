@@ -22,6 +22,7 @@ from diffusion_studio.models.folder import write_model
 from diffusion_studio.models.layout import CARD, read_small_json
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training import runs
 from diffusion_studio.training.provenance import Origin
@@ -89,18 +90,9 @@ def publish_network(
 
 def free_place(run: runs.Run) -> Path:
     """Where the run's model belongs: its own earlier one is replaced, anybody else's never."""
-    for number in range(1, 10_000):
-        place = models_dir() / (run.name if number == 1 else f"{run.name}-{number}")
-        own = run.facts.get("id")
-        if not place.exists() or (own and _made_by(place) == own):
-            return place
-    raise UserError(
-        tr(
-            "There are too many models called “{name}” in {models_dir}.",
-            name=run.name,
-            models_dir=models_dir(),
-        )
-    )
+    own = run.facts.get("id")
+    names = numbered(models_dir() / run.name, folder=True)
+    return next(place for place in names if not place.exists() or (own and _made_by(place) == own))
 
 
 def _made_by(place: Path) -> str | None:

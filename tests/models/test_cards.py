@@ -61,6 +61,30 @@ def test_broken_hidden_and_foreign_folders_hide_nothing(starters):
     assert [card.name for card in installed()] == ["good"]
 
 
+@pytest.mark.parametrize("said", ["{", "[1, 2]", '"text"', "\0" * 40, "9" * 5000])
+def test_a_damaged_card_is_said_and_its_model_stays(starters, said):
+    (put(models_dir() / "torn") / "card.json").write_text(said)
+    put(models_dir() / "whole", {"title": "Whole"})
+    torn, whole = sorted(installed(), key=lambda card: card.name)
+    assert torn.name == torn.title == "torn" and "card.json" in torn.remarks[0]
+    assert "described without it" in torn.remarks[0] and not any("card" in text for text in whole.remarks)
+
+
+def test_nothing_a_card_says_steers_a_terminal_or_hides(starters):
+    said = {"title": "A\x1b[2J\u202ecat\n\x07 b\0", "licence": "MIT\x9b\n", "description": "one\n\x1btwo"}
+    put(models_dir() / "odd", said, unet={"num_class_embeds": 2})
+    card = find("odd")
+    assert card.title == "A [2J cat b" and card.licence == "MIT" and card.description == "one\n two"
+
+
+def test_names_are_found_however_they_are_composed(starters):
+    composed, apart = "Café crème", "Cafe\u0301  cre\u0300me"
+    card = put(models_dir() / "a", {"title": apart, "classes": [apart, "x"]}, unet={"num_class_embeds": 2})
+    assert find(composed).path == card and find(apart.upper()).path == card
+    for typed in (composed, apart, composed.upper(), f" {apart} "):
+        assert find("a").class_named(typed) == composed
+
+
 def test_models_are_found_by_name_or_title(starters):
     put(models_dir() / "cats-32", {"title": "Cats"})
     put(models_dir() / "cats", {"title": "Other"})

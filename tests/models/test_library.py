@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,6 +50,16 @@ def same(first, second):
 
 
 # Import ---------------------------------------------------------------------------------------------------------------
+
+
+def test_of_imports_of_one_name_at_once_none_replaces_another(folder, tmp_path):
+    other = save(tmp_path / "else" / "faces", num_class_embeds=6)
+    with ThreadPoolExecutor() as pool:
+        given = list(pool.map(library.import_model, [folder, other, folder, other]))
+    assert sorted(card.name for card in given) == ["faces", "faces-2", "faces-3", "faces-4"]
+    assert sorted(card.class_count for card in installed()) == [4, 4, 6, 6]
+    for card, source in zip(given, [folder, other, folder, other], strict=True):
+        assert same(card.path, source)
 
 
 def test_a_pipeline_is_imported_with_what_belongs_to_it(folder):
@@ -377,7 +388,7 @@ def test_verifying_says_how_far_it_is(folder, monkeypatch):
         *range(1000, size, 1000),
         size,
     ] and opening.text == "Opening it…"
-    assert verdict == verify.Verdict(name="faces", faults=(), compared=True)
+    assert verdict == verify.ModelVerdict(name="faces", faults=(), compared=True)
     change_json(card.path / "card.json", weights_sha256=None)
     *_, verdict = verify.verify("faces")
     assert verdict.faults == () and not verdict.compared

@@ -181,3 +181,32 @@ def test_content_decides_links_are_followed_and_cycles_end(tmp_path):
 def test_names_are_composed_and_never_break_a_line():
     assert printable(unicodedata.normalize("NFD", "café")) == "café"
     assert printable("a\nb\x1b[2J\u2028c\u202e") == "a\\nb\\x1b[2J\\u2028c\\u202e"
+
+
+def bmp(path, pixels, profile, *, length=None):
+    """A BMP with the longest header (BITMAPV5HEADER) and an embedded profile behind its pixels."""
+    height, width = pixels.shape[:2]
+    data = b"".join(row.tobytes().ljust((3 * width + 3) // 4 * 4, b"\0") for row in pixels[::-1, :, ::-1])
+    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(data), 2835, 2835, 0, 0)
+    head += bytes(16) + b"DEBM" + bytes(48)
+    head += struct.pack("<IIII", 4, 124 + len(data), len(profile) if length is None else length, 0)
+    assert len(head) == 124
+    body = head + data + profile
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 14 + 124) + body)
+    return path
+
+
+def exchanged():
+    """The profile of sRGB with red and green exchanged: wrong to the eye where it is not applied."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"xxxx", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"xxxx", b"gXYZ", 1)
+
+
+def test_a_bmp_is_shown_by_the_profile_in_it(tmp_path):
+    pixels = np.zeros((5, 7, 3), np.uint8)
+    pixels[..., 0] = 200
+    opened = open_picture(bmp(tmp_path / "x.bmp", pixels, exchanged()))
+    red, green, blue = np.asarray(opened.image)[2, 3].tolist()
+    assert abs(green - 200) <= 3 and red < 10 and blue < 10 and not opened.notes
+    cut = open_picture(bmp(tmp_path / "cut.bmp", pixels, exchanged(), length=1 << 30))
+    assert np.array_equal(np.asarray(cut.image), pixels) and "profile is damaged" in cut.notes[0]

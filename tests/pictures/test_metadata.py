@@ -8,7 +8,7 @@ from PIL import Image
 
 from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
 from diffusion_studio.pictures import embedding, metadata
-from diffusion_studio.pictures.metadata import Found, parse_block, parse_line
+from diffusion_studio.pictures.metadata import ReadSettings, parse_block, parse_line
 from diffusion_studio.pictures.texts.comments import decode_comment
 from diffusion_studio.pictures.texts.text_chunks import read_texts
 from diffusion_studio.settings.generation import GenerationSettings
@@ -229,7 +229,7 @@ def test_a_block_that_breaks_the_rules_is_refused_as_a_whole(text):
 
 def test_parts_of_the_wrong_kind_are_refused():
     found = parse_block('{"version": 1, "settings": [1], "facts": "x"}')
-    assert isinstance(found, Found) and not found.given and len(found.refused) == 2
+    assert isinstance(found, ReadSettings) and not found.given and len(found.refused) == 2
 
 
 def test_refusals_are_not_endless():

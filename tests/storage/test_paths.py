@@ -55,3 +55,12 @@ def test_a_forbidden_folder_is_no_empty_one(tmp_path, monkeypatch):
 
 def test_control_characters_of_a_path_are_not_shown():
     assert "\n" not in cannot_open("a\nb", OSError(errno.ELOOP, "Too many levels"))
+
+
+def test_a_free_name_keeps_the_ending_and_skips_what_is_there(tmp_path):
+    (tmp_path / "cat.v2.png").touch()
+    (tmp_path / "cat.v2-2.png").symlink_to(tmp_path / "nowhere")
+    assert paths.free_name(tmp_path / "cat.v2.png") == tmp_path / "cat.v2-3.png"
+    (tmp_path / "run.1").mkdir()
+    assert paths.free_name(tmp_path / "run.1", folder=True) == tmp_path / "run.1-2"
+    assert paths.free_name(tmp_path / "new") == tmp_path / "new"

@@ -293,6 +293,39 @@ def test_stage_appears_whole_and_replaces(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_new_folder_replaces_none_that_appears_meanwhile(tmp_path):
+    places = [tmp_path / "model", tmp_path / "model-2", tmp_path / "model-3"]
+    with atomic.stage_new_folder(places) as new:
+        (new.stage / "file").write_text("late")
+        for name, content in (("model", "other"), ("model-2", None)):
+            (tmp_path / name).mkdir()
+            if content:
+                (tmp_path / name / "file").write_text(content)
+    assert new.place == tmp_path / "model-3" and (new.place / "file").read_text() == "late"
+    assert (tmp_path / "model" / "file").read_text() == "other" and not list((tmp_path / "model-2").iterdir())
+
+    def build():
+        with atomic.stage_new_folder(places) as new:
+            (new.stage / "file").write_text("too late")
+
+    with pytest.raises(UserError, match="too many folders called “model”"):
+        build()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "model-2", "model-3"]
+
+
+@posix
+def test_a_rename_that_comes_second_replaces_nothing(tmp_path, monkeypatch):
+    """Both looked before either renamed: the system's own refusal is what counts."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    monkeypatch.setattr(atomic.os.path, "lexists", lambda path: False)
+    atomic.put(tmp_path / "first", tmp_path / "model")
+    with pytest.raises(FileExistsError):
+        atomic.put(tmp_path / "second", tmp_path / "model")
+    assert (tmp_path / "model" / "file").read_text() == "first"
+
+
 def test_a_failing_stage_leaves_the_old_folder(tmp_path):
     target = tmp_path / "model"
     with atomic.stage_folder(target) as stage:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.pictures.decoding import Opened, open_picture
+from diffusion_studio.pictures.decoding import DecodedImage, open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
@@ -326,7 +326,7 @@ def test_a_hundred_thousand_alike_do_not_stall():
 def test_an_opened_picture_says_how_it_was_found(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "x.bmp")
     opened = open_picture(tmp_path / "x.bmp")
-    assert isinstance(opened, Opened)
+    assert isinstance(opened, DecodedImage)
     assert (opened.format, opened.mode, opened.size, opened.frames) == ("BMP", "RGB", (16, 16), 1)
 
 

@@ -13,7 +13,7 @@ from diffusion_studio.pictures.formats import tiff_tags as tags
 from diffusion_studio.pictures.formats.contents import Contents, Refused
 from diffusion_studio.pictures.formats.sample_values import WHITE, to_bytes, to_light
 from diffusion_studio.pictures.formats.tiff_samples import can_read, read_samples
-from diffusion_studio.pictures.formats.tiff_tags import Page, read_pages
+from diffusion_studio.pictures.formats.tiff_tags import TiffPage, read_pages
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, LAB, ICC_LAB = 0, 1, 2, 3, 4, 5, 8, 9
 COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4, LAB: 3, ICC_LAB: 3}
@@ -81,7 +81,7 @@ def grey_image(light: np.ndarray, found: Contents) -> Image.Image:
     return Image.fromarray(table[light])
 
 
-def _palette(rows: np.ndarray, page: Page, bits: int) -> Image.Image:
+def _palette(rows: np.ndarray, page: TiffPage, bits: int) -> Image.Image:
     colours = page.tags.get(tags.COLORS, ())
     if bits > 16 or len(colours) < 3 << bits:
         raise Refused(tr("it is damaged: its palette is not whole"))

@@ -15,7 +15,7 @@ from PIL import Image
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.formats import tiff_tags as tags
 from diffusion_studio.pictures.formats.contents import Refused
-from diffusion_studio.pictures.formats.tiff_tags import Page, write_page
+from diffusion_studio.pictures.formats.tiff_tags import TiffPage, write_page
 
 PLAIN, LZW = 1, 5
 BY_BYTES = {LZW, 8, 32946, 32773, 34925, 50000}  # LZW, deflate, packed bits, LZMA, Zstandard
@@ -24,12 +24,12 @@ ROWS_AT_ONCE = 256  # when bits are taken apart
 CUT = "it is damaged: the file ends too early"
 
 
-def can_read(page: Page) -> bool:
+def can_read(page: TiffPage) -> bool:
     """Whether the samples can be had one by one; JPEG, fax and WebP inside a TIFF file cannot, and are Pillow's."""
     return page.one(tags.COMPRESSION, PLAIN) in BY_BYTES | {PLAIN} and page.one(tags.PHOTOMETRIC, 1) != 6
 
 
-def read_samples(data: memoryview, page: Page) -> tuple[np.ndarray, int, int]:
+def read_samples(data: memoryview, page: TiffPage) -> tuple[np.ndarray, int, int]:
     """(H, W, C) in the machine's byte order, the bits of a sample, and what they are: UNSIGNED, SIGNED or FLOAT.
 
     Raises `Refused` for pixels that are cut off or of a kind nobody shows.
@@ -56,7 +56,7 @@ def read_samples(data: memoryview, page: Page) -> tuple[np.ndarray, int, int]:
 
 
 def _plane(
-    data: memoryview, page: Page, plane: int, planes: int, own: int, depth: int, form: int
+    data: memoryview, page: TiffPage, plane: int, planes: int, own: int, depth: int, form: int
 ) -> np.ndarray:
     width, height = page.size
     tiled = tags.TILES in page.tags
@@ -87,7 +87,7 @@ def _plane(
 
 
 def _plain(
-    data: memoryview, page: Page, offsets: tuple[int, ...], lengths: tuple[int, ...], row_bytes: int, across: int,
+    data: memoryview, page: TiffPage, offsets: tuple[int, ...], lengths: tuple[int, ...], row_bytes: int, across: int,
     down: int, columns: int, rows: int,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """(rows, row_bytes) uint8 of each piece, straight from the file."""
@@ -101,7 +101,7 @@ def _plain(
 
 
 def _unpacked(
-    data: memoryview, page: Page, offsets: tuple[int, ...], lengths: tuple[int, ...], row_bytes: int, across: int,
+    data: memoryview, page: TiffPage, offsets: tuple[int, ...], lengths: tuple[int, ...], row_bytes: int, across: int,
     down: int, columns: int, rows: int,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """The same, unpacked by libtiff: every piece is given to it as a page of bytes of its own."""
@@ -128,7 +128,7 @@ def _unpacked(
             yield np.asarray(image)
 
 
-def _numbers(raw: np.ndarray, page: Page, own: int, depth: int, form: int, across: int) -> np.ndarray:
+def _numbers(raw: np.ndarray, page: TiffPage, own: int, depth: int, form: int, across: int) -> np.ndarray:
     """(rows, across, own) of the bytes of rows, the predictor undone."""
     rows = len(raw)
     predictor = page.one(tags.PREDICTOR, 1) if page.one(tags.COMPRESSION, PLAIN) != PLAIN else 1

@@ -40,7 +40,7 @@ MOST_PAGES, MOST_VALUES = 10_000, 10_000_000
 
 
 @dataclass
-class Page:
+class TiffPage:
     """One image of the file. `tags` holds the whole numbers of the tags that pixels depend on."""
 
     order: str  # "<" or ">"
@@ -61,11 +61,11 @@ class Page:
         return bool(self.one(SUBFILE, 0) & 1)
 
 
-def read_pages(data: memoryview) -> list[Page]:
+def read_pages(data: memoryview) -> list[TiffPage]:
     """The pages of a file, smaller copies and masks left out. Raises `Refused` where there is none."""
     order = "<" if data[:2] == b"II" else ">"
     big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    pages: list[Page] = []
+    pages: list[TiffPage] = []
     seen: set[int] = set()
     if len(data) < (16 if big else 8):
         raise Refused(tr("it is damaged: the file ends too early"))
@@ -79,8 +79,8 @@ def read_pages(data: memoryview) -> list[Page]:
     return [page for page in pages if not page.reduced] or pages[:1]
 
 
-def _read_page(data: memoryview, start: int, order: str, big: bool) -> tuple[Page, int]:
-    page = Page(order)
+def _read_page(data: memoryview, start: int, order: str, big: bool) -> tuple[TiffPage, int]:
+    page = TiffPage(order)
     count, head, width = (
         (_at(data, order + "Q", start), 8, 20) if big else (_at(data, order + "H", start), 2, 12)
     )

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import restore, trash_can
-from diffusion_studio.storage.trash import KEPT, Trashed
+from diffusion_studio.storage.trash import KEPT, TrashEntry
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
@@ -72,7 +72,7 @@ class TrashDialog(QDialog):
         self._listing = self._run(_list(), self._on_event)
 
     @property
-    def chosen(self) -> list[Trashed]:
+    def chosen(self) -> list[TrashEntry]:
         return [item.data(ENTRY) for item in self.list.selectedItems()]
 
     # --- what the buttons do ---
@@ -123,7 +123,7 @@ class TrashDialog(QDialog):
         else:
             self._show(event)
 
-    def _show(self, entries: Sequence[Trashed]) -> None:
+    def _show(self, entries: Sequence[TrashEntry]) -> None:
         kept = {entry.path for entry in self.chosen}
         self.list.clear()
         for entry in entries:
@@ -217,7 +217,7 @@ def may_remove(parent: QWidget, question: str) -> bool:
     return agreed
 
 
-def _words(entry: Trashed) -> str:
+def _words(entry: TrashEntry) -> str:
     when = (
         f"deleted {entry.deleted:%Y-%m-%d %H:%M}"
         if entry.deleted is not None
@@ -252,7 +252,7 @@ def _thumbnail(path: Path) -> QImage:
     return read_thumbnail(path, 2 * SIDE)
 
 
-def _bring_back(entries: Sequence[Trashed]) -> Generator[tuple[list[Path], str], None, None]:
+def _bring_back(entries: Sequence[TrashEntry]) -> Generator[tuple[list[Path], str], None, None]:
     places, fault = [], ""
     for entry in entries:
         try:
@@ -262,7 +262,7 @@ def _bring_back(entries: Sequence[Trashed]) -> Generator[tuple[list[Path], str],
     yield places, fault
 
 
-def _remove(entries: Sequence[Trashed]) -> Generator[str, None, None]:
+def _remove(entries: Sequence[TrashEntry]) -> Generator[str, None, None]:
     fault = ""
     for entry in entries:
         try:

@@ -61,11 +61,11 @@ class ModelErrands(QObject):
 
     def verify(self, card: ModelCard) -> None:
         def then(event: Any) -> None:
-            from diffusion_studio.models.verify import Hashed, Verdict
+            from diffusion_studio.models.verify import Hashed, ModelVerdict
 
             if isinstance(event, Hashed):
                 self._activity.advance(event.done, event.total)
-            elif isinstance(event, Verdict):
+            elif isinstance(event, ModelVerdict):
                 self._tell_verdict(card, event)
 
         self._begin(tr("Verifying “{title}”…", title=card.title), jobs.look_through(card.name), then)
