@@ -1,56 +1,22 @@
-"""Models as the jobs see them: a thing that yields frames for settings."""
+"""What a kind of model is to the jobs: something that turns settings into steps to see, the last of which is the result."""
 
 from __future__ import annotations
 
-import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from diffusion_studio import __version__
-from diffusion_studio.diffusion import scheduler_config
-from diffusion_studio.diffusion.denoiser import Denoiser
-from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import Draw
-from diffusion_studio.diffusion.processes import Process, prediction_from_config
-from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.drawing import Drawing
+from diffusion_studio.events import Preview
 from diffusion_studio.generation.trajectory import Start, State, Trajectory, view_of
-from diffusion_studio.language import tr
-from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.folder import Checkpoint, read_model
-from diffusion_studio.models.kinds import kind_of
-from diffusion_studio.models.layout import unet_folder
 from diffusion_studio.pictures.step_views import StepViews
-from diffusion_studio.settings import batch_rows
-from diffusion_studio.settings.branches import parts, root, single
 from diffusion_studio.settings.generation import GenerationSettings
 
-Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
-BROKEN = "The model's answer was not finite, in float32 too: its weights can not draw with these settings."
-
-
-class Frame(NamedTuple):
-    """One step as pictures."""
-
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
-    total: int
-    sigma: float
-    timestep: float
-    views: StepViews
-
-    @property
-    def denoised(self) -> np.ndarray:
-        """(N, H, W, 3) uint8: the predicted clean pictures, x̂0."""
-        return self.views.view("denoised")
+BROKEN = "The model's answer was not finite, in float32 too: its weights cannot generate with these settings."
 
 
 class ImageModel(Protocol):
@@ -59,42 +25,7 @@ class ImageModel(Protocol):
     precision: str
     shape: tuple[int, int, int]  # channels, height, width
 
-    def frames(self, settings: GenerationSettings, **how: Any) -> Iterator[Frame]:
-        """One frame a noise level, the last of which is the result. Closing it cancels."""
-
-    def facts(self, settings: GenerationSettings, index: int) -> dict[str, Any]:
-        """What else the metadata of picture `index` says."""
-
-
-class UNetModel:
-    """A pixel-space diffusion model: a U-Net with its noise schedule."""
-
-    def __init__(self, card: ModelCard, checkpoint: Checkpoint, device: str, precision: str) -> None:
-        self.card, self.device, self.precision = card, device, precision
-        self.checkpoint = checkpoint
-        config = checkpoint.network.config
-        if config.class_embed_type == "identity":
-            raise UserError(
-                tr(
-                    "{title} wants a row of numbers with each picture (class_embed_type identity), not a class.",
-                    title=card.title,
-                )
-            )
-        self.network = _fast(checkpoint, device, precision)
-        self.exact: Network | None = None  # in float32, made when a shorter format first overflows
-        self.shape = (config.in_channels, *config.sides)
-
-    @property
-    def schedule(self) -> Process:
-        return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
-
-    def frames(self, settings: GenerationSettings, **how: Any) -> Iterator[Frame]:
-        """`how`: `source`, `mask` and `draws` as `Drawing` takes them; a `trajectory` to fill; a `start` to go on from."""
-        with device_faults(self.device):
-            yield from self._walk(settings, **how)
-
-    @torch.inference_mode()
-    def _walk(
+    def previews(
         self,
         settings: GenerationSettings,
         *,
@@ -103,126 +34,23 @@ class UNetModel:
         trajectory: Trajectory | None = None,
         start: Start | None = None,
         draws: Sequence[Draw] | None = None,
-    ) -> Iterator[Frame]:
-        pictures = start.pictures if start is not None else tuple(range(settings.count))
+    ) -> Iterator[Preview]:
+        """One preview a noise level, the last of which is the result; closing it cancels.
 
-        def states(own: GenerationSettings, start: Start | None, record: bool) -> Iterator[State]:
-            drawing = Drawing(self, own, pictures, source=source, mask=mask, draws=draws)
-            return drawing.states(start, record=record)
-
-        for before, step in parts(settings) if start is None else [(start.settings, start.index)]:
-            if start is not None and start.settings == before and start.state.index == step:
-                break  # it stands there already
-            for state in states(before, start, True):
-                yield frame_of(state)
-                if state.index >= step:
-                    break
-            start = Start(settings=before, state=state, index=state.index, pictures=pictures)
-        if trajectory is not None:
-            trajectory.begin(settings, pictures)
-        for state in states(settings, start, trajectory is not None):
-            if trajectory is not None:
-                trajectory.append(state)
-            yield frame_of(state)
-            if settings.until and state.index >= settings.until:
-                return
-
-    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
-        """D(x, sigma) with this request's class, guidance and clipping, for these pictures of the batch."""
-        config = self.checkpoint.schedule.config
-        labels = self.labels(settings, pictures)
-        return Denoiser(
-            self.finite,
-            self.checkpoint.schedule,
-            prediction=prediction_from_config(config),
-            clipping=settings.clipping,
-            clip_range=scheduler_config.clip_range(config),
-            threshold=scheduler_config.threshold(config),
-            labels=labels,
-            guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
-            null_class=self.card.null_class,
-            rows=batch_rows.places(settings, pictures),
-            told=scheduler_config.told(config, settings.spacing),
-        )
-
-    def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
-        config = self.schedule.config
-        ending = float(self.schedule.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
-        by_sampler: dict[str, dict[str, Any]] = {
-            "ddim": {"eta": settings.eta, "ending": ending},
-            "ddpm": {"large_variance": scheduler_config.large_variance(config)},
-            "heun": {"churn": settings.churn, **({"scale": self.schedule.scale} if is_flow(config) else {})},
-        }
-        return by_sampler.get(settings.sampler, {})
-
-    def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
-        """(N,) rows of the class table; without a class each picture's seed chooses one, so that a batch shows them all."""
-        if not self.card.class_count and not self.numbered:
-            if settings.class_label:
-                raise UserError(tr("{title} knows no classes; leave Class empty.", title=self.card.title))
-            return None
-        rows = [self.class_row(settings, index) for index in pictures]
-        return torch.tensor(rows, device=self.device)
-
-    @property
-    def numbered(self) -> bool:
-        """Whether a class is any whole number, embedded as a timestep is."""
-        return isinstance(self.checkpoint.network.class_embedding, TimestepEmbedding)
-
-    def class_row(self, settings: GenerationSettings, index: int) -> int:
-        label = settings.class_label
-        if self.numbered:
-            if label and not (label.isdecimal() and len(label) < 7):
-                raise UserError(
-                    tr(
-                        "{title} takes a number up to 999999 as its class, not “{label}”.",
-                        title=self.card.title,
-                        label=label[:60],
-                    )
-                )
-            return int(label or 0)
-        names = self.card.classes
-        if not label:
-            return (single(root(settings), index).seed or 0) % len(names)  # a branch keeps it
-        return names.index(self.card.class_named(label))
-
-    def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
-        """The network's answer, once more in float32 where a shorter format overflowed; never a black picture."""
-        prediction = self.network(x, timestep, labels)
-        if torch.isfinite(prediction).all():
-            return prediction
-        if self.precision != "float32":
-            self.exact = self.exact or _fast(self.checkpoint, self.device, "float32")
-            prediction = self.exact(x, timestep, labels)
-            if torch.isfinite(prediction).all():
-                return prediction
-        raise UserError(BROKEN)
+        `source`, (H, W, 3) uint8 of the model's size, is the start image, and `mask`, (H, W) uint8, is 255 where it is
+        regenerated. A `trajectory` is filled with the steps. `start` resumes from a step of another generation. `draws` is
+        the noise of each image, where it is not the settings' own. Raises `UserError`, also for a device that fails.
+        """
 
     def facts(self, settings: GenerationSettings, index: int) -> dict[str, Any]:
-        facts: dict[str, Any] = {
-            "model_title": self.card.title,
-            "model_hash": self.checkpoint.digest[:10],
-            "width": self.shape[2],
-            "height": self.shape[1],
-            "batch": {"seed": settings.seed, "count": settings.count, "index": index},
-            "device": self.device,
-            "precision": self.precision,
-            "threads": torch.get_num_threads(),
-            "torch": str(torch.__version__),
-            "app_version": __version__,
-        }
-        if self.card.class_count:
-            facts["class"] = self.card.classes[self.class_row(settings, index)]
-        elif self.numbered:
-            facts["class"] = str(self.class_row(settings, index))
-        return facts
+        """What the metadata of image `index` says besides the settings."""
 
 
-def frame_of(state: State) -> Frame:
-    """A step whose pictures are made, and found to be finite, when somebody first looks at them.
+def preview_of(state: State, seconds: float) -> Preview:
+    """A step for people to see; its images are made, and found to be finite, when one is first viewed.
 
-    `UNetModel.finite` has seen every answer of the network already; one more question to the device at each step would
-    only make a graphics card wait.
+    The network's answers were checked already; one more question to the device at each step would only make a graphics
+    card wait.
     """
 
     def make(name: str) -> np.ndarray:
@@ -230,69 +58,11 @@ def frame_of(state: State) -> Frame:
             raise UserError(BROKEN)
         return view_of(state, name)
 
-    views = StepViews(make)
-    return Frame(state.index, state.total, state.sigma, state.timestep, views)
-
-
-def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
-    from diffusion_studio.diffusion.packed.engine import build
-
-    def remember(key: str, value: str | None = None) -> str | None:
-        return devices.remember(f"{devices.cpu_name()} {key}", value)  # a choice of another machine is none
-
-    dtype = devices.DTYPES[precision]
-    return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=remember)
-
-
-_opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
-_opening = threading.Lock()
-
-
-def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto") -> ImageModel:
-    """The model of a card, ready to draw; the last one stays loaded. Raises `UserError`, and then keeps the one before."""
-    chosen = devices.choose_device(device)
-    with _opening:
-        key = (card.path, _stamp(card.path), chosen, devices.choose_precision(precision, chosen))
-        if key not in _opened:
-            with device_faults(chosen):
-                model = kind_of(card)(card, read_model(card.path), chosen, key[-1])
-            _opened.clear()
-            _opened[key] = model
-        return _opened[key]
-
-
-def close_models() -> None:
-    """Free the memory of the model that is kept loaded."""
-    _opened.clear()
-    devices.free_memory()
-
-
-@contextmanager
-def device_faults(device: str) -> Iterator[None]:
-    """A device that fails or has no memory left becomes a `UserError`, and what was held in its memory is let go."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        sentence = devices.explain_fault(error, device)
-        if sentence is None:
-            raise
-        traceback.clear_frames(error.__traceback__)  # their locals hold the tensors
-        close_models()
-        raise UserError(sentence, details=str(error)) from None
-
-
-def _stamp(folder: Path) -> tuple[Any, ...]:
-    """Changes when the files do, so that a model trained anew is read anew."""
-    try:
-        entries = [
-            entry for place in (folder, unet_folder(folder), folder / "scheduler") for entry in _files(place)
-        ]
-        return tuple((str(entry), entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries)
-    except OSError as error:
-        raise UserError(
-            tr("{folder} can not be read: {strerror}.", folder=folder, strerror=error.strerror)
-        ) from None
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []
+    return Preview(
+        index=state.index,
+        total=state.total,
+        sigma=state.sigma,
+        timestep=state.timestep,
+        views=StepViews(make),
+        seconds=seconds,
+    )

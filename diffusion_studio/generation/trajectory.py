@@ -1,4 +1,4 @@
-"""The steps of a generation kept to be looked at, taken up again and filmed: bounded in memory, evenly thinned when long.
+"""The steps of a generation, kept to be viewed, resumed from and filmed: bounded in memory, evenly thinned when long.
 
 One thread appends while others read. Torch is imported only where tensors are at hand, so that a window can make one early.
 """
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 BUDGET = 200_000_000  # bytes
-LOUDER = 2  # the difference to the final picture is shown this much stronger
+LOUDER = 2  # the remaining change is shown this much stronger
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything a walk needs to go on from one step as if it had never stopped. Tensors are (N, C, H, W)."""
+    """Everything a sampling needs to resume from one step as if it had never stopped. Tensors are (N, C, H, W)."""
 
     index: int
     total: int
@@ -35,13 +35,13 @@ class State:
     denoised: Any
     memory: Any  # the sampler's
     ahead: list[list[float]]  # the noise levels from here on, as legs
-    random: Any  # where the streams of noise stand; None where nobody recorded it, and the walk cannot be resumed here
+    random: Any  # the state of the streams of noise; None where it was not recorded, and nothing can be resumed here
     known_random: Any = None  # and those of a known region, before this step's draw
     scale: float = 1.0  # from x to what the network sees
     noise_share: float = 0.0  # of what the network sees
 
     def select(self, places: Sequence[int]) -> State:
-        """The same for some pictures of the batch."""
+        """The same for some images of the batch."""
         chosen = list(places)
         return replace(
             self,
@@ -66,30 +66,21 @@ class State:
 HEAVY = ("x", "denoised", "memory", "random", "known_random")  # what of a State holds tensors
 
 
-class KeptState:
-    """A State on the CPU, in memory of its own."""
+def _put_away(state: State) -> tuple[State, MappedTensors]:
+    """A state without its tensors, and these on the CPU in memory of their own."""
+    nothing: dict[str, Any] = dict.fromkeys(HEAVY)
+    return replace(state, **nothing), MappedTensors(tuple(getattr(state, name) for name in HEAVY))
 
-    __slots__ = ("_heavy", "_rest")
 
-    def __init__(self, state: State) -> None:
-        self._heavy = MappedTensors(tuple(getattr(state, name) for name in HEAVY))
-        nothing: dict[str, Any] = dict.fromkeys(HEAVY)
-        self._rest = replace(state, **nothing)
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self._heavy.size
-
-    def state(self) -> State:
-        heavy: dict[str, Any] = dict(zip(HEAVY, self._heavy.value(), strict=True))
-        return replace(self._rest, **heavy)
+def _taken_out(rest: State, tensors: MappedTensors) -> State:
+    heavy: dict[str, Any] = dict(zip(HEAVY, tensors.value(), strict=True))
+    return replace(rest, **heavy)
 
 
 class StepFacts(NamedTuple):
     """What is known of every step, kept or not."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: int  # type: ignore[assignment]  # hides tuple.index
     sigma: float
     timestep: float
     snr: float  # signal to noise, 1 / sigma²; infinite at the end
@@ -98,7 +89,7 @@ class StepFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Where a walk is taken up again: at step `index` of a walk with `settings`, reached from `state` at or before it."""
+    """Where a generation is resumed: at step `index` of one with `settings`, reached from `state` at or before it."""
 
     settings: GenerationSettings
     state: State
@@ -116,7 +107,7 @@ class Trajectory:
         self.first, self.total = 0, 0
         self.stride = 1  # every how many steps one is kept
         self._lock = threading.Lock()
-        self._states: dict[int, KeptState] = {}
+        self._states: dict[int, tuple[State, MappedTensors]] = {}
         self._facts: list[StepFacts] = []
         self._denoised: Any = None  # of the newest step
 
@@ -128,7 +119,7 @@ class Trajectory:
     def append(self, state: State) -> None:
         """Keep a step; the first, the newest and every `stride`-th stay."""
         state = state.to("cpu")
-        kept = KeptState(state)
+        rest, tensors = _put_away(state)
         with self._lock:
             newest = self._facts[-1].index if self._facts else None
             if newest is None:
@@ -139,10 +130,10 @@ class Trajectory:
                 if not self._stays(newest):
                     del self._states[newest]
             self.total = state.total
-            self._states[state.index], self._denoised = kept, state.denoised
+            self._states[state.index], self._denoised = (rest, tensors), state.denoised
             snr = state.sigma**-2 if state.sigma else float("inf")
             self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
-            self._thin(state.index, kept.size)
+            self._thin(state.index, tensors.size)
 
     def _stays(self, index: int) -> bool:
         return (index - self.first) % self.stride == 0
@@ -163,14 +154,14 @@ class Trajectory:
     def size(self) -> int:
         """Bytes of the steps that are kept."""
         with self._lock:
-            return sum(kept.size for kept in self._states.values())
+            return sum(tensors.size for _, tensors in self._states.values())
 
     def facts(self) -> list[StepFacts]:
         with self._lock:
             return list(self._facts)
 
     def kept(self) -> tuple[int, ...]:
-        """The steps whose pictures can be shown."""
+        """The steps that can be viewed."""
         with self._lock:
             return tuple(sorted(self._states))
 
@@ -179,16 +170,16 @@ class Trajectory:
         with self._lock:
             if not self._states:
                 raise UserError(tr("No step of this generation has been kept yet."))
-            return self._states[min(self._states, key=lambda kept: abs(kept - index))].state()
+            return _taken_out(*self._states[min(self._states, key=lambda kept: abs(kept - index))])
 
     def at(self, index: int, pictures: Sequence[int] | None = None) -> Start:
-        """Where to go on from step `index`, with some of the pictures (by place) or all of them."""
+        """Where to resume from step `index`, with some of the images (by place) or all of them."""
         places = tuple(range(len(self.pictures))) if pictures is None else tuple(pictures)
         with self._lock:
             before = [kept for kept in self._states if kept <= index]
             if not before or index > self._facts[-1].index:
-                raise UserError(tr("Step {index} of this generation can not be gone on from.", index=index))
-            state = self._states[max(before)].state()
+                raise UserError(tr("This generation cannot be resumed from step {index}.", index=index))
+            state = _taken_out(*self._states[max(before)])
         if places != tuple(range(len(self.pictures))):
             state = state.select(places)
         return Start(
@@ -206,7 +197,7 @@ class Trajectory:
 
 
 def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
-    """(N, H, W, 3) uint8: one of `VIEWS` of a step; the difference needs the `end` of the walk.
+    """(N, H, W, 3) uint8: one of `VIEWS` of a step; the difference needs the `end` of the sampling.
 
     Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
     """
@@ -223,7 +214,7 @@ def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
 
 
 def to_uint8(pictures: Any) -> np.ndarray:
-    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded as everyone rounds; grey models become grey RGB."""
+    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; grey models become grey RGB."""
     import torch
 
     levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -18,11 +18,12 @@ from diffusion_studio.events import (
     CellStarted,
     CompareEvent,
     CompareStarted,
+    Preview,
     SheetSaved,
     Status,
     Warned,
 )
-from diffusion_studio.jobs.opening import CHECKPOINT, finished, open_named, save_image
+from diffusion_studio.jobs.shared import CHECKPOINT, finished, open_named, save_image
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.made_by import known_facts
@@ -221,22 +222,20 @@ def _generate(
     """One generation, from which each cell takes the image of its step; it ends with the last of them."""
     waiting = sorted(places, key=lambda place: comparison.cells[place].settings.until or 10**9)
     last = comparison.cells[waiting[-1]].settings
-    begun, reached = time.perf_counter(), -1
+    reached = -1
     yield _started(comparison, waiting[0])
-    for frame in model.frames(last, **start_pictures.named_by(last, model.shape[1:])):
-        column, row = waiting[0]
-        seconds = time.perf_counter() - begun
-        yield CellPreview(**frame._asdict(), seconds=seconds, column=column, row=row)
-        while waiting and 0 < comparison.cells[waiting[0]].settings.until <= frame.index < frame.total:
-            steps, reached = frame.index - max(reached, 0), frame.index
-            yield _finish(comparison, model, waiting.pop(0), frame.denoised[0], seconds, steps)
+    for preview in model.previews(last, **start_pictures.named_by(last, model.shape[1:])):
+        yield CellPreview.of(preview, *waiting[0])
+        while waiting and 0 < comparison.cells[waiting[0]].settings.until <= preview.index < preview.total:
+            steps, reached = preview.index - max(reached, 0), preview.index
+            yield _finish(comparison, model, waiting.pop(0), preview, steps)
             if waiting:
                 yield _started(comparison, waiting[0])
         if not waiting:
             return
     while waiting:
-        steps, reached = frame.index - max(reached, 0), frame.index
-        yield _finish(comparison, model, waiting.pop(0), frame.denoised[0], seconds, steps)
+        steps, reached = preview.index - max(reached, 0), preview.index
+        yield _finish(comparison, model, waiting.pop(0), preview, steps)
 
 
 def _started(comparison: Comparison, place: Place) -> CellStarted:
@@ -244,16 +243,16 @@ def _started(comparison: Comparison, place: Place) -> CellStarted:
 
 
 def _finish(
-    comparison: Comparison, model: ImageModel, place: Place, picture: np.ndarray, seconds: float, steps: int
+    comparison: Comparison, model: ImageModel, place: Place, preview: Preview, steps: int
 ) -> CellDone:
     cell = comparison.cells[place]
-    cell.picture, cell.facts = picture.copy(), model.facts(cell.settings, 0)
+    cell.picture, cell.facts = preview.denoised[0].copy(), model.facts(cell.settings, 0)
     return CellDone(
         column=place[0],
         row=place[1],
         settings=cell.settings,
         picture=cell.picture,
-        seconds=seconds,
+        seconds=preview.seconds,
         steps=steps,
     )
 

@@ -14,14 +14,13 @@ from diffusion_studio.events import (
     Answer,
     GenerationEvent,
     NotSaved,
-    Preview,
     Saved,
     SheetSaved,
     Started,
     Warned,
 )
 from diffusion_studio.generation.trajectory import Start, Trajectory
-from diffusion_studio.jobs.opening import finished, open_named, save_image
+from diffusion_studio.jobs.shared import finished, open_named, save_image
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures, writing
@@ -70,8 +69,7 @@ def generate(
         first=first,
     )
     begun, preview = time.perf_counter(), None
-    for frame in model.frames(settings, trajectory=trajectory, start=start, **own_picture):
-        preview = Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
+    for preview in model.previews(settings, trajectory=trajectory, start=start, **own_picture):
         answer = yield preview
         if answer == KEEP:
             settings = replace(settings, until=preview.index)

@@ -35,9 +35,9 @@ def make_samples(name: str) -> Iterator[SampleSheetEvent]:
     model = kind_of(card)(card, read_model(card.path), device, devices.choose_precision("auto", device))
     count = COLUMNS * (ROWS if card.size < LARGE else 1)
     pictures = np.zeros((count, 1, 1, 3), np.uint8)
-    for frame in model.frames(replace(card.defaults(), seed=0, count=count)):
-        pictures = frame.denoised
-        yield SheetProgress(done=frame.index, total=frame.total)
+    for preview in model.previews(replace(card.defaults(), seed=0, count=count)):
+        pictures = preview.denoised
+        yield SheetProgress(done=preview.index, total=preview.total)
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")
     target = card.path / "samples.png"

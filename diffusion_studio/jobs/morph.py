@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import MorphEvent, MorphImage, MorphStarted, Preview
 from diffusion_studio.jobs.film import check_target, of_pictures, save
-from diffusion_studio.jobs.opening import finished, open_named, save_image
+from diffusion_studio.jobs.shared import finished, open_named, save_image
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures
@@ -161,7 +161,7 @@ def plan(
 
 def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Preview | MorphImage]:
     """Previews, and a `MorphImage` for each of these settings, which differ in their noise and their class only."""
-    from diffusion_studio.generation.drawing import draw_of
+    from diffusion_studio.generation.sampling import draw_of
 
     begun, done = time.perf_counter(), 0
     for _, alike in groupby(plans, key=lambda own: own.class_label):
@@ -171,9 +171,9 @@ def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iter
             shared = replace(batch[0], count=len(batch))
             own_picture = start_pictures.named_by(shared, model.shape[1:])
             draws = [draw_of(own, 0) for own in batch]
-            for frame in model.frames(shared, draws=draws, **own_picture):
-                yield Preview(**frame._asdict(), seconds=time.perf_counter() - begun)
-            for place, (own, picture) in enumerate(zip(batch, frame.denoised, strict=True)):
+            for preview in model.previews(shared, draws=draws, **own_picture):
+                yield replace(preview, seconds=time.perf_counter() - begun)
+            for place, (own, picture) in enumerate(zip(batch, preview.denoised, strict=True)):
                 own = replace(own, batch=batch_rows.alone(shared, place))  # to make the same bits alone
                 yield MorphImage(index=done, total=len(plans), settings=own, picture=picture.copy())
                 done += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from diffusion_studio.events import Ready, Status, WarmUpEvent
-from diffusion_studio.jobs.opening import open_named
+from diffusion_studio.jobs.shared import open_named
 from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
@@ -26,5 +26,5 @@ def warm_up(settings: GenerationSettings) -> Iterator[WarmUpEvent]:
     model = yield from open_named(settings, card.title)
     yield Ready(device=model.device, precision=model.precision, threads=torch.get_num_threads())
     alone = GenerationSettings(steps=1, seed=0, device=settings.device, precision=settings.precision)
-    for _ in model.frames(replace(alone, guidance=settings.guidance, count=settings.count)):
+    for _ in model.previews(replace(alone, guidance=settings.guidance, count=settings.count)):
         yield Status(text=tr("{title} is loaded.", title=card.title))

@@ -11,7 +11,7 @@ from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.models.recognise import explain_class
 
-PIXELS = "diffusion_studio.generation.model:UNetModel"
+PIXELS = "diffusion_studio.generation.unet_model:UNetModel"
 KINDS = {
     "DDPMPipeline": PIXELS,
     "DDIMPipeline": PIXELS,

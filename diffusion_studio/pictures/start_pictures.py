@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -104,7 +104,12 @@ def fit_mask(mask: np.ndarray, size: Size) -> np.ndarray:
     return fit(np.repeat(mask[..., None], 3, axis=2), size)[..., 0]
 
 
-def named_by(settings: GenerationSettings, size: Size) -> dict[str, np.ndarray | None]:
+class StartImage(TypedDict):
+    source: np.ndarray | None  # (H, W, 3) uint8
+    mask: np.ndarray | None  # (H, W) uint8
+
+
+def named_by(settings: GenerationSettings, size: Size) -> StartImage:
     """The `source` and `mask` that settings name, for a model of this size; None where they name none."""
     source = load(settings.source) if settings.source else None
     mask = load_mask(settings.mask) if settings.mask else None

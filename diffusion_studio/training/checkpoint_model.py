@@ -7,7 +7,8 @@ from pathlib import Path
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import UNetModel, device_faults
+from diffusion_studio.generation.opening import device_faults
+from diffusion_studio.generation.unet_model import UNetModel
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard

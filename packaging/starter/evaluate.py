@@ -22,7 +22,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio.generation.model import open_model
+from diffusion_studio.generation.opening import open_model
 from diffusion_studio.models import cards
 from diffusion_studio.training.images import Pictures, load_pictures
 
@@ -86,7 +86,7 @@ def draw(model: object, settings: object, count: int) -> tuple[np.ndarray, Tenso
     parts, rows = [], []
     for start in range(0, count, BATCH):
         own = replace(settings, seed=start, count=min(BATCH, count - start))
-        *_, last = model.frames(own)
+        *_, last = model.previews(own)
         parts.append(last.denoised.transpose(0, 3, 1, 2))
         rows += [model.class_row(own, index) for index in range(own.count)]
     return np.concatenate(parts), torch.tensor(rows)

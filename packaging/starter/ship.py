@@ -19,7 +19,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from diffusion_studio.generation.model import open_model
+from diffusion_studio.generation.opening import open_model
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import read_model, write_model
 
@@ -52,7 +52,7 @@ def write(card: cards.ModelCard, target: Path, facts: dict, samples: bytes | Non
 
 def sheet(card: cards.ModelCard) -> bytes:
     """The recommended settings' first pictures, seeds 0 to 31, unselected."""
-    *_, last = open_model(card).frames(replace(card.defaults(), seed=0, count=COLUMNS * ROWS))
+    *_, last = open_model(card).previews(replace(card.defaults(), seed=0, count=COLUMNS * ROWS))
     size = card.size
     page = np.zeros((ROWS * size, COLUMNS * size, 3), np.uint8)
     for index, picture in enumerate(last.denoised):

@@ -41,7 +41,7 @@ def main() -> None:
 def compare(name: str, home: Path, steps: int) -> bool:
     import torch
 
-    from diffusion_studio.generation.model import close_models
+    from diffusion_studio.generation.opening import close_models
     from diffusion_studio.models import export, library
     from tests.model_folders import FULL_WIDTH, diffusers, diffusers_pipeline
     from tests.models.test_exchange import drawn_by_diffusers, drawn_here

@@ -123,7 +123,7 @@ class Ours:
     def draw(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
         from dataclasses import replace
 
-        from diffusion_studio.generation.model import open_model
+        from diffusion_studio.generation.opening import open_model
         from diffusion_studio.models import cards
 
         for _ in self.job:  # the rest, which is no training: the last save, and the model
@@ -131,7 +131,7 @@ class Ours:
         card = cards.find("ours")
         model, base, parts = open_model(card), card.defaults(), []
         for start in range(0, count, BATCH):
-            *_, last = model.frames(replace(base, seed=start, count=min(BATCH, count - start)))
+            *_, last = model.previews(replace(base, seed=start, count=min(BATCH, count - start)))
             parts.append(last.denoised.transpose(0, 3, 1, 2))
         yield f"{base.sampler} {base.steps}", np.concatenate(parts)
 

@@ -82,9 +82,9 @@ def all_runs(folder: Path, steps: int) -> dict[str, Run]:
 
 
 def our_run(folder: Path, steps: int, precision: str) -> Run:
-    from diffusion_studio.generation.model import kind_of
     from diffusion_studio.models.cards import read_card
     from diffusion_studio.models.folder import read_model
+    from diffusion_studio.models.kinds import kind_of
     from diffusion_studio.settings.generation import GenerationSettings
 
     card = read_card(folder)
@@ -100,7 +100,7 @@ def our_run(folder: Path, steps: int, precision: str) -> Run:
             count=count,
             precision=precision,
         )
-        for frame in model.frames(settings):
+        for frame in model.previews(settings):
             last = frame.denoised
             frame.views.view("noisy")  # the second preview of each step
         return last

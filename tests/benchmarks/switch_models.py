@@ -31,7 +31,7 @@ def main() -> None:
 
 def measure(switches: int) -> list[float]:
     """MB of this process after each switch."""
-    from diffusion_studio.generation import model as models
+    from diffusion_studio.generation import opening as models
     from diffusion_studio.models import cards, library
 
     first = cards.find("")
@@ -40,7 +40,7 @@ def measure(switches: int) -> list[float]:
     for turn in range(switches):
         card = pair[turn % 2]
         model = models.open_model(card, device="cpu", precision="bfloat16" if turn % 4 > 1 else "float32")
-        for _ in model.frames(replace(card.defaults(), steps=2, seed=turn)):
+        for _ in model.previews(replace(card.defaults(), steps=2, seed=turn)):
             pass
         del model
         gc.collect()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from diffusion_studio.cli import main
-from diffusion_studio.generation import model as models
+from diffusion_studio.generation import opening as models
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.listing import newest
 from diffusion_studio.storage.places import models_dir

@@ -9,7 +9,7 @@ import pytest
 from diffusion_studio.cli import main
 from diffusion_studio.cli.generate import settings_for
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import close_models
+from diffusion_studio.generation.opening import close_models
 from diffusion_studio.models import cards, library, typed
 from diffusion_studio.models.import_sources import find_source, hub_cache
 from diffusion_studio.pictures import reading

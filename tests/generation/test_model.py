@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation import model as models
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation import opening as models
+from diffusion_studio.generation import unet_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.generation.trajectory import to_uint8
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
@@ -41,7 +42,7 @@ def opened(folder, precision="float32"):
 
 
 def draw(model, settings):
-    return list(model.frames(settings))[-1].denoised
+    return list(model.previews(settings))[-1].denoised
 
 
 def drawn_by_diffusers(folder, kind, steps, seed, spacing="trailing", eta=0.0):
@@ -111,7 +112,7 @@ def test_the_same_request_gives_the_same_bytes(tmp_path, plan):
 
 
 def test_frames_go_from_noise_to_the_picture(tmp_path, plan):
-    frames = list(opened(save(tmp_path / "m")).frames(plan))
+    frames = list(opened(save(tmp_path / "m")).previews(plan))
     assert [frame.index for frame in frames] == list(range(7)) and frames[0].total == 6
     assert frames[0].timestep == 999 and frames[-1].sigma == 0 and frames[-1].timestep == 0
     noise = torch.randn((3, 8, 8), generator=torch.Generator().manual_seed(5))
@@ -137,7 +138,7 @@ def of_kinds(tmp_path):
     with torch.no_grad():
         model.checkpoint.network.class_embedding.weight.mul_(20)
         model.checkpoint.network.conv_out.weight.mul_(20)
-    model.network = models._fast(model.checkpoint, "cpu", "float32")
+    model.network = unet_model._fast(model.checkpoint, "cpu", "float32")
     return model
 
 
@@ -241,7 +242,7 @@ def test_closing_the_frames_cancels_and_frees(tmp_path, plan):
     model = opened(save(tmp_path / "m"))
     network, steps = model.network, []
     model.network = lambda *batch: steps.append(1) or network(*batch)
-    frames = model.frames(replace(plan, steps=100))
+    frames = model.previews(replace(plan, steps=100))
     frame = weakref.ref(next(frames).denoised)
     frames.close()
     gc.collect()
@@ -283,7 +284,7 @@ def test_a_model_that_vanishes_or_is_cut_off_does_no_harm_to_a_generation(tmp_pa
     folder = save(tmp_path / "m")
     right = draw(opened(folder), plan)
     close_models()
-    frames = opened(folder).frames(plan)
+    frames = opened(folder).previews(plan)
     next(frames)
     with next((folder / "unet").glob("*.safetensors")).open("r+b") as file:
         file.truncate(10)
@@ -302,11 +303,11 @@ def test_switching_models_leaves_none_behind(tmp_path):
     folders = [save(tmp_path / name, seed=number) for number, name in enumerate("ab")]
     opened(folders[0])
     gc.collect()
-    before = sum(type(thing) is models.UNetModel for thing in gc.get_objects())
+    before = sum(type(thing) is unet_model.UNetModel for thing in gc.get_objects())
     for turn in range(8):
         opened(folders[turn % 2])
     gc.collect()
-    assert sum(type(thing) is models.UNetModel for thing in gc.get_objects()) == before == 1
+    assert sum(type(thing) is unet_model.UNetModel for thing in gc.get_objects()) == before == 1
 
 
 @pytest.mark.slow

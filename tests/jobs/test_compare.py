@@ -20,7 +20,8 @@ from diffusion_studio.events import (
     Warned,
     as_json,
 )
-from diffusion_studio.generation import model as models
+from diffusion_studio.generation import opening as models
+from diffusion_studio.generation.unet_model import UNetModel
 from diffusion_studio.jobs import compare as compare_jobs
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs.compare import Comparison
@@ -44,13 +45,13 @@ def installed():
 @pytest.fixture
 def walks(monkeypatch):
     """What the models were asked to draw, in order."""
-    asked, frames = [], models.UNetModel.frames
+    asked, frames = [], UNetModel.previews
 
     def counted(self, settings, **how):
         asked.append((self.card.name, settings))
         return frames(self, settings, **how)
 
-    monkeypatch.setattr(models.UNetModel, "frames", counted)
+    monkeypatch.setattr(UNetModel, "previews", counted)
     return asked
 
 

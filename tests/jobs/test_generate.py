@@ -18,8 +18,7 @@ from diffusion_studio.events import (
     Warned,
     as_json,
 )
-from diffusion_studio.generation import model as models
-from diffusion_studio.generation.model import Frame
+from diffusion_studio.generation import opening as models
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs import warm_up as warm_up_jobs
 from diffusion_studio.models import cards
@@ -41,12 +40,17 @@ class Pretended:
     def __init__(self, card):
         self.card, self.closed = card, False
 
-    def frames(self, settings, **how):
+    def previews(self, settings, **how):
         try:
             for index in range(settings.steps + 1):
                 grey = np.full((settings.count, 8, 8, 3), index, np.uint8)
-                yield Frame(
-                    index, settings.steps, float(settings.steps - index), 0.0, shown_views(grey, grey)
+                yield Preview(
+                    index=index,
+                    total=settings.steps,
+                    sigma=float(settings.steps - index),
+                    timestep=0.0,
+                    views=shown_views(grey, grey),
+                    seconds=0.0,
                 )
         finally:
             self.closed = True
@@ -144,7 +148,7 @@ def test_pictures_that_can_not_be_saved_are_handed_over(pretended, tmp_path):
 
 
 def test_a_model_that_draws_nothing_is_a_fault(pretended):
-    pretended.frames = lambda settings, **how: iter(())
+    pretended.previews = lambda settings, **how: iter(())
     with pytest.raises(UserError, match="generated nothing"):
         list(generate_jobs.generate(GenerationSettings()))
 
@@ -196,7 +200,7 @@ def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
 
 def test_warming_up_takes_one_step(pretended):
     steps = []
-    pretended.frames = lambda settings, **how: iter(steps.append(settings.steps) or ())
+    pretended.previews = lambda settings, **how: iter(steps.append(settings.steps) or ())
     list(warm_up_jobs.warm_up(GenerationSettings()))
     assert steps == [1]
 

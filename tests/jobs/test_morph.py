@@ -6,7 +6,7 @@ from PIL import Image
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmSaved, Finished, MorphImage, MorphStarted, Preview, Saved
-from diffusion_studio.generation import model as models
+from diffusion_studio.generation import opening as models
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs import morph as morph_jobs
 from diffusion_studio.jobs.morph import plan

@@ -11,8 +11,8 @@ from PIL import Image
 from diffusion_studio.diffusion.names import SAMPLERS
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import KEEP, Finished, Preview, Saved, Started
-from diffusion_studio.generation import model as models
-from diffusion_studio.generation.model import open_model
+from diffusion_studio.generation import opening as models
+from diffusion_studio.generation.opening import open_model
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.jobs import generate as jobs
 from diffusion_studio.models.cards import read_card
@@ -63,7 +63,7 @@ def half():
 
 
 def draw(model, settings, **how):
-    return list(model.frames(settings, **how))[-1].denoised
+    return list(model.previews(settings, **how))[-1].denoised
 
 
 def recorded(model, settings, **how):
@@ -223,7 +223,7 @@ def test_strength_0_returns_the_source_and_1_forgets_it(model, sampler):
 
 
 def test_strength_is_how_far_back_it_begins(model):
-    frames = list(model.frames(plan(strength=0.5, steps=10), source=source()))
+    frames = list(model.previews(plan(strength=0.5, steps=10), source=source()))
     assert abs(frames[0].timestep - 0.5 * (len(model.schedule) - 1)) < 1
     assert frames[-1].total < 10
 
@@ -238,8 +238,8 @@ def test_what_is_not_masked_stays(model, sampler, resamples):
 
 
 def test_resampling_walks_stretches_again(model):
-    once = list(model.frames(plan(strength=1.0, steps=20), source=source(), mask=half()))
-    thrice = list(model.frames(plan(strength=1.0, steps=20, resamples=3), source=source(), mask=half()))
+    once = list(model.previews(plan(strength=1.0, steps=20), source=source(), mask=half()))
+    thrice = list(model.previews(plan(strength=1.0, steps=20, resamples=3), source=source(), mask=half()))
     assert (once[-1].total, thrice[-1].total) == (20, 60)
     sigmas = [frame.sigma for frame in thrice]
     assert (
@@ -273,7 +273,7 @@ def test_what_is_no_picture_or_gone_is_said(tmp_path, installed):
 
 
 def test_a_mask_without_a_picture_is_said(model):
-    with pytest.raises(UserError, match="choose a start picture"):
+    with pytest.raises(UserError, match="choose a start image"):
         draw(model, plan(), mask=half())
 
 
@@ -292,7 +292,7 @@ def test_a_mask_belongs_to_its_picture(tmp_path, installed):
         assert start_pictures.named_by(masked(*size), 16)["mask"].shape == (16, 16)
     with pytest.raises(UserError, match="The mask is 30×40 and the start picture 40×30"):
         list(jobs.generate(masked(30, 40)))
-    with pytest.raises(UserError, match="choose a start picture"):
+    with pytest.raises(UserError, match="choose a start image"):
         list(jobs.generate(replace(masked(40, 30), source="")))
 
 

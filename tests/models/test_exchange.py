@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, export, library
 from diffusion_studio.models.weights_found import OLD_ATTENTION, WEIGHTS
 from diffusion_studio.settings.generation import GenerationSettings
@@ -47,7 +47,7 @@ def drawn_here(card, steps):
     plan = GenerationSettings(
         steps=steps, seed=SEED, sampler="ddim", class_label=label, precision="float32", device="cpu"
     )
-    frames = open_model(card, device="cpu", precision="float32").frames(plan)
+    frames = open_model(card, device="cpu", precision="float32").previews(plan)
     return np.concatenate([frame.views.view("noisy") for frame in frames]).astype(float)
 
 

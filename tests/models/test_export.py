@@ -10,7 +10,7 @@ from PIL import Image
 
 from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, export, library
 from diffusion_studio.models import onnx as onnx_network
 from diffusion_studio.models.cards import read_card
@@ -100,7 +100,9 @@ def onnxruntime():
 
 def drawn_here(folder, seed, **settings):
     plan = GenerationSettings(seed=seed, sampler="ddim", precision="float32", device="cpu", **settings)
-    return list(open_model(read_card(folder), device="cpu", precision="float32").frames(plan))[-1].denoised[0]
+    return list(open_model(read_card(folder), device="cpu", precision="float32").previews(plan))[-1].denoised[
+        0
+    ]
 
 
 HOW = {

@@ -11,7 +11,7 @@ from PIL import Image
 
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.models import cards, export_readme, library
 from diffusion_studio.models.cards import read_card
@@ -64,7 +64,7 @@ def opened(folder):
 
 
 def draw(model, settings, **how):
-    return list(model.frames(settings, **how))[-1].denoised
+    return list(model.previews(settings, **how))[-1].denoised
 
 
 def plan(**changes):
@@ -194,9 +194,9 @@ def test_outside_the_mask_a_start_picture_stays_as_it_is(tmp_path, sampler):
 def test_strength_is_t(tmp_path):
     model = opened(save(tmp_path / "m", schedule="flow", prediction="flow_prediction"))
     source = np.zeros((8, 8, 3), np.uint8)
-    first = next(iter(model.frames(plan(strength=0.4), source=source)))
+    first = next(iter(model.previews(plan(strength=0.4), source=source)))
     assert first.timestep == pytest.approx(400)
-    first = next(iter(model.frames(plan(strength=0.4, shift=3.0), source=source)))
+    first = next(iter(model.previews(plan(strength=0.4, shift=3.0), source=source)))
     assert first.timestep == pytest.approx(1000 * 1.2 / 1.8)
 
 

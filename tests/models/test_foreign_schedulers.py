@@ -9,7 +9,7 @@ import torch
 
 from diffusion_studio.diffusion.scheduler_config import CLASSES
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, export, library
 from diffusion_studio.settings.generation import GenerationSettings
 from tests.model_folders import TINY, calm, change_json, diffusers, save
@@ -50,7 +50,7 @@ def drawn_by_diffusers(pipeline, settings):
 
 
 def drawn_here(card, settings):
-    *_, last = open_model(card, device="cpu", precision="float32").frames(settings)
+    *_, last = open_model(card, device="cpu", precision="float32").previews(settings)
     return last.denoised[0].astype(float)
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.model import close_models, open_model
+from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, library
 from diffusion_studio.models.export import export_model
 from diffusion_studio.models.folder import read_model
@@ -143,7 +143,7 @@ def test_a_pair_of_sizes_is_height_and_width(folder, size, shape):
     change_json(folder / "unet" / "config.json", sample_size=size)
     card = library.import_model(folder)
     settings = GenerationSettings(model=card.name, steps=2, seed=1)
-    *_, last = open_model(card, device="cpu").frames(settings)
+    *_, last = open_model(card, device="cpu").previews(settings)
     assert last.denoised.shape[1:] == shape
     assert card.pixels() == f"{shape[1]}×{shape[0]}"
     given = export_model(card.name, folder.parent / "given")

@@ -393,7 +393,7 @@ def test_what_is_alike_is_grey():
 @pytest.mark.slow
 def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkeypatch, tmp_path, qtbot, qapp):
     from diffusion_studio.events import Preview
-    from diffusion_studio.generation import model as models
+    from diffusion_studio.generation import opening as models
     from diffusion_studio.models import cards
     from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme

@@ -537,7 +537,7 @@ def test_every_control_of_the_sections_is_reached_in_order(opened, page):
 
 @pytest.fixture
 def real(own_folders, monkeypatch, tmp_path, qtbot, qapp):
-    from diffusion_studio.generation import model as models
+    from diffusion_studio.generation import opening as models
     from diffusion_studio.models import cards
     from diffusion_studio.storage.places import models_dir
     from diffusion_studio.ui.base.settings_file import SettingsFile

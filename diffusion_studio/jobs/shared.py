@@ -30,7 +30,7 @@ def open_named(settings: GenerationSettings, title: str) -> Generator[Status, No
     """
     yield Status(text=tr("Loading {title}…", title=title))
     load_libraries()
-    from diffusion_studio.generation.model import close_models, open_model
+    from diffusion_studio.generation.opening import close_models, open_model
 
     how = {"device": settings.device, "precision": settings.precision}
     if settings.model.startswith(CHECKPOINT):

@@ -1,4 +1,4 @@
-"""One walk of a model for one request: from the first noise, from a picture of one's own, or on from a step of another walk."""
+"""One sampling of a model for one request: from the first noise, from a start image, or resumed from a step of another one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
 from diffusion_studio.diffusion.processes import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
-from diffusion_studio.diffusion.samplers import SAMPLERS
+from diffusion_studio.diffusion.samplers import SAMPLERS, Denoise
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.trajectory import Start, State
@@ -24,27 +25,27 @@ SAME_LEVELS = ("steps", "spacing", "shift", "source", "strength", "mask", "resam
 SAME_NOISE = ("seed", "variation_seed", "variation_strength")
 
 
-class Model(Protocol):
-    """What a drawing asks of the model."""
+class DenoisingModel(Protocol):
+    """What a sampling needs of its model."""
 
     shape: tuple[int, int, int]
     device: str
 
     @property
     def schedule(self) -> Process: ...
-    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Any: ...
+    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser: ...
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]: ...
 
 
-class Drawing:
-    """`source`: (H, W, 3) uint8 of the model's size; `mask`: (H, W) uint8, 255 where the source is drawn anew.
+class Sampling:
+    """`source`: (H, W, 3) uint8 of the model's size; `mask`: (H, W) uint8, 255 where the source is regenerated.
 
-    `pictures` are places in the batch the settings describe, `draws` the noise of each, where not the settings' own.
+    `pictures` are places in the batch the settings describe, `draws` the noise of each, where it is not the settings' own.
     """
 
     def __init__(
         self,
-        model: Model,
+        model: DenoisingModel,
         settings: GenerationSettings,
         pictures: Sequence[int],
         *,
@@ -54,14 +55,14 @@ class Drawing:
     ) -> None:
         if mask is not None and source is None:
             raise UserError(
-                tr("A mask says where a start picture is drawn anew; choose a start picture too.")
+                tr("A mask says which area of a start image to regenerate; choose a start image too.")
             )
         self.model, self.settings = model, settings
         self.schedule = model.schedule.shifted(settings.shift)
         draws = draws or [draw_of(settings, index) for index in pictures]
         self.noise = PictureNoise(draws, model.shape, model.device)
         self.source = None if source is None else to_tensor(source, model.shape[0]).to(model.device)
-        self.denoise = model.denoiser(settings, pictures)
+        self.denoise: Denoise = model.denoiser(settings, pictures)
         self.known: _KnownNoise | None = None
         if mask is not None:
             self.known = _KnownNoise(PictureNoise(draws, model.shape, model.device, stream=KNOWN))
@@ -69,14 +70,14 @@ class Drawing:
             self.denoise = KnownRegion(self.denoise, self.source, free, self.known)
 
     def states(self, start: Start | None = None, *, record: bool = True) -> Iterator[State]:
-        """Every step, the last of which holds the picture.
+        """Every step, the last of which holds the result.
 
-        With `record`, each holds where the noise stands (5 KB a picture), so that a walk can be resumed from it.
+        With `record`, each holds the state of the noise (5 KB an image), so that the sampling can be resumed from it.
         """
         if self.known is not None:
             self.known.record = record
-        x, levels, first, memory = self._begin() if start is None else self._go_on(start)
-        if levels[0][0] == 0:  # nothing to walk: the picture as it is
+        x, levels, first, memory = self._begin() if start is None else self._resume(start)
+        if levels[0][0] == 0:  # no step to take: the image as it is
             yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
             return
         options = self.model.sampler_options(self.settings)
@@ -111,10 +112,10 @@ class Drawing:
         sigma = self.schedule.sigma_of_strength(strength)
         return self.source + sigma * noise, self._legs(remaining(levels, sigma)), 0, None
 
-    def _go_on(self, start: Start) -> tuple[Tensor, Legs, int, Any]:
-        """What has not changed goes on as it would have; a new sampler begins without memory.
+    def _resume(self, start: Start) -> tuple[Tensor, Legs, int, Any]:
+        """What has not changed continues as it would have; a new sampler begins without memory.
 
-        A new seed keeps the predicted picture and puts fresh noise on it, so that it tells with every sampler.
+        A new seed keeps the predicted clean image and adds fresh noise to it, so that it shows with every sampler.
         """
         state, before = start.state.to(self.model.device), start.settings
         if state.sigma == 0:
@@ -137,7 +138,7 @@ class Drawing:
 
 
 class _KnownNoise:
-    """Noise that, with `record`, remembers where it stood before the last draw."""
+    """Noise that, with `record`, remembers its state before the last draw."""
 
     def __init__(self, noise: PictureNoise) -> None:
         self.noise, self.record = noise, True
@@ -149,7 +150,7 @@ class _KnownNoise:
 
 
 def draw_of(settings: GenerationSettings, index: int) -> Draw:
-    """The noise of picture `index` of a batch."""
+    """The noise of image `index` of a batch."""
     own = single(settings, index)
     return Draw(own.seed or 0, own.variation_seed, own.variation_strength)
 

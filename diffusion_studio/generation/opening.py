@@ -1,0 +1,72 @@
+"""Models opened by their card, the last of which stays loaded, and what a failing device becomes."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.model import ImageModel
+from diffusion_studio.language import tr
+from diffusion_studio.machine import devices
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.folder import read_model
+from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.layout import unet_folder
+
+_opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
+_opening = threading.Lock()
+
+
+def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto") -> ImageModel:
+    """The model of a card, ready to generate; the last one stays loaded. Raises `UserError` and then keeps the one before."""
+    chosen = devices.choose_device(device)
+    with _opening:
+        key = (card.path, _stamp(card.path), chosen, devices.choose_precision(precision, chosen))
+        if key not in _opened:
+            with device_faults(chosen):
+                model = kind_of(card)(card, read_model(card.path), chosen, key[-1])
+            _opened.clear()
+            _opened[key] = model
+        return _opened[key]
+
+
+def close_models() -> None:
+    """Free the memory of the model that is kept loaded."""
+    _opened.clear()
+    devices.free_memory()
+
+
+@contextmanager
+def device_faults(device: str) -> Iterator[None]:
+    """A device that fails or has no memory left becomes a `UserError`, and what was held in its memory is released."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        sentence = devices.explain_fault(error, device)
+        if sentence is None:
+            raise
+        traceback.clear_frames(error.__traceback__)  # their locals hold the tensors
+        close_models()
+        raise UserError(sentence, details=str(error)) from None
+
+
+def _stamp(folder: Path) -> tuple[Any, ...]:
+    """Changes when the files do, so that a model that was trained further is read again."""
+    try:
+        entries = [
+            entry for place in (folder, unet_folder(folder), folder / "scheduler") for entry in _files(place)
+        ]
+        return tuple((str(entry), entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries)
+    except OSError as error:
+        raise UserError(
+            tr("{folder} cannot be read: {strerror}.", folder=folder, strerror=error.strerror)
+        ) from None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_file()) if folder.is_dir() else []

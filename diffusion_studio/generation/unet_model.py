@@ -1,0 +1,204 @@
+"""The models of pixels: a U-Net with its noise schedule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion_studio import __version__
+from diffusion_studio.diffusion import scheduler_config
+from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.flow_config import is_flow
+from diffusion_studio.diffusion.noise import Draw
+from diffusion_studio.diffusion.processes import Process, prediction_from_config
+from diffusion_studio.diffusion.unet import TimestepEmbedding
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Preview
+from diffusion_studio.generation.model import BROKEN, preview_of
+from diffusion_studio.generation.opening import device_faults
+from diffusion_studio.generation.sampling import Sampling
+from diffusion_studio.generation.trajectory import Start, State, Trajectory
+from diffusion_studio.language import tr
+from diffusion_studio.machine import devices
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.folder import Checkpoint
+from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.branches import parts, root, single
+from diffusion_studio.settings.generation import GenerationSettings
+
+Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+
+
+class UNetModel:
+    """A pixel-space diffusion model, an `ImageModel`; a network that needs more than an image and a class is a `UserError`."""
+
+    def __init__(self, card: ModelCard, checkpoint: Checkpoint, device: str, precision: str) -> None:
+        self.card, self.device, self.precision = card, device, precision
+        self.checkpoint = checkpoint
+        config = checkpoint.network.config
+        if config.class_embed_type == "identity":
+            raise UserError(
+                tr(
+                    "{title} wants a row of numbers with each picture (class_embed_type identity), not a class.",
+                    title=card.title,
+                )
+            )
+        self.network = _fast(checkpoint, device, precision)
+        self.exact: Network | None = None  # in float32, made when a shorter format first overflows
+        self.shape = (config.in_channels, *config.sides)
+
+    @property
+    def schedule(self) -> Process:
+        return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
+
+    def previews(
+        self,
+        settings: GenerationSettings,
+        *,
+        source: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        trajectory: Trajectory | None = None,
+        start: Start | None = None,
+        draws: Sequence[Draw] | None = None,
+    ) -> Iterator[Preview]:
+        with device_faults(self.device):
+            yield from self._previews(settings, source, mask, trajectory, start, draws)
+
+    @torch.inference_mode()
+    def _previews(
+        self,
+        settings: GenerationSettings,
+        source: np.ndarray | None,
+        mask: np.ndarray | None,
+        trajectory: Trajectory | None,
+        start: Start | None,
+        draws: Sequence[Draw] | None,
+    ) -> Iterator[Preview]:
+        begun = time.perf_counter()
+        pictures = start.pictures if start is not None else tuple(range(settings.count))
+
+        def states(own: GenerationSettings, start: Start | None, record: bool) -> Iterator[State]:
+            sampling = Sampling(self, own, pictures, source=source, mask=mask, draws=draws)
+            return sampling.states(start, record=record)
+
+        for before, step in parts(settings) if start is None else [(start.settings, start.index)]:
+            if start is not None and start.settings == before and start.state.index == step:
+                break  # it is there already
+            for state in states(before, start, True):
+                yield preview_of(state, time.perf_counter() - begun)
+                if state.index >= step:
+                    break
+            start = Start(settings=before, state=state, index=state.index, pictures=pictures)
+        if trajectory is not None:
+            trajectory.begin(settings, pictures)
+        for state in states(settings, start, trajectory is not None):
+            if trajectory is not None:
+                trajectory.append(state)
+            yield preview_of(state, time.perf_counter() - begun)
+            if settings.until and state.index >= settings.until:
+                return
+
+    def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
+        """D(x, sigma) with this request's class, guidance and clipping, for these pictures of the batch."""
+        config = self.checkpoint.schedule.config
+        labels = self.labels(settings, pictures)
+        return Denoiser(
+            self.finite,
+            self.checkpoint.schedule,
+            prediction=prediction_from_config(config),
+            clipping=settings.clipping,
+            clip_range=scheduler_config.clip_range(config),
+            threshold=scheduler_config.threshold(config),
+            labels=labels,
+            guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
+            null_class=self.card.null_class,
+            rows=batch_rows.places(settings, pictures),
+            told=scheduler_config.told(config, settings.spacing),
+        )
+
+    def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
+        config = self.schedule.config
+        ending = float(self.schedule.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
+        by_sampler: dict[str, dict[str, Any]] = {
+            "ddim": {"eta": settings.eta, "ending": ending},
+            "ddpm": {"large_variance": scheduler_config.large_variance(config)},
+            "heun": {"churn": settings.churn, **({"scale": self.schedule.scale} if is_flow(config) else {})},
+        }
+        return by_sampler.get(settings.sampler, {})
+
+    def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
+        """(N,) rows of the class table; without a class each picture's seed chooses one, so that a batch shows them all."""
+        if not self.card.class_count and not self.numbered:
+            if settings.class_label:
+                raise UserError(tr("{title} knows no classes; leave Class empty.", title=self.card.title))
+            return None
+        rows = [self.class_row(settings, index) for index in pictures]
+        return torch.tensor(rows, device=self.device)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a class is any whole number, embedded as a timestep is."""
+        return isinstance(self.checkpoint.network.class_embedding, TimestepEmbedding)
+
+    def class_row(self, settings: GenerationSettings, index: int) -> int:
+        label = settings.class_label
+        if self.numbered:
+            if label and not (label.isdecimal() and len(label) < 7):
+                raise UserError(
+                    tr(
+                        "{title} takes a number up to 999999 as its class, not “{label}”.",
+                        title=self.card.title,
+                        label=label[:60],
+                    )
+                )
+            return int(label or 0)
+        names = self.card.classes
+        if not label:
+            return (single(root(settings), index).seed or 0) % len(names)  # a branch keeps it
+        return names.index(self.card.class_named(label))
+
+    def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
+        """The network's answer, once more in float32 where a shorter format overflowed; never a black picture."""
+        prediction = self.network(x, timestep, labels)
+        if torch.isfinite(prediction).all():
+            return prediction
+        if self.precision != "float32":
+            self.exact = self.exact or _fast(self.checkpoint, self.device, "float32")
+            prediction = self.exact(x, timestep, labels)
+            if torch.isfinite(prediction).all():
+                return prediction
+        raise UserError(BROKEN)
+
+    def facts(self, settings: GenerationSettings, index: int) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "model_title": self.card.title,
+            "model_hash": self.checkpoint.digest[:10],
+            "width": self.shape[2],
+            "height": self.shape[1],
+            "batch": {"seed": settings.seed, "count": settings.count, "index": index},
+            "device": self.device,
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "torch": str(torch.__version__),
+            "app_version": __version__,
+        }
+        if self.card.class_count:
+            facts["class"] = self.card.classes[self.class_row(settings, index)]
+        elif self.numbered:
+            facts["class"] = str(self.class_row(settings, index))
+        return facts
+
+
+def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
+    from diffusion_studio.diffusion.packed.engine import build
+
+    def remember(key: str, value: str | None = None) -> str | None:
+        return devices.remember(f"{devices.cpu_name()} {key}", value)  # a choice of another machine is none
+
+    dtype = devices.DTYPES[precision]
+    return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=remember)
