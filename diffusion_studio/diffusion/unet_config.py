@@ -100,7 +100,11 @@ class UNetConfig:
         plain: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
         }
-        if isinstance(plain.get("sample_size"), tuple) and len(set(map(repr, plain["sample_size"]))) == 1:
+        if (
+            isinstance(plain.get("sample_size"), tuple)
+            and len(plain["sample_size"]) == 2
+            and len(set(map(repr, plain["sample_size"]))) == 1
+        ):
             plain["sample_size"] = plain["sample_size"][0]  # a square, written as a pair
         return UNetConfig(**plain)
 

@@ -59,7 +59,8 @@ def log_fault(what: str, error: BaseException) -> None:
         logger.addHandler(logging.NullHandler())  # nobody began a log: then nothing is printed either
     if isinstance(error, UserError):
         details = f" [{error.details}]" if error.details else ""
-        logger.warning("%s: %s%s", what, error, details)
+        # Every handler can write it, also one whose stream takes no bytes that are not UTF-8, as a file's name may have.
+        logger.warning("%s", f"{what}: {error}{details}".encode("utf-8", "backslashreplace").decode())
     else:
         logger.error("%s: %s", what, error, exc_info=error)
 
