@@ -167,7 +167,7 @@ def generate_in_window(options: argparse.Namespace) -> None:
     page = window.page
     settings = {"steps": options.steps, "count": options.count, "seed": 1}
     if options.model:
-        page.panel.chooser.show_value(options.model)
+        page.request.choose_model(options.model)
     for name, value in settings.items():
         page.panel.form.fields[name].show_value(value)
     result = Measurement(application, page).run()
@@ -209,7 +209,7 @@ class Measurement:
         self.gaps.clear()
         following, intervals, shown = [], [], []
         with_previews, without, silent = [], [], []
-        steps = self.page.panel.value().steps
+        steps = self.page.request.value().steps
         for _ in range(ROUNDS):
             following.append(self.click())
             with_previews.append(self.finished[-1])
@@ -257,7 +257,7 @@ class Measurement:
         from diffusion_studio.events import Preview
         from diffusion_studio.jobs import generate as jobs
 
-        job = (event for event in jobs.generate(self.page.panel.value()) if not isinstance(event, Preview))
+        job = (event for event in jobs.generate(self.page.request.value()) if not isinstance(event, Preview))
         self.page.generation.worker.submit(job)
         self.wait(lambda: not self.page.generation.worker.busy)
         return self.finished[-1]

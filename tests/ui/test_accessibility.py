@@ -34,10 +34,10 @@ def shown(window, qtbot):
     from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
-    page.panel.show_value(GenerationSettings(model="faces", steps=2, sampler="ddim", seed=1, count=2))
+    page.request.show(GenerationSettings(model="faces", steps=2, sampler="ddim", seed=1, count=2))
     with qtbot.waitSignal(page.generation.ended):
         page.generate()
-    page.panel.form.more.click()
+    page.panel.form.open(page.panel.form.heads)
     page.bar.show_live(True)
     window.show_fault("A fault.", "Its details.")
     window.interior.banner.details_button.click()

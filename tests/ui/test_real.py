@@ -57,7 +57,7 @@ def test_it_warms_up_generates_and_saves_what_the_command_line_would(window, qtb
     page = window.page
     qtbot.waitUntil(lambda: "float" in window.status.device.text(), timeout=60_000)
     settings = GenerationSettings(model="tiny", steps=5, seed=3, count=2, precision="float32")
-    page.panel.show_value(settings)
+    page.request.show(settings)
     with qtbot.waitSignal(page.generation.ended, timeout=60_000):
         page.generate()
     shown = np.stack([picture.pixels for picture in page.canvas.pictures])
@@ -73,7 +73,7 @@ def test_stop_takes_effect_within_a_step(window, qtbot):
     from diffusion_studio.settings.generation import GenerationSettings
 
     page = window.page
-    page.panel.show_value(GenerationSettings(model="tiny", steps=1000, precision="float32"))
+    page.request.show(GenerationSettings(model="tiny", steps=1000, precision="float32"))
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 3, timeout=60_000)
     page.generation.stop()
@@ -99,7 +99,7 @@ def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
             action()
         return [picture.pixels for picture in page.canvas.pictures]
 
-    page.panel.show_value(asked)
+    page.request.show(asked)
     parent = finish(page.generate)
     steering.timeline.step_wanted.emit(5)  # a branch with nothing changed is its parent, bit for bit
     seen = [picture.pixels for picture in page.canvas.pictures]
@@ -110,7 +110,7 @@ def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
     assert all(map(np.array_equal, finish(page.generate), parent))
     steering.timeline.step_wanted.emit(9)
     steering.branch_action.trigger()
-    page.panel.seed.show_value(77)
+    page.request.lock_seed(77)
     branched = finish(page.generate)
     assert not np.array_equal(branched[0], parent[0])
     path = page.canvas.pictures[1].path
@@ -119,16 +119,16 @@ def test_hold_keep_branch_and_choose_over_the_real_thing(window, qtbot):
     steering.timeline.step_wanted.emit(5)
     assert all(map(np.array_equal, [picture.pixels for picture in page.canvas.pictures], seen))
 
-    page.panel.show_value(asked)  # stopped early, two of three finished: the same pictures
-    page.panel.few_steps.show_value(4)
+    page.request.show(asked)  # stopped early, two of three finished: the same pictures
+    page.request.change(until=4)
     finish(page.generate)
-    ticks = page.going_on.ticks.ticks
+    ticks = page.next_run.ticks.ticks
     ticks[0].click()
     ticks[2].click()
     chosen = finish(page.generate)
     assert np.array_equal(chosen[0], parent[0]) and np.array_equal(chosen[1], parent[2])
 
-    page.panel.show_value(GenerationSettings(model="tiny", steps=1000, seed=3, precision="float32"))
+    page.request.show(GenerationSettings(model="tiny", steps=1000, seed=3, precision="float32"))
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 3, timeout=60_000)
     steering.toggle_pause()

@@ -13,8 +13,9 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.generate.next_run import GoingOn
+from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.generate.steering import Steering
 
 if TYPE_CHECKING:
@@ -29,17 +30,18 @@ class CompareMode(QObject):
     def __init__(
         self,
         context: AppContext,
+        request: GenerationRequest,
         panel: GenerationPanel,
         steering: Steering,
-        going_on: GoingOn,
+        next_run: NextRun,
         place: QStackedWidget,
         aside: QWidget,
     ) -> None:
         """`place` holds the canvas; `aside` goes where the sheet needs the room."""
         super().__init__(place)
-        self._context, self._panel, self._steering, self._going_on = context, panel, steering, going_on
+        self._context, self._request, self._panel = context, request, panel
+        self._steering, self._next_run = steering, next_run
         self._place, self._aside = place, aside
-        self._ruled: set[str] = set()  # settings the axes decide
         self.view: CompareView | None = None  # made when it is first asked for
         self.action = make_action(
             place,
@@ -49,8 +51,8 @@ class CompareMode(QObject):
             checkable=True,
         )
         self.action.toggled.connect(self._toggle)
-        panel.changed.connect(self._follow_panel)
-        panel.model_changed.connect(self._offer)
+        request.changed.connect(self._follow_panel)
+        request.model_changed.connect(self._offer)
         context.models_changed.connect(self._offer)
         context.preferences_changed.connect(self._follow_preferences)
 
@@ -83,14 +85,13 @@ class CompareMode(QObject):
 
     def _take_seed(self) -> None:
         """An unlocked seed is that of the image on the canvas, which is to be compared; else another one."""
-        seed, shown = self._panel.seed, self._steering.shown_seed
-        _, locked, fresh = seed.state
-        if not locked and not fresh and shown is not None:
-            seed.restore((shown, False, True))
-        seed.draw_unless_locked()
+        shown = self._steering.shown_seed
+        if not self._request.locked and not self._request.fresh and shown is not None:
+            self._request.use_seed_once(shown)
+        self._request.settle_seed()
 
     def _base(self) -> GenerationSettings:
-        return replace(self._panel.value(), history=(), count=1, until=0)
+        return replace(self._request.value(), history=(), count=1, until=0)
 
     def _toggle(self, on: bool) -> None:
         if on:
@@ -108,7 +109,7 @@ class CompareMode(QObject):
             self._follow_panel()
             view.head.across.setting.setFocus()
         else:
-            self._going_on.tell()
+            self._next_run.show_state()
             self.left.emit()
 
     def _made(self) -> CompareView:
@@ -136,7 +137,7 @@ class CompareMode(QObject):
     def _offer(self) -> None:
         if self.view is not None and self.shown:
             try:
-                self.view.head.offer(self._panel.card, self._base())
+                self.view.head.offer(self._request.card, self._base())
             except UserError:
                 return  # a text in the form is not allowed; told when it is to be used
 
@@ -148,7 +149,7 @@ class CompareMode(QObject):
         count = self.view.head.count
         name = tr("Compare {count} pictures", count=count) if count > 1 else "Compare"
         self._panel.button.name(name, tr("Draw the sheet (Ctrl+Enter)"))
-        able = self._panel.card is not None and (count > 0 or self.running)
+        able = self._request.card is not None and (count > 0 or self.running)
         self._panel.button.setEnabled(able)
 
     def _mark_ruled(self) -> None:
@@ -157,16 +158,7 @@ class CompareMode(QObject):
         if self.view is not None and self.shown:
             head = self.view.head
             ruled = {"count", head.across.setting.value(), head.down.setting.value()}
-        panel = self._panel
-        ruled &= set(panel.form.fields)
-        for name in self._ruled - ruled:
-            panel.form.enable(name, True)
-        if self._ruled - ruled:
-            panel.enable_idle()
-        self._ruled = ruled
-        for name in ruled:
-            panel.form.enable(name, False)
-        panel.few_steps.setEnabled(not ruled)
+        self._panel.show_ruled(ruled)
 
     def _follow_preferences(self) -> None:
         if self.view is not None:

@@ -12,17 +12,17 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.pictures.canvas import Canvas
 
 
 class FilmCommands(QObject):
     def __init__(
-        self, context: AppContext, panel: GenerationPanel, canvas: Canvas, steering: Steering
+        self, context: AppContext, request: GenerationRequest, canvas: Canvas, steering: Steering
     ) -> None:
         super().__init__(canvas)
-        self._context, self._panel, self._canvas, self._steering = context, panel, canvas, steering
+        self._context, self._request, self._canvas, self._steering = context, request, canvas, steering
         self.dialog: QDialog | None = None
         self.export_action = make_action(
             canvas, tr("Export film…"), "Ctrl+E", tip="The steps of this picture as APNG, WebP, GIF or MP4"
@@ -60,15 +60,15 @@ class FilmCommands(QObject):
 
     def _walk(self) -> None:
         try:
-            settings = self._panel.value()
+            settings = self._request.value()
         except UserError as error:
             self._context.show_fault(str(error))
             return
-        if self._panel.card is None:
+        if self._request.card is None:
             return
         from diffusion_studio.ui.films.walk_dialog import WalkDialog
 
-        worker, model = self._steering.generation.worker, self._panel.card.name
+        worker, model = self._steering.generation.worker, self._request.card.name
         dialog = WalkDialog(self._context, worker, replace(settings, model=model), self._canvas.window())
         dialog.starting.connect(self._steering.make_room)
         self._open(dialog)

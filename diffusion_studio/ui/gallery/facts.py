@@ -12,8 +12,7 @@ from diffusion_studio.models import cards
 from diffusion_studio.settings.effects import HEEDED
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
-from diffusion_studio.ui.generate.panel import class_title
-from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.texts import class_title, readable
 
 MADE_BY = tr("Made by")
 WORDS = {

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
-from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.generate.generations import setting_words
+from diffusion_studio.ui.generate.request import GenerationRequest
+from diffusion_studio.ui.generate.start.editor import StartEditor
+from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.look.labels import ElidedLabel
 from diffusion_studio.ui.look.texts import readable, tooltip
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.generate.panel import GenerationPanel
-    from diffusion_studio.ui.generate.start.own_picture import OwnPicture
-    from diffusion_studio.ui.generate.steering import Steering
 
 COMPARED = (
     *("model", "seed", "class_label", "steps", "guidance", "sampler", "spacing", "eta", "churn", "clipping"),
     *("source", "mask", "strength", "variation_strength"),
 )
 NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
-UNNAMED = {"source": "start picture", "mask": "mask", "class_label": "class"}
+UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class")}
 WIDEST = 560  # pixels
 
 
 class Caption(QObject):
-    def __init__(self, panel: GenerationPanel, canvas: Canvas, steering: Steering, own: OwnPicture) -> None:
+    def __init__(
+        self, request: GenerationRequest, canvas: Canvas, steering: Steering, start: StartEditor
+    ) -> None:
         super().__init__(canvas)
-        self._panel, self._canvas, self._steering, self._own = panel, canvas, steering, own
+        self._request, self._canvas, self._steering, self._start = request, canvas, steering, start
         self.frame = QFrame(canvas)
         self.frame.setObjectName("onGround")
         self.frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -48,21 +46,21 @@ class Caption(QObject):
             label.setProperty("small", True)
             column.addWidget(label)
         canvas.installEventFilter(self)
-        self._told: GenerationSettings | None = None  # of the image that was described last, at its end
-        canvas.view_changed.connect(self.tell)
+        self._described: GenerationSettings | None = None  # of the image that was described last, at its end
+        canvas.view_changed.connect(self.describe)
         steering.generation.previewed.connect(self._on_preview)
-        panel.changed.connect(self.tell)
-        panel.model_changed.connect(self.tell)
-        self.tell()
+        request.changed.connect(self.describe)
+        request.model_changed.connect(self.describe)
+        self.describe()
 
     def _on_preview(self) -> None:
         """Another run may have begun in the place of the one that was described; the step is for the timeline to say."""
         pictures = self._canvas.pictures
         settings = pictures[0].settings if pictures else None
-        if settings is None or replace(settings, until=0) != self._told:
-            self.tell()
+        if settings is None or replace(settings, until=0) != self._described:
+            self.describe()
 
-    def tell(self) -> None:
+    def describe(self) -> None:
         """Say what is shown now."""
         words, differences = self._words()
         self.shown.setText(words)
@@ -78,14 +76,16 @@ class Caption(QObject):
         canvas, steering = self._canvas, self._steering
         if not canvas.pictures:
             return "", []
-        if self._own.view.shown:
-            start = self._own.start
-            return f"Start picture: {readable(start.name) if start is not None else ''}", []
+        if self._start.view.shown:
+            picture = self._start.picture
+            return tr("Start image: {name}", name=readable(picture.name) if picture is not None else ""), []
         subject = canvas.chosen or canvas.pictures[0]
         settings = subject.settings
-        self._told = None if settings is None else replace(canvas.pictures[0].settings or settings, until=0)
+        self._described = (
+            None if settings is None else replace(canvas.pictures[0].settings or settings, until=0)
+        )
         if settings is None:
-            return "No generation settings found" if subject.path is not None else "", []
+            return tr("No generation settings found") if subject.path is not None else "", []
         run = steering.run if not steering.elsewhere else None
         compared = run.settings if run is not None and run.newest >= 0 else settings
         if not steering.elsewhere:
@@ -98,17 +98,10 @@ class Caption(QObject):
         return file + seed + "".join(f" · {part}" for part in _parts(settings)), self._differences(compared)
 
     def _differences(self, shown: GenerationSettings) -> list[str]:
-        try:
-            panel = self._panel.form.value()
-        except UserError:
-            return []
-        seed = self._panel.seed.value()
-        known, card = options(GenerationSettings), self._panel.card
+        panel, known, card = self._request.settings, options(GenerationSettings), self._request.card
         found = []
         for name in COMPARED:
             here, there = getattr(panel, name), getattr(shown, name)
-            if name == "seed":
-                here = seed
             if (name == "model" and not there) or (card is not None and _idle(name, card.options)):
                 continue
             if here != there:
@@ -130,16 +123,17 @@ class Caption(QObject):
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, SPACE_M)
 
 
-def _idle(name: str, heeded: Collection[str]) -> bool:
-    return name in NAMED and name not in heeded
+def _idle(name: str, effective: Collection[str]) -> bool:
+    """Whether the model makes nothing of this setting."""
+    return name in NAMED and name not in effective
 
 
 def _parts(settings: GenerationSettings) -> list[str]:
     usual = GenerationSettings()
     step = (
-        f"step {settings.until} of {settings.steps}"
+        tr("step {until} of {steps}", until=settings.until, steps=settings.steps)
         if settings.until
-        else tr("{steps} steps", steps=settings.steps)
+        else plural("{count} step", "{count} steps", settings.steps)
     )
     parts = [setting_words("sampler", settings.sampler), step]
     return parts + [

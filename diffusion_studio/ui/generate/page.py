@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,14 +26,14 @@ from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
 from diffusion_studio.ui.generate.caption import Caption
-from diffusion_studio.ui.generate.next_run import Before, GoingOn
+from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.pending import Pending
 from diffusion_studio.ui.generate.recent import RecentStrip
+from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
 from diffusion_studio.ui.generate.running import Generation
-from diffusion_studio.ui.generate.start.own_picture import OwnPicture
+from diffusion_studio.ui.generate.start.editor import StartEditor
 from diffusion_studio.ui.generate.steering import Plan, Steering
-from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -46,7 +45,9 @@ from diffusion_studio.ui.pictures.saved import SavedPictures, save_in
 EXPIRES = 12_000  # milliseconds that the outcome of a run is shown
 PATIENCE = 200  # milliseconds without a first picture before the canvas says what it waits for
 SECTION = "generation"
-AGAIN = "Drawn in its place in a batch of {}, for the same pixels; change a setting to draw it alone"
+AGAIN = (
+    "Generated in its place in a batch of {rows}, for the same pixels. Change a setting to generate it alone."
+)
 EVERY = tuple(f.name for f in fields(GenerationSettings))
 
 
@@ -54,7 +55,8 @@ class GeneratePage(Page):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.panel = GenerationPanel(self)
+        self.request = GenerationRequest(self)
+        self.panel = GenerationPanel(self.request, self)
         self.canvas = Canvas(self)
         self.bar = CanvasBar(self.canvas)
         self.commands = CanvasCommands(context, self.canvas)
@@ -64,24 +66,24 @@ class GeneratePage(Page):
         self.workers = (self.generation.worker, self.strip.worker)
         # the canvas, and room for what belongs under it
         self.below = QSplitter(Qt.Orientation.Vertical, self)
-        self.steering = Steering(self.panel, self.canvas, self.bar, self.generation)
-        self.going_on = GoingOn(self.panel, self.canvas, self.steering, lambda: self.own.settle())
-        self.pending = Pending(context, self.steering, self.going_on)
-        self.own = OwnPicture(context, self.panel, self.canvas, self.steering)
-        self.bar.add_tool(self.own.tools.bar.entry)
-        self.caption = Caption(self.panel, self.canvas, self.steering, self.own)
+        self.steering = Steering(self.canvas, self.bar, self.generation)
+        self.next_run = NextRun(self.request, self.panel, self.canvas, self.steering)
+        self.pending = Pending(context, self.steering, self.next_run)
+        self.start = StartEditor(context, self.request, self.canvas, self.steering)
+        self.panel.add_section("model", self.start.section)
+        self.panel.add_last(self.start.variation)
+        self.bar.add_tool(self.start.tools.bar.entry)
+        self.caption = Caption(self.request, self.canvas, self.steering, self.start)
         self.middle = QStackedWidget(self)  # the canvas, or a comparison in its place
-        self.compare = CompareMode(context, self.panel, self.steering, self.going_on, self.middle, self.strip)
-        self.films = FilmCommands(context, self.panel, self.canvas, self.steering)
+        self.compare = CompareMode(
+            context, self.request, self.panel, self.steering, self.next_run, self.middle, self.strip
+        )
+        self.films = FilmCommands(context, self.request, self.canvas, self.steering)
         self._waits_for = ""
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE)
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(lambda: self.panel.line.setText(""))
         self._last: GenerationSettings | None = None  # what was generated last
-        self.repeats = plain_label(tr("Same seed and settings: Generate repeats the last image."), "small")
-        self.repeats.setWordWrap(True)
-        self.repeats.hide()
-        self.panel.add_section("seed", self.repeats)
         self._lay_out()
         self._make_actions()
         self._connect()
@@ -97,7 +99,7 @@ class GeneratePage(Page):
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         own = self.commands
         return {
-            "File": [*self.own.file_entries, own.save_as, own.reveal],
+            "File": [*self.start.file_entries, own.save_as, own.reveal],
             "Edit": [own.copy, own.copy_settings],
             "View": own.view_entries,
             "Generate": [
@@ -105,12 +107,15 @@ class GeneratePage(Page):
                 *(self.compare.action, *self.films.entries, None),
                 *(self.lock_action, self.dice_action, None, *own.page_entries),
             ],
-            "Mask": self.own.tools.entries,
+            "Mask": self.start.tools.entries,
         }
 
     def controls(self) -> list[QWidget]:
         below = self.steering.timeline.controls
-        panel, tools = self.own.controls(self.panel.tab_order()), self.own.tools.bar.controls
+        panel, tools = self.panel.tab_order(), self.start.tools.bar.controls
+        chooser, button = panel.index(self.panel.chooser) + 1, panel.index(self.panel.button)
+        panel[button:button] = self.start.variation.controls
+        panel[chooser:chooser] = self.start.section.controls
         return [*panel, self.canvas, *tools, *self.bar.controls, *below, self.strip.view]
 
     def shown_first(self) -> None:
@@ -141,15 +146,15 @@ class GeneratePage(Page):
 
     def generate(self) -> None:
         """Start with the settings as they stand now; while one is running, nothing."""
-        if self.panel.card is None or (self.generation.running and not self.steering.asking):
+        if self.request.card is None or (self.generation.running and not self.steering.asking):
             return
         try:
-            self.own.settle()
+            self.start.settle()
             if self.compare.shown:
                 self.steering.make_room()
                 self.compare.start()
                 return
-            plan = self.going_on.plan()
+            plan = self.next_run.plan()
         except UserError as error:
             self._context.show_fault(str(error))
             return
@@ -172,7 +177,7 @@ class GeneratePage(Page):
         elif self.compare.shown:
             self.compare.stop()
         else:
-            self.going_on.cancel()
+            self.next_run.cancel()
 
     def _on_button(self) -> None:
         self.stop() if self.working else self.generate()
@@ -249,7 +254,7 @@ class GeneratePage(Page):
             case OpenModel(name):
                 self.open_model(name)
             case StartFrom(picture):
-                self.own.open(picture)
+                self.start.open(picture)
 
     def use(self, values: Mapping[str, Any], *, lock: bool = True) -> None:
         """Take these settings into the form; the others stay, but for those that are about another picture.
@@ -259,24 +264,22 @@ class GeneratePage(Page):
         if not values:
             return
         if set(values) == {"seed"}:
-            self.panel.seed.show_value(values["seed"])
+            self.request.lock_seed(values["seed"])
             return
-        self._settle()
-        before = self._state()
-        if self.going_on.before is not None:
-            self.going_on.cancel()
-        seed = self.panel.seed.state
+        self.start.settle_if_possible()
+        before = self.request.state
+        if self.next_run.before is not None:
+            self.next_run.cancel()
         settings, refused = self._complete(values)
-        self.panel.show_value(settings)
-        if "seed" not in values:
-            self.panel.seed.restore(seed)
-        elif not lock and settings.seed is not None:
-            self.panel.seed.restore((settings.seed, seed[1], True))
-        self._context.undo.push(Change("reuse of settings", lambda: self._go_back(before)))
+        self.request.show(settings, lock=None if "seed" in values and lock else self.request.locked)
+        if "seed" in values and not lock and settings.seed is not None:
+            self.request.use_seed_once(settings.seed)
+        self._context.undo.push(Change(tr("reuse of settings"), lambda: self.request.restore(before)))
         if refused:
             self._context.show_status(" ".join(refused))
-        elif self.panel.value().batch:
-            self._context.show_status(AGAIN.format(len(batch_rows.rows(settings))))
+        elif self.request.value().batch:
+            rows = len(batch_rows.rows(settings))
+            self._context.show_status(tr(AGAIN, rows=rows))
 
     def branch_from(self, values: Mapping[str, Any]) -> None:
         """Open a branch of a saved image: it is generated again for its steps, and nothing is saved before Branch is pressed."""
@@ -290,78 +293,62 @@ class GeneratePage(Page):
             return
         settings, _ = self._complete(values)
         self.compare.action.setChecked(False)
-        self.going_on.cancel()
+        self.next_run.cancel()
         self._begin(Plan(replace(settings, count=1), save=False, rehearsal=True))
         self._context.show_status(tr("Generating the image again for its steps. Nothing is saved."))
 
     def open_model(self, name: str) -> None:
         """Generate with this model from a clean state: what was set up for another one is undone with Undo."""
-        self._settle()
-        before = self._state()
+        self.start.settle_if_possible()
+        before = self.request.state
         self.compare.action.setChecked(False)
-        self.going_on.cancel()
-        self.panel.clean()
-        self.panel.chooser.show_value(name)
-        if before is not None and (before.settings.source or before.seed[1]):
+        self.next_run.cancel()
+        self.request.clear()
+        self.request.choose_model(name)
+        if before.settings.source or before.locked:
             self._context.done(
-                tr("Start picture, mask and locked seed were put aside."),
-                Change("change of model", lambda: self._go_back(before)),
+                tr("Start image, mask and locked seed were put aside."),
+                Change(tr("change of model"), lambda: self.request.restore(before)),
             )
 
     def _complete(self, values: Mapping[str, Any]) -> tuple[GenerationSettings, list[str]]:
         """These settings, with the panel's where they name none, but nothing that is about the panel's own picture."""
-        shown = to_dict(replace(self.panel.value(), history=(), batch=""))
-        shown.update({name: getattr(GenerationSettings(), name) for name in STEERING})
+        shown = to_dict(replace(self.request.value(), history=(), batch=""))
+        shown.update({name: getattr(USUAL, name) for name in STEERING})
         return from_dict(GenerationSettings, {**shown, **values})
-
-    def _settle(self) -> None:
-        """Keep a mask that was painted, so that what comes can be undone."""
-        with suppress(UserError):
-            self.own.settle()
-
-    def _state(self) -> Before | None:
-        try:
-            return Before(self.panel.value(), self.panel.seed.state)
-        except UserError:
-            return None
-
-    def _go_back(self, before: Before | None) -> None:
-        if before is not None:
-            self.panel.show_value(before.settings)
-            self.panel.seed.restore(before.seed)
 
     def _on_put_aside_picture(self, left: GenerationSettings) -> None:
         """Another model of another size was chosen."""
-        card = self.panel.card
-        what = (
-            tr("Start picture and mask") if left.mask else tr("Start picture") if left.source else "Variation"
-        )
+        card = self.request.card
+        if card is None:
+            return
+        if left.source:
+            what = tr("Start image and mask") if left.mask else tr("Start image")
+        else:
+            what = tr("Variation")
         steered = {name: getattr(left, name) for name in STEERING}
-        if card is not None:
-            self._context.done(
-                tr(
-                    "{what} put aside: {title} generates {pixels} images.",
-                    what=what,
-                    title=card.title,
-                    pixels=card.pixels(),
-                ),
-                Change(
-                    f"putting aside the {what[0].lower()}{what[1:]}",
-                    lambda: self.panel.form.carry(**steered),
-                    lambda: self.panel.form.carry(
-                        **{name: getattr(GenerationSettings(), name) for name in STEERING}
-                    ),
-                ),
-            )
+        plain = {name: getattr(USUAL, name) for name in STEERING}
+        sentence = tr(
+            "{what} put aside: {title} generates {pixels} images.",
+            what=what,
+            title=card.title,
+            pixels=card.pixels(),
+        )
+        change = Change(
+            tr("putting aside of the start image") if left.source else tr("putting aside of the variation"),
+            lambda: self.request.change(**steered),
+            lambda: self.request.change(**plain),
+        )
+        self._context.done(sentence, change)
 
     def _show_repeats(self) -> None:
         """Say so where Generate would make the image that it made last."""
         try:
-            value = self.panel.value()
+            value = self.request.value()
         except UserError:
             value = None
-        same = self.panel.seed.locked and value == self._last and not self.generation.running
-        self.repeats.setVisible(same)
+        same = self.request.locked and value == self._last and not self.generation.running
+        self.panel.show_repeats(same)
 
     def _use_shown(self, *names: str) -> None:
         """Take these settings of the picture on the canvas."""
@@ -378,28 +365,26 @@ class GeneratePage(Page):
 
     def _show_models(self) -> None:
         self.panel.show_cards(cards.installed())
-        self.going_on.tell()
+        self.next_run.show_state()
 
     def _recall(self) -> None:
         settings = self._context.settings_file.load(SECTION, GenerationSettings)
-        if self.panel.card is not None and settings == GenerationSettings():
+        if self.request.card is not None and settings == USUAL:
             settings = cards.find("").defaults()  # a first start
-        self.panel.show_value(settings)
+        self.request.show(settings)
 
     def _remember(self) -> None:
         """A branch is over with the window: what is kept is the panel before it."""
         try:
-            self.own.settle()
-            before = self.going_on.before or Before(self.panel.value(), self.panel.seed.state)
+            self.start.settle()
         except UserError:
             return
-        settings = replace(before.settings, history=())
-        self._context.settings_file.store(
-            SECTION, settings if before.seed[1] else replace(settings, seed=None)
-        )
+        kept = self.next_run.before or self.request.state
+        settings = kept.settings if kept.locked else replace(kept.settings, seed=None)
+        self._context.settings_file.store(SECTION, settings)
 
     def _show_empty(self) -> None:
-        card = self.panel.card
+        card = self.request.card
         if self.generation.running or self.canvas.pictures:
             return
         if card is None:
@@ -410,8 +395,8 @@ class GeneratePage(Page):
         else:
             faint = QImage.fromData(card.sample_sheet()) if card.samples else None
             self.canvas.show_message(
-                tr("Your picture will form here"),
-                tr("{title} draws pictures like these. Press Generate.", title=card.title),
+                tr("Ready to generate"),
+                tr("Examples from {title}", title=card.title),
                 faint,
             )
 
@@ -430,8 +415,8 @@ class GeneratePage(Page):
             self._warm_up()
 
     def _warm_up(self) -> None:
-        if self.panel.card is not None:
-            self.generation.warm_up(self.panel.value())
+        if self.request.card is not None:
+            self.generation.warm_up(self.request.value())
 
     # --- building ---
 
@@ -466,21 +451,25 @@ class GeneratePage(Page):
         self.settings_action.setEnabled(False)
         self.seed_action.setEnabled(False)
         self.commands.page_entries = [self.settings_action, self.seed_action]
-        self.commands.own_entries = [self.own.start_action]
+        self.commands.own_entries = [self.start.start_action]
 
     def _connect(self) -> None:
         panel, generation = self.panel, self.generation
         panel.button.clicked.connect(self._on_button)
         self.compare.settings_wanted.connect(lambda values: self.use(values, lock=False))
-        panel.leaving_model.connect(self._settle)
-        panel.put_aside.connect(self._on_put_aside_picture)
+        self.request.put_aside.connect(self._on_put_aside_picture)
+        self.next_run.leaving.connect(self.start.settle_if_possible)
+        self.steering.asking_changed.connect(panel.ask_to_stop)
+        panel.choices.keep_wanted.connect(self.steering.keep)
+        panel.choices.finish_wanted.connect(self.steering.finish)
+        panel.choices.discard_wanted.connect(self.steering.discard)
         self.compare.left.connect(self._show_empty)
-        panel.model_changed.connect(self._on_model)
+        self.request.model_changed.connect(self._on_model)
         self.generate_action.triggered.connect(self.generate)
         self.stop_action.triggered.connect(self.stop)
-        self.lock_action.toggled.connect(panel.seed.lock.setChecked)
-        panel.seed.lock.toggled.connect(self.lock_action.setChecked)
-        self.dice_action.triggered.connect(panel.seed.draw)
+        self.lock_action.triggered.connect(self.request.lock)
+        self.request.changed.connect(lambda: self.lock_action.setChecked(self.request.locked))
+        self.dice_action.triggered.connect(self.request.draw_seed)
         self.settings_action.triggered.connect(lambda: self._use_shown(*EVERY))
         self.seed_action.triggered.connect(lambda: self._use_shown("seed"))
         generation.waiting.connect(self._on_waiting)
@@ -489,7 +478,7 @@ class GeneratePage(Page):
         generation.saved.connect(self._on_saved)
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
-        panel.changed.connect(self._show_repeats)
+        self.request.changed.connect(self._show_repeats)
         self.compare.ended.connect(self._expiry.start)
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
@@ -501,8 +490,8 @@ class GeneratePage(Page):
         self.strip.menu_wanted.connect(self.saved.show_menu)
         self.saved.opened.connect(self._show_opened)
         self.saved.settings_wanted.connect(self.use)
-        self.saved.start_wanted.connect(self.own.open)
-        self.own.left.connect(self._leave_own)
+        self.saved.start_wanted.connect(self.start.open)
+        self.start.left.connect(self._leave_own)
         self._context.models_changed.connect(self._show_models)
         self._context.outputs_moved.connect(self.strip.refresh)
         self._context.preferences_changed.connect(self._follow_preferences)

@@ -1,4 +1,4 @@
-"""A note on top of the settings that says what the main button will go on from, with a way to take that back."""
+"""A note above the main button that says what it starts from, with a way to cancel that. It covers no control and moves none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 
 
 class PanelNote(QFrame):
-    """Hidden while there is nothing to go on from."""
+    """Hidden while there is nothing to say."""
 
     closed = Signal()
     changed = Signal(bool)  # "All" or "None"
@@ -25,9 +25,9 @@ class PanelNote(QFrame):
         self.title.setWordWrap(True)
         self.sentence = plain_label("", "small")
         self.sentence.setWordWrap(True)
-        self.close_button = IconButton("close", tr("Cancel"), tr("go back to drawing new pictures"), self)
-        self.all = _link("All", tr("Choose every picture"))
-        self.none = _link("None", tr("Choose no picture"))
+        self.close_button = IconButton("close", tr("Cancel"), tr("generate new images again"), self)
+        self.all = _link(tr("All"), tr("Select every image"))
+        self.none = _link(tr("None"), tr("Select no image"))
         self._choices = QWidget(self)
         row = QHBoxLayout(self._choices)
         row.setContentsMargins(0, 2, 0, 0)
@@ -54,7 +54,7 @@ class PanelNote(QFrame):
     def controls(self) -> list[QWidget]:
         return [self.close_button, self.all, self.none]
 
-    def tell(self, title: str, sentence: str = "", *, choices: bool = False) -> None:
+    def show_note(self, title: str, sentence: str = "", *, choices: bool = False) -> None:
         self.title.setText(title)
         self.sentence.setText(sentence)
         self.sentence.setVisible(bool(sentence))

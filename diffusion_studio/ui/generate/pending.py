@@ -1,4 +1,4 @@
-"""What was stopped and not decided on the Generate page: saved before anything takes its place, and discarded only with Undo."""
+"""Images that were stopped and not decided: saved before anything takes their place, and discarded only with Undo."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.trashing import addition
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.generations import Run
-from diffusion_studio.ui.generate.next_run import GoingOn
+from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import save_shown
@@ -22,23 +22,23 @@ class Pending(QObject):
     saved = Signal(object, object)  # Path, Picture
     not_saved = Signal(object)  # list of events.NotSaved
 
-    def __init__(self, context: AppContext, steering: Steering, going_on: GoingOn) -> None:
+    def __init__(self, context: AppContext, steering: Steering, next_run: NextRun) -> None:
         super().__init__(steering)
-        self._context, self._steering, self._going_on = context, steering, going_on
+        self._context, self._steering, self._next_run = context, steering, next_run
         self._writing: dict[
             int, dict[int, Picture]
         ] = {}  # by job: the images it has not written yet, by place
         steering.put_aside.connect(self._save)
         steering.discarded.connect(self._on_discarded)
-        going_on.dropped.connect(self._on_dropped)
+        next_run.dropped.connect(self._on_dropped)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Images that are saved nowhere: of a run that is held or on its way, or previews to select from."""
-        return self._steering.unsaved or self._going_on.previews
+        return self._steering.unsaved or self._next_run.previews
 
     def save_now(self) -> list[Any]:
-        """Save them before the window closes; returns what could not be saved, which goes on waiting."""
+        """Save them before the window closes; returns what could not be saved, which stays pending."""
         pictures = [*self.pictures]
         for job, rest in self._writing.items():  # closing ends the thread that writes them
             self._context.background.cancel(job)
@@ -50,7 +50,7 @@ class Pending(QObject):
         if not lost:
             if self._steering.unsaved:
                 self._steering.generation.stop()
-            self._going_on.ticks.end()
+            self._next_run.ticks.end()
         return lost
 
     def _save(self, pictures: tuple[Picture, ...]) -> None:
@@ -79,23 +79,24 @@ class Pending(QObject):
         self._writing[job] = rest
 
     def _say_saved(self, paths: list[Path], pictures: tuple[Picture, ...]) -> None:
-        one = len(paths) == 1
-        what = "image" if one else tr("{count} images", count=len(paths))
         settings = pictures[0].settings
-        step = f" at step {settings.until} of {settings.steps}" if settings is not None else ""
-        self._context.done(
-            tr(
-                "The stopped {what} {value} saved{step}.",
-                what=what,
-                value="was" if one else "were",
-                step=step,
-            ),
-            addition(self._context, f"saving the stopped {what}", paths),
+        sentence = plural(
+            "{count} stopped image was saved.", "{count} stopped images were saved.", len(paths)
         )
+        if settings is not None:
+            sentence = plural(
+                "{count} stopped image was saved at step {until} of {steps}.",
+                "{count} stopped images were saved at step {until} of {steps}.",
+                len(paths),
+                until=settings.until,
+                steps=settings.steps,
+            )
+        name = plural("saving of {count} stopped image", "saving of {count} stopped images", len(paths))
+        self._context.done(sentence, addition(self._context, name, paths))
 
     def _on_discarded(self, pictures: tuple[Picture, ...]) -> None:
-        what = "image" if len(pictures) == 1 else tr("{count} images", count=len(pictures))
-        change = Change(f"discard of {what}", lambda: self._save(pictures))
+        name = plural("discard of {count} image", "discard of {count} images", len(pictures))
+        change = Change(name, lambda: self._save(pictures))
         self._context.undo.push(change)
 
     def _on_dropped(self, run: Run, pictures: tuple[Picture, ...]) -> None:
@@ -107,4 +108,6 @@ class Pending(QObject):
             else:
                 self._save(pictures)
 
-        self._context.undo.push(Change(f"discard of {len(pictures)} previews", undo))
+        self._context.undo.push(
+            Change(plural("discard of {count} preview", "discard of {count} previews", len(pictures)), undo)
+        )

@@ -1,10 +1,9 @@
-"""What runs on the Generate page, and which step of which run is on the canvas: begun, held, scrubbed, stopped, gone back to."""
+"""What runs on the Generate page, and which step of which run is on the canvas: begun, paused, scrubbed, stopped."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QAction
@@ -22,9 +21,6 @@ from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
 from diffusion_studio.ui.pictures.picture import Picture
 
-if TYPE_CHECKING:
-    from diffusion_studio.ui.generate.panel import GenerationPanel
-
 MARK_EVERY = 0.25  # seconds; drawing the timeline with every picture cost a small run more than painting the picture did
 SHORT = 2.0  # seconds a run takes in all, below which stopping it is no loss to ask about
 
@@ -39,21 +35,20 @@ class Plan:
     step: int = 0  # of the parent's
     origin: str = ""
     save: bool = True
-    rehearsal: bool = False  # it draws a saved image again, to branch from one of its steps
+    rehearsal: bool = False  # it generates a saved image again, to branch from one of its steps
 
 
 class Steering(QObject):
     branch_wanted = Signal(object, int, object)  # Run, step, places of pictures or None for all
     begun = Signal()
-    chosen_from = Signal(object)  # Run, stopped early so that one can choose what to finish
-    put_aside = Signal(object)  # tuple of Picture: what was stopped and not decided, to be saved as it is
-    discarded = Signal(object)  # tuple of Picture: what was given up
+    asking_changed = Signal(bool)  # whether a stopped run waits for a decision
+    selection_wanted = Signal(object)  # Run, stopped early so that one can select what to finish
+    put_aside = Signal(object)  # tuple of Picture: stopped and not decided, to be saved as they are
+    discarded = Signal(object)  # tuple of Picture: discarded by the user
 
-    def __init__(
-        self, panel: GenerationPanel, canvas: Canvas, bar: CanvasBar, generation: Generation
-    ) -> None:
+    def __init__(self, canvas: Canvas, bar: CanvasBar, generation: Generation) -> None:
         super().__init__(generation)
-        self._panel, self._canvas, self._bar, self.generation = panel, canvas, bar, generation
+        self._canvas, self._bar, self.generation = canvas, bar, generation
         self.runs = Runs()
         self.run: Run | None = None  # whose steps the timeline shows
         self._current: Run | None = None  # the one that was begun last
@@ -65,18 +60,21 @@ class Steering(QObject):
         self._asking = False  # what to do with a stopped run
         self._view: tuple[int | None, str] = (None, "")  # place and layer the timeline has been told of
         self.hold_action = make_action(
-            canvas, tr("Pause"), "Ctrl+P", tip="Stand still after this step", checkable=True
+            canvas, tr("Pause"), "Ctrl+P", tip=tr("Pause after this step"), checkable=True
         )
         self.step_action = make_action(
-            canvas, tr("Single step"), "Ctrl+.", tip="Draw one more step, then pause"
+            canvas, tr("Single step"), "Ctrl+.", tip=tr("Generate one more step, then pause")
         )
         self.branch_action = make_action(
-            canvas, tr("Branch from this step…"), "Ctrl+B", tip="Go on from the step shown in another way"
+            canvas,
+            tr("Branch from this step…"),
+            "Ctrl+B",
+            tip=tr("Continue from the step shown with other settings"),
         )
         self.branch_one_action = make_action(
             canvas,
-            tr("Branch this picture alone…"),
-            tip="Go on from the step shown, with the chosen picture only",
+            tr("Branch this image only…"),
+            tip=tr("Continue from the step shown with the selected image only"),
         )
         self.step_action.setAutoRepeat(True)
         self.timeline = Timeline(self.hold_action, self.step_action, self.branch_action)
@@ -110,10 +108,10 @@ class Steering(QObject):
         elif generation.running:
             self._asking = True
             generation.pause()
-            self._panel.ask_to_stop(True)
+            self.asking_changed.emit(True)
 
     def discard(self) -> None:
-        """End the run; what it had drawn is offered to whoever can bring it back."""
+        """End the run; what it had generated is offered to whoever can bring it back."""
         lost = self.live if self.generation.running and not self._rehearses else ()
         self.generation.stop()
         if lost:
@@ -181,7 +179,7 @@ class Steering(QObject):
     def _asked(self) -> None:
         if self._asking:
             self._asking = False
-            self._panel.ask_to_stop(False)
+            self.asking_changed.emit(False)
 
     # --- what is looked at ---
 
@@ -204,7 +202,7 @@ class Steering(QObject):
         self.run, self.index = run, None if run is self._current else run.newest
         self._show()
         if run.early and not self.generation.running:
-            self.chosen_from.emit(run)
+            self.selection_wanted.emit(run)
 
     def show_elsewhere(self, picture: Picture) -> None:
         """Show a picture that is no step of a run."""
@@ -286,10 +284,10 @@ class Steering(QObject):
                 self.branch_wanted.emit(run, self.index, None)
         elif not plan.save and self.generation.stopped_at is not None and run.newest >= 0:
             run.early = True
-            self.chosen_from.emit(run)
+            self.selection_wanted.emit(run)
 
     def _on_held(self) -> None:
-        """It stands still: the timeline shows how far it came."""
+        """It is paused: the timeline shows how far it came."""
         if self.run is not None and self.run is self._current:
             self._mark()
 
@@ -298,9 +296,9 @@ class Steering(QObject):
         self.hold_action.setEnabled(generation.running)
         self.hold_action.setText(tr("Resume") if generation.paused else tr("Pause"))
         self.hold_action.setStatusTip(
-            tr("Go on drawing")
+            tr("Continue generating")
             if generation.paused
-            else tr("Stand still after this step, with everything loaded")
+            else tr("Pause after this step, with the model loaded")
         )
         self.hold_action.setChecked(generation.paused)
         self.step_action.setEnabled(generation.running)
@@ -345,10 +343,6 @@ class Steering(QObject):
         timeline.menu_wanted.connect(self._show_menu)
         self._bar.live_wanted.connect(self.follow)
         self._canvas.view_changed.connect(self._follow_canvas)
-        choices = self._panel.choices
-        choices.keep_wanted.connect(self.keep)
-        choices.finish_wanted.connect(self.finish)
-        choices.discard_wanted.connect(self.discard)
 
     def _follow_canvas(self) -> None:
         """Another picture of the batch, or another layer."""

@@ -76,3 +76,9 @@ def file_url(path: Path) -> QUrl:
 def first_upper(sentence: str) -> str:
     """A help text of the command line as a sentence of the window."""
     return sentence[:1].upper() + sentence[1:] + "."
+
+
+def class_title(name: str) -> str:
+    """“long_hair” as it is read: “Long hair”."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:60]

@@ -21,10 +21,9 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.wording import architecture, draws, megabytes, predicts, training, widths
-from diffusion_studio.ui.generate.panel import class_title
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.texts import class_title, readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.recommended import Recommended

@@ -95,7 +95,7 @@ def click(sheet, qtbot, place, *, modifier=Qt.KeyboardModifier.NoModifier):
 def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, qtbot, drawing):
     choose(page, "sampler=ddim,dpmpp_2m,heun", "steps=5,10,20")
     assert page.panel.button.text() == "Compare 9 pictures"
-    page.panel.seed.show_value(42)
+    page.request.lock_seed(42)
     view = finish(page, qtbot)
     comparison = drawing.asked[0]
     assert {cell.settings.seed for cell in comparison.cells.values()} == {42}
@@ -105,9 +105,9 @@ def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, 
     assert np.array_equal(view.sheet.cells[2, 1].picture.pixels, pixels(50))
     assert page.panel.line.text() == "9 of 9 pictures in 2.0 s"
     click(view.sheet, qtbot, (2, 1))
-    shown = page.panel.value()
+    shown = page.request.value()
     assert (shown.sampler, shown.steps, shown.seed) == ("heun", 10, 42)
-    assert page.panel.seed.locked and page.compare.shown
+    assert page.request.locked and page.compare.shown
 
 
 def test_the_sheet_shows_each_picture_in_its_row_and_column_as_large_as_it_can(page, qtbot):
@@ -122,10 +122,10 @@ def test_the_sheet_shows_each_picture_in_its_row_and_column_as_large_as_it_can(p
 
 
 def test_a_random_seed_is_drawn_once_and_shown_in_the_panel(page, qtbot, drawing):
-    page.panel.seed.show_value(None)
+    page.request.lock_seed(None)
     choose(page, "steps=5,10")
     finish(page, qtbot)
-    assert drawing.asked[0].settings.seed == page.panel.seed.value() is not None
+    assert drawing.asked[0].settings.seed == page.request.settings.seed is not None
 
 
 def test_stop_keeps_what_is_done_and_compare_can_begin_anew(page, qtbot, drawing):
@@ -164,7 +164,7 @@ def test_what_can_differ_follows_the_model(page):
 
     assert {"sampler", "steps", "model", "class_label", "guidance"} <= offered()
     assert not {"strength", "variation_strength", "resamples"} & offered()
-    page.panel.chooser.show_value("plain")
+    page.request.choose_model("plain")
     assert not {"class_label", "guidance"} & offered() and "sampler" in offered()
 
 
@@ -277,7 +277,7 @@ def test_keys_go_through_the_cells(page, qtbot):
     qtbot.keyClick(view.sheet, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
     assert view.sheet.selected == [(0, 1), (1, 1)]
     qtbot.keyClick(view.sheet, Qt.Key.Key_Return)
-    assert page.panel.value().steps == 10 and page.panel.value().guidance == 2
+    assert page.request.value().steps == 10 and page.request.value().guidance == 2
     assert "Steps 10" in view.sheet.accessibleDescription()
 
 
@@ -286,7 +286,7 @@ def test_keys_go_through_the_cells(page, qtbot):
 
 def test_the_sheet_and_its_pictures_are_saved(page, qtbot, tmp_path, choose_file, window):
     choose(page, "sampler=ddim,heun", "steps=5,10")
-    page.panel.seed.show_value(9)
+    page.request.lock_seed(9)
     view = finish(page, qtbot)
     target = tmp_path / "sheet.png"
     choose_file(target)
@@ -414,7 +414,7 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
     window.show()
     qtbot.waitExposed(window)
     page = window.page
-    page.panel.show_value(GenerationSettings(model="tiny", seed=5, precision="float32"))
+    page.request.show(GenerationSettings(model="tiny", seed=5, precision="float32"))
     page.compare.action.trigger()
     choose(page, "sampler=ddim,dpmpp_2m,heun", "steps=2,3,4")
     with qtbot.waitSignal(page.compare.view.ended, timeout=120_000):
@@ -431,11 +431,12 @@ def test_it_compares_with_a_real_model_what_generating_draws(own_folders, monkey
 def test_an_unlocked_seed_is_that_of_the_image_on_the_canvas(page, qtbot, drawing):
     shown = Picture({"denoised": pixels(1)}, settings=GenerationSettings(model="faces", seed=4711))
     page.steering.show_elsewhere(shown)
-    page.panel.seed.restore((5, False, False))
+    page.request.change(seed=5)
+    page.request.lock(False)
     choose(page, "sampler=ddim,heun", "steps=5,10")
     finish(page, qtbot)
     assert {cell.settings.seed for cell in drawing.asked[0].cells.values()} == {4711}
-    assert page.panel.seed.value() == 4711 and not page.panel.seed.locked
+    assert page.request.settings.seed == 4711 and not page.request.locked
 
 
 def test_what_the_axes_decide_is_disabled_in_the_panel(page, qtbot):
@@ -445,7 +446,7 @@ def test_what_the_axes_decide_is_disabled_in_the_panel(page, qtbot):
     assert fields["guidance"].isEnabled()
     choose(page, "guidance=1,2", "steps=5,10")
     assert fields["sampler"].isEnabled() and not fields["guidance"].isEnabled()
-    page.panel.form.fields["seed"].show_value(3)  # any change of the panel leaves them as they are
+    page.request.lock_seed(3)  # any change of the panel leaves them as they are
     assert not fields["count"].isEnabled()
     page.compare.action.setChecked(False)
     assert all(fields[name].isEnabled() for name in ("sampler", "steps", "count", "guidance"))

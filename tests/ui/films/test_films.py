@@ -26,7 +26,7 @@ def settings(**values):
 def drawn(window, qtbot):
     """A batch of two, finished on the Generate page."""
     page = window.page
-    page.panel.show_value(settings(count=2))
+    page.request.show(settings(count=2))
     with qtbot.waitSignal(page.generation.ended, timeout=10_000):
         page.generate()
     return page
@@ -161,7 +161,7 @@ def walking(monkeypatch):
 @pytest.fixture
 def walk_dialog(window, walking):
     page = window.page
-    page.panel.show_value(settings(count=3))
+    page.request.show(settings(count=3))
     page.films.walk_action.trigger()
     dialog = page.films.dialog
     yield dialog

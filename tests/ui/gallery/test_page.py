@@ -197,7 +197,7 @@ def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
     assert rows["Seed"] == "3" and rows["Steps"] == "30" and "Faces" in rows["Made by"] and "Eta" not in rows
     page.details.buttons["all"].click()
     qtbot.waitUntil(lambda: window.page is window.interior.pages[0])
-    value = window.page.panel.value()
+    value = window.page.request.value()
     assert (value.seed, value.steps, value.model) == (3, 30, "faces")
 
 
@@ -244,22 +244,22 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
     from diffusion_studio.pictures.listing import newest
 
     generate = window.interior.pages[0]
-    before = generate.panel.value()
+    before = generate.request.value()
     click(qtbot, page, 2)
     page.details.buttons["branch"].click()
     qtbot.waitUntil(lambda: bool(draw.asked))
     assert window.page is generate and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
     qtbot.waitUntil(lambda: generate.panel.button.text() == "Branch")
     assert draw.saving == [False] and len(list(newest())) == len(paths)
-    assert generate.panel.past[1] == 15 and generate.steering.timeline.track.index == 15
-    assert generate.panel.seed.value() == 3 and "repeats" in generate.panel.note.sentence.text()
+    assert generate.request.past[1] == 15 and generate.steering.timeline.track.index == 15
+    assert generate.request.settings.seed == 3 and "repeats" in generate.panel.note.sentence.text()
     generate.panel.form.fields["guidance"].show_value(4.0)
     assert "repeats" not in generate.panel.note.sentence.text()
     with qtbot.waitSignal(generate.generation.ended):
         generate.generate()
     assert len(list(newest())) == len(paths) + 1 and draw.starts[1].index == 15
     generate.stop()  # leaves the branch
-    assert generate.panel.value() == before and not generate.panel.seed.locked
+    assert generate.request.value() == before and not generate.request.locked
     qtbot.waitUntil(lambda: not window.context.background.busy)
 
 
@@ -507,5 +507,5 @@ def test_an_image_of_another_program_shows_what_it_says_and_what_is_left_out(win
     page.details.buttons["all"].click()
     qtbot.waitUntil(lambda: "Left out: " in window.status.told.text())
     assert "Seed must be between" in window.status.told.text()
-    qtbot.waitUntil(lambda: window.page.panel.value().steps == 33)
-    assert window.page.panel.value().sampler == "heun"
+    qtbot.waitUntil(lambda: window.page.request.value().steps == 33)
+    assert window.page.request.value().sampler == "heun"

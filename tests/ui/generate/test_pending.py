@@ -112,7 +112,7 @@ def test_closing_saves_a_long_run_as_far_as_it_came(window, page, draw, qtbot):
 
 def test_closing_saves_previews_that_none_was_chosen_of(window, page, draw, qtbot):
     run(qtbot, page, count=4, until=6)
-    assert page.going_on.ticks.asking and not saved()
+    assert page.next_run.ticks.asking and not saved()
     rest(qtbot, window)
     window.close()
     assert sorted(reading.read(path).settings.seed for path in saved()) == [7, 8, 9, 10]
@@ -146,7 +146,7 @@ def test_a_discard_can_be_undone(window, page, draw, qtbot):
     page.panel.choices.discard.click()
     assert not page.generation.running and not saved()
     undo = window.menus.undo
-    assert undo.isEnabled() and undo.text() == "Undo discard of image"
+    assert undo.isEnabled() and undo.text() == "Undo discard of 1 image"
     undo.trigger()
     qtbot.waitUntil(lambda: len(saved()) == 1)
     rest(qtbot, window)
@@ -156,9 +156,9 @@ def test_a_discard_can_be_undone(window, page, draw, qtbot):
 def test_previews_left_by_esc_come_back_with_undo(window, page, draw, qtbot):
     run(qtbot, page, count=4, until=6)
     page.stop()
-    assert not page.going_on.ticks.asking
+    assert not page.next_run.ticks.asking
     window.context.undo.undo()
-    assert page.going_on.ticks.asking and len(page.canvas.pictures) == 4
+    assert page.next_run.ticks.asking and len(page.canvas.pictures) == 4
     page.stop()
     for seed in (20, 30, 40):  # until the run itself is gone from memory
         ask(page, seed=seed)

@@ -22,7 +22,7 @@ def page(window, draw):
 def test_a_generation_that_stops_early_fills_its_bar_there(page, draw, qtbot):
     found = []
     page.generation.progressed.connect(lambda index, total, words: found.append((index, total)))
-    settings = page.panel.value()
+    settings = page.request.value()
     stop = max(1, settings.steps // 2)
     page.generation.start(replace(settings, until=stop, seed=3))
     qtbot.waitUntil(lambda: not page.generation.running)

@@ -8,14 +8,20 @@ from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.view import _by_hand
 from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.request import GenerationRequest
 
 
 @pytest.fixture
-def panel(qtbot, models):
-    panel = GenerationPanel()
+def request_(models):
+    return GenerationRequest()
+
+
+@pytest.fixture
+def panel(qtbot, request_):
+    panel = GenerationPanel(request_)
     qtbot.addWidget(panel)
     panel.show_cards(cards.installed())
-    panel.show_value(cards.find("plain").defaults())
+    request_.show(cards.find("plain").defaults())
     return panel
 
 
@@ -24,27 +30,27 @@ def choose(panel, sampler):
     field.setCurrentIndex(field.findData(sampler))
 
 
-def test_eta_goes_with_the_sampler_it_was_recommended_for(panel):
-    assert (panel.value().sampler, panel.value().eta, panel.value().steps) == ("ddim", 0.5, 30)
+def test_eta_goes_with_the_sampler_it_was_recommended_for(panel, request_):
+    assert (request_.value().sampler, request_.value().eta, request_.value().steps) == ("ddim", 0.5, 30)
     choose(panel, "heun")
     assert (
-        panel.value().eta == 0.0 and panel.value().steps == 30
+        request_.value().eta == 0.0 and request_.value().steps == 30
     )  # the steps are seen, and nobody asked for others
     choose(panel, "ddim")
-    assert panel.value().eta == 0.0
+    assert request_.value().eta == 0.0
 
 
-def test_an_eta_of_the_users_own_stays(panel):
+def test_an_eta_of_the_users_own_stays(panel, request_):
     panel.form.fields["eta"].show_value(0.25)
     choose(panel, "heun")
     choose(panel, "ddim")
-    assert panel.value().eta == 0.25
+    assert request_.value().eta == 0.25
 
 
-def test_settings_that_are_shown_are_shown_as_they_are(panel):
+def test_settings_that_are_shown_are_shown_as_they_are(panel, request_):
     wanted = GenerationSettings(model="plain", sampler="heun", eta=0.5)
-    panel.show_value(wanted)
-    assert (panel.value().sampler, panel.value().eta) == ("heun", 0.5)
+    request_.show(wanted)
+    assert (request_.value().sampler, request_.value().eta) == ("heun", 0.5)
 
 
 def test_samplers_that_are_compared_are_chosen_by_hand(models):

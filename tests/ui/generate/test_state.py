@@ -23,13 +23,13 @@ def rest(qtbot, window):
 
 
 def start_from(page, qtbot, window, name="cat.png"):
-    page.own.open(PHOTO, name)
-    qtbot.waitUntil(lambda: page.own.start is not None)
+    page.start.open(PHOTO, name)
+    qtbot.waitUntil(lambda: page.start.picture is not None)
     rest(qtbot, window)
 
 
 def unlock(page):
-    page.panel.seed.lock.setChecked(False)
+    page.request.lock(False)
 
 
 # --- the lock ---
@@ -38,12 +38,12 @@ def unlock(page):
 def test_a_branch_gives_the_lock_back_when_it_is_left(page, window, qtbot):
     run(qtbot, page)
     unlock(page)
-    before = page.panel.value()
+    before = page.request.value()
     page.steering.branch_action.trigger()
-    assert page.panel.seed.locked and page.panel.seed.value() == 7  # the parent's, while it lasts
+    assert page.request.locked and page.request.settings.seed == 7  # the parent's, while it lasts
     finish(qtbot, page)
     page.stop()
-    assert not page.panel.seed.locked and page.panel.value() == before
+    assert not page.request.locked and page.request.value() == before
     rest(qtbot, window)
 
 
@@ -56,33 +56,33 @@ def test_a_branch_does_not_outlive_the_window(make_window, draw, qtbot):
     rest(qtbot, first)
     first.close()
     second = make_window()
-    assert not second.page.panel.seed.locked and second.page.panel.seed.value() is None
-    assert second.page.panel.past is None
+    assert not second.page.request.locked and second.page.request.settings.seed is None
+    assert second.page.request.past is None
     rest(qtbot, second)
 
 
 def test_settings_of_another_image_leave_the_lock_where_no_seed_is_named(page, window, qtbot):
-    page.panel.seed.restore((5, False, False))
+    page.request.change(seed=5)
     page.use({"steps": 40})
-    assert not page.panel.seed.locked and page.panel.value().steps == 40
+    assert not page.request.locked and page.request.value().steps == 40
     page.use({"steps": 41, "seed": 9}, lock=False)  # as a cell of a comparison does
-    assert not page.panel.seed.locked and page.panel.seed.value() == 9
+    assert not page.request.locked and page.request.settings.seed == 9
     finish(qtbot, page)
-    assert page.panel.seed.value() == 9  # used once, as it is
+    assert page.request.settings.seed == 9  # used once, as it is
     window.context.undo.undo()
-    assert page.panel.value().steps == 40 and page.panel.seed.value() == 5
+    assert page.request.value().steps == 40 and page.request.settings.seed == 5
     rest(qtbot, window)
 
 
 def test_a_repeat_is_said_before_it_is_made(page, window, qtbot):
     run(qtbot, page)
-    assert page.repeats.isVisible()
+    assert page.panel.repeats.isVisible()
     page.panel.form.fields["steps"].show_value(21)
-    assert not page.repeats.isVisible()
+    assert not page.panel.repeats.isVisible()
     page.panel.form.fields["steps"].show_value(20)
-    assert page.repeats.isVisible()
+    assert page.panel.repeats.isVisible()
     unlock(page)
-    assert not page.repeats.isVisible()
+    assert not page.panel.repeats.isVisible()
     rest(qtbot, window)
 
 
@@ -91,8 +91,8 @@ def test_a_repeat_is_said_before_it_is_made(page, window, qtbot):
 
 def test_a_start_picture_stays_with_a_model_of_the_same_size(page, window, qtbot):
     start_from(page, qtbot, window)
-    page.panel.chooser.show_value("plain")
-    assert page.own.start is not None and page.panel.form.carried.source
+    page.request.choose_model("plain")
+    assert page.start.picture is not None and page.request.settings.source
     rest(qtbot, window)
 
 
@@ -103,35 +103,35 @@ def test_a_start_picture_is_put_aside_for_a_model_of_another_size(make_window, o
     (folder / "unet" / "config.json").write_text(json.dumps({"sample_size": 16, "in_channels": 3}))
     window = make_window()
     page = window.page
-    page.panel.chooser.show_value("faces")
+    page.request.choose_model("faces")
     start_from(page, qtbot, window)
-    page.own.start.mask.values[:4] = 255
-    page.own.settle()
-    before = page.panel.form.carried
-    page.panel.chooser.show_value("large")
-    carried = page.panel.form.carried
-    assert not carried.source and not carried.mask and not page.own.section.isVisible()
+    page.start.picture.mask.values[:4] = 255
+    page.start.settle()
+    before = page.request.settings
+    page.request.choose_model("large")
+    carried = page.request.settings
+    assert not carried.source and not carried.mask and not page.start.section.isVisible()
     banner = window.interior.banner
-    assert banner.isVisible() and "Start picture and mask put aside" in banner.sentence.text()
+    assert banner.isVisible() and "Start image and mask put aside" in banner.sentence.text()
     banner.action.click()
-    qtbot.waitUntil(lambda: page.own.start is not None)
-    assert page.panel.form.carried.source == before.source and page.panel.form.carried.mask
+    qtbot.waitUntil(lambda: page.start.picture is not None)
+    assert page.request.settings.source == before.source and page.request.settings.mask
     rest(qtbot, window)
 
 
 def test_use_in_generate_begins_clean_and_can_be_undone(page, window, qtbot):
     start_from(page, qtbot, window)
-    page.own.start.mask.values[:4] = 255
-    page.panel.seed.show_value(7)
+    page.start.picture.mask.values[:4] = 255
+    page.request.lock_seed(7)
     window.interior.visit(3)
     window.context.go_to("generate", OpenModel("plain"))
-    assert window.page is page and page.panel.card.name == "plain"
-    carried = page.panel.form.carried
+    assert window.page is page and page.request.card.name == "plain"
+    carried = page.request.settings
     assert not carried.source and not carried.mask and carried.variation_strength == 0
-    assert not page.panel.seed.locked and page.panel.seed.value() is None
+    assert not page.request.locked and page.request.settings.seed is None
     window.context.undo.undo()
-    qtbot.waitUntil(lambda: page.own.start is not None)
-    assert page.panel.card.name == "faces" and page.panel.seed.locked and page.panel.form.carried.mask
+    qtbot.waitUntil(lambda: page.start.picture is not None)
+    assert page.request.card.name == "faces" and page.request.locked and page.request.settings.mask
     rest(qtbot, window)
 
 
@@ -140,18 +140,18 @@ def test_a_start_picture_keeps_its_name_over_a_restart(make_window, draw, qtbot)
     start_from(first.page, qtbot, first, "my cat ✿.jpg")
     first.close()
     second = make_window()
-    qtbot.waitUntil(lambda: second.page.own.start is not None)
-    assert second.page.own.start.name == "my cat ✿.jpg"
+    qtbot.waitUntil(lambda: second.page.start.picture is not None)
+    assert second.page.start.picture.name == "my cat ✿.jpg"
     rest(qtbot, second)
 
 
 def test_removing_a_start_picture_is_undone_with_its_mask(page, window, qtbot):
     start_from(page, qtbot, window)
-    page.own.start.mask.values[:4] = 255
-    page.own.remove()
-    assert page.own.start is None
+    page.start.picture.mask.values[:4] = 255
+    page.start.remove()
+    assert page.start.picture is None
     window.context.undo.undo()
-    qtbot.waitUntil(lambda: page.own.start is not None and not page.own.start.mask.empty)
+    qtbot.waitUntil(lambda: page.start.picture is not None and not page.start.picture.mask.empty)
     rest(qtbot, window)
 
 
@@ -178,7 +178,7 @@ def test_the_canvas_says_what_it_shows_and_where_the_panel_differs(page, window,
     page.steering.show_elsewhere(Picture({"denoised": PHOTO}, path=path))
     assert said.shown.text() == "No generation settings found"
     start_from(page, qtbot, window)
-    assert said.shown.text() == "Start picture: cat.png"
+    assert said.shown.text() == "Start image: cat.png"
 
 
 def test_the_canvas_names_the_run_that_took_the_place_of_another(page, window, qtbot):

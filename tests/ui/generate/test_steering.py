@@ -24,7 +24,7 @@ def steering(page):
 
 
 def ask(page, **values):
-    page.panel.show_value(GenerationSettings(**{"model": "faces", "steps": 20, "seed": 7, **values}))
+    page.request.show(GenerationSettings(**{"model": "faces", "steps": 20, "seed": 7, **values}))
 
 
 def run(qtbot, page, **values):
@@ -152,7 +152,7 @@ def test_everything_fits_the_smallest_window(window, page, steering, draw, qtbot
     run(qtbot, page, count=2, seed=4_294_967_200)
     steering.timeline.step_wanted.emit(12)
     steering.branch_action.trigger()
-    page.panel.show_value(branch(steering.run.settings, 12, seed=1, sampler="heun", guidance=3.25))
+    page.request.show(branch(steering.run.settings, 12, seed=1, sampler="heun", guidance=3.25))
     finish(qtbot, page)
     window.resize(*window.minimumSize().toTuple())
     qtbot.waitUntil(lambda: window.width() == window.minimumWidth())
@@ -303,12 +303,12 @@ def test_a_branch_goes_on_from_the_step_that_is_shown(page, steering, draw, qtbo
     ask(page, steps=33, seed=1234)  # the form has moved on meanwhile
     steering.timeline.step_wanted.emit(12)
     steering.branch_action.trigger()
-    value = page.panel.value()
+    value = page.request.value()
     assert (value.steps, value.seed, value.guidance, value.count) == (20, 7, 2.5, 3)
     assert parts(value) == [(parent.settings, 12)]
     assert page.panel.note.title.text() == "Branching from step 12 of seed 7"
     assert page.panel.button.text() == "Branch" and not page.panel.form.fields["count"].isEnabled()
-    page.panel.seed.show_value(99)
+    page.request.lock_seed(99)
     finish(qtbot, page)
     asked, start = draw.asked[-1], draw.starts[-1]
     assert asked == branch(parent.settings, 12, seed=99)
@@ -325,7 +325,7 @@ def test_the_chain_leads_back_to_the_parent_and_forth(page, steering, draw, qtbo
     run(qtbot, page, count=2)
     steering.timeline.step_wanted.emit(12)
     steering.branch_action.trigger()
-    page.panel.seed.show_value(99)
+    page.request.lock_seed(99)
     finish(qtbot, page)
     links = steering.timeline._links
     assert [link.text() for link in links] == ["seed 7", "step 12 ▸ seed 99"]
@@ -340,15 +340,15 @@ def test_the_chain_leads_back_to_the_parent_and_forth(page, steering, draw, qtbo
 def test_cancel_brings_the_form_back(window, page, steering, qtbot):
     run(qtbot, page)
     ask(page, steps=33, seed=1234)
-    before = page.panel.value()
+    before = page.request.value()
     steering.branch_action.trigger()
-    assert page.panel.value() != before
+    assert page.request.value() != before
     page.panel.note.close_button.click()
-    assert page.panel.value() == before and not page.panel.note.isVisible()
+    assert page.request.value() == before and not page.panel.note.isVisible()
     assert page.panel.button.text() == "Generate" and page.panel.form.fields["count"].isEnabled()
     steering.branch_action.trigger()
     qtbot.keyClick(window, Qt.Key.Key_Escape)
-    assert page.panel.value() == before
+    assert page.request.value() == before
 
 
 def test_the_opened_picture_is_branched_alone(page, steering, draw, qtbot):
@@ -356,7 +356,7 @@ def test_the_opened_picture_is_branched_alone(page, steering, draw, qtbot):
     page.canvas.open_cell(2)
     steering.timeline.step_wanted.emit(6)
     steering.branch_action.trigger()
-    assert page.panel.note.title.text() == "Branching from step 6 of seed 7, picture 3 of 4"
+    assert page.panel.note.title.text() == "Branching from step 6 of seed 7, image 3 of 4"
     finish(qtbot, page)
     assert draw.starts[-1].pictures == (2,) and len(page.canvas.pictures) == 1
     assert page.canvas.pictures[0].settings.seed == 9
@@ -370,7 +370,7 @@ def test_a_branch_of_a_branch_and_of_its_parents_part(page, steering, draw, qtbo
     for step, seed in ((6, 50), (12, 60)):
         steering.timeline.step_wanted.emit(step)
         steering.branch_action.trigger()
-        page.panel.seed.show_value(seed)
+        page.request.lock_seed(seed)
         finish(qtbot, page)
     assert [step for _, step in parts(draw.asked[-1])] == [6, 12]
     steering.timeline.step_wanted.emit(3)  # before both branches
@@ -398,51 +398,51 @@ def test_a_picture_with_a_past_brings_it_to_the_form(page, steering, draw, qtbot
     run(qtbot, page, count=2)
     steering.timeline.step_wanted.emit(12)
     steering.branch_action.trigger()
-    page.panel.seed.show_value(99)
+    page.request.lock_seed(99)
     finish(qtbot, page)
     path, settings = page.canvas.pictures[1].path, page.canvas.pictures[1].settings
     page.panel.note.close_button.click()
-    assert not page.panel.value().history
+    assert not page.request.value().history
     page.saved.use_settings(path)
-    qtbot.waitUntil(lambda: bool(page.panel.value().history))
-    assert page.panel.value() == settings
+    qtbot.waitUntil(lambda: bool(page.request.value().history))
+    assert page.request.value() == settings
     assert page.panel.note.isVisible() and page.panel.note.title.text() == "Branch of seed 8 at step 12"
-    page.panel.seed.show_value(5)
-    assert parts(page.panel.value())[0][0].seed == 8  # what was walked stays walked with its own seed
+    page.request.lock_seed(5)
+    assert parts(page.request.value())[0][0].seed == 8  # what was walked stays walked with its own seed
     page.use({"seed": 6})
-    assert page.panel.note.isVisible() and page.panel.value().seed == 6
+    assert page.panel.note.isVisible() and page.request.value().seed == 6
     page.panel.note.close_button.click()
-    assert not page.panel.value().history and page.panel.value().seed == 6
+    assert not page.request.value().history and page.request.value().seed == 6
     page.use({"model": "faces", "steps": 9})
-    assert not page.panel.value().history
+    assert not page.request.value().history
 
 
 def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page, draw, qtbot, window):
     run(qtbot, page, count=3)
     picture = page.canvas.pictures[1]
     page.saved.use_settings(picture.path)
-    qtbot.waitUntil(lambda: page.panel.value() == picture.settings)
-    assert page.panel.value().batch == "-,0,-"
+    qtbot.waitUntil(lambda: page.request.value() == picture.settings)
+    assert page.request.value().batch == "-,0,-"
     assert "a batch of 3" in window.status.told.text()
     steps = page.panel.form.fields["steps"]
     steps.show_value(9)
-    assert page.panel.value().batch == ""
+    assert page.request.value().batch == ""
     steps.show_value(picture.settings.steps)
-    assert page.panel.value() == picture.settings
+    assert page.request.value() == picture.settings
     page.use({"seed": 6})
-    assert page.panel.value().batch == ""
+    assert page.request.value().batch == ""
     for other in ({"seed": None}, {"model": "gone"}):
         window.status.told.setText("")
         page.use({**to_dict(picture.settings), **other})
-        assert page.panel.value().batch == "" and not window.status.told.text()
+        assert page.request.value().batch == "" and not window.status.told.text()
 
 
 def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot):
     first = make_window()
-    first.page.panel.show_value(branch(GenerationSettings(model="faces", seed=3), 4, seed=5))
+    first.page.request.show(branch(GenerationSettings(model="faces", seed=3), 4, seed=5))
     with qtbot.waitSignal(first.closed):
         first.close()
-    value = make_window().page.panel.value()
+    value = make_window().page.request.value()
     assert value.seed == 5 and not value.history
 
 
@@ -458,8 +458,8 @@ def test_the_step_to_stop_at_outlasts_the_typing_of_another_number_of_steps(page
     steps.setFocus()
     steps.selectAll()
     qtbot.keyClicks(steps, "30")  # is 3 for a moment
-    assert few.number.value() == 5 and page.panel.value().until == 5
-    page.panel.show_value(GenerationSettings(model="faces", steps=20, count=4))
+    assert few.number.value() == 5 and page.request.value().until == 5
+    page.request.show(GenerationSettings(model="faces", steps=20, count=4))
     assert few.number.value() == 6 and not few.check.isChecked()
 
 
@@ -473,7 +473,7 @@ def test_choosing_which_pictures_of_a_batch_to_finish(page, steering, draw, qtbo
     few.number.setValue(5)
     finish(qtbot, page)
     assert draw.asked[-1].until == 5 and draw.saving == [False]
-    ticks = page.going_on.ticks
+    ticks = page.next_run.ticks
     assert len(ticks.ticks) == 4 and all(tick.isVisible() for tick in ticks.ticks)
     assert not page.panel.button.isEnabled() and page.panel.note.isVisible()
     assert ticks.ticks[3].geometry().contains(page.canvas.cell_rect(3).center().toPoint())
@@ -493,7 +493,7 @@ def test_choosing_which_pictures_of_a_batch_to_finish(page, steering, draw, qtbo
 
 def test_ticks_all_none_keys_and_cancel(page, steering, draw, qtbot):
     run(qtbot, page, count=4, until=5)
-    ticks, note = page.going_on.ticks, page.panel.note
+    ticks, note = page.next_run.ticks, page.panel.note
     note.all.click()
     assert ticks.chosen == (0, 1, 2, 3) and page.panel.button.text() == "Finish 4 of 4"
     note.none.click()
@@ -518,12 +518,12 @@ def test_ticks_hide_while_another_picture_is_looked_at(page, steering, draw, qtb
     run(qtbot, page, count=4, until=5)
     page.saved.show(path)
     qtbot.waitUntil(lambda: len(page.canvas.pictures) == 1)
-    assert not any(tick.isVisible() for tick in page.going_on.ticks.ticks)
+    assert not any(tick.isVisible() for tick in page.next_run.ticks.ticks)
     steering.timeline.step_wanted.emit(2)
-    assert all(tick.isVisible() for tick in page.going_on.ticks.ticks)
+    assert all(tick.isVisible() for tick in page.next_run.ticks.ticks)
 
 
 def test_one_picture_stopped_early_is_simply_kept(page, steering, draw, qtbot):
     run(qtbot, page, until=5)
-    assert draw.saving == [True] and not page.going_on.ticks.asking
+    assert draw.saving == [True] and not page.next_run.ticks.asking
     assert reading.read(page.canvas.pictures[0].path).settings.until == 5

@@ -192,7 +192,7 @@ def test_a_model_is_renamed_everywhere(page, window, qtbot, monkeypatch):
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"]
     window.interior.visit(0)
-    assert window.page.panel.card.title == "My faces" and window.page.panel.card.name == "faces"
+    assert window.page.request.card.title == "My faces" and window.page.request.card.name == "faces"
 
 
 def test_a_name_that_is_taken_is_refused(page, window, qtbot, monkeypatch, said):
@@ -243,8 +243,8 @@ def test_recommended_settings_are_kept_in_the_card_and_used(page, window, qtbot)
     assert cards.find("faces").defaults().steps == 7 and not part.keep.isEnabled() and part.reset.isEnabled()
     choose(page, "plain")
     page.do("generate")
-    window.page.panel.chooser.show_value("faces")
-    assert window.page.panel.value().steps == 7 and window.page.panel.value().sampler == "heun"
+    window.page.request.choose_model("faces")
+    assert window.page.request.value().steps == 7 and window.page.request.value().sampler == "heun"
     window.interior.visit(number(window, "Models"))
     choose(page, "faces")
     part.reset.click()
@@ -277,8 +277,8 @@ def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
 def test_generate_with_it(page, window):
     choose(page, "plain")
     page.card.buttons["generate"].click()
-    assert window.interior.rail.chosen_number == 0 and window.page.panel.card.name == "plain"
-    assert window.page.panel.value().eta == 0.5
+    assert window.interior.rail.chosen_number == 0 and window.page.request.card.name == "plain"
+    assert window.page.request.value().eta == 0.5
 
 
 def test_fine_tune_it(page, window):
@@ -409,7 +409,7 @@ def test_a_folder_or_a_zip_is_imported_where_it_is_dropped(page, window, qtbot, 
 
 def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, window, qtbot, tmp_path, said):
     window.interior.visit(0)
-    window.page.panel.chooser.show_value("plain")
+    window.page.request.choose_model("plain")
     window.interior.visit(number(window, "Models"))
     (tmp_path / "latent").mkdir()
     index = {"_class_name": "StableDiffusionPipeline", "vae": [], "text_encoder": []}
@@ -428,7 +428,7 @@ def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, wi
         assert words in said[-1] and page.activity.isHidden()
     assert titles(page) == ["Faces", "Plain"]
     window.interior.visit(0)
-    assert window.page.panel.value().model == "plain"
+    assert window.page.request.value().model == "plain"
 
 
 def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):

@@ -65,12 +65,12 @@ def foreign(tmp_path):
 
 
 def test_nothing_changes_before_the_user_says_so(window, qtbot, ours):
-    before = window.page.panel.value()
+    before = window.page.request.value()
     dialog = dialog_for(window, qtbot, files(ours))
     assert "Made with Diffusion Studio" in said(dialog) and "77" in said(dialog) and "31" in said(dialog)
-    assert window.page.panel.value() == before
+    assert window.page.request.value() == before
     dialog.cancel.click()
-    assert window.page.panel.value() == before
+    assert window.page.request.value() == before
 
 
 def test_the_models_page_leaves_pictures_to_the_window(window, qtbot, ours):
@@ -86,12 +86,12 @@ def test_its_settings_are_used_on_the_generate_page(window, qtbot, ours):
     dialog = dialog_for(window, qtbot, files(ours))
     dialog.use.click()
     assert window.interior.rail.chosen_number == 0
-    value = window.page.panel.value()
+    value = window.page.request.value()
     assert (value.model, value.seed, value.steps, value.sampler) == ("plain", 77, 31, "ddim")
 
 
 def test_a_foreign_line_is_read_and_its_unknown_model_is_named(window, qtbot, foreign):
-    before = window.page.panel.value().model
+    before = window.page.request.value().model
     dialog = dialog_for(window, qtbot, files(foreign))
     words = said(dialog)
     assert (
@@ -102,7 +102,7 @@ def test_a_foreign_line_is_read_and_its_unknown_model_is_named(window, qtbot, fo
     )
     assert dialog.raw.toPlainText() == LINE
     dialog.use.click()
-    value = window.page.panel.value()
+    value = window.page.request.value()
     assert (value.model, value.seed, value.steps, value.sampler) == (before, 99, 33, "euler_ancestral")
 
 
@@ -123,7 +123,7 @@ def test_a_picture_can_be_what_to_start_from(window, qtbot, tmp_path):
     with qtbot.waitSignal(window.context.page_wanted) as wanted:
         dialog.start.click()
     assert wanted.args[0] == "generate" and wanted.args[1].picture == tmp_path / "photo.jpg"
-    qtbot.waitUntil(lambda: bool(window.page.panel.value().source))
+    qtbot.waitUntil(lambda: bool(window.page.request.value().source))
 
 
 def test_pixels_from_another_program(window, qtbot):
@@ -186,7 +186,7 @@ def test_a_picture_of_a_program_with_a_graph_shows_what_it_says(window, qtbot, t
     assert "Prompt: models here generate without text" in words
     assert '"KSampler"' in dialog.raw.toPlainText()
     dialog.use.click()
-    value = window.page.panel.value()
+    value = window.page.request.value()
     assert (value.seed, value.steps, value.sampler, value.guidance) == (7, 33, "heun", 4.0)
 
 

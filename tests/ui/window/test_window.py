@@ -30,7 +30,7 @@ def page(window):
 
 def run(qtbot, page, **values):
     """Generate with these settings and wait until it has ended."""
-    page.panel.show_value(GenerationSettings(model="faces", steps=4, **values))
+    page.request.show(GenerationSettings(model="faces", steps=4, **values))
     with qtbot.waitSignal(page.generation.ended, timeout=10_000):
         page.generate()
 
@@ -43,7 +43,7 @@ def close(qtbot, window):
 def test_first_start_offers_one_obvious_thing(window, page, qtbot):
     qtbot.waitUntil(lambda: page.panel.button.hasFocus())
     assert page.panel.button.text() == "Generate" and page.panel.button.isEnabled()
-    value = page.panel.value()
+    value = page.request.value()
     assert (value.model, value.steps, value.guidance) == ("faces", 12, 2.0)  # as its card recommends
     assert "Faces" in page.canvas.message.sentence
     qtbot.waitUntil(lambda: window.status.device.text() == "CPU · float32 · 1 thread")
@@ -86,7 +86,7 @@ def test_what_is_asked_for_is_what_the_form_showed_at_the_click(page, draw, qtbo
     settings = GenerationSettings(
         model="faces", steps=9, seed=3, class_label="glasses", guidance=4.0, count=2
     )
-    page.panel.show_value(settings)
+    page.request.show(settings)
     with qtbot.waitSignal(page.generation.ended):
         page.generate()
         page.panel.form.fields["steps"].show_value(500)
@@ -97,7 +97,7 @@ def test_an_unlocked_seed_is_new_each_time_and_shown(page, draw, qtbot):
     for _ in range(3):
         with qtbot.waitSignal(page.generation.ended):
             page.generate()
-        assert page.panel.seed.value() == draw.asked[-1].seed
+        assert page.request.settings.seed == draw.asked[-1].seed
     assert len({settings.seed for settings in draw.asked}) == 3
     page.lock_action.trigger()
     with qtbot.waitSignal(page.generation.ended):
@@ -118,7 +118,7 @@ def test_a_double_click_starts_one_job(page, draw, qtbot):
 
 def test_the_button_stops_what_it_started_and_answers_at_once(page, draw, qtbot):
     draw.pause = 0.02
-    page.panel.show_value(GenerationSettings(model="faces", steps=500))
+    page.request.show(GenerationSettings(model="faces", steps=500))
     qtbot.mouseClick(page.panel.button, Qt.MouseButton.LeftButton)
     assert page.panel.button.text() == page.panel.button.accessibleName() == "Stop"
     qtbot.waitUntil(lambda: page.generation.step[0] > 2)
@@ -133,11 +133,11 @@ def test_the_button_stops_what_it_started_and_answers_at_once(page, draw, qtbot)
 
 def test_stop_and_generate_at_once_runs_the_second_to_its_end(page, draw, qtbot):
     draw.pause = 0.01
-    page.panel.show_value(GenerationSettings(model="faces", steps=300, seed=1))
+    page.request.show(GenerationSettings(model="faces", steps=300, seed=1))
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 2)
     page.stop()
-    page.panel.show_value(GenerationSettings(model="faces", steps=3, seed=1000))
+    page.request.show(GenerationSettings(model="faces", steps=3, seed=1000))
     page.generate()
     assert page.generation.running and page.panel.button.isVisible()
     with qtbot.waitSignal(page.generation.ended):
@@ -160,19 +160,19 @@ def test_progress_is_told_in_words_and_on_the_curve(page, draw, qtbot):
 def test_keys_start_stop_and_lock(window, page, draw, qtbot):
     draw.pause = 0.02
     window.activateWindow()
-    page.panel.show_value(GenerationSettings(model="faces", steps=500))
+    page.request.show(GenerationSettings(model="faces", steps=500))
     qtbot.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert page.generation.running
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert not page.generation.running
     qtbot.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
-    assert page.panel.seed.locked
+    assert page.request.locked
     qtbot.waitUntil(lambda: not page.generation.worker.busy)
 
 
 def test_layers_can_be_switched_while_pictures_form(page, draw, qtbot):
     draw.pause = 0.02
-    page.panel.show_value(GenerationSettings(model="faces", steps=100, seed=5))
+    page.request.show(GenerationSettings(model="faces", steps=100, seed=5))
     page.generate()
     qtbot.waitUntil(lambda: bool(page.canvas.pictures))
     page.bar.layers["noisy"].click()
@@ -254,34 +254,34 @@ def test_a_picture_of_the_strip_is_shown_and_its_settings_used_again(page, qtbot
     qtbot.waitUntil(lambda: len(page.canvas.pictures) == 1)
     assert page.canvas.pictures[0].path == path
     page.saved.use_settings(path)
-    qtbot.waitUntil(lambda: page.panel.value().seed == 7)
-    value = page.panel.value()
+    qtbot.waitUntil(lambda: page.request.value().seed == 7)
+    value = page.request.value()
     assert (value.guidance, value.class_label, value.count, value.steps) == (3.5, "beard", 1, 4)
-    assert page.panel.seed.locked
-    page.panel.show_value(GenerationSettings(model="faces", steps=50))
+    assert page.request.locked
+    page.request.show(GenerationSettings(model="faces", steps=50))
     page.saved.use_seed(path)
-    qtbot.waitUntil(lambda: page.panel.value().seed == 7)
-    assert page.panel.value().steps == 50
+    qtbot.waitUntil(lambda: page.request.value().seed == 7)
+    assert page.request.value().steps == 50
 
 
 def test_settings_of_the_picture_on_the_canvas_are_used_again(page, qtbot):
     run(qtbot, page, seed=7, count=3, guidance=3.5)
-    page.panel.show_value(GenerationSettings(model="plain", steps=50))
+    page.request.show(GenerationSettings(model="plain", steps=50))
     page.canvas.select(2)
     page.seed_action.trigger()
-    assert (page.panel.value().seed, page.panel.value().model) == (9, "plain")
+    assert (page.request.value().seed, page.request.value().model) == (9, "plain")
     page.settings_action.trigger()
-    value = page.panel.value()
+    value = page.request.value()
     assert (value.seed, value.model, value.guidance, value.count) == (9, "faces", 3.5, 1)
 
 
 def test_a_picture_of_a_model_that_is_gone_says_so_and_brings_the_rest(window, page, draw, qtbot):
     settings = GenerationSettings(model="gone", steps=77, seed=5)
     path = outputs.save(draw.picture(1), settings, facts={"model_title": "Gone"})
-    page.panel.show_value(GenerationSettings(model="plain"))
+    page.request.show(GenerationSettings(model="plain"))
     page.saved.use_settings(path)
-    qtbot.waitUntil(lambda: page.panel.value().steps == 77)
-    assert page.panel.value().model == "plain" and page.panel.value().seed == 5
+    qtbot.waitUntil(lambda: page.request.value().steps == 77)
+    assert page.request.value().model == "plain" and page.request.value().seed == 5
     assert (
         "Gone" in window.interior.banner.sentence.text() or "gone" in window.interior.banner.sentence.text()
     )
@@ -289,10 +289,10 @@ def test_a_picture_of_a_model_that_is_gone_says_so_and_brings_the_rest(window, p
 
 def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, tmp_path):
     outputs.export(draw.picture(1), tmp_path / "plain.png")
-    before = page.panel.value()
+    before = page.request.value()
     page.saved.use_settings(tmp_path / "plain.png")
     qtbot.waitUntil(lambda: "No generation settings" in window.status.told.text())
-    assert page.panel.value() == before
+    assert page.request.value() == before
 
 
 def test_a_picture_that_cannot_be_read_is_a_fault_in_the_window(window, page, qtbot, tmp_path):
@@ -305,7 +305,7 @@ def test_looking_at_another_picture_does_not_disturb_the_one_that_forms(page, dr
     run(qtbot, page, seed=7)
     path = page.strip.model.paths[0]
     draw.pause = 0.01
-    page.panel.show_value(GenerationSettings(model="faces", steps=400, seed=50))
+    page.request.show(GenerationSettings(model="faces", steps=400, seed=50))
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 2)
     page.saved.show(path)
@@ -379,19 +379,19 @@ def test_commands_without_a_picture_are_grey(page):
 def test_settings_model_and_look_come_back(make_window, qtbot):
     first = make_window()
     settings = GenerationSettings(model="plain", steps=33, sampler="heun", count=4, seed=12)
-    first.page.panel.show_value(settings)
+    first.page.request.show(settings)
     first.context.change_preferences(theme="dark", scaling="smooth")
     close(qtbot, first)
     second = make_window()
-    assert second.page.panel.value() == settings and second.page.panel.seed.locked
+    assert second.page.request.value() == settings and second.page.request.locked
     assert second.context.theme.choice == "dark" and not second.page.canvas._crisp_wanted
 
 
 def test_an_unlocked_seed_is_random_again_at_the_next_start(make_window, qtbot):
     first = make_window()
-    first.page.panel.seed.draw()
+    first.page.request.draw_seed()
     close(qtbot, first)
-    assert make_window().page.panel.value().seed is None
+    assert make_window().page.request.value().seed is None
 
 
 def test_geometry_comes_back(make_window, qtbot):
@@ -450,7 +450,7 @@ def test_a_report_for_a_bug_is_copied(window, qtbot, monkeypatch):
 
 def test_closing_while_busy_finishes_the_step_and_then_closes(window, page, draw, qtbot):
     draw.pause = 0.05
-    page.panel.show_value(GenerationSettings(model="faces", steps=900))
+    page.request.show(GenerationSettings(model="faces", steps=900))
     page.generate()
     qtbot.waitUntil(lambda: bool(page.canvas.pictures))
     begun = time.monotonic()
@@ -470,7 +470,7 @@ def test_closing_while_a_model_is_loaded_ahead_is_not_felt(window, page, draw, q
 
     monkeypatch.setattr("diffusion_studio.jobs.warm_up.warm_up", slow_warm_up)
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
-    page.generation.warm_up(page.panel.value())
+    page.generation.warm_up(page.request.value())
     with qtbot.waitSignal(window.closed):
         window.close()
         assert not window.isVisible()
@@ -491,7 +491,7 @@ def stuck(window, page, qtbot, monkeypatch):
     monkeypatch.setattr("diffusion_studio.jobs.warm_up.warm_up", warm_up)
     monkeypatch.setattr(leaving, "PATIENCE", 30)
     qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()))
-    page.generation.warm_up(page.panel.value())
+    page.generation.warm_up(page.request.value())
     qtbot.waitUntil(begun.is_set)
     window.close()
     yield release

@@ -1,4 +1,4 @@
-"""The tools of the mask, upright at the left edge of the canvas while the brush is in hand, and the button that takes it."""
+"""The tools of the mask, at the left edge of the canvas while the brush is in use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BrushBar(QObject):
         self._make_room()
 
     def _make_room(self) -> None:
-        """A picture that is seen whole is not covered: where there is no room beside it, it is drawn smaller."""
+        """A picture that is seen whole is not covered: where there is no room beside it, it is shown smaller."""
         canvas = self._canvas
         before, canvas.margin = canvas.margin, MARGIN
         if self._brush.active and canvas.fitted:

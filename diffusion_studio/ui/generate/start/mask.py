@@ -1,4 +1,4 @@
-"""A mask at the pixels of a model's picture, white where the picture is drawn anew: painted in strokes that can be undone.
+"""A mask at the pixels of a model's picture, white where the image is regenerated: painted in strokes that can be undone.
 
 Plain numbers, no Qt. x and y are in pixels of the picture, from its upper left corner.
 """
@@ -13,7 +13,7 @@ HISTORY = 100  # strokes that can be undone
 
 
 class Mask:
-    """`values` (size, size) uint8: 255 where the picture is drawn anew, 0 where it is kept. `feather`: softness of the edge."""
+    """`values` (size, size) uint8: 255 where the image is regenerated, 0 where it is kept. `feather`: softness of the edge."""
 
     def __init__(self, size: int, values: np.ndarray | None = None, feather: float = 0.0) -> None:
         self.values = np.zeros((size, size), np.uint8) if values is None else values.astype(np.uint8)
@@ -31,7 +31,7 @@ class Mask:
 
     @property
     def share(self) -> float:
-        """How much of the picture is drawn anew."""
+        """How much of the image is regenerated."""
         return float(self.soft().mean()) / 255
 
     def soft(self) -> np.ndarray:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 TINT, QUIET = 0.38, 0.7  # opacity of the tint, and of the outline on a picture that is not being painted on
-DROP = tr("Drop the picture to start from it")
+DROP = tr("Drop to use as start image")
 
 
 class MaskOverlay(QWidget):

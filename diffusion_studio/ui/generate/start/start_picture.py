@@ -1,6 +1,6 @@
-"""The picture a generation starts from, as the model sees it: made fit, drowned in noise to a strength, kept outside its mask.
+"""The start image as the model sees it: made to fit, noised to a strength, kept outside its mask.
 
-Also the jobs that keep one, load one and draw the noise it gets.
+Also the jobs that keep one, load one and generate the noise it gets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GREY = np.array([0.299, 0.587, 0.114])  # as a grey model is given colours (ITU-
 
 
 class Kept(NamedTuple):
-    """A picture that is kept under its hash, and the mask that was asked for with it."""
+    """An image that is kept under its hash, and the mask that was asked for with it."""
 
     digest: str
     pixels: np.ndarray  # (H, W, 3) uint8
@@ -63,7 +63,7 @@ class Levels:
         return np.linspace(1, 0, 1000) if self.process is None else self.process.start_share
 
     def left(self, strength: float) -> float:
-        """How much of the picture is left at a strength: all at 0, none at 1."""
+        """How much of the image is left at a strength: all at 0, none at 1."""
         if strength in (0, 1) or self.process is None:
             return 1.0 - strength
         return self.process.left(self.process.sigma_of_strength(strength))
@@ -79,13 +79,12 @@ class Levels:
         t = strength * last
         if self.process is not None and 0 < strength < 1:
             t = self.process.timestep(self.process.sigma_of_strength(strength))
-        words = f"t = {t:.0f} of {last:.0f}: "
         if strength == 0:
-            return words + "the picture stays as it is"
+            return tr("No noise: the image stays as it is")
         if strength == 1:
-            return words + "pure noise, nothing is left of the picture"
-        left = self.left(strength)
-        return words + f"{left:.0%} picture, {1 - left:.0%} noise"
+            return tr("Full noise: ignores the original")
+        noise = 1 - self.left(strength)
+        return tr("{noise:.0%} noise (step {t:.0f} of {last:.0f})", noise=noise, t=t, last=last)
 
 
 class StartPicture:
@@ -125,8 +124,9 @@ class StartPicture:
         size = self.fitted.shape[0]
         if (height, width) == (size, size):
             return f"{size}×{size}"
-        crop = "cropped to the middle and " if height != width else ""
-        return tr("{crop}resized to {size}×{size}", crop=crop, size=size)
+        if height != width:
+            return tr("cropped and resized to {size}×{size}", size=size)
+        return tr("resized to {size}×{size}", size=size)
 
     def seen(self, levels: Levels, strength: float, *, masked: bool = True) -> np.ndarray:
         """(S, S, 3) uint8: what Generate starts from; with a mask, the kept part as it is."""
@@ -135,11 +135,11 @@ class StartPicture:
         clean = self.fitted / 127.5 - 1
         if self.channels == 1:
             clean = (clean @ GREY)[..., None]
-        drowned = np.broadcast_to(levels.mix(clean, self.noise, strength), self.fitted.shape)
+        noisy = np.broadcast_to(levels.mix(clean, self.noise, strength), self.fitted.shape)
         if not masked or self.mask.empty:
-            return np.ascontiguousarray(drowned)
+            return np.ascontiguousarray(noisy)
         free = self.mask.soft()[..., None] / 255
-        return (free * drowned + (1 - free) * self.fitted).round().astype(np.uint8)
+        return (free * noisy + (1 - free) * self.fitted).round().astype(np.uint8)
 
 
 def keep_picture(picture: Path | np.ndarray, name: str) -> Generator[Kept, None, None]:
@@ -165,7 +165,7 @@ def load_picture(digest: str, mask: str) -> Generator[Kept, None, None]:
 
 
 def draw_noise(draw: Draw) -> Generator[np.ndarray, None, None]:
-    """A job: the noise that Generate will draw from this seed, (H, W, channels)."""
+    """A job: the noise that Generate makes from this seed, (H, W, channels)."""
     from diffusion_studio.machine.torch_libraries import load_libraries
 
     load_libraries()

@@ -1,4 +1,4 @@
-"""The part of the panel about the picture one starts from: what it is, how far back into noise it goes, and its mask."""
+"""The part of the panel about the start image: what it is, how much noise it gets, and its mask."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ THUMBNAIL = 48
 LONGEST = 22  # letters of a name
 BRUSH = Option(
     label=tr("Brush size"),
-    help=tr("how wide the brush is, in pixels of the picture ([ and ])"),
+    help=tr("how wide the brush is, in pixels of the image ([ and ])"),
     min=1,
     max=LARGEST,
 )
 FEATHER = Option(
     label=tr("Feather"),
-    help=tr("how softly the mask ends, in pixels: what lies on its edge is part new, part old"),
+    help=tr("how softly the mask ends, in pixels; its edge blends new and old"),
     min=0,
     max=8,
 )
 
 
 class StartSection(QFrame):
-    """Hidden while there is no start picture."""
+    """Hidden while there is no start image."""
 
     strength_changed = Signal(float)
     feather_changed = Signal(float)
@@ -57,30 +57,28 @@ class StartSection(QFrame):
         self.setObjectName("card")
         known = options(GenerationSettings)
         self.thumbnail = QToolButton(self)
-        self.thumbnail.setAccessibleName(tr("Show the start picture"))
-        self.thumbnail.setToolTip(tr("Show the picture with the noise it starts from"))
+        self.thumbnail.setAccessibleName(tr("Show the start image"))
+        self.thumbnail.setToolTip(tr("Show the image with the noise it starts from"))
         self.thumbnail.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
-        self.title = plain_label(tr("Start picture"), "quiet")
+        self.title = plain_label(tr("Start image"), "quiet")
         self.name = plain_label("")
         self.fitted = plain_label("", "small")
         self.remove = IconButton(
-            "close", tr("Remove the start picture"), tr("draw from pure noise again"), self
+            "close", tr("Remove the start image"), tr("start from full noise again"), self
         )
         self.strength = RatioField(known["strength"], self)
         self.curve = ForwardCurve(self, height=64)
         self.words = plain_label("", "small")
         self.missing = plain_label("", "small")
-        self.find_button = QPushButton(tr("Choose it again…"), self)
-        self.find_button.setAccessibleName(tr("Choose it again…"))
+        self.find_button = QPushButton(tr("Locate file…"), self)
+        self.find_button.setAccessibleName(tr("Locate file…"))
         self.find_button.setToolTip(
-            tr("Open the file this picture was started from; it is known again by its pixels")
+            tr("Open the file these settings started from; it is recognized by its pixels")
         )
         self.paint_button = QPushButton(tr("Paint a mask"), self)
         self.paint_button.setCheckable(True)
         self.paint_button.setAccessibleName(tr("Paint a mask"))
-        self.paint_button.setToolTip(
-            tr("Paint what is to be drawn anew; the rest of the picture is kept (B)")
-        )
+        self.paint_button.setToolTip(tr("Paint the area to regenerate; the rest of the image is kept (B)"))
         self.masked = plain_label("", "small")
         self.brush = RatioField(BRUSH, self, steps=63, whole=True)
         self.feather = RatioField(FEATHER, self, steps=32)
@@ -98,7 +96,7 @@ class StartSection(QFrame):
         return [*head, *self.brush.controls, *self.feather.controls, self.resamples]
 
     def show_picture(self, name: str, image: QImage, words: str) -> None:
-        """What it is called, how it is seen by the model, and what was done to make it fit."""
+        """What it is called, how the model sees it, and what was done to make it fit."""
         self.name.setText(shorten(name, LONGEST))
         self.name.setToolTip(tooltip(name))
         self.fitted.setText(words)
@@ -106,7 +104,7 @@ class StartSection(QFrame):
         self._show(there=True)
 
     def show_missing(self, sentence: str) -> None:
-        """The settings name a picture that is not kept here."""
+        """The settings name an image that is not kept here."""
         self.name.setText(tr("Not found"))
         self.fitted.setText("")
         self.thumbnail.setIcon(QIcon())
@@ -124,7 +122,7 @@ class StartSection(QFrame):
         self.curve.show_schedule(left)
 
     def show_mask(self, share: float, *, painting: bool, feather: float, resamples: int) -> None:
-        """How much of the picture is drawn anew; 0: there is no mask."""
+        """How much of the image is regenerated; 0: there is no mask."""
         self.paint_button.setChecked(painting)
         self.paint_button.setText(tr("Done painting") if painting else tr("Paint a mask"))
         self.paint_button.setAccessibleName(self.paint_button.text())
@@ -135,9 +133,9 @@ class StartSection(QFrame):
             self.resamples.show_value(resamples)
             self.resamples.blockSignals(blocked)
         if share:
-            self.masked.setText(tr("{share:.0%} drawn anew", share=max(share, 0.01)))
+            self.masked.setText(tr("{share:.0%} masked", share=max(share, 0.01)))
         else:
-            self.masked.setText(tr("paint on the picture") if painting else tr("or all of it is drawn anew"))
+            self.masked.setText(tr("paint on the image") if painting else tr("regenerates all of it"))
         self._mask.setVisible(painting or share > 0)
         for part in self._brush_row:
             part.setVisible(painting)
@@ -190,7 +188,7 @@ class StartSection(QFrame):
         column = QVBoxLayout(self._picture)
         column.setContentsMargins(SPACE_XS, 0, SPACE_XS, SPACE_XS)
         column.setSpacing(SPACE_S // 2)
-        column.addLayout(_rows([("Strength", self.strength, self.strength.number)]))
+        column.addLayout(_rows([(tr("Strength"), self.strength, self.strength.number)]))
         column.addWidget(self.curve)
         column.addWidget(self.words)
         line = QHBoxLayout()
@@ -199,9 +197,9 @@ class StartSection(QFrame):
         line.addWidget(self.masked, 1)
         column.addLayout(line)
         rows: list[tuple[str, QWidget, QWidget]] = [
-            ("Brush size", self.brush, self.brush.number),
-            ("Feather", self.feather, self.feather.number),
-            ("Resampling", self.resamples, self.resamples),
+            (tr("Brush size"), self.brush, self.brush.number),
+            (tr("Feather"), self.feather, self.feather.number),
+            (tr("Resampling"), self.resamples, self.resamples),
         ]
         grid = _rows(rows)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -227,7 +225,7 @@ def _rows(rows: list[tuple[str, QWidget, QWidget]]) -> QGridLayout:
 
 
 def _icon(image: QImage) -> QIcon:
-    """Small pictures enlarged to squares, large ones made small softly."""
+    """Small images enlarged to squares, large ones reduced smoothly."""
     side = 2 * THUMBNAIL
     enlarged = image.width() <= side
     mode = (

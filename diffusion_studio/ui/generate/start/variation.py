@@ -18,8 +18,8 @@ from diffusion_studio.ui.widgets.form import LABEL_WIDTH, Disclosure
 from diffusion_studio.ui.widgets.ratio_field import RatioField
 
 SENTENCE = tr(
-    "The same picture, a little different: its noise is turned towards that of a second seed. "
-    "At 0 nothing changes, at 1 it is the second seed’s picture."
+    "The same image, slightly different: its noise is blended with that of a second seed. "
+    "At 0 nothing changes; at 1 it is the image of the second seed."
 )
 
 
@@ -31,13 +31,13 @@ class Variation(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         known = options(GenerationSettings)
-        self.fold = Disclosure(tr("Variation"), tr("the same picture, a little different"), self)
+        self.fold = Disclosure(tr("Variation"), tr("the same image, slightly different"), self)
         self.seed = SeedField(known["variation_seed"], self)
-        self.seed.lock.hide()  # it is kept until the dice are thrown
+        self.seed.lock.hide()  # it stays until another one is asked for
         self.seed.number.setAccessibleName(tr("Second seed"))
         self.seed.number.setToolTip(first_upper(known["variation_seed"].help))
         self.seed.dice.setAccessibleName(tr("New second seed"))
-        self.strength = RatioField(replace(known["variation_strength"], label="Blend"), self)
+        self.strength = RatioField(replace(known["variation_strength"], label=tr("Blend")), self)
         self._body = QWidget(self)
         self._lay_out()
         self._body.hide()
@@ -83,8 +83,8 @@ class Variation(QWidget):
         sentence.setWordWrap(True)
         grid.addWidget(sentence, 0, 0, 1, 2)
         rows = (
-            ("Blend", self.strength, self.strength.number),
-            ("Second seed", self.seed, self.seed.number),
+            (tr("Blend"), self.strength, self.strength.number),
+            (tr("Second seed"), self.seed, self.seed.number),
         )
         for row, (text, field, named) in enumerate(rows, start=1):
             label = plain_label(text, "quiet")

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from diffusion_studio.errors import UserError
 from diffusion_studio.pictures import reading, start_pictures
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.generate.start import mask_tools, own_picture, start_picture
+from diffusion_studio.ui.generate.start import editor, mask_tools, start_picture
 from diffusion_studio.ui.generate.start.mask import Mask
 from diffusion_studio.ui.generate.start.start_picture import Levels, StartPicture
 from tests.model_folders import save
@@ -48,7 +48,7 @@ def page(noise, window):
 
 @pytest.fixture
 def own(page):
-    return page.own
+    return page.start
 
 
 def settle(page, qtbot):
@@ -62,7 +62,7 @@ def opened(own, page, qtbot, tmp_path):
     path = tmp_path / "mine.png"
     Image.fromarray(pixels()).save(path)
     own.open(path)
-    qtbot.waitUntil(lambda: own.start is not None and own.start.noise is not None)
+    qtbot.waitUntil(lambda: own.picture is not None and own.picture.noise is not None)
     settle(page, qtbot)
     return own
 
@@ -89,8 +89,8 @@ def test_strength_is_a_timestep_of_the_training_schedule():
     assert levels.left(0) == 1 and levels.left(1) == 0
     t = round(0.4 * 999)
     assert levels.left(t / 999) == pytest.approx(levels.shares[t], rel=1e-6)
-    assert f"t = {t} of 999" in levels.words(t / 999)
-    assert "stays" in levels.words(0) and "pure noise" in levels.words(1)
+    assert f"step {t} of 999" in levels.words(t / 999)
+    assert "stays" in levels.words(0) and "Full noise" in levels.words(1)
     unknown = Levels.of({"beta_schedule": "nobody knows"})
     assert unknown.left(0.5) == 0.5 and "t = " in unknown.words(0.5)
 
@@ -100,7 +100,7 @@ def test_the_start_picture_is_seen_as_training_sees_it_and_drowns():
     start, levels = StartPicture("", wide, "wide"), Levels.of(COSINE)
     start.fit(SIZE, 3)
     assert np.array_equal(start.fitted, start_pictures.fit(wide, SIZE))
-    assert start.words == "cropped to the middle and resized to 8×8"
+    assert start.words == "cropped and resized to 8×8"
     assert np.array_equal(start.seen(levels, 0.5), start.fitted), "there is no noise yet"
     start.noise = np.random.default_rng(0).standard_normal((SIZE, SIZE, 3))
     assert np.abs(start.seen(levels, 0.0).astype(int) - start.fitted).max() <= 1
@@ -145,50 +145,50 @@ def test_the_noise_is_that_of_the_seed():
 
 def test_an_opened_picture_is_kept_named_by_the_settings_and_shown_with_its_noise(opened, page, noise, qtbot):
     own = opened
-    settings = page.panel.value()
+    settings = page.request.value()
     assert np.array_equal(start_pictures.load(settings.source), pixels())
     assert own.section.isVisible() and "mine.png" in own.section.name.text()
-    assert "t = 599 of 999" in own.section.words.text()
+    assert "step 599 of 999" in own.section.words.text()
     assert own.view.shown
-    assert np.array_equal(page.canvas.pictures[0].pixels, own.start.seen(own.levels, settings.strength))
+    assert np.array_equal(page.canvas.pictures[0].pixels, own.picture.seen(own.levels, settings.strength))
     assert "noise" in page.steering.timeline.sentence.text()
-    page.panel.seed.show_value(99)
+    page.request.lock_seed(99)
     qtbot.waitUntil(lambda: noise[-1].seed == 99)  # drawn in another thread
 
 
 def test_moving_strength_changes_settings_and_picture(opened, page):
     before = page.canvas.pictures[0].pixels
     opened.section.strength.number.setValue(0.2)
-    assert page.panel.value().strength == pytest.approx(0.2)
+    assert page.request.value().strength == pytest.approx(0.2)
     assert not np.array_equal(page.canvas.pictures[0].pixels, before)
     opened.section.curve.chosen.emit(0.75)
-    assert page.panel.value().strength == pytest.approx(0.75)
+    assert page.request.value().strength == pytest.approx(0.75)
     opened.section.strength.number.setValue(0)
     assert np.abs(page.canvas.pictures[0].pixels.astype(int) - pixels()).max() <= 1
 
 
 def test_newcomers_see_nothing_of_it(page, own):
     assert not own.section.isVisible() and not own.variation._body.isVisible()
-    assert page.panel.value().source == "" and not own.start_action.isEnabled()
+    assert page.request.value().source == "" and not own.start_action.isEnabled()
 
 
 def test_a_wide_picture_with_alpha_says_what_was_done_to_it(own, page, qtbot, tmp_path):
     path = tmp_path / "wide.png"
     Image.new("LA", (24, 10), (0, 0)).save(path)
     own.open(path)
-    qtbot.waitUntil(lambda: own.start is not None)
-    assert own.section.fitted.text() == "cropped to the middle and resized to 8×8"
-    assert (own.start.fitted == 255).all(), "over white"
+    qtbot.waitUntil(lambda: own.picture is not None)
+    assert own.section.fitted.text() == "cropped and resized to 8×8"
+    assert (own.picture.fitted == 255).all(), "over white"
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence_and_changes_nothing(opened, page, qtbot, tmp_path):
-    before = page.panel.value()
+    before = page.request.value()
     path = tmp_path / "text.png"
     path.write_text("no picture")
     with qtbot.waitSignal(page._context.fault) as fault:
         opened.open(path)
     assert "text.png" in fault.args[0]
-    assert page.panel.value() == before and opened.section.isVisible()
+    assert page.request.value() == before and opened.section.isVisible()
 
 
 def drop(canvas, data):
@@ -207,16 +207,16 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
     assert drop(page.canvas, data)
-    qtbot.waitUntil(lambda: own.start is not None)
-    assert np.array_equal(own.start.pixels, pixels(3))
+    qtbot.waitUntil(lambda: own.picture is not None)
+    assert np.array_equal(own.picture.pixels, pixels(3))
     image = QImage(4, 2, QImage.Format.Format_ARGB32)
     image.fill(Qt.GlobalColor.transparent)
     image.setPixelColor(3, 1, Qt.GlobalColor.red)
     data = QMimeData()
     data.setImageData(image)
     drop(page.canvas, data)
-    qtbot.waitUntil(lambda: own.start.pixels.shape == (2, 4, 3))
-    assert own.start.pixels[0, 0].tolist() == [255] * 3 and own.start.pixels[1, 3].tolist() == [255, 0, 0]
+    qtbot.waitUntil(lambda: own.picture.pixels.shape == (2, 4, 3))
+    assert own.picture.pixels[0, 0].tolist() == [255] * 3 and own.picture.pixels[1, 3].tolist() == [255, 0, 0]
     folder = QMimeData()
     folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
     assert drop(page.canvas, folder)  # the window says why it cannot be used
@@ -226,16 +226,16 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
 def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "asked.png"
     Image.fromarray(pixels(4)).save(path)
-    monkeypatch.setattr(own_picture, "ask_picture", lambda parent: path)
+    monkeypatch.setattr(editor, "ask_picture", lambda parent: path)
     assert own.open_action.shortcut().toString() == "Ctrl+O"
     own.open_action.trigger()
-    qtbot.waitUntil(lambda: own.start is not None)
-    assert np.array_equal(own.start.pixels, pixels(4))
+    qtbot.waitUntil(lambda: own.picture is not None)
+    assert np.array_equal(own.picture.pixels, pixels(4))
 
 
 def test_removing_it_draws_from_noise_again(opened, page, qtbot):
     opened.remove()
-    assert page.panel.value().source == "" and not opened.section.isVisible() and not page.canvas.pictures
+    assert page.request.value().source == "" and not opened.section.isVisible() and not page.canvas.pictures
     generate(page, qtbot)
     opened.start_from(page.canvas.pictures[0])
     opened.remove()
@@ -246,18 +246,18 @@ def test_a_generated_picture_and_one_of_the_strip_can_be_started_from(own, page,
     generate(page, qtbot)
     shown = page.canvas.pictures[0]
     own.start_action.trigger()
-    assert np.array_equal(own.start.fitted, shown.pixels) and own.view.shown
-    assert page.panel.value().strength == pytest.approx(0.6) and not own.start_action.isEnabled()
+    assert np.array_equal(own.picture.fitted, shown.pixels) and own.view.shown
+    assert page.request.value().strength == pytest.approx(0.6) and not own.start_action.isEnabled()
     own.remove()
     page.saved.start_wanted.emit(shown.path)
-    qtbot.waitUntil(lambda: own.start is not None)
-    assert np.array_equal(own.start.pixels, shown.pixels)
+    qtbot.waitUntil(lambda: own.picture is not None)
+    assert np.array_equal(own.picture.pixels, shown.pixels)
 
 
 def test_the_picture_goes_along_to_another_model(opened, page):
-    digest = page.panel.value().source
+    digest = page.request.value().source
     page.panel.chooser.setCurrentIndex(1 - page.panel.chooser.currentIndex())
-    assert page.panel.value().source == digest and opened.section.isVisible()
+    assert page.request.value().source == digest and opened.section.isVisible()
 
 
 # The mask -------------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_the_picture_goes_along_to_another_model(opened, page):
 def test_what_is_painted_is_kept_as_the_settings_mask_when_generating(opened, page, draw, qtbot):
     opened.section.paint_button.click()
     paint(opened, (2, 3), (5, 5))
-    assert page.panel.value().strength == 1, "what is painted is forgotten"
+    assert page.request.value().strength == 1, "what is painted is forgotten"
     assert "3%" in opened.section.masked.text() and opened.section._mask.isVisible()
     opened.section.resamples.setValue(4)
     generate(page, qtbot)
@@ -274,9 +274,9 @@ def test_what_is_painted_is_kept_as_the_settings_mask_when_generating(opened, pa
     mask = start_pictures.load_mask(asked.mask)
     assert {(int(x), int(y)) for y, x in np.argwhere(mask)} == {(2, 3), (5, 5)} and asked.resamples == 4
     assert asked.source == opened.digests[0]
-    assert opened.view.masked == [0] and not opened.view.shown, "its outline lies on the result"
+    assert opened.masked == [0] and not opened.view.shown, "its outline lies on the result"
     opened.tools.clear_action.trigger()
-    assert page.panel.value().strength == pytest.approx(0.6)
+    assert page.request.value().strength == pytest.approx(0.6)
     generate(page, qtbot)
     assert draw.asked[-1].mask == ""
 
@@ -285,17 +285,17 @@ def test_a_strength_the_user_has_chosen_stays(opened, page):
     opened.section.strength.number.setValue(0.3)
     opened.tools.brush_action.trigger()
     paint(opened, (2, 3))
-    assert page.panel.value().strength == pytest.approx(0.3)
+    assert page.request.value().strength == pytest.approx(0.3)
 
 
 def test_feather_is_seen_and_kept(opened, page):
     opened.tools.brush_action.trigger()
     paint(opened, (4, 4))
-    hard = opened.start.mask.soft().copy()
+    hard = opened.picture.mask.soft().copy()
     opened.section.feather.number.setValue(1.0)
-    page.own.settle()
-    kept = start_pictures.load_mask(page.panel.value().mask)
-    assert np.array_equal(kept, opened.start.mask.soft()) and (kept != hard).any()
+    page.start.settle()
+    kept = start_pictures.load_mask(page.request.value().mask)
+    assert np.array_equal(kept, opened.picture.mask.soft()) and (kept != hard).any()
 
 
 def test_undo_redo_invert_and_clear_by_keys_and_menu(opened, page, window):
@@ -308,7 +308,7 @@ def test_undo_redo_invert_and_clear_by_keys_and_menu(opened, page, window):
     assert not tools.undo_action.isEnabled()
     tools.brush_action.trigger()
     paint(opened, (1, 1), (2, 2))
-    mask = opened.start.mask
+    mask = opened.picture.mask
     tools.undo_action.trigger()
     assert np.argwhere(mask.values).tolist() == [[1, 1]]
     tools.redo_action.trigger()
@@ -382,17 +382,17 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
     assert told[-1] == mask_tools.PICK
     area = page.canvas.cell_rect(2)
     QTest.mouseClick(page.canvas, Qt.MouseButton.LeftButton, pos=area.center().toPoint())
-    assert page.canvas.opened == 2 and own.start is None, "of several, the one to paint on is opened first"
+    assert page.canvas.opened == 2 and own.picture is None, "of several, the one to paint on is opened first"
     paint(own, (3, 3))
-    assert np.array_equal(own.start.fitted, results[2].pixels) and own.view.shown
-    assert np.argwhere(own.start.mask.values).tolist() == [[3, 3]]
-    assert page.panel.value().strength == 1
+    assert np.array_equal(own.picture.fitted, results[2].pixels) and own.view.shown
+    assert np.argwhere(own.picture.mask.values).tolist() == [[3, 3]]
+    assert page.request.value().strength == 1
     page.panel.form.fields["count"].show_value(1)
     generate(page, qtbot)
     assert draw.asked[-1].source == own.digests[0] and draw.asked[-1].mask
     paint(own, (4, 3))  # more of it, on the result
-    assert np.argwhere(own.start.mask.values).tolist() == [[3, 3], [3, 4]]
-    assert np.array_equal(own.start.fitted, draw.picture(draw.asked[-1].seed))
+    assert np.argwhere(own.picture.mask.values).tolist() == [[3, 3], [3, 4]]
+    assert np.array_equal(own.picture.fitted, draw.picture(draw.asked[-1].seed))
 
 
 def test_how_to_paint_is_told_on_this_page_only(opened, window):
@@ -414,13 +414,13 @@ def test_nothing_is_painted_on_a_picture_that_forms(own, page, qtbot, draw):
     qtbot.waitUntil(lambda: bool(page.canvas.pictures))
     own.tools.brush_action.trigger()
     paint(own, (3, 3))
-    assert own.start is None and page.canvas.pictures[0].settings is not None
+    assert own.picture is None and page.canvas.pictures[0].settings is not None
     page.generation.stop()
 
 
 def test_a_run_that_begins_takes_the_canvas_from_the_start_picture(opened, page, qtbot):
     page.generate()
-    opened.view.refresh()  # as late noise does
+    opened.refresh_view()  # as late noise does
     with qtbot.waitSignal(page.generation.ended):
         pass
     assert not opened.view.shown and page.canvas.pictures[0].settings is not None
@@ -437,21 +437,21 @@ def test_use_these_settings_restores_picture_mask_and_strength(opened, page, qtb
     generate(page, qtbot)
     path, asked = page.canvas.pictures[0].path, page.canvas.pictures[0].settings
     opened.remove()
-    assert opened.start is None
+    assert opened.picture is None
     page.saved.use_settings(path)
-    qtbot.waitUntil(lambda: opened.start is not None)
+    qtbot.waitUntil(lambda: opened.picture is not None)
     settle(page, qtbot)
-    assert page.panel.value() == replace(asked, count=page.panel.value().count)
+    assert page.request.value() == replace(asked, count=page.request.value().count)
     assert (
-        np.argwhere(opened.start.mask.values).tolist() == [[6, 1]] and opened.section.resamples.value() == 3
+        np.argwhere(opened.picture.mask.values).tolist() == [[6, 1]] and opened.section.resamples.value() == 3
     )
     assert reading.read(path).settings.source == opened.digests[0]
-    page.own.settle()
-    assert page.panel.value().mask == asked.mask, "what was not touched stays what it was"
+    page.start.settle()
+    assert page.request.value().mask == asked.mask, "what was not touched stays what it was"
     page.use({"seed": 5})
-    assert page.panel.value().source == asked.source, "another seed for the same picture"
+    assert page.request.value().source == asked.source, "another seed for the same picture"
     page.use({"steps": 9})
-    assert page.panel.value().source == "" and opened.start is None
+    assert page.request.value().source == "" and opened.picture is None
 
 
 def test_a_picture_that_is_gone_can_be_chosen_again_by_what_is_in_it(own, page, qtbot, tmp_path, monkeypatch):
@@ -460,35 +460,35 @@ def test_a_picture_that_is_gone_can_be_chosen_again_by_what_is_in_it(own, page, 
         start_pictures.keep_mask(np.eye(SIZE, dtype=np.uint8) * 255),
     )
     (start_pictures.folder() / f"{source}.png").unlink()
-    page.panel.show_value(GenerationSettings(source=source, mask=mask, strength=0.4))
+    page.request.show(GenerationSettings(source=source, mask=mask, strength=0.4))
     assert own.section.missing.isVisible() and "no longer kept" in own.section.missing.text()
     assert not own.section.strength.isVisible()
     path = tmp_path / "found.png"
     Image.fromarray(pixels(5)).save(path)
-    monkeypatch.setattr(own_picture, "ask_picture", lambda parent: path)
+    monkeypatch.setattr(editor, "ask_picture", lambda parent: path)
     own.section.find_button.click()
-    qtbot.waitUntil(lambda: own.start is not None)
+    qtbot.waitUntil(lambda: own.picture is not None)
     settle(page, qtbot)
-    settings = page.panel.value()
+    settings = page.request.value()
     assert (settings.source, settings.mask, settings.strength) == (source, mask, 0.4)
-    assert np.array_equal(own.start.mask.values, np.eye(SIZE) * 255)
+    assert np.array_equal(own.picture.mask.values, np.eye(SIZE) * 255)
     assert own.section.strength.isVisible() and not own.section.find_button.isVisible()
 
 
 def test_another_picture_in_its_place_is_used_and_said_so(own, page, qtbot, tmp_path):
-    page.panel.show_value(GenerationSettings(source="ab" * 32, strength=0.4))
+    page.request.show(GenerationSettings(source="ab" * 32, strength=0.4))
     path = tmp_path / "other.png"
     Image.fromarray(pixels(6)).save(path)
-    with qtbot.waitSignal(page._context.status, check_params_cb=lambda text: text == own_picture.OTHER):
+    with qtbot.waitSignal(page._context.status, check_params_cb=lambda text: text == editor.OTHER):
         own.open(path)
-    assert page.panel.value().source != "ab" * 32 and page.panel.value().strength == pytest.approx(0.4)
+    assert page.request.value().source != "ab" * 32 and page.request.value().strength == pytest.approx(0.4)
 
 
 def test_a_mask_that_is_gone_is_said_so(own, page, qtbot):
     source = start_pictures.keep(pixels())
     with qtbot.waitSignal(page._context.status, check_params_cb=lambda text: "mask" in text):
-        page.panel.show_value(GenerationSettings(source=source, mask="cd" * 32))
-    assert page.panel.value().mask == "" and page.panel.value().source == source
+        page.request.show(GenerationSettings(source=source, mask="cd" * 32))
+    assert page.request.value().mask == "" and page.request.value().source == source
 
 
 def test_a_mask_that_can_not_be_kept_stops_nothing_but_this(opened, page, draw, monkeypatch, qtbot):
@@ -506,18 +506,18 @@ def test_a_mask_that_can_not_be_kept_stops_nothing_but_this(opened, page, draw, 
 
 def test_variation_draws_a_second_seed_and_keeps_the_first(own, page, qtbot, draw):
     generate(page, qtbot)
-    assert not page.panel.seed.locked
-    first = page.panel.seed.value()
+    assert not page.request.locked
+    first = page.request.settings.seed
     own.variation.fold.click()
     own.variation.strength.number.setValue(0.3)
-    settings = page.panel.value()
+    settings = page.request.value()
     assert settings.variation_strength == pytest.approx(0.3) and settings.variation_seed is not None
-    assert page.panel.seed.locked and settings.seed == first
+    assert page.request.locked and settings.seed == first
     own.variation.seed.dice.click()
-    assert page.panel.value().variation_seed != settings.variation_seed
+    assert page.request.value().variation_seed != settings.variation_seed
     generate(page, qtbot)
     assert draw.asked[-1].seed == first and draw.asked[-1].variation_strength == pytest.approx(0.3)
-    page.panel.show_value(GenerationSettings(model="faces", variation_seed=4, variation_strength=0.5))
+    page.request.show(GenerationSettings(model="faces", variation_seed=4, variation_strength=0.5))
     assert own.variation.value() == (4, 0.5)
 
 
@@ -529,7 +529,7 @@ def test_every_control_of_the_sections_is_reached_in_order(opened, page):
         assert order.count(control) == 1
         assert control.accessibleName() and (control.toolTip() or control.accessibleDescription())
     assert order.index(page.panel.chooser) < order.index(opened.section.strength.number)
-    assert order.index(opened.section.strength.number) < order.index(page.panel.seed.number)
+    assert order.index(opened.section.strength.number) < order.index(page.panel.form.seed.number)
 
 
 # The real thing -------------------------------------------------------------------------------------------------------
@@ -562,26 +562,26 @@ def real(own_folders, monkeypatch, tmp_path, qtbot, qapp):
 
 @pytest.mark.slow
 def test_a_real_model_draws_only_what_is_painted(real, qtbot, tmp_path):
-    page, own = real, real.own
+    page, own = real, real.start
     path = tmp_path / "mine.png"
     Image.fromarray(pixels(7)).save(path)
-    page.panel.show_value(
+    page.request.show(
         GenerationSettings(model="tiny", steps=4, seed=3, precision="float32", sampler="ddim")
     )
     own.open(path)
-    qtbot.waitUntil(lambda: own.start is not None and own.start.noise is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: own.picture is not None and own.picture.noise is not None, timeout=60_000)
     own.section.strength.number.setValue(0)
     with qtbot.waitSignal(page.generation.ended, timeout=60_000):
         page.generate()
     assert np.abs(page.canvas.pictures[0].pixels.astype(int) - pixels(7)).max() <= 1
     own.section.strength.number.setValue(0.8)
     drowned = page.canvas.pictures[0].pixels
-    own.view.look()
+    own.look()
     own.tools.brush_action.trigger()
     own.tools.brush.resize(3)
-    own.start.mask.begin()
-    own.start.mask.rectangle((4, 0), (7, 7), erase=False)
-    own.start.mask.end()
+    own.picture.mask.begin()
+    own.picture.mask.rectangle((4, 0), (7, 7), erase=False)
+    own.picture.mask.end()
     own.tools._changed()
     assert np.array_equal(page.canvas.pictures[0].pixels[:, 4:], drowned[:, 4:])
     with qtbot.waitSignal(page.generation.ended, timeout=60_000):
@@ -590,7 +590,7 @@ def test_a_real_model_draws_only_what_is_painted(real, qtbot, tmp_path):
     assert np.abs(result.pixels[:, :4].astype(int) - pixels(7)[:, :4]).max() <= 1
     assert (result.pixels[:, 4:] != pixels(7)[:, 4:]).any()
     record = reading.read(result.path)
-    assert np.array_equal(start_pictures.load_mask(record.settings.mask), own.start.mask.values)
+    assert np.array_equal(start_pictures.load_mask(record.settings.mask), own.picture.mask.values)
     assert Mask(SIZE, start_pictures.load_mask(record.settings.mask)).share == pytest.approx(0.5)
     page.steering.timeline.step_wanted.emit(0)
     first = page.canvas.pictures[0].layers["noisy"]
