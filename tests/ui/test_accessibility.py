@@ -74,13 +74,15 @@ def test_every_control_is_reached_with_the_tab_key_in_order(shown, qtbot):
     names = [widget.accessibleName() for widget in reached]
     order = [
         "Model",
-        "Steps",
+        "Result",
+        "Class",
         "Seed",
+        "Count",
+        "Quality",
+        "Steps",
+        "Advanced",
         "Sampler",
         "Noise schedule",
-        "Class",
-        "Count",
-        "More",
         "Generate",
         "Canvas",
     ]

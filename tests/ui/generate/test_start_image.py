@@ -565,9 +565,7 @@ def test_a_real_model_draws_only_what_is_painted(real, qtbot, tmp_path):
     page, own = real, real.start
     path = tmp_path / "mine.png"
     Image.fromarray(pixels(7)).save(path)
-    page.request.show(
-        GenerationSettings(model="tiny", steps=4, seed=3, precision="float32", sampler="ddim")
-    )
+    page.request.show(GenerationSettings(model="tiny", steps=4, seed=3, precision="float32", sampler="ddim"))
     own.open(path)
     qtbot.waitUntil(lambda: own.picture is not None and own.picture.noise is not None, timeout=60_000)
     own.section.strength.number.setValue(0)

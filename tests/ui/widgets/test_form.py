@@ -1,7 +1,5 @@
 """The form made from the settings: whatever it is shown it gives back, and it says what it means."""
 
-from dataclasses import replace
-
 import pytest
 
 from diffusion_studio.settings.generation import GenerationSettings

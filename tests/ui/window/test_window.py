@@ -53,7 +53,7 @@ def test_no_choice_of_the_panel_is_cut_off_with_or_without_a_scroll_bar(window, 
     form, bar = page.panel.form, page.panel.findChild(QScrollArea).verticalScrollBar()
     for height, scrolls in ((1400, False), (700, True)):
         window.resize(1280, height)
-        form.more.setChecked(True)
+        form.open(form.heads)
         qtbot.waitUntil(lambda scrolls=scrolls: (bar.maximum() > 0) == scrolls)
         boxes = [field for field in form.fields.values() if isinstance(field, ChoiceField)]
         assert {box.accessibleName() for box in boxes} >= {"Sampler", "Noise schedule", "Class", "Clipping"}

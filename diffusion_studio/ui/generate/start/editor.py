@@ -202,7 +202,9 @@ class StartEditor(QObject):
             return  # others have come meanwhile
         self._take(kept)
         if self.digests[1] and kept.mask is None:
-            self._context.show_status(tr("The mask of these settings is no longer kept here. Paint it again."))
+            self._context.show_status(
+                tr("The mask of these settings is no longer kept here. Paint it again.")
+            )
             self.digests = (self.digests[0], "")
             self._request.change(mask="")
         self._fit()
