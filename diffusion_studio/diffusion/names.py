@@ -49,6 +49,12 @@ TIMESTEP_SAMPLINGS = {
     "logit_normal": "Logit-normal",
 }
 
+SPACES = {
+    "pixels": "Pixels",
+    "haar": "Haar bands",
+    "haar2": "Haar bands, two levels",
+}
+
 CLIPPINGS = {
     "range": "To the range of colours",
     "dynamic": "Dynamic threshold",

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffusion_studio.diffusion.spaces import to_bands, to_pixels
 from diffusion_studio.diffusion.unet_config import UNetConfig
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -26,10 +27,11 @@ LONGEST_EXPLICIT_ATTENTION = 1024
 
 
 class UNet(nn.Module):
-    """network(x, timestep, labels) -> prediction, for pictures whose sides the U-Net can halve at each level.
+    """network(x, timestep, labels) -> prediction, for images whose sides the U-Net can halve at each level.
 
-    x: (N, in_channels, H, W); timestep: (N,) or scalar, in [0, T - 1], fractions allowed; labels: (N,) int64 rows of the
-    class table, for a class-conditional model. Returns (N, out_channels, H, W) in the weights' dtype.
+    x: (N, config.channels, H, W) in pixels, whatever space the network sees them in; timestep: (N,) or scalar, in
+    [0, T - 1], fractions allowed; labels: (N,) int64 rows of the class table, for a class-conditional model.
+    Returns pixels of the shape of x in the weights' dtype.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -56,6 +58,7 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(channels[0], config.out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = to_bands(x, self.config.space_levels)
         if self.config.center_input_sample:
             x = 2 * x - 1
         emb = self.embed(timestep.expand(x.shape[0]), labels)
@@ -67,7 +70,7 @@ class UNet(nn.Module):
             h = self.mid_block(h, emb)
         for up in self.up_blocks:
             h = up(h, emb, skips)
-        return self.conv_out(self.conv_act(self.conv_norm_out(h)))
+        return to_pixels(self.conv_out(self.conv_act(self.conv_norm_out(h))), self.config.space_levels)
 
     def embed(self, timestep: Tensor, labels: Tensor | None) -> Tensor:
         """(N, width): what every residual block is told of the time step and the class."""

@@ -12,6 +12,7 @@ from typing import Any
 
 DOWN_BLOCKS = ("DownBlock2D", "AttnDownBlock2D")
 UP_BLOCKS = ("UpBlock2D", "AttnUpBlock2D")
+SPACES = {"pixels": 0, "haar": 1, "haar2": 2}  # what the network sees an image as -> levels of Haar bands
 USUAL_SIZE = 32  # pixels, where a configuration names none
 LARGEST_SIDE = 4096
 # What diffusers' EMAModel writes into the config.json of a network it saves.
@@ -58,10 +59,16 @@ class UNetConfig:
     class_embed_type: str | None = None
     num_class_embeds: int | None = None
     num_train_timesteps: int | None = None
+    space: str = "pixels"  # ours; in_channels and sample_size are of what the network sees in it
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels"):
             _whole(name, getattr(self, name), 1, 64)
+        for name in ("in_channels", "out_channels"):
+            if self.space in SPACES and getattr(self, name) % 4**self.space_levels:
+                raise ValueError(
+                    f"{name} must be a multiple of {4**self.space_levels} in the space {self.space!r}."
+                )
         _levels(self)
         _whole("layers_per_block", self.layers_per_block, 1, MOST_LAYERS)
         _whole("norm_num_groups", self.norm_num_groups, 1, MOST_CHANNELS)
@@ -109,22 +116,41 @@ class UNetConfig:
         return UNetConfig(**plain)
 
     def to_dict(self) -> dict[str, Any]:
+        """As diffusers writes it; `space` only where it is not pixels, which diffusers does not know."""
         values = dataclasses.asdict(self)
+        if self.space == "pixels":
+            del values["space"]
         return {
             "_class_name": "UNet2DModel",
             **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()},
         }
 
     @property
-    def sides(self) -> tuple[int, int]:
-        """Height and width of the pictures it was trained on, in pixels; USUAL_SIZE where the configuration names none."""
+    def space_levels(self) -> int:
+        """Of Haar bands; 0 for pixels."""
+        return SPACES[self.space]
+
+    @property
+    def channels(self) -> int:
+        """Of an image: 1 grey, 3 RGB."""
+        return self.in_channels // 4**self.space_levels
+
+    @property
+    def map_sides(self) -> tuple[int, int]:
+        """Height and width of what the network sees; USUAL_SIZE where the configuration names none."""
         size = self.sample_size or USUAL_SIZE
         return size if isinstance(size, tuple) else (size, size)
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the images it was trained on, in pixels."""
+        height, width = self.map_sides
+        return height << self.space_levels, width << self.space_levels
+
+    @property
     def smallest_factor(self) -> int:
-        """Sides of a picture must be multiples of this, one halving for each level but the last."""
-        return 2 ** (len(self.block_out_channels) - 1)
+        """Sides of an image must be multiples of this, one halving for each level but the last, and for each of the space."""
+        return 2 ** (len(self.block_out_channels) - 1 + self.space_levels)
 
 
 _OPTIONAL = {
@@ -142,6 +168,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "act_fn": ("silu", "swish", "mish", "gelu", "relu"),
     "resnet_time_scale_shift": ("default", "scale_shift"),
     "class_embed_type": (None, "timestep", "identity"),
+    "space": tuple(SPACES),
 }
 _RANGES = {"freq_shift": (0, 8), "mid_block_scale_factor": (1e-3, 1e3), "dropout": (0, 1), "norm_eps": (0, 1)}
 

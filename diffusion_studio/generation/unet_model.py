@@ -50,7 +50,7 @@ class UNetModel:
             )
         self.network = _fast(checkpoint, device, precision)
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
-        self.shape = (config.in_channels, *config.sides)
+        self.shape = (config.channels, *config.sides)
 
     @property
     def schedule(self) -> Process:

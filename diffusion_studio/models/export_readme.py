@@ -6,13 +6,22 @@ from diffusion_studio.models.cards import ModelCard
 
 PIPELINE = """from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
-pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
+{bands}pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
 
 WITH_CLASSES = """import functools, torch
 from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
-pipeline.unet.forward = functools.partial(pipeline.unet.forward, class_labels=torch.tensor([0]))
+{bands}pipeline.unet.forward = functools.partial(pipeline.unet.forward, class_labels=torch.tensor([0]))
 pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
+
+# For a network that sees Haar bands: these lines turn what the pipeline gives it into bands, and its answer back into pixels.
+BANDS = """import torch
+haar = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]]) / 2
+rotate = lambda x: torch.einsum("ij,ncjhw->ncihw", haar, x.unflatten(1, (-1, 4))).flatten(1, 2)
+pipeline.unet.register_forward_pre_hook(lambda unet, x: ({bands}, *x[1:]))
+pipeline.unet.register_forward_hook(lambda unet, x, y: type(y)({pixels}))
+pipeline.unet.register_to_config(in_channels={channels}, sample_size={size})
+"""
 
 # DDIM of Song et al. 2021 (eq. 12) with clipping, as the application itself draws.
 ONNX = """import json, pathlib, numpy as np, onnxruntime
@@ -55,10 +64,24 @@ CLEAN = {  # what the network's answer means
 
 
 def for_diffusers(card: ModelCard, folder: str) -> str:
-    """Three lines for `DDPMPipeline`, which knows of no classes: where the network asks for one, a line more says which."""
+    """Three lines for `DDPMPipeline`.
+
+    It knows no classes, so where the network asks for one, another line says which; nor Haar bands, which take six more.
+    """
     code = WITH_CLASSES if card.class_count else PIPELINE
-    code = code.format(folder=folder, steps=max(card.defaults().steps, 50))
+    code = code.format(folder=folder, steps=max(card.defaults().steps, 50), bands=_bands(card))
     return _page(card, code)
+
+
+def _bands(card: ModelCard) -> str:
+    """The lines for a network that sees Haar bands; "" for one of pixels."""
+    bands, pixels = "x[0]", "y.sample"
+    for _ in range(card.network.space_levels):
+        bands = f"rotate(torch.pixel_unshuffle({bands}, 2))"
+        pixels = f"torch.pixel_shuffle(rotate({pixels}), 2)"
+    size = card.sides[0] if len(set(card.sides)) == 1 else card.sides
+    lines = BANDS.format(bands=bands, pixels=pixels, channels=card.channels, size=size)
+    return lines if card.network.space_levels else ""
 
 
 def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:

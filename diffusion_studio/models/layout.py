@@ -78,7 +78,7 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: {error}") from None
     factor = config.smallest_factor
-    if config.in_channels not in (1, 3):
+    if config.channels not in (1, 3):
         raise UserError(
             tr(
                 "{path}: in_channels is {in_channels}, so this draws latents or something else than pictures; "

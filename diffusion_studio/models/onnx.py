@@ -87,7 +87,7 @@ def questions(network: UNet, count: int, seed: int = 0) -> dict[str, Tensor]:
     """A batch as the network is asked: pictures of noise, timesteps, and classes where it has them."""
     config, generator = network.config, torch.Generator().manual_seed(seed)
     inputs = {
-        SAMPLE: torch.randn(count, config.in_channels, *config.sides, generator=generator),
+        SAMPLE: torch.randn(count, config.channels, *config.sides, generator=generator),
         TIMESTEP: torch.linspace(999, 0, count).round(),
     }
     if network.class_embedding is not None:

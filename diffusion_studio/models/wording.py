@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diffusion_studio.diffusion.names import PREDICTIONS
+from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
@@ -20,7 +20,7 @@ SCHEDULES = {
 def architecture(card: ModelCard) -> str:
     """“U-Net, 3 levels, 6.4 M parameters, attention at 8×8”."""
     levels = len(card.network.block_out_channels)
-    parts = ["U-Net", f"{levels} level{'s' if levels > 1 else ''}"]
+    parts = [_kind(card.network), f"{levels} level{'s' if levels > 1 else ''}"]
     if card.parameters:
         parts.append(f"{millions(card.parameters)} parameters")
     sides = attention_sides(card.network, card.size)
@@ -28,6 +28,10 @@ def architecture(card: ModelCard) -> str:
         f"attention at {' and '.join(f'{side}×{side}' for side in sides)}" if sides else "no attention"
     )
     return ", ".join(parts)
+
+
+def _kind(config: UNetConfig) -> str:
+    return "U-Net" if config.space == "pixels" else tr("U-Net on {space}", space=SPACES[config.space])
 
 
 def attention_sides(config: UNetConfig, size: int) -> list[int]:
@@ -39,7 +43,7 @@ def attention_sides(config: UNetConfig, size: int) -> list[int]:
     }
     if config.add_attention and config.mid_block_type:
         found.add(levels - 1)
-    return [size >> level for level in sorted(found)]
+    return [size >> config.space_levels + level for level in sorted(found)]
 
 
 def widths(config: UNetConfig) -> str:

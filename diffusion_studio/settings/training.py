@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, TIMESTEP_SAMPLINGS
+from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, SPACES, TIMESTEP_SAMPLINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
@@ -59,6 +59,16 @@ class TrainingSettings:
     )
     model_size: str = option(
         "small", choices=MODEL_SIZES, label=tr("Model size"), help=tr("how large a network to train")
+    )
+    space: str = option(
+        "pixels",
+        choices=SPACES,
+        more=True,
+        label=tr("Space"),
+        help=tr(
+            "what the network sees an image as: its pixels, or the same turned into Haar bands at half (haar) or a quarter "
+            "(haar2) of the side, which learns faster; other programs open only models of pixels unchanged"
+        ),
     )
     schedule: str = option(
         "cosine",

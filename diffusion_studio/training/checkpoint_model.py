@@ -42,7 +42,7 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         path=checkpoint,
         title=tr("{name} at step {name2}", name=settings.name or run.name, name2=int(checkpoint.name)),
         size=max(network.config.sides) if network.config.sample_size else settings.size,
-        channels=network.config.in_channels,
+        channels=network.config.channels,
         classes=origin.classes,
         class_count=network.config.num_class_embeds or 0,
         null_class=len(origin.classes) if origin.classes else None,

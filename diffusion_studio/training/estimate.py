@@ -49,6 +49,7 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
         "device": device,
         "precision": precision,
         "size": settings.size,
+        "space": origin.config.space,
         "batch": batch,
         "parameters": count_parameters(origin.config),
     }
@@ -130,7 +131,7 @@ def activations(config: UNetConfig, precision: str) -> int:
     with torch.device("meta"):
         network = UNet(config).to(dtype)
         weights = {weight.untyped_storage()._cdata for weight in network.parameters()}
-        x = torch.zeros(1, config.in_channels, *config.sides, dtype=dtype)
+        x = torch.zeros(1, config.channels, *config.sides, dtype=dtype)
         timestep = torch.zeros(1)
         labels = torch.zeros(1, dtype=torch.int64) if config.num_class_embeds else None
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):

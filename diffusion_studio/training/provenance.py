@@ -96,7 +96,7 @@ def fingerprint(pictures: Pictures) -> str:
 def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSettings, UNet, Origin]:
     """What a new run trains: a fresh network, or the one of `settings.start_from`, whose schedule and prediction then hold."""
     if not settings.start_from:
-        config = shape_for(settings.size, settings.model_size, len(pictures.classes))
+        config = shape_for(settings.size, settings.model_size, len(pictures.classes), settings.space)
         network = fresh_network(config, settings.seed or 0)
         schedule = PROCESSES[settings.schedule](settings.timesteps)
         return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
@@ -110,7 +110,10 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     model = read_model(card.path)
-    if model.network.config.in_channels != 3 or model.network.config.out_channels != 3:
+    if (
+        model.network.config.channels != 3
+        or model.network.config.out_channels != model.network.config.in_channels
+    ):
         raise UserError(
             tr(
                 "{title} does not draw pictures in three colours, so it can not be trained further here.",
@@ -118,12 +121,13 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     scheduler = model.schedule.config
-    network = with_classes(model.network, card.size, card.classes, card.null_class, pictures.classes)
+    network = with_classes(model.network, card.classes, card.null_class, pictures.classes)
     settings = replace(
         settings,
         schedule=_name_of(scheduler, settings.schedule),
         prediction=prediction_from_config(scheduler),
         start_from=card.name,
+        space=network.config.space,
     )
     return _with_rate(settings, network), network, Origin.of(network.config, model.schedule, pictures)
 
@@ -142,9 +146,7 @@ def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
     return replace(settings, learning_rate=rate)
 
 
-def with_classes(
-    network: UNet, size: int, old: tuple[str, ...], null: int | None, new: tuple[str, ...]
-) -> UNet:
+def with_classes(network: UNet, old: tuple[str, ...], null: int | None, new: tuple[str, ...]) -> UNet:
     """The same network with a table for the classes `new` (and "any class"), which at first answers as before.
 
     A class both know keeps its row, a new one begins as "any class"; without classes that row goes into the time embedding.
@@ -161,7 +163,10 @@ def with_classes(
     else:
         anything = table[null] if null is not None and null < len(table) else table.mean(dim=0)
     config = replace(
-        network.config, dropout=0.0, num_class_embeds=len(new) + 1 if new else None, sample_size=size
+        network.config,
+        dropout=0.0,
+        num_class_embeds=len(new) + 1 if new else None,
+        sample_size=max(network.config.map_sides),
     )
     if new:
         rows: list[Tensor] = [

@@ -23,7 +23,7 @@ def generate(
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k."""
     weight = network.conv_in.weight
-    shape = (network.config.in_channels, *network.config.sides)
+    shape = (network.config.channels, *network.config.sides)
     noise = torch.stack(
         [torch.randn(shape, generator=torch.Generator().manual_seed(k)) for k in range(count)]
     )

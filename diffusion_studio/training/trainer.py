@@ -73,7 +73,7 @@ class Trainer:
         self.settings, self.pictures, self.device, self.team = settings, pictures, torch.device(device), team
         self.seed = settings.seed or 0
         self.schedule = schedule or PROCESSES[settings.schedule](settings.timesteps)
-        config = shape_for(settings.size, settings.model_size, len(pictures.classes))
+        config = shape_for(settings.size, settings.model_size, len(pictures.classes), settings.space)
         self.network = (network or fresh_network(config, self.seed)).to(self.device)
         self.network.requires_grad_(True).train()
         self.flat = FlatWeights(self.network)

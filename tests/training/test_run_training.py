@@ -502,10 +502,10 @@ def test_classes_come_and_go_without_changing_the_answer():
     torch.nn.init.normal_(network.conv_out.weight)
     x, t = torch.randn(2, 3, 8, 8), torch.tensor([3, 700])
     anything = network(x, t, torch.tensor([2, 2]))
-    without = with_classes(network, 8, ("a", "b"), 2, ())
+    without = with_classes(network, ("a", "b"), 2, ())
     assert without.config.num_class_embeds is None
     assert torch.allclose(without(x, t), anything, atol=1e-5)
-    again = with_classes(without, 8, (), None, ("c", "d", "e"))
+    again = with_classes(without, (), None, ("c", "d", "e"))
     assert torch.allclose(again(x, t, torch.tensor([0, 3])), anything, atol=1e-5)
 
 

@@ -202,7 +202,7 @@ def difference(engine: Forward, network: UNet) -> float:
     """Largest relative distance of the engine's answers from the network's, for one picture and for two unlike ones."""
     config, random = network.config, torch.Generator().manual_seed(0)
     side = 2 * config.smallest_factor
-    x = torch.randn(2, config.in_channels, side, side, generator=random)
+    x = torch.randn(2, config.channels, side, side, generator=random)
     timestep = torch.tensor([1.0, (config.num_train_timesteps or 1000) / 2])
     labels = None
     if isinstance(network.class_embedding, torch.nn.Embedding):

@@ -27,6 +27,7 @@ from diffusion_studio.diffusion.packed.parts import (
     pack_residual,
     residual,
 )
+from diffusion_studio.diffusion.spaces import to_bands, to_pixels
 from diffusion_studio.diffusion.unet import UNet
 
 TABLE_BYTES = 16 << 20
@@ -41,8 +42,8 @@ class Engine:
 
     @torch.no_grad()
     def __init__(self, network: UNet, dtype: torch.dtype, count: int = 1) -> None:
-        self.dtype = dtype
-        maps = Maps(dtype, count, max(network.config.sides))
+        self.dtype, self.levels = dtype, network.config.space_levels
+        maps = Maps(dtype, count, max(network.config.map_sides))
         walk = Walk(network, maps)
         self.times = TimeTable(network, walk.resnets, dtype)
         self.body = compiled(Body(network, walk.units, maps))
@@ -52,8 +53,10 @@ class Engine:
         # TorchScript's optimizing would make the first two calls slow and the rest no faster.
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             times = self.times(timestep, labels)
-            prediction = self.body(x.to(self.dtype, memory_format=torch.channels_last), times, explicit)
-        return prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+            bands = to_bands(x, self.levels)
+            prediction = self.body(bands.to(self.dtype, memory_format=torch.channels_last), times, explicit)
+            prediction = prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+            return to_pixels(prediction, self.levels)
 
 
 def compiled(module: nn.Module) -> nn.Module:
