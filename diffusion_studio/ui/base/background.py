@@ -34,6 +34,7 @@ class Background(QObject):
 
     job_failed = Signal(int, str, str)  # job, sentence, details
     job_ended = Signal(int)  # finished, cancelled or failed
+    idle = Signal()  # nothing is left to do
     long_changed = Signal()  # a long job was added, came further, or ended
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -90,3 +91,5 @@ class Background(QObject):
         if self._long_jobs.pop(job, None) is not None:
             self.long_changed.emit()
         self.job_ended.emit(job)
+        if not self.busy:
+            self.idle.emit()

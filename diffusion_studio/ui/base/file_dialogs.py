@@ -11,11 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import config_dir
-from diffusion_studio.ui.look.texts import plain_message, readable
+from diffusion_studio.ui.base.dialogs import ask_question
+from diffusion_studio.ui.look.texts import readable, shorten
 
 Kinds = Mapping[
     str, Sequence[str]
@@ -111,17 +112,14 @@ def remember(place: str, folder: Path) -> None:
 
 def may_replace(parent: QWidget | None, target: Path) -> bool:
     """Whether a file that exists may be written over."""
-    buttons = QMessageBox.StandardButton
-    box = plain_message(
-        parent, tr("Replace file"), tr("“{name}” already exists. Replace it?", name=readable(target.name))
+    name = shorten(readable(target.name), 60)
+    return ask_question(
+        parent,
+        tr("Replace “{name}”?", name=name),
+        tr("A file of this name is already in the folder. Replacing it cannot be undone."),
+        accept=tr("Replace"),
+        danger=True,
     )
-    box.setIcon(QMessageBox.Icon.Question)
-    box.setStandardButtons(buttons.Yes | buttons.Cancel)
-    box.button(buttons.Yes).setText(tr("Replace"))
-    box.setDefaultButton(buttons.Cancel)
-    answer = box.exec()
-    box.deleteLater()
-    return answer == buttons.Yes
 
 
 def _ask(dialog: QFileDialog) -> tuple[Path, str] | None:

@@ -8,30 +8,30 @@ QMainWindow, QDialog, QStackedWidget { background: $window; }
 QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 5px 7px; }
 
 QMenuBar { background: $window; border: none; padding: 2px 8px; }
-QMenuBar::item { background: transparent; padding: 5px 9px; border-radius: 5px; }
+QMenuBar::item { background: transparent; padding: 5px 9px; border-radius: 6px; }
 QMenuBar::item:selected { background: $hover; }
 QMenu { background: $raised; border: 1px solid $border; padding: 5px; }
-QMenu::item { padding: 6px 28px 6px 24px; border-radius: 5px; }
-QMenu::item:selected { background: $accent; color: $accent_text; }
+QMenu::item { padding: 6px 28px 6px 24px; border-radius: 6px; }
+QMenu::item:selected { background: $hover; color: $text; }
 QMenu::item:disabled { color: $muted; background: transparent; }
 QMenu::separator { height: 1px; background: $border; margin: 5px 8px; }
 QMenu::indicator { left: 7px; }
 
-QStatusBar { background: $window; border-top: 1px solid $border; }
+QStatusBar { background: $window; border: none; }
 QStatusBar::item { border: none; }
 QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 
-#rail { background: $window; border-right: 1px solid $border; }
-#rail QToolButton { border: none; border-radius: 10px; padding: 7px 2px 5px 2px; color: $muted; font-size: 11px; }
+#rail { background: $window; border: none; }
+#rail QToolButton { border: none; border-radius: 10px; padding: 7px 2px 5px 2px; color: $muted; font-size: 12px; }
 #rail QToolButton:hover { background: $hover; color: $text; }
 #rail QToolButton:checked { background: $hover; color: $accent; }
 #rail QToolButton:focus { border: 2px solid $accent; padding: 5px 0px 3px 0px; }
 
-#panel { background: $panel; border-right: 1px solid $border; }
-#panelFoot { background: $panel; border-right: 1px solid $border; border-top: 1px solid $border; }
+#panel { background: $panel; border: none; }
+#panelFoot { background: $panel; border: none; }
 #outcome { background: $panel; border: none; border-top: 1px solid $border; border-bottom: 1px solid $border; }
 #panel QScrollArea, #panelBody { background: $panel; border: none; }
-#strip { background: $panel; border-left: 1px solid $border; }
+#strip { background: $panel; border: none; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
 #timeline { background: $panel; }
 #timeline QToolButton { color: $text; font-size: 12px; padding: 4px; }
@@ -43,11 +43,15 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #noteTitle { font-weight: 600; }
 QLabel[quiet="true"] { color: $muted; }
 QLabel[small="true"] { color: $muted; font-size: 12px; }
+QLabel[fault="true"] { color: $danger; }
+QLabel[success="true"] { color: $success; }
+QLabel[warning="true"] { color: $warning; }
+QLabel[display="true"] { font-size: 28px; font-weight: 600; }
 QLabel[title="true"] { font-size: 20px; font-weight: 600; }
 QLabel[heading="true"] { font-size: 15px; font-weight: 600; }
 
 QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit {
-    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: 20px; max-height: 20px;
+    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: ${line}px; max-height: ${line}px;
     padding: 4px 8px;
     selection-background-color: $accent; selection-color: $accent_text;
 }
@@ -62,7 +66,7 @@ QComboBox QAbstractItemView {
     background: $raised; border: 1px solid $border; outline: none; padding: 4px;
     selection-background-color: $accent; selection-color: $accent_text;
 }
-QComboBox QAbstractItemView::item { min-height: 26px; padding: 0 6px; border-radius: 5px; }
+QComboBox QAbstractItemView::item { min-height: 26px; padding: 0 6px; border-radius: 6px; }
 QComboBox QAbstractItemView::item:selected { background: $hover; color: $text; }
 QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { background: transparent; border: none; padding: 0; }
 #plain::up-button, #plain::down-button { width: 0; }
@@ -86,15 +90,20 @@ QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; bord
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/check.svg"); }
 
 QPushButton {
-    background: $raised; border: 1px solid $border; border-radius: 6px; padding: 5px 14px; min-height: 20px;
+    background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px 14px; min-height: ${line}px;
 }
 QPushButton:hover { background: $hover; }
-QPushButton:focus { border: 2px solid $accent; padding: 4px 13px; }
+QPushButton:focus { border: 2px solid $accent; padding: 3px 13px; }
 QPushButton:disabled { color: $muted; }
 QPushButton:checked { background: $hover; border-color: $accent; }
 QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
+QPushButton[primary="true"]:focus { border: 2px solid $text; }
 QPushButton[primary="true"]:hover { background: $accent_hover; }
 QPushButton[primary="true"]:disabled { background: $hover; color: $muted; border-color: $border; }
+
+QPushButton[danger="true"] { background: $danger; color: $danger_text; border-color: $danger; font-weight: 600; }
+QPushButton[danger="true"]:focus { border: 2px solid $text; }
+QPushButton[danger="true"]:disabled { background: $hover; color: $muted; border-color: $border; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 4px; }
 QToolButton:hover { background: $hover; }
@@ -108,7 +117,7 @@ QToolButton:checked { background: $hover; }
 #compareHead QStackedWidget { background: transparent; }
 #compareFoot, #compareSheet { background: $ground; border: none; }
 #checkList {
-    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: 20px; max-height: 20px;
+    background: $raised; border: 1px solid $border; border-radius: 6px; min-height: ${line}px; max-height: ${line}px;
     padding: 4px 8px;
 }
 #checkList:hover { border-color: $muted; }
@@ -116,7 +125,7 @@ QToolButton:checked { background: $hover; }
 #checkList::menu-indicator { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; right: 6px;
     subcontrol-position: center right; subcontrol-origin: padding; }
 #checks { background: $raised; border: none; }
-#checks::item { min-height: 26px; padding: 0 4px; border-radius: 5px; }
+#checks::item { min-height: 26px; padding: 0 4px; border-radius: 6px; }
 #checks::item:selected { background: $hover; color: $text; }
 #checks::indicator {
     width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; margin-left: 2px;
@@ -125,7 +134,7 @@ QToolButton:checked { background: $hover; }
 #thinBar { background: $border; border: none; border-radius: 3px; }
 #thinBar::chunk { background: $accent; border-radius: 3px; }
 
-#onGround { background: $ground_raised; border-radius: 8px; }
+#onGround { background: $ground_raised; border-radius: 10px; }
 #onGround QToolButton { color: $ground_muted; padding: 4px 8px; border-radius: 6px; font-size: 12px; }
 #onGround QToolButton:hover { color: $ground_text; background: transparent; }
 #onGround QToolButton:checked { color: $ground_text; background: $ground; }
@@ -138,11 +147,20 @@ QToolButton:checked { background: $hover; }
 #banner QPushButton:focus { border: 2px solid $fault_text; padding: 2px 9px; }
 #banner QPushButton:hover, #banner QToolButton:hover { background: $panel; color: $text; }
 #banner QToolButton:focus { border-color: $fault_text; }
-#banner[notice="true"] { background: $hover; border-bottom: 1px solid $border; }
-#banner[notice="true"] QLabel, #banner[notice="true"] QToolButton, #banner[notice="true"] QPushButton { color: $text; }
-#banner[notice="true"] QPushButton { background: $raised; border-color: $border; }
-#banner[notice="true"] QPushButton:focus { border-color: $accent; }
-#banner[notice="true"] QToolButton:focus { border-color: $accent; }
+#toast { background: $toast; border: none; border-radius: 10px; }
+#toast QLabel { color: $toast_text; }
+#toast QPushButton, #toast QToolButton { background: transparent; border: 1px solid transparent;
+    color: $toast_accent; font-weight: 600; padding: 3px 9px; }
+#toast QPushButton:hover, #toast QToolButton:hover { background: $ground_raised; }
+#toast QPushButton:focus, #toast QToolButton:focus { border: 2px solid $toast_accent; padding: 2px 8px; }
+#palette { background: $raised; border: 1px solid $border; border-radius: 10px; }
+#palette QLineEdit { font-size: 15px; min-height: 28px; max-height: 28px; }
+#palette QListView::item, #settingsList::item { min-height: 30px; padding: 2px 10px; border-radius: 6px; color: $text; }
+#palette QListView::item:selected, #settingsList::item:selected { background: $hover; color: $text; }
+#settingsList { background: $panel; padding: 12px 8px; border: none; }
+#settingsList:focus { border: 1px solid $accent; }
+#tourCard { background: $raised; border: 1px solid $border; border-radius: 10px; }
+#rail QLabel#badge { background: $accent; color: $accent_text; border-radius: 7px; font-size: 12px; padding: 0 4px; }
 #banner QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
 
 QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio.language import tr
@@ -14,9 +14,13 @@ from diffusion_studio.ui.look.style import STYLE
 
 SPACE_XS, SPACE_S, SPACE_M, SPACE_L, SPACE_XL = 4, 8, 12, 16, 24
 RADIUS, RADIUS_LARGE = 6, 10
-TYPE_SMALL, TYPE, TYPE_LARGE, TYPE_TITLE = 12, 13, 15, 20
+TYPE_SMALL, TYPE, TYPE_LARGE, TYPE_TITLE, TYPE_DISPLAY = 12, 13, 15, 20, 28
 MENU_HEIGHT, STATUS_HEIGHT, RAIL_WIDTH, PANEL_WIDTH, STRIP_WIDTH = 30, 24, 72, 336, 166
 SCROLL_WIDTH = 10
+CONTROL_HEIGHT = 30  # pixels, of a field or a button
+WIDE_SCREEN = 1920  # pixels from which on controls are `COMFORTABLE`
+COMFORTABLE = {"type": 14, "control": 36}
+FONT_FILES = ("fonts/Inter-Regular.otf", "fonts/Inter-SemiBold.otf")
 
 THEMES = {"system": tr("System"), "light": tr("Light"), "dark": tr("Dark")}
 
@@ -25,61 +29,91 @@ THEMES = {"system": tr("System"), "light": tr("Light"), "dark": tr("Dark")}
 class Tokens:
     """Every colour of one theme. Text colours keep a contrast of 4.5 on the grounds they stand on."""
 
-    window: str
-    panel: str  # the settings and the strip
-    raised: str  # controls
+    window: str  # first surface: rail, bars
+    panel: str  # second surface: the settings and the strip
+    raised: str  # third surface: controls, menus, dialogs' fields
     hover: str
     border: str
     text: str
     muted: str
-    accent: str
+    accent: str  # primary action, selection, progress; nothing else
     accent_hover: str
     accent_text: str  # on accent
-    ground: str  # around the picture: dark and even in both themes
+    success: str
+    warning: str
+    danger: str
+    danger_text: str  # on danger
+    ring: str  # around what is selected
+    ring_line: str  # the hairline outside the ring
+    ground: str  # around the image: dark and even in both themes
     ground_raised: str  # buttons that lie on the ground
     ground_text: str
     ground_muted: str
-    ground_accent: str  # marks on the picture
+    ground_accent: str  # marks on the image
+    toast: str
+    toast_text: str
+    toast_accent: str  # the action on a toast
+    toast_danger: str
     fault: str  # banner
     fault_text: str
 
 
 LIGHT = Tokens(
-    window="#f2f2f0",
-    panel="#fbfbfa",
+    window="#e9e9e6",
+    panel="#f6f6f4",
     raised="#ffffff",
-    hover="#ebebe8",
-    border="#d3d3cf",
+    hover="#e0e0dc",
+    border="#cfcfca",
     text="#1e1f21",
-    muted="#5c6066",
-    accent="#0a7868",
-    accent_hover="#086557",
+    muted="#55595f",
+    accent="#0a7060",
+    accent_hover="#085e50",
     accent_text="#ffffff",
+    success="#17682f",
+    warning="#7d4e00",
+    danger="#b3261e",
+    danger_text="#ffffff",
+    ring="#0a7060",
+    ring_line="#ffffff",
     ground="#2a2c2f",
     ground_raised="#3a3d41",
     ground_text="#f0f0ef",
     ground_muted="#b9bcc1",
     ground_accent="#52c7b3",
+    toast="#26282c",
+    toast_text="#f2f2f1",
+    toast_accent="#6ed4c2",
+    toast_danger="#ff9489",
     fault="#fbe6e1",
     fault_text="#7d1f12",
 )
 
 DARK = Tokens(
-    window="#191a1d",
+    window="#17181a",
     panel="#1f2124",
-    raised="#2a2d31",
-    hover="#35393e",
-    border="#3d4147",
-    text=tr("#ecedee"),
-    muted="#a7abb2",
+    raised="#2b2e32",
+    hover="#363a3f",
+    border="#42464c",
+    text="#ecedee",
+    muted="#abafb6",
     accent="#52c7b3",
     accent_hover="#6ed4c2",
     accent_text="#06231e",
+    success="#6cce8b",
+    warning="#e8b455",
+    danger="#ff9489",
+    danger_text="#3a0905",
+    ring="#5ff0d6",
+    ring_line="#ffffff",
     ground="#111214",
     ground_raised="#26282c",
     ground_text="#ecedee",
     ground_muted="#a1a5ac",
     ground_accent="#52c7b3",
+    toast="#3a3e44",
+    toast_text="#f4f4f4",
+    toast_accent="#7fe0cf",
+    toast_danger="#ffa79e",
     fault="#3d2320",
     fault_text="#ffc9bd",
 )
@@ -96,7 +130,6 @@ class Theme(QObject):
         self._choice = "system"
         self._dressed = False
         self._worn: Tokens | None = None
-        application.setFont(_font(application))
         application.styleHints().colorSchemeChanged.connect(self._apply)
 
     @property
@@ -123,14 +156,21 @@ class Theme(QObject):
         """Give the whole application the look; until then only `tokens()` are set."""
         self._dressed = True
         self._application.setStyle("Fusion")
+        self._application.setFont(_font(self._application, self._sizes["type"]))
         self._apply()
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        """Of type and of controls, by the width of the screen."""
+        wide = self._application.primaryScreen().availableGeometry().width() >= WIDE_SCREEN
+        return COMFORTABLE if wide else {"type": TYPE, "control": CONTROL_HEIGHT}
 
     def _apply(self) -> None:
         _current.tokens = chosen = DARK if self.dark else LIGHT
         if self._dressed and self._worn is not chosen:
             self._worn = chosen
             self._application.setPalette(palette(chosen))
-            self._application.setStyleSheet(style_sheet(chosen))
+            self._application.setStyleSheet(style_sheet(chosen, **self._sizes))
             self.changed.emit()
 
 
@@ -171,15 +211,19 @@ def palette(t: Tokens) -> QPalette:
     return result
 
 
-def style_sheet(t: Tokens) -> str:
+def style_sheet(t: Tokens, *, type: int = TYPE, control: int = CONTROL_HEIGHT) -> str:
+    """`type`: pixels of usual text; `control`: pixels a field or a button is high."""
     colours = {name: getattr(t, name) for name in Tokens.__slots__}
-    return STYLE.substitute(colours, scroll=SCROLL_WIDTH, icons=resource("icons").as_posix())
+    sizes = {"type": type, "line": control - 10, "scroll": SCROLL_WIDTH}
+    return STYLE.substitute(colours, **sizes, icons=resource("icons").as_posix())
 
 
-def _font(application: QApplication) -> QFont:
-    """The system's font; where the system names none (bare X11), the best of the usual ones."""
+def _font(application: QApplication, size: int) -> QFont:
+    """The bundled family with figures of one width; the system's where it cannot be loaded."""
+    loaded = [QFontDatabase.addApplicationFont(str(resource(name))) for name in FONT_FILES]
     font = application.font()
-    if font.family() in ("", "Sans", "Sans Serif", "DejaVu Sans"):
-        font.setFamilies(["Inter", "Cantarell", "Noto Sans", "Liberation Sans", "DejaVu Sans"])
-    font.setPixelSize(TYPE)
+    if -1 not in loaded:
+        font.setFamilies(["Inter", font.family(), "Noto Sans", "DejaVu Sans"])
+        font.setFeature(QFont.Tag("tnum"), 1)
+    font.setPixelSize(size)
     return font

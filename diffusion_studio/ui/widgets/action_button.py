@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, TYPE_LARGE, tokens
 
 HEIGHT = 44
+BY_KEY = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class ActionButton(QPushButton):
@@ -19,6 +24,7 @@ class ActionButton(QPushButton):
         super().__init__(parent)
         self._name, self._explanation = name, explanation
         self._fraction: float | None = None
+        self._ring = False  # whether the focus came by a key, and shows
         self.setFixedHeight(HEIGHT)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.show_idle()
@@ -52,6 +58,10 @@ class ActionButton(QPushButton):
     def sizeHint(self) -> QSize:
         return QSize(160, HEIGHT)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._ring = event.reason() in BY_KEY
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()  # the second click of a double click must not stop what the first began
 
@@ -60,7 +70,7 @@ class ActionButton(QPushButton):
         self.initStyleOption(option)
         state = option.state
         hovered, pressed = state & QStyle.StateFlag.State_MouseOver, state & QStyle.StateFlag.State_Sunken
-        focused = bool(state & QStyle.StateFlag.State_HasFocus)
+        focused = self._ring and bool(state & QStyle.StateFlag.State_HasFocus)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         frame = QRectF(self.rect()).adjusted(3, 3, -3, -3)

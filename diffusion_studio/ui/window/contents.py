@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage import notices
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
@@ -18,6 +19,7 @@ from diffusion_studio.ui.window.banner import Banner
 from diffusion_studio.ui.window.drop import WindowDrop
 from diffusion_studio.ui.window.pages import PageEntry
 from diffusion_studio.ui.window.rail import Rail
+from diffusion_studio.ui.window.toasts import Toasts
 
 
 class Interior(QWidget):
@@ -38,6 +40,7 @@ class Interior(QWidget):
         self.rail = Rail([(entry.name, entry.label, entry.explanation) for entry in entries], self)
         self.stack = QStackedWidget(self)
         self.banner = Banner(self)
+        self.toasts = Toasts(self)
         self.drop = WindowDrop(context, self)
         self._lay_out()
         self._connect()
@@ -59,6 +62,7 @@ class Interior(QWidget):
         if number != self._shown:
             self._shown = number
             self.banner.follow(self.page)
+            self.toasts.follow(self.page)
             self.page_shown.emit(self.page)
         self.stack.setCurrentWidget(self.pages[number])
         if self.isVisible():
@@ -93,16 +97,17 @@ class Interior(QWidget):
         for page in self.pages.values():
             page.close_down()
         self.banner.dismiss()
+        self.toasts.clear()
 
     def _connect(self) -> None:
         context = self.context
         self.rail.chosen.connect(self.visit)
         context.fault.connect(self._show_fault)
         context.notice.connect(self._show_notice)
-        context.notice_withdrawn.connect(self.banner.withdraw)
+        context.notice_withdrawn.connect(self.toasts.withdraw)
         context.page_wanted.connect(self._go_to)
         self.drop.refused.connect(self._refuse_drop)
-        self._noticed.connect(self._tell_once)
+        self._noticed.connect(self._show_once)
         self._stop_listening = notices.listen(self._noticed.emit)
 
     def _go_to(self, name: PageName, request: Request | None) -> None:
@@ -113,20 +118,25 @@ class Interior(QWidget):
     def _refuse_drop(self, paths: Sequence[Path]) -> None:
         self.context.show_fault(self.page.refuse_drop(paths))
 
-    def _tell_once(self, notice: notices.Notice) -> None:
+    def _show_once(self, notice: notices.Notice) -> None:
         """What is said once, and stays until it was read."""
         from diffusion_studio.ui.pictures.commands import reveal
 
         path = notice.path
         do = None if path is None else lambda: reveal(path)
-        self.banner.tell_in_turn(notice.sentence, action="Show in folder" if do else "", do=do)
+        self.toasts.show(notice.sentence, action=tr("Show in folder") if do else "", do=do, lasting=True)
 
     def _show_fault(self, sentence: str, details: str, action: str, do: object) -> None:
-        self.banner.tell(sentence, details, action=action, do=do if callable(do) else None, page=self.page)
+        """With details or a remedy it blocks the page; a plain sentence only says why something was not done."""
+        if details or callable(do):
+            done = do if callable(do) else None
+            self.banner.show_fault(sentence, details, action=action, do=done, page=self.page)
+        else:
+            self.toasts.show(sentence, fault=True, page=self.page)
 
     def _show_notice(self, sentence: str, action: str, do: Any, lasting: bool) -> None:
         page = None if lasting else self.page
-        self.banner.tell(sentence, action=action, do=do, notice=True, page=page)
+        self.toasts.show(sentence, action=action, do=do, lasting=lasting, page=page)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout()

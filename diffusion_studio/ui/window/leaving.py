@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_XL
@@ -37,6 +38,17 @@ WAITS = {  # what a thread does when a window closes, by its name
     "background": "a file to be read or written",
     "exports": "a file to be exported",
 }
+
+
+def may_lose(parent: QWidget, reason: str) -> bool:
+    """Whether the window may close though images could not be saved."""
+    return ask_question(
+        parent,
+        tr("Close without saving?"),
+        tr("The stopped image could not be saved. {reason}", reason=reason),
+        accept=tr("Discard and close"),
+        danger=True,
+    )
 
 
 class LeaveDialog(QDialog):

@@ -176,9 +176,9 @@ class MainWindow(QMainWindow):
         reasons = self.interior.save_pending()
         if not reasons:
             return True
-        from diffusion_studio.ui.train.questions import may_lose
+        from diffusion_studio.ui.window import leaving
 
-        return may_lose(self, reasons[0])
+        return leaving.may_lose(self, reasons[0])
 
     def _begin_closing(self, busy: Sequence[Worker]) -> None:
         if not self._closing:

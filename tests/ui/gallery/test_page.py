@@ -311,12 +311,12 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
     assert [entry.value("seed") for entry in page.chosen()] == [3]  # what took their place: the keys go on
     assert not paths[4].exists()
-    banner = window.interior.banner
-    qtbot.waitUntil(banner.isVisible)
+    toasts = window.interior.toasts
+    qtbot.waitUntil(lambda: toasts.latest is not None)
     menus = window.menus
     assert menus.undo.text() == "Undo delete of 2 images"
     menus.undo.trigger()
-    assert not banner.isVisible()  # it offers no Undo of what is undone
+    assert toasts.latest is None  # it offers no Undo of what is undone
     qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3, 2, 1])
     assert paths[4].exists() and menus.redo.text() == "Redo delete of 2 images"
     menus.redo.trigger()

@@ -61,9 +61,10 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
     records = {reading.read(path).settings.seed: reading.read(path) for path in saved()}
     assert set(records) == {7, 8} and records[7].settings.until == step
     assert tuple(records[8].pixels()[0, 0]) == formed(draw, 8, step, 500)
-    assert window.interior.banner.isVisible() and "were saved" in window.interior.banner.sentence.text()
+    toast = window.interior.toasts.latest
+    assert "were saved" in toast.sentence.text()
     assert not page.steering.asking and not page.panel.choices.isVisible()
-    window.interior.banner.action.click()  # Undo
+    toast.action.click()  # Undo
     qtbot.waitUntil(lambda: not saved())
     window.context.undo.redo()
     qtbot.waitUntil(lambda: len(saved()) == 2)
@@ -126,7 +127,7 @@ def test_what_cannot_be_saved_keeps_the_window_open_unless_it_may_be_lost(
     stopped(qtbot, page, draw)
     asked = []
     monkeypatch.setattr(
-        "diffusion_studio.ui.train.questions.may_lose", lambda _, reason: asked.append(reason) or agreed
+        "diffusion_studio.ui.window.leaving.may_lose", lambda _, reason: asked.append(reason) or agreed
     )
     outputs_dir().parent.mkdir(parents=True, exist_ok=True)
     if outputs_dir().exists():

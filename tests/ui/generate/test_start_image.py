@@ -220,7 +220,7 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
     folder = QMimeData()
     folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
     assert drop(page.canvas, folder)  # the window says why it cannot be used
-    assert "is a folder" in page.window().interior.banner.sentence.text()
+    assert "is a folder" in page.window().interior.toasts.latest.sentence.text()
 
 
 def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):

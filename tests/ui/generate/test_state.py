@@ -111,9 +111,9 @@ def test_a_start_picture_is_put_aside_for_a_model_of_another_size(make_window, o
     page.request.choose_model("large")
     carried = page.request.settings
     assert not carried.source and not carried.mask and not page.start.section.isVisible()
-    banner = window.interior.banner
-    assert banner.isVisible() and "Start image and mask put aside" in banner.sentence.text()
-    banner.action.click()
+    toast = window.interior.toasts.latest
+    assert "Start image and mask put aside" in toast.sentence.text()
+    toast.action.click()
     qtbot.waitUntil(lambda: page.start.picture is not None)
     assert page.request.settings.source == before.source and page.request.settings.mask
     rest(qtbot, window)
@@ -200,10 +200,10 @@ def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
 
 
 def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
-    status, banner = window.status, window.interior.banner
+    status, banner, toasts = window.status, window.interior.banner, window.interior.toasts
     window.context.show_status("Copied")
     assert status.told.text() == "Copied"
-    window.context.show_fault("That was not right.")
+    window.context.show_fault("That was not right.", "Traceback")
     window.interior.visit(2)
     assert not status.told.text() and not banner.isVisible()
     window.interior.visit(0)
@@ -213,15 +213,15 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     window.interior.visit(0)
     assert not banner.isVisible()
     window.context.show_notice("Done.", action="Undo", do=lambda: None)
-    assert banner.isVisible() and banner._expiry.isActive()
-    banner._expiry.timeout.emit()
-    assert not banner.isVisible()
+    assert toasts.latest.sentence.text() == "Done." and toasts.latest.timer.isActive()
+    toasts.latest.timer.timeout.emit()
+    assert toasts.latest is None
     window.context.show_status("Copied")
     status._expiry.timeout.emit()
     assert not status.told.text()
     window.context.show_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
     window.interior.visit(2)
-    assert banner.isVisible() and not banner._expiry.isActive()
+    assert toasts.latest.action.text() == "Resume" and not toasts.latest.timer.isActive()
     rest(qtbot, window)
 
 

@@ -5,6 +5,8 @@ import itertools
 import pytest
 from PySide6.QtCore import Qt
 
+from diffusion_studio.storage.places import resource
+from diffusion_studio.ui.look import icons, motion
 from diffusion_studio.ui.look import theme as looks
 from diffusion_studio.ui.look.theme import DARK, LIGHT, Theme, tokens
 
@@ -14,10 +16,19 @@ GROUNDS = {  # text -> what it stands on
     "muted": ("window", "panel", "raised", "hover"),
     "accent_text": ("accent", "accent_hover"),
     "accent": ("window", "panel", "raised"),  # the chosen page on the rail, icons, outlines
+    "success": ("window", "panel", "raised"),
+    "warning": ("window", "panel", "raised"),
+    "danger": ("window", "panel", "raised"),
+    "danger_text": ("danger",),
     "ground_text": ("ground", "ground_raised"),
     "ground_muted": ("ground", "ground_raised"),
+    "ground_accent": ("ground", "ground_raised"),
+    "toast_text": ("toast",),
+    "toast_accent": ("toast", "ground_raised"),
+    "toast_danger": ("toast",),
     "fault_text": ("fault",),
 }
+NO_TEXT = {"border", "ring", "ring_line"}  # lines
 PAIRS = [(text, ground) for text, grounds in GROUNDS.items() for ground in grounds]
 
 
@@ -41,6 +52,63 @@ def test_contrast_is_counted_as_wcag_does():
 def test_text_can_be_read(name, pair):
     text, ground = (getattr(THEMES[name], part) for part in pair)
     assert contrast(text, ground) >= 4.5
+
+
+def test_every_colour_is_a_ground_a_text_or_a_line():
+    named = set(GROUNDS) | {ground for grounds in GROUNDS.values() for ground in grounds} | NO_TEXT
+    assert named == set(looks.Tokens.__slots__)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_three_surfaces_differ_in_tone_alone(name):
+    theme = THEMES[name]
+    tones = [luminance(surface) for surface in (theme.window, theme.panel, theme.raised)]
+    assert tones == sorted(tones) and contrast(theme.window, theme.raised) > 1.15
+    assert contrast(theme.window, theme.panel) > 1.05 and contrast(theme.panel, theme.raised) > 1.05
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_a_selection_stands_out_on_the_ground_of_pictures(name):
+    theme = THEMES[name]
+    assert contrast(theme.ring_line, theme.ground) >= 3 and contrast(theme.ring, theme.raised) >= 3
+
+
+@pytest.mark.parametrize("width", [1280, 2560])
+def test_type_and_controls_grow_on_a_wide_screen(theme, qapp, monkeypatch, width):
+    monkeypatch.setattr(
+        looks, "WIDE_SCREEN", qapp.primaryScreen().availableGeometry().width() + (1 if width < 1920 else 0)
+    )
+    theme.dress()
+    assert qapp.font().pixelSize() == (14 if width >= 1920 else 13)
+    assert ("max-height: 26px" in qapp.styleSheet()) == (width >= 1920)
+
+
+def test_the_bundled_family_is_used_with_figures_of_one_width(theme, qapp):
+    from PySide6.QtGui import QFontInfo, QFontMetrics
+
+    theme.dress()
+    assert QFontInfo(qapp.font()).family() == "Inter"
+    metrics = QFontMetrics(qapp.font())
+    assert len({metrics.horizontalAdvance(digit * 20) for digit in "0123456789"}) == 1
+
+
+def test_motion_is_brief_and_none_where_it_is_reduced(qapp):
+    assert 120 <= motion.DURATION <= 160
+    motion.reduce_motion(True)
+    try:
+        assert motion.duration() == 0
+    finally:
+        motion.reduce_motion(False)
+
+
+def test_every_icon_can_be_drawn_and_follows_the_colour(qapp):
+    for path in sorted(resource("icons").glob("*.svg")):
+        if path.stem in ("diffusion-studio", "arrow-up", "arrow-down", "check"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert "currentColor" in text and 'viewBox="0 0 24 24"' in text, path.name
+        drawn = icons.icon(path.stem, "#ff0000", size=24).pixmap(24, 24).toImage()
+        assert any(drawn.pixelColor(x, y).alpha() > 100 for x in range(24) for y in range(24)), path.name
 
 
 @pytest.fixture

@@ -546,11 +546,11 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
         state="stopped", interrupted=True, step=5, seconds=60.0
     )
     window = make_window()
-    banner = window.interior.banner
-    qtbot.waitUntil(lambda: banner.isVisible() and "Broken off" in banner.sentence.text())
-    assert "50%" in banner.sentence.text() and banner.action.text() == "Resume"
-    assert banner.accessibleName() == "Notice" and banner.property("notice") is True
-    banner.action.click()
+    qtbot.waitUntil(lambda: window.interior.toasts.latest is not None)
+    toast = window.interior.toasts.latest
+    assert "Broken off" in toast.sentence.text() and "50%" in toast.sentence.text()
+    assert toast.accessibleName() == "Notice" and toast.action.text() == "Resume" and toast.lasting
+    toast.action.click()
     assert isinstance(window.page, TrainPage)
     qtbot.waitUntil(lambda: window.page.sitting.run is not None and not window.page.sitting.running)
     assert backend.asked[0][1] == "broken-off" and window.page.panel.value().size == SIZE

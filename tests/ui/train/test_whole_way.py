@@ -247,9 +247,9 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
 
     window = open_window()
     user = Driver(window, qtbot)
-    banner = window.interior.banner
-    user.until(lambda: banner.isVisible() and "Mixed pictures" in banner.sentence.text())
-    user.click(banner.action)
+    user.until(lambda: window.interior.toasts.latest is not None)
+    assert "Mixed pictures" in window.interior.toasts.latest.sentence.text()
+    user.click(window.interior.toasts.latest.action)
     train = window.page
     user.trains_on(train)
     assert user.step(train) > closed and train.panel.value().folder == str(place)

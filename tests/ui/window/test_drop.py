@@ -139,7 +139,7 @@ def test_pixels_from_another_program(window, qtbot):
 def test_what_is_no_picture_is_refused_or_told(window, qtbot, tmp_path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.png").write_text("no picture")
-    banner = window.interior.banner
+    toasts = window.interior.toasts
     for page, paths, reason in (
         (0, [tmp_path / "a.txt"], "“a.txt” is not an image"),
         (0, [tmp_path], "is a folder. Drop a folder of images on the Train page"),
@@ -149,10 +149,10 @@ def test_what_is_no_picture_is_refused_or_told(window, qtbot, tmp_path):
         (3, [tmp_path, tmp_path / "b.png"], "Drop one model at a time"),
     ):
         window.interior.visit(page)
-        assert not banner.isVisible()  # what was said on another page stays there
+        assert toasts.latest is None  # what was said on another page stays there
         assert drop(window, files(*paths), veiled=False)
-        assert banner.isVisible() and reason in banner.sentence.text()
-        banner.close_button.click()
+        assert reason in toasts.latest.sentence.text()
+        toasts.latest.close_button.click()
     assert not drop(window, QMimeData())
     assert drop(window, files(tmp_path / "b.png"))
     qtbot.waitUntil(window.interior.banner.isVisible)

@@ -282,9 +282,7 @@ def test_a_picture_of_a_model_that_is_gone_says_so_and_brings_the_rest(window, p
     page.saved.use_settings(path)
     qtbot.waitUntil(lambda: page.request.value().steps == 77)
     assert page.request.value().model == "plain" and page.request.value().seed == 5
-    assert (
-        "Gone" in window.interior.banner.sentence.text() or "gone" in window.interior.banner.sentence.text()
-    )
+    assert "gone" in window.interior.toasts.latest.sentence.text().lower()
 
 
 def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, tmp_path):
