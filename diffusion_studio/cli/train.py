@@ -15,7 +15,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.recipes import GOOD, RECIPES, expectation, expected, settings_of
-from diffusion_studio.settings.training import CHANGEABLE, FLOW, TrainingSettings
+from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
 
 BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
@@ -123,11 +123,8 @@ def follow(
 
     report = Report(as_json)
     settings = TrainingSettings(**wanted)
-    if settings.schedule == FLOW and not settings.start_from:
-        for name in sorted({"min_snr", "polish"} & wanted.keys()):
-            report.tell(
-                tr("{flag} has no effect on a flow, whose loss is even at every t.", flag=_flag(name))
-            )
+    for name in sorted(settings.unused & wanted.keys()):
+        report.tell(tr("{flag} has no effect with these settings.", flag=_flag(name)))
     job = jobs.train(
         settings,
         resume=resume,

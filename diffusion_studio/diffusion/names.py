@@ -49,6 +49,13 @@ TIMESTEP_SAMPLINGS = {
     "logit_normal": "Logit-normal",
 }
 
+WEIGHTINGS = {
+    "min_snr": "Min-SNR",
+    "uncertainty": "Learned uncertainty",
+    "sigmoid": "Sigmoid",
+    "none": "None",
+}
+
 SPACES = {
     "pixels": "Pixels",
     "haar": "Haar bands",

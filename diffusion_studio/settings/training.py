@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, SPACES, TIMESTEP_SAMPLINGS
+from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, SPACES, TIMESTEP_SAMPLINGS, WEIGHTINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
@@ -119,6 +119,16 @@ class TrainingSettings:
         label=tr("EMA"),
         help=tr("memory of the averaged weights that draw the samples"),
     )
+    weighting: str = option(
+        "min_snr",
+        choices=WEIGHTINGS,
+        more=True,
+        label=tr("Weighting"),
+        help=tr(
+            "how much each noise level counts in the loss: min_snr (shapes first; a flow takes all levels alike), uncertainty "
+            "(learned, so that all levels have the same say), sigmoid (by the signal-to-noise ratio), none (all levels alike)"
+        ),
+    )
     min_snr: float = option(
         5.0,
         min=0.0,
@@ -126,8 +136,8 @@ class TrainingSettings:
         more=True,
         label=tr("Min-SNR gamma"),
         help=tr(
-            "keeps nearly clean pictures from ruling the loss, so that shapes are learned sooner; 0: off, all levels even; "
-            "a flow does not use it"
+            "of the weighting min_snr: keeps nearly clean images from dominating the loss, so that shapes are learned sooner; "
+            "0: off, all levels alike"
         ),
     )
     polish: float = option(
@@ -219,6 +229,22 @@ class TrainingSettings:
             raise UserError(
                 tr("A training run ends after steps or after minutes, not both: give one of them.")
             )
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """The names of options that have no effect together with the others."""
+        names: set[str] = set()
+        if self.start_from:  # whose network, process and prediction are kept
+            names |= {"model_size", "space", "schedule", "prediction", "timesteps"}
+        if self.weighting != "min_snr":
+            names |= {"min_snr", "polish"}
+        elif self.schedule == FLOW and not self.start_from:  # even at every t
+            names |= {"weighting", "min_snr", "polish"}
+        if not self.min_snr:
+            names.add("polish")
+        if not self.classes:
+            names.add("label_dropout")
+        return frozenset(names)
 
     def _match_flow(self) -> None:
         """A flow and its velocity belong together: one of them brings the other, unless another was chosen for that."""

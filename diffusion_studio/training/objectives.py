@@ -1,4 +1,4 @@
-"""What a network is trained to answer: how timesteps are drawn, a picture is noised, and the answer is judged, by process."""
+"""What a network is trained to answer: how timesteps are drawn, an image is noised, and what the right answer is, by process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from diffusion_studio.diffusion.schedules import NoiseSchedule
 class Objective(Protocol):
     """Timesteps are (N,), pictures and noise (N, C, H, W), all on the device of the training."""
 
-    weights: Tensor  # (T,) of the loss by timestep
-
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Timesteps of a batch, on the CPU, of the type the network is given."""
 
@@ -30,20 +28,19 @@ class Objective(Protocol):
     def target(self, clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """What the network should answer."""
 
-    def weigh(self, error: Tensor, weights: Tensor, timestep: Tensor) -> Tensor:
-        """(N,) errors times what each counts."""
+    def rows(self, timestep: Tensor) -> Tensor:
+        """(N,) int64: the places of timesteps in a table (T,)."""
 
 
 class ScheduleObjective:
-    """Of a variance-preserving schedule: whole timesteps (Ho et al. 2020, algorithm 1), Min-SNR's weights."""
+    """Of a variance-preserving schedule: whole timesteps (Ho et al. 2020, algorithm 1)."""
 
     def __init__(
-        self, schedule: NoiseSchedule, prediction: str, *, min_snr: float, sampling: str, device: torch.device
+        self, schedule: NoiseSchedule, prediction: str, *, sampling: str, device: torch.device
     ) -> None:
         self.count, self.prediction, self.sampling = len(schedule), prediction, sampling
         self.root = torch.tensor(schedule.alpha_bar**0.5, dtype=torch.float32, device=device)
         self.rest = torch.tensor((1 - schedule.alpha_bar) ** 0.5, dtype=torch.float32, device=device)
-        self.weights = loss_weight(schedule, prediction, min_snr).to(device)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         if self.sampling == "uniform":
@@ -65,8 +62,8 @@ class ScheduleObjective:
             return root * noise - rest * clean
         return noise if self.prediction == "epsilon" else clean
 
-    def weigh(self, error: Tensor, weights: Tensor, timestep: Tensor) -> Tensor:
-        return error * weights[timestep]
+    def rows(self, timestep: Tensor) -> Tensor:
+        return timestep
 
     def _shares(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
         return self.root[timestep][:, None, None, None], self.rest[timestep][:, None, None, None]
@@ -81,7 +78,6 @@ class FlowObjective:
 
     def __init__(self, flow: Flow, *, sampling: str, device: torch.device) -> None:
         self.count, self.sampling = len(flow), sampling
-        self.weights = torch.ones(self.count, device=device)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         return SAMPLINGS[self.sampling](count, generator) * self.count
@@ -95,18 +91,16 @@ class FlowObjective:
     def target(self, clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         return noise - clean
 
-    def weigh(self, error: Tensor, weights: Tensor, timestep: Tensor) -> Tensor:
-        return error
+    def rows(self, timestep: Tensor) -> Tensor:
+        return timestep.ceil().long().clamp(1, self.count) - 1
 
 
-def objective_of(
-    process: Process, prediction: str, *, min_snr: float, sampling: str, device: torch.device
-) -> Objective:
+def objective_of(process: Process, prediction: str, *, sampling: str, device: torch.device) -> Objective:
     """The objective that goes with a process."""
     if isinstance(process, Flow):
         return FlowObjective(process, sampling=sampling, device=device)
     assert isinstance(process, NoiseSchedule)
-    return ScheduleObjective(process, prediction, min_snr=min_snr, sampling=sampling, device=device)
+    return ScheduleObjective(process, prediction, sampling=sampling, device=device)
 
 
 def uniform(count: int, generator: torch.Generator) -> Tensor:
@@ -123,13 +117,3 @@ SAMPLINGS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
     "uniform": uniform,
     "logit_normal": logit_normal,
 }
-
-
-def loss_weight(schedule: NoiseSchedule, prediction: str, gamma: float) -> Tensor:
-    """(T,) Min-SNR weights (Hang et al. 2023, sec. 3.4): min(SNR, gamma) in x_0's error; gamma 0: ones."""
-    if not gamma:
-        return torch.ones(len(schedule))
-    snr = torch.tensor(schedule.alpha_bar / (1 - schedule.alpha_bar))
-    clipped = snr.clamp(max=gamma)
-    weight = {"epsilon": clipped / snr, "v_prediction": clipped / (snr + 1), "sample": clipped}[prediction]
-    return weight.nan_to_num(0.0).float()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,7 @@ from diffusion_studio.training.flat_weights import FlatWeights
 from diffusion_studio.training.gradients import Gradients, is_out_of_memory
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.objectives import objective_of
+from diffusion_studio.training.weighting import LevelWeights
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
 # float16 only: what the loss is multiplied by, and how long before it is doubled
@@ -93,12 +95,11 @@ class Trainer:
         self.objective = objective_of(
             self.schedule,
             settings.prediction,
-            min_snr=settings.min_snr,
             sampling=settings.timestep_sampling,
             device=self.device,
         )
-        self.weights = self.objective.weights
-        self.weight = self.weights  # of this step
+        self.weighting = LevelWeights(replace(settings, seed=self.seed), self.schedule, self.device)
+        self.weights = self.weighting.fixed  # (T,) of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
         self.notes: list[str] = []  # what the user should be told, taken by whoever shows it
@@ -111,9 +112,12 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(fraction)
-        self.weight = self.weights_at(fraction)
-        mean, plain = self.fill_gradients(self.share(self.batch(self.done)))
-        self.team.average([mean, plain, self.gradients.whole])
+        self.weights = self.weighting.at(fraction)
+        batch = self.share(self.batch(self.done))
+        mean, errors = self.fill_gradients(batch)
+        plain, uncertainty = errors.mean(), self.weighting.uncertainty
+        learned = [uncertainty.gradient(errors, self.objective.rows(batch.timestep))] if uncertainty else []
+        self.team.average([mean, plain, self.gradients.whole, *learned])
         if self.scale != 1:
             self.gradients.whole.div_(self.scale)
         norm = nn.utils.clip_grad_norm_(self.flat.whole, self.settings.clip_norm or math.inf)
@@ -121,6 +125,8 @@ class Trainer:
         if math.isfinite(loss) and math.isfinite(length):
             self.optimizer.step()
             self.gradients.refresh()
+            if uncertainty:
+                uncertainty.update(*learned)
             self.bad = 0
             self.ema.update(self.done + 1)
             self._grow_scale()
@@ -135,18 +141,21 @@ class Trainer:
         return shown if math.isfinite(loss) else loss
 
     def fill_gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The mean loss, and that without weights; `gradients` holds the gradient. Out of memory: again, in smaller pieces."""
+        """The mean loss, and the unweighted errors (N,); `gradients` holds the gradient.
+
+        Out of memory, it is done again in smaller pieces.
+        """
+        errors = torch.zeros(len(batch.clean), device=self.device)
+
+        def loss(network: UNet, rows: slice) -> Tensor:
+            part = batch.rows(rows)
+            error = self.loss(network, part, weighted=False)
+            errors[rows] = error.detach()
+            return error * self.weights[self.objective.rows(part.timestep)]
+
         for attempt in (1, 2):
-            errors: list[Tensor] = []
-
-            def loss(network: UNet, rows: slice, errors: list[Tensor] = errors) -> Tensor:
-                error = self.loss(network, batch.rows(rows), weighted=False)
-                errors.append(error.detach().sum())
-                return self.objective.weigh(error, self.weight, batch.timestep[rows])
-
             try:
-                mean = self.gradients.fill(loss, len(batch.clean), self.scale)
-                return mean, torch.stack(errors).sum() / len(batch.clean)
+                return self.gradients.fill(loss, len(batch.clean), self.scale), errors
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -191,31 +200,19 @@ class Trainer:
         return batch.rows(slice(start, start + self.settings.batch))
 
     def loss(self, network: UNet, batch: Batch, *, weighted: bool = True) -> Tensor:
-        """(N,) squared error of the prediction, a mean over pixels, weighted by Min-SNR where asked."""
+        """(N,) squared error of the prediction, a mean over pixels, weighted by its noise level where asked."""
         clean, noise, timestep, labels = batch
         noisy = self.objective.noisy(clean, noise, timestep)
         prediction = network(noisy.to(self.gradients.dtype), timestep, labels).float()
         target = self.objective.target(clean, noise, timestep)
         error = (prediction - target).square().mean(dim=(1, 2, 3))
-        return self.objective.weigh(error, self.weight, timestep) if weighted else error
+        return error * self.weights[self.objective.rows(timestep)] if weighted else error
 
     def learning_rate(self, fraction: float) -> float:
         """Linear warm-up over steps, then level, then a linear fall to a twentieth over the last 40% of the run."""
         warm = min(1.0, (self.done + 1) / self.settings.warmup) if self.settings.warmup else 1.0
         fall = min(1.0, max(0.05, (1 - fraction) / 0.4))
         return self.rate * warm * fall
-
-    def weights_at(self, fraction: float) -> Tensor:
-        """(T,) Min-SNR's weights, which over the last `polish` of the run rise to 1 where they are less.
-
-        Min-SNR is best at learning shapes, and all but leaves out nearly clean levels (at t = 50 of 1,000 the SNR is 160 and
-        v's weight 0.03): even grounds stay grainy. What the end of a run does to them is enough: after as many steps x_0's
-        error was 14% less at t = 15 and 15% less at t = 999, and 4% more at t = 400 (measured).
-        """
-        polish = self.settings.polish
-        if not polish or not self.settings.min_snr or self.settings.prediction == "sample":
-            return self.weights
-        return self.weights.clamp(min=max(0.0, min(1.0, (fraction - 1 + polish) / polish)))
 
     # --- watching ---
 
@@ -265,6 +262,10 @@ class Trainer:
         for key, value in self.moments.items():
             parts = self.flat.views(value) if value.dim() else [value.clone() for _ in self.parameters]
             tensors |= {f"optimizer.{index}.{key}": part for index, part in enumerate(parts)}
+        if self.weighting.uncertainty is not None:
+            tensors |= {
+                f"uncertainty.{name}": value for name, value in self.weighting.uncertainty.state().items()
+            }
         tensors["done"] = torch.tensor([self.done, self.bad])
         tensors["scale"] = torch.tensor([self.scale, self.calm], dtype=torch.float64)
         tensors["parts"] = torch.tensor(self.gradients.parts)
@@ -293,6 +294,11 @@ class Trainer:
             parts = [tensors[f"optimizer.{index}.{key}"] for index in places]
             whole = parts[0].clone() if key == "step" else self.flat.gather(parts)
             self.optimizer.state[self.flat.whole][key] = whole
+        if self.weighting.uncertainty is not None:
+            prefix = "uncertainty."
+            self.weighting.uncertainty.load(
+                {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+            )
         self.done, self.bad = (int(n) for n in tensors["done"])
         if "scale" in tensors:
             scale, calm = tensors["scale"].tolist()

@@ -72,7 +72,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity(make):
     wanted = (0.3 - (batch.noise - batch.clean)).square().mean(dim=(1, 2, 3))
     assert torch.allclose(loss, wanted)
     assert torch.equal(trainer.loss(network, batch, weighted=False), loss), "Min-SNR has no part in it"
-    assert torch.equal(trainer.weights_at(0.0), torch.ones(1000))
+    assert torch.equal(trainer.weighting.at(0.0), torch.ones(1000))
 
 
 @pytest.mark.parametrize("sampling", ["uniform", "logit_normal"])
@@ -89,9 +89,7 @@ def test_timesteps_are_drawn_as_asked(sampling):
 def test_logit_normal_timesteps_of_a_schedule_are_whole_and_within_it():
     from diffusion_studio.diffusion.schedules import SCHEDULES
 
-    objective = objective_of(
-        SCHEDULES["cosine"](100), "epsilon", min_snr=0.0, sampling="logit_normal", device=CPU
-    )
+    objective = objective_of(SCHEDULES["cosine"](100), "epsilon", sampling="logit_normal", device=CPU)
     drawn = objective.draw(5000, torch.Generator().manual_seed(0))
     assert drawn.dtype == torch.int64 and drawn.min() >= 0 and drawn.max() <= 99
     assert (drawn // 25).bincount()[1:3].sum() > 0.68 * 5000

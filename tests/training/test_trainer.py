@@ -16,8 +16,8 @@ from diffusion_studio.training.ema import Ema
 from diffusion_studio.training.flat_weights import FlatWeights
 from diffusion_studio.training.gradients import Gradients
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.objectives import loss_weight
 from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training.weighting import min_snr_weights
 
 
 @pytest.fixture
@@ -157,20 +157,20 @@ def test_the_loss_is_the_formula(make, prediction):
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_towards_the_end_min_snr_gives_way_to_an_even_loss(make, prediction):
     trainer = make(prediction=prediction, min_snr=5.0, polish=0.4)
-    plain = loss_weight(trainer.schedule, prediction, 5.0)
-    assert torch.equal(trainer.weights_at(0.0), plain) and torch.equal(trainer.weights_at(0.6), plain)
-    assert torch.equal(trainer.weights_at(0.8), plain.clamp(min=trainer.weights_at(0.8).min()))
-    assert trainer.weights_at(0.8).min() == pytest.approx(0.5)
-    assert torch.equal(trainer.weights_at(1.0), torch.ones(1000))
-    assert torch.equal(make(prediction=prediction, polish=0.0).weights_at(1.0), plain)
+    plain = min_snr_weights(trainer.schedule, prediction, 5.0)
+    assert torch.equal(trainer.weighting.at(0.0), plain) and torch.equal(trainer.weighting.at(0.6), plain)
+    assert torch.equal(trainer.weighting.at(0.8), plain.clamp(min=trainer.weighting.at(0.8).min()))
+    assert trainer.weighting.at(0.8).min() == pytest.approx(0.5)
+    assert torch.equal(trainer.weighting.at(1.0), torch.ones(1000))
+    assert torch.equal(make(prediction=prediction, polish=0.0).weighting.at(1.0), plain)
     trainer.step(1.0)
-    assert torch.equal(trainer.weight, torch.ones(1000))
+    assert torch.equal(trainer.weights, torch.ones(1000))
 
 
 def test_the_weights_of_clean_pictures_and_of_none_stay(make):
     for changes in ({"prediction": "sample"}, {"min_snr": 0.0}):
         trainer = make(**changes)
-        assert torch.equal(trainer.weights_at(1.0), trainer.weights_at(0.0))
+        assert torch.equal(trainer.weighting.at(1.0), trainer.weighting.at(0.0))
 
 
 def test_the_loss_that_is_told_is_without_weights(make):
@@ -191,9 +191,9 @@ def test_min_snr_weighs_the_same_error_of_the_clean_picture_alike():
         "sample": torch.ones_like(snr),
     }  # squared errors per x_0's
     for prediction, factor in in_clean.items():
-        weight = loss_weight(schedule, prediction, 5.0).double()
+        weight = min_snr_weights(schedule, prediction, 5.0).double()
         assert torch.allclose(weight * factor, snr.clamp(max=5), rtol=1e-5)
-    assert torch.equal(loss_weight(schedule, "epsilon", 0.0), torch.ones(1000))
+    assert torch.equal(min_snr_weights(schedule, "epsilon", 0.0), torch.ones(1000))
 
 
 def test_learning_rate_warms_up_stays_and_falls(make):
@@ -254,10 +254,11 @@ def test_bfloat16_goes_the_same_way_as_float32(make):
 @pytest.mark.parametrize("parts", [2, 4])
 def test_parts_give_the_gradient_of_the_whole_batch(make, parts):
     trainer = make()
-    loss, plain = trainer.fill_gradients(trainer.batch(0))
+    loss, errors = trainer.fill_gradients(trainer.batch(0))
     whole = trainer.gradients.whole.clone()
     trainer.gradients.parts = parts
-    assert torch.allclose(torch.stack(trainer.fill_gradients(trainer.batch(0))), torch.stack((loss, plain)))
+    again, same_errors = trainer.fill_gradients(trainer.batch(0))
+    assert torch.allclose(again, loss) and torch.allclose(same_errors, errors)
     assert whole.any() and torch.allclose(trainer.gradients.whole, whole, rtol=1e-3, atol=1e-6)
 
 
