@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, tokens
-from diffusion_studio.ui.models.chooser import HEIGHT, describe, paint_card, thumbnail_of
+from diffusion_studio.ui.models.chooser import HEIGHT, THUMBNAIL
+from diffusion_studio.ui.models.thumbnails import describe, row_of_card, thumbnail
+from diffusion_studio.ui.widgets.painted_rows import paint_row
 
 
 class ModelButton(QAbstractButton):
@@ -30,13 +32,14 @@ class ModelButton(QAbstractButton):
     def show_card(self, card: ModelCard) -> None:
         if card == self._card:
             return
-        self._card, self._thumbnail = card, thumbnail_of(card, self.devicePixelRatioF())
-        licence = f", licence {card.licence}" if card.licence else ""
+        sheet = QImage.fromData(card.sample_sheet())
+        self._card = card
+        self._thumbnail = thumbnail(sheet, card.size, THUMBNAIL, self.devicePixelRatioF())
+        facts = [describe(card), tr("licence {licence}", licence=card.licence) if card.licence else ""]
         words = tr(
-            "Made by {title}, {describe}{licence}. Show this model on the Models page.",
+            "Generated with {title}, {facts}. Show this model on the Models page.",
             title=card.title,
-            describe=describe(card),
-            licence=licence,
+            facts=", ".join(filter(None, facts)),
         )
         self.setAccessibleDescription(words)
         self.setToolTip(tooltip(words))
@@ -54,5 +57,5 @@ class ModelButton(QAbstractButton):
         painter.setBrush(QColor(t.hover if self.underMouse() or self.isDown() else t.raised))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), RADIUS, RADIUS)
         inner = self.rect().adjusted(SPACE_S, 0, -SPACE_S, 0)
-        paint_card(painter, inner, self._card, self._thumbnail, self.font(), t.text, t.muted)
+        paint_row(painter, inner, row_of_card(self._card, self._thumbnail), self.font(), THUMBNAIL)
         painter.end()

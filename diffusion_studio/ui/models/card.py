@@ -1,70 +1,86 @@
-"""One model in full: what can be done with it, pictures it drew, what it is, and the settings it recommends."""
+"""The card of one model: what can be done with it, sample images, what it is, and the settings it recommends."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QMenu,
+    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.wording import architecture, draws, megabytes, predicts, training, widths
+from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.page import fill_menu
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import class_title, readable
+from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from diffusion_studio.ui.models.facts import FACTS, facts, tuning_fault
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.recommended import Recommended
+from diffusion_studio.ui.models.title_field import TitleField
 from diffusion_studio.ui.pictures.sample_grid import SampleGrid
 from diffusion_studio.ui.widgets.flow_layout import FlowLayout
 from diffusion_studio.ui.widgets.schedule_curve import ForwardCurve
 
 WIDEST, FORM_WIDTH, NARROW = 1280, 340, 720
-MOST_CLASSES = 40  # named; a model of thousands would fill the page
-ACTIONS = {  # signal -> (text, explanation)
-    "generate": ("Generate with it", "Go to the Generate page with this model chosen"),
-    "tune": ("Fine-tune", "Go to the Train page to train this model on with pictures of your own"),
-    "export": ("Export…", "Write it as a folder for diffusers, a zip, or an ONNX network"),
-    "default": ("Set as default", "Use this model where none is named"),
-    "rename": ("Rename…", "Give it another title; pictures made with it still find it"),
-    "duplicate": ("Duplicate", "Make a second, independent copy of it"),
-    "verify": ("Verify", "Read it from end to end: hash, finite weights, that it opens"),
-    "folder": ("Show folder", "Show its files in the file manager"),
-    "delete": ("Delete", "Move it to the trash; Undo brings it back"),
+ACTIONS = {  # name -> (text, explanation, keys)
+    "use": (tr("Use"), tr("Open the Generate page with this model"), "Ctrl+Return or Ctrl+Enter"),
+    "tune": (tr("Fine-tune"), tr("Open the Train page to train this model further on your own images"), ""),
+    "export": (tr("Export…"), tr("Save it as a folder for diffusers, a zip, or an ONNX network"), "Ctrl+E"),
+    "default": (tr("Set as default"), tr("Use this model where none is named"), ""),
+    "rename": (tr("Rename"), tr("Give it another title; images made with it still find it"), "F2"),
+    "duplicate": (tr("Duplicate"), tr("Make a second, independent copy of it"), ""),
+    "verify": (tr("Verify"), tr("Check every file: hash, finite weights, and that it opens"), ""),
+    "folder": (tr("Show folder"), tr("Show its files in the file manager"), ""),
+    "delete": (tr("Delete"), tr("Move it to the trash; Undo restores it"), "Del"),
 }
-WITH_FOLDER = ("folder", "verify")  # these stand under the folder's name, the others above everything
+BUTTONS = ("use", "tune", "verify", "folder")  # the others are under “More”
+MORE = ("export", None, "default", "rename", "duplicate", None, "verify", "folder", None, "delete")
+NOT_WHILE_BUSY = ("export", "verify", "duplicate", "delete")
 
 
 class ModelView(QScrollArea):
     wanted = Signal(str)  # one of `ACTIONS`
     samples_wanted = Signal()
+    renamed = Signal(str)  # the title it is to have
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.row: ModelRow | None = None
-        self.title = plain_label("", "title")
-        self.title.setWordWrap(True)
+        self._busy = False
+        self.title = TitleField()
         self.subtitle = plain_label("", "small")
+        self.subtitle.setWordWrap(True)
         self.description = plain_label("")
         self.description.setWordWrap(True)
-        self.buttons = {name: push_button(text, tip) for name, (text, tip) in ACTIONS.items()}
-        self.buttons["generate"].setProperty("primary", True)
+        self.actions_by_name = {
+            name: make_action(self, text, keys, tip=tip) for name, (text, tip, keys) in ACTIONS.items()
+        }
+        self.buttons = {name: _button(self.actions_by_name[name]) for name in BUTTONS}
+        self.buttons["use"].setProperty("primary", True)
+        self.more = push_button(tr("More"), tr("Export, rename, duplicate, delete…"))
+        self.more.setMenu(QMenu(self.more))
+        entries = [None if name is None else self.actions_by_name[name] for name in MORE]
+        fill_menu(self.more.menu(), entries)
         self.samples = SampleGrid()
-        self.no_samples = plain_label(tr("It came without samples."), "quiet")
-        self.draw = push_button(
-            tr("Draw samples"), tr("Draw a sheet of pictures for this card, as the model recommends")
+        self.no_samples = plain_label(tr("This model has no samples yet."), "quiet")
+        self.make_samples = push_button(
+            tr("Generate samples"), tr("Generate sample images for this card with the recommended settings")
         )
         self.recommended = Recommended()
         self.schedule = ForwardCurve(height=72)
@@ -78,47 +94,71 @@ class ModelView(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._lay_out()
-        for name, button in self.buttons.items():
-            button.clicked.connect(lambda _=False, name=name: self.wanted.emit(name))
-        self.draw.clicked.connect(self.samples_wanted)
+        for name, action in self.actions_by_name.items():
+            action.triggered.connect(partial(self._want, name))
+        self.title.renamed.connect(self.renamed)
+        self.make_samples.clicked.connect(self.samples_wanted)
 
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.buttons.values(), self.draw, *self.recommended.controls]
+        buttons = self.buttons
+        first = (buttons["use"], buttons["tune"], self.more, self.make_samples)
+        return [*first, buttons["verify"], buttons["folder"], *self.recommended.controls]
 
-    def show_row(self, row: ModelRow) -> None:
-        card, other = row.card, self.row is None or self.row.card.path != row.card.path
+    def _want(self, name: str, checked: bool = False) -> None:
+        if name == "rename":
+            self.verticalScrollBar().setValue(0)
+            self.title.edit()
+        else:
+            self.wanted.emit(name)
+
+    def show_row(self, row: ModelRow | None, others: Iterable[ModelRow] = ()) -> None:
+        """Show this model; None: there is none, and nothing can be done. `others` have titles that it must not take."""
+        other = self.row is None or row is None or self.row.card.path != row.card.path
         self.row = row
-        self.title.setText(card.title)
-        words = [row.origin, f"called {card.name}" if card.name != card.title else ""]
-        self.subtitle.setText(" · ".join(filter(None, [*words, "the default model" if row.default else ""])))
+        self._enable()
+        if row is None:
+            return
+        card = row.card
+        self.title.show_title(card.title, _names(others))
+        identity = tr("ID {name}", name=card.name) if card.name != card.title else ""
+        self.subtitle.setText(
+            " · ".join(filter(None, (row.origin, identity, tr("Default") if row.default else "")))
+        )
         self.description.setText(card.description)
         self.description.setVisible(bool(card.description))
         self.samples.show_sheet(row.sheet, card.size)
-        for part in (self.no_samples, self.draw):
+        for part in (self.no_samples, self.make_samples):
             part.setVisible(row.sheet.isNull())
         self._show_facts(row)
         self.recommended.show_card(card)
         self._show_schedule(row)
-        self.buttons["default"].setEnabled(not row.default)
-        kept = (
-            tr("It comes with the application; a copy of it can be renamed and deleted")
-            if card.starter
-            else ""
-        )
-        for name, fault in {"rename": kept, "delete": kept, "tune": tuning_fault(row)}.items():
-            self.buttons[name].setEnabled(not fault)
-            self.buttons[name].setToolTip(fault or ACTIONS[name][1])
         if other:
             self.verticalScrollBar().setValue(0)
 
     def show_busy(self, busy: bool) -> None:
         """While something is done with a model, nothing else is begun."""
-        for name in ("export", "verify", "duplicate"):
-            self.buttons[name].setEnabled(not busy)
-        starter = self.row is not None and self.row.card.starter
-        self.buttons["delete"].setEnabled(not busy and not starter)
-        self.draw.setEnabled(not busy)
+        self._busy = busy
+        self._enable()
+
+    def _enable(self) -> None:
+        row = self.row
+        faults = dict.fromkeys(ACTIONS, "")
+        if row is not None:
+            if row.card.starter:
+                kept = tr("It comes with the application; a copy of it can be renamed and deleted")
+                faults.update(rename=kept, delete=kept)
+            faults["tune"] = tuning_fault(row)
+            if row.default:
+                faults["default"] = tr("It is the default model")
+        if self._busy:
+            for name in NOT_WHILE_BUSY:
+                faults[name] = faults[name] or tr("Another model is being worked on")
+        for name, action in self.actions_by_name.items():
+            action.setEnabled(row is not None and not faults[name])
+            action.setStatusTip(faults[name] or ACTIONS[name][1])
+        self.make_samples.setEnabled(not self._busy)
+        self.title.set_editable(row is not None and not faults["rename"])
 
     def _show_facts(self, row: ModelRow) -> None:
         shown = dict(facts(row))
@@ -129,17 +169,17 @@ class ModelView(QScrollArea):
                 part.setVisible(bool(value))
 
     def _show_schedule(self, row: ModelRow) -> None:
-        """How the pictures it was trained on drown in noise; a schedule nobody can follow is not drawn."""
+        """How noise is added in training; a schedule that cannot be read is left out."""
         from diffusion_studio.diffusion.processes import process_from_config
 
         left: Sequence[float] = ()
         with suppress(ValueError, KeyError, TypeError):
             left = process_from_config(row.card.schedule).picture_share.tolist()
-        drawn = len(left) > 1 and all(map(math.isfinite, left))
-        if drawn:
+        readable = len(left) > 1 and all(map(math.isfinite, left))
+        if readable:
             self.schedule.show_schedule(left)
         for part in (self.schedule, self._schedule_label):
-            part.setVisible(drawn)
+            part.setVisible(readable)
 
     def _lay_out(self) -> None:
         body = QWidget()
@@ -154,15 +194,14 @@ class ModelView(QScrollArea):
         column.addLayout(head)
         actions = QWidget()
         flow = FlowLayout(actions)
-        for name, button in self.buttons.items():
-            if name not in WITH_FOLDER:
-                flow.addWidget(button)
+        for button in (self.buttons["use"], self.buttons["tune"], self.more):
+            flow.addWidget(button)
         column.addWidget(actions)
         column.addWidget(self.samples)
         row = QHBoxLayout()
         row.setSpacing(SPACE_M)
         row.addWidget(self.no_samples)
-        row.addWidget(self.draw)
+        row.addWidget(self.make_samples)
         row.addStretch(1)
         column.addLayout(row)
         column.addWidget(self.description)
@@ -183,9 +222,9 @@ class ModelView(QScrollArea):
         self._grid.setHorizontalSpacing(SPACE_L)
         self._grid.setVerticalSpacing(SPACE_S)
         self._grid.setColumnStretch(1, 1)
-        beside = FACTS.index("Predicts") + 1  # where the schedule is named, it is drawn
-        for place, name in enumerate(FACTS):
-            label, value = plain_label(name, "quiet"), plain_label("")
+        beside = list(FACTS).index("predicts") + 1  # where the schedule is named, it is drawn
+        for place, (name, text) in enumerate(FACTS.items()):
+            label, value = plain_label(text, "quiet"), plain_label("")
             value.setWordWrap(True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             place += place >= beside
@@ -197,7 +236,7 @@ class ModelView(QScrollArea):
         left.addLayout(self._grid)
         files = QHBoxLayout()
         files.setSpacing(SPACE_S)
-        for name in WITH_FOLDER:
+        for name in ("verify", "folder"):
             files.addWidget(self.buttons[name])
         files.addStretch(1)
         left.addLayout(files)
@@ -209,7 +248,7 @@ class ModelView(QScrollArea):
         return self._beside
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window the settings stand under the facts."""
+        """In a narrow window the settings go under the facts."""
         narrow = event.size().width() < NARROW
         way = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
         if way != self._beside.direction():
@@ -217,50 +256,19 @@ class ModelView(QScrollArea):
         super().resizeEvent(event)
 
 
-FACTS = (
-    "Draws",
-    "Classes",
-    "Network",
-    "Layers",
-    "Predicts",
-    "Notes",
-    "Trained",
-    "Licence",
-    "On disk",
-    "Weights",
-    "Folder",
-)
+def _button(action: QAction) -> QPushButton:
+    """A button that does what the action does, as long as it can."""
+    button = push_button(action.text(), action.statusTip())
+
+    def follow() -> None:
+        button.setEnabled(action.isEnabled())
+        button.setToolTip(tooltip(action.statusTip()))
+        button.setAccessibleDescription(action.statusTip())
+
+    button.clicked.connect(action.trigger)
+    action.changed.connect(follow)
+    return button
 
 
-def facts(row: ModelRow) -> Iterator[tuple[str, str]]:
-    """What the card says, in words; what it does not say is left out."""
-    card = row.card
-    yield "Draws", draws(card)
-    named = ", ".join(class_title(name) for name in card.classes[:MOST_CLASSES])
-    yield (
-        "Classes",
-        named + (f" and {len(card.classes) - MOST_CLASSES} more" if card.classes[MOST_CLASSES:] else ""),
-    )
-    yield "Network", architecture(card)
-    yield "Layers", widths(card.network)
-    yield "Predicts", predicts(card)
-    yield "Notes", " ".join(card.remarks)
-    yield "Trained", training(card)
-    yield "Licence", card.licence
-    yield "On disk", megabytes(row.disk)
-    yield "Weights", f"sha256 {card.digest[:10]}" if card.digest else ""
-    yield "Folder", _breakable(readable(card.path))
-
-
-def _breakable(path: str) -> str:
-    """A label breaks lines at spaces alone; an invisible one after each separator lets it."""
-    return path.replace("/", "/\u200b").replace("\\", "\\\u200b")
-
-
-def tuning_fault(row: ModelRow) -> str:
-    """Why a model can not be trained on here; "" where it can."""
-    if row.card.channels != 3:
-        return tr("Models that draw in grey can not be trained on here")
-    if row.card.network.class_embed_type is not None:
-        return tr("A model whose classes are numbers on a scale can not be trained on here")
-    return ""
+def _names(rows: Iterable[ModelRow]) -> frozenset[str]:
+    return frozenset(text.casefold() for row in rows for text in (row.card.title, row.card.name))

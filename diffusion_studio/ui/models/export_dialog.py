@@ -1,4 +1,4 @@
-"""The dialog that gives a model away: in which form, with which precision, and where to."""
+"""The dialog that exports a model: in which format, with which precision, and where to."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.widgets.fields import ChoiceField, TextField
 
-FORMS = {
+FORMATS = {
     "folder": tr("Folder for diffusers"),
     "zip": tr("Zip of that folder"),
     "onnx": tr("ONNX, for programs without Python"),
 }
 ABOUT = {
     "folder": tr("DDPMPipeline.from_pretrained opens it as it is. A README shows how, in three lines."),
-    "zip": tr("The same folder in one file, to be sent or imported elsewhere."),
-    "onnx": tr("A folder with the network alone, its noise schedule and a README with a loop that draws."),
+    "zip": tr("The same folder in one file, to send or to import elsewhere."),
+    "onnx": tr("A folder with the network, its noise schedule, and a README with a loop that generates."),
 }
 PRECISIONS = {
-    "float32": "float32, as trained",
-    "bfloat16": "bfloat16, half the size",
-    "float16": "float16, half the size",
+    "float32": tr("float32, as trained"),
+    "bfloat16": tr("bfloat16, half the size"),
+    "float16": tr("float16, half the size"),
 }
 WITHOUT_BFLOAT = {name: words for name, words in PRECISIONS.items() if name != "bfloat16"}
 NEEDED = ("onnx", "onnxscript")  # what `onnx_network` writes with; asked for here without loading torch
 
 
-class Wish(NamedTuple):
-    """What to write."""
+class ExportRequest(NamedTuple):
+    """What to export, and where to."""
 
     target: Path
     dtype: str
@@ -53,33 +53,33 @@ class Wish(NamedTuple):
 
 
 class ExportDialog(QDialog):
-    wished = Signal(object)  # Wish
+    requested = Signal(object)  # ExportRequest
 
     def __init__(self, card: ModelCard, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Export a model"))
         self.setMinimumWidth(520)
         self._name = card.name
-        self.form = ChoiceField(Option(tr("Form"), "what the model is written as", choices=FORMS))
+        self.format = ChoiceField(Option(tr("Format"), tr("what the model is saved as"), choices=FORMATS))
         self.precision = ChoiceField(
-            Option(tr("Precision"), "the number format of the weights", choices=PRECISIONS)
+            Option(tr("Precision"), tr("the number format of the weights"), choices=PRECISIONS)
         )
         self.target = TextField(
-            Option(tr("Where"), "the folder or file to write, which must not be there yet")
+            Option(tr("Where"), tr("a folder or file that does not exist yet"))
         )
-        self.browse = push_button("Choose…", tr("Choose the folder it is written into"))
+        self.browse = push_button(tr("Choose…"), tr("Choose the folder to save it in"))
         self.about = plain_label("", "small")
         self.fault = plain_label("")
         for label in (self.about, self.fault):
             label.setWordWrap(True)
         self.fault.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.accept_button = push_button("Export", tr("Write it"))
+        self.accept_button = push_button(tr("Export"), tr("Save the model there"))
         self.accept_button.setProperty("primary", True)
         self.accept_button.setDefault(True)
-        self.cancel = push_button("Cancel", tr("Write nothing"))
+        self.cancel = push_button(tr("Cancel"), tr("Export nothing"))
         self._lay_out(card)
         self.target.show_value(str(last_place(MODELS) / card.name))
-        self.form.changed.connect(self._change_form)
+        self.format.changed.connect(self._change_format)
         self.target.changed.connect(self._follow)
         self.browse.clicked.connect(self._browse)
         self.accept_button.clicked.connect(self._accept)
@@ -87,46 +87,46 @@ class ExportDialog(QDialog):
         self._follow()
 
     @property
-    def wish(self) -> Wish:
-        form = self.form.value()
-        layout = "onnx" if form == "onnx" else "diffusers"
-        return Wish(Path(self.target.value()).expanduser(), self.precision.value(), form == "zip", layout)
+    def request(self) -> ExportRequest:
+        format = self.format.value()
+        layout = "onnx" if format == "onnx" else "diffusers"
+        return ExportRequest(Path(self.target.value()).expanduser(), self.precision.value(), format == "zip", layout)
 
-    def _change_form(self) -> None:
-        onnx = self.form.value() == "onnx"
+    def _change_format(self) -> None:
+        onnx = self.format.value() == "onnx"
         self.precision.show_choices(WITHOUT_BFLOAT if onnx else PRECISIONS)
         path = Path(self.target.value())
         stem = path.with_suffix("") if path.suffix == ".zip" else path
         self.target.show_value(
-            str(stem.with_name(stem.name + ".zip") if self.form.value() == "zip" else stem)
+            str(stem.with_name(stem.name + ".zip") if self.format.value() == "zip" else stem)
         )
         self._follow()
 
     def _follow(self) -> None:
         fault = self._fault()
-        self.about.setText(ABOUT[self.form.value()])
+        self.about.setText(ABOUT[self.format.value()])
         self.fault.setText(fault)
         self.fault.setVisible(bool(fault))
         self.accept_button.setEnabled(not fault)
 
     def _fault(self) -> str:
-        """Why it can not be written so."""
+        """Why it cannot be exported like this; "" where it can."""
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-        if self.form.value() == "onnx" and missing:
+        if self.format.value() == "onnx" and missing:
             return tr("ONNX needs more packages first: pip install {missing}", missing=" ".join(missing))
         text = self.target.value().strip()
         if not text or not Path(text).expanduser().is_absolute():
-            return tr("Say where to, with the whole path.")
-        return tr("That is there already; choose another name.") if Path(text).expanduser().exists() else ""
+            return tr("Enter the full path to save it at.")
+        return tr("That name is taken.") if Path(text).expanduser().exists() else ""
 
     def _browse(self) -> None:
         begin = Path(self.target.value()).parent
-        folder = choose_folder(self, tr("Export into"), place=MODELS, begin=begin if begin.is_dir() else None)
+        folder = choose_folder(self, tr("Export to"), place=MODELS, begin=begin if begin.is_dir() else None)
         if folder is not None:
             self.target.show_value(str(folder / Path(self.target.value() or self._name).name))
 
     def _accept(self) -> None:
-        self.wished.emit(self.wish)
+        self.requested.emit(self.request)
         self.accept()
 
     def _lay_out(self, card: ModelCard) -> None:
@@ -135,16 +135,16 @@ class ExportDialog(QDialog):
         grid.setVerticalSpacing(SPACE_S)
         grid.setColumnStretch(1, 1)
         for place, (name, field, tip) in enumerate((
-            ("Form", self.form, "What the model is written as"),
-            ("Precision", self.precision, "The number format of the weights"),
-            ("Where", self.target, "The folder or file to write, which must not be there yet"),
+            (tr("Format"), self.format, tr("What the model is saved as")),
+            (tr("Precision"), self.precision, tr("The number format of the weights")),
+            (tr("Where"), self.target, tr("A folder or file that does not exist yet")),
         )):  # fmt: skip
             label = plain_label(name, "quiet")
             label.setBuddy(field)
             field.setAccessibleName(name)
             field.setToolTip(tip)
             grid.addWidget(label, place, 0)
-            grid.addWidget(field, place, 1, 1, 1 if name == "Where" else 2)
+            grid.addWidget(field, place, 1, 1, 1 if field is self.target else 2)
         grid.addWidget(self.browse, 2, 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)

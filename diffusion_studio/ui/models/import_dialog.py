@@ -6,35 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, open_file
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, tooltip
-from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, SPACE_XL, TYPE, TYPE_SMALL, tokens
+from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XL
+from diffusion_studio.ui.widgets.painted_rows import Index, PaintedRow, PaintedRows
 
 PATH, WORDS = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
-HEIGHT = 46
-Index = QModelIndex | QPersistentModelIndex
 
 
 class ImportDialog(QDialog):
-    chosen = Signal(object)  # Path
+    selected = Signal(object)  # Path
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -46,17 +41,17 @@ class ImportDialog(QDialog):
         self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.found.setObjectName("found")
-        self.found.setItemDelegate(_Delegate(self.found))
-        self.say = plain_label(tr("Looking…"), "small")
-        self.say.setWordWrap(True)
+        self.found.setItemDelegate(PaintedRows(self.found, _row_at))
+        self.outcome = plain_label(tr("Searching…"), "small")
+        self.outcome.setWordWrap(True)
         self.folder = push_button(
             tr("Choose a folder…"), tr("A diffusers folder: a whole pipeline, or a UNet2DModel alone")
         )
         self.zip = push_button(tr("Choose a zip…"), tr("A zip of a diffusers folder"))
-        self.accept_button = push_button("Import", tr("Copy the chosen model among your own"))
+        self.accept_button = push_button(tr("Import"), tr("Copy the selected model to your models"))
         self.accept_button.setProperty("primary", True)
         self.accept_button.setEnabled(False)
-        self.cancel = push_button("Cancel", tr("Import nothing"))
+        self.cancel = push_button(tr("Cancel"), tr("Import nothing"))
         self._lay_out()
         self.found.currentItemChanged.connect(lambda *_: self._follow())
         self.found.itemActivated.connect(lambda _: self._accept())
@@ -66,7 +61,7 @@ class ImportDialog(QDialog):
         self.cancel.clicked.connect(self.reject)
 
     def show_found(self, cache: Path, found: Sequence[Any]) -> None:
-        """What was found there: those that can not be imported say why."""
+        """What was found there: those that cannot be imported say why."""
         self.found.clear()
         for model in found:
             item = QListWidgetItem(readable(model.name))
@@ -82,12 +77,17 @@ class ImportDialog(QDialog):
         if usable:
             self.found.setCurrentRow(0)
             self.found.setFocus()
-            words = tr("{count} can be imported from", count=len(usable))
-        else:
-            words = (
-                tr("None can be imported from") if found else tr("There is no model that draws in pixels in")
+            words = plural(
+                "{count} model can be imported from {cache}.",
+                "{count} models can be imported from {cache}.",
+                len(usable),
+                cache=readable(cache),
             )
-        self.say.setText(tr("{words} {cache}. Nothing is downloaded.", words=words, cache=readable(cache)))
+        elif found:
+            words = tr("No model in {cache} can be imported.", cache=readable(cache))
+        else:
+            words = tr("There are no pixel-space models in {cache}.", cache=readable(cache))
+        self.outcome.setText(" ".join((words, tr("Nothing is downloaded."))))
         self._follow()
 
     @property
@@ -104,7 +104,7 @@ class ImportDialog(QDialog):
             self._take(self.path)
 
     def _choose_folder(self) -> None:
-        folder = choose_folder(self, tr("Choose a model's folder"), place=MODELS)
+        folder = choose_folder(self, tr("Choose the folder of a model"), place=MODELS)
         if folder is not None:
             self._take(folder)
 
@@ -114,7 +114,7 @@ class ImportDialog(QDialog):
             self._take(path)
 
     def _take(self, path: Path) -> None:
-        self.chosen.emit(path)
+        self.selected.emit(path)
         self.accept()
 
     def _lay_out(self) -> None:
@@ -124,8 +124,7 @@ class ImportDialog(QDialog):
         words = plain_label(
             tr(
                 "Pixel-space models as diffusers saves them: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, "
-                "a UNet2DModel alone, or a "
-                "zip of one. It is read from end to end before it counts, and nothing in it is run."
+                "a UNet2DModel alone, or a zip of one. Every file is checked before the model is imported; no code in it is run."
             ),
             "quiet",
         )
@@ -142,7 +141,7 @@ class ImportDialog(QDialog):
         column.addSpacing(SPACE_S)
         column.addWidget(heading)
         column.addWidget(self.found, 1)
-        column.addWidget(self.say)
+        column.addWidget(self.outcome)
         foot = QHBoxLayout()
         foot.setSpacing(SPACE_S)
         foot.addStretch(1)
@@ -151,39 +150,14 @@ class ImportDialog(QDialog):
         column.addLayout(foot)
 
 
+def _row_at(index: Index) -> PaintedRow:
+    """Name over path; one that cannot be imported is muted, with the reason in place of the path."""
+    usable = index.data(PATH) is not None
+    elide = Qt.TextElideMode.ElideMiddle if usable else Qt.TextElideMode.ElideRight
+    return PaintedRow(str(index.data()), str(index.data(WORDS)), usable=usable, elide=elide)
+
+
 def why(model: Any) -> str:
-    """Why a model can not be imported, without the path, which the line above names well enough."""
+    """Why a model cannot be imported, without the path, which the line above names well enough."""
     reason = str(model.reason)
     return reason.split(": ", 1)[-1] if reason.startswith(str(model.path)) else reason
-
-
-class _Delegate(QStyledItemDelegate):
-    """Name over path; one that can not be imported is grey, with the reason in the path's place."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(240, HEIGHT)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        t, state = tokens(), option.state
-        rect: QRect = option.rect
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if state & QStyle.StateFlag.State_Selected:
-            painter.setPen(QColor(t.accent))
-            painter.setBrush(QColor(t.hover))
-            painter.drawRoundedRect(QRectF(rect).adjusted(0.5, 1.5, -0.5, -1.5), RADIUS, RADIUS)
-        area = rect.adjusted(SPACE_M, 0, -SPACE_M, 0)
-        usable = index.data(PATH) is not None
-        font = QFont(option.font)
-        for text, top, size, weight, shade in (
-            (index.data(), -18, TYPE, QFont.Weight.DemiBold, t.text if usable else t.muted),
-            (index.data(WORDS), 1, TYPE_SMALL, QFont.Weight.Normal, t.muted),
-        ):
-            font.setPixelSize(size)
-            font.setWeight(weight)
-            painter.setFont(font)
-            painter.setPen(QColor(shade))
-            way = Qt.TextElideMode.ElideMiddle if usable else Qt.TextElideMode.ElideRight
-            shown = painter.fontMetrics().elidedText(str(text), way, area.width())
-            painter.drawText(QRect(area.left(), area.center().y() + top, area.width(), 17), 0, shown)
-        painter.restore()

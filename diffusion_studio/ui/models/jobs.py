@@ -26,18 +26,19 @@ class ModelRow:
     card: ModelCard
     default: bool = False
     disk: int = 0  # bytes
+    changed: float = 0.0  # when its folder was, in seconds since 1970
     sheet: QImage = field(default_factory=QImage)
 
     @property
     def origin(self) -> str:
         """Where it is from, in a word or two."""
         if self.card.starter:
-            return "Starter"
+            return tr("Starter")
         return tr("Trained here") if self.card.trained.get("run") else tr("Imported or copied")
 
 
 @dataclass(frozen=True, slots=True)
-class Trashed:
+class TrashedModel:
     title: str
     now: Path
     before: Path
@@ -52,10 +53,18 @@ def list_models() -> Generator[tuple[ModelRow, ...], None, None]:
             card=card,
             default=card.name == default,
             disk=disk_size(card),
+            changed=_changed(card.path),
             sheet=QImage.fromData(card.sample_sheet()),
         )
         for card in found
     )
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def find_in_cache() -> Generator[Any, None, None]:
@@ -66,31 +75,31 @@ def find_in_cache() -> Generator[Any, None, None]:
     yield hub_cache(), tuple(find_in_hub_cache())
 
 
-def bring_in(source: Path) -> Generator[Any, None, None]:
+def import_model(source: Path) -> Generator[Any, None, None]:
     from diffusion_studio.events import Status
 
     load_libraries()
-    from diffusion_studio.models.library import import_model
+    from diffusion_studio.models import library
 
-    yield Status(text=tr("Looking at {name}, and copying it where it can be opened…", name=source.name))
-    yield import_model(source)
+    yield Status(text=tr("Checking {name}…", name=source.name))
+    yield library.import_model(source)
 
 
-def give_away(name: str, target: Path, **how: Any) -> Generator[Any, None, None]:
+def export_model(name: str, target: Path, **how: Any) -> Generator[Any, None, None]:
     load_libraries()
     from diffusion_studio.models.export import exporting
 
     yield from exporting(name, target, **how)
 
 
-def look_through(name: str) -> Generator[Any, None, None]:
+def verify_model(name: str) -> Generator[Any, None, None]:
     load_libraries()
     from diffusion_studio.models.verify import verify
 
     yield from verify(name)
 
 
-def draw_sheet(name: str) -> Generator[Any, None, None]:
+def make_sample_sheet(name: str) -> Generator[Any, None, None]:
     load_libraries()
     from diffusion_studio.jobs.model_samples import make_samples
 
@@ -111,14 +120,14 @@ def duplicate(name: str) -> Generator[ModelCard, None, None]:
     yield duplicate_model(name)
 
 
-def delete(card: ModelCard) -> Generator[Trashed, None, None]:
+def delete(card: ModelCard) -> Generator[TrashedModel, None, None]:
     load_libraries()
     from diffusion_studio.models.library import delete_model
 
-    yield Trashed(card.title, delete_model(card.name), card.path)
+    yield TrashedModel(card.title, delete_model(card.name), card.path)
 
 
-def bring_back(trashed: Trashed) -> Generator[str, None, None]:
+def restore_model(trashed: TrashedModel) -> Generator[str, None, None]:
     from diffusion_studio.storage.places import restore
 
     yield restore(trashed.now, trashed.before).name
@@ -131,7 +140,7 @@ def make_default(name: str) -> Generator[ModelCard, None, None]:
     yield set_default(name)
 
 
-def keep_recommended(name: str, values: Mapping[str, Any] | None) -> Generator[ModelCard, None, None]:
+def save_recommended(name: str, values: Mapping[str, Any] | None) -> Generator[ModelCard, None, None]:
     load_libraries()
     from diffusion_studio.models.library import recommend
 

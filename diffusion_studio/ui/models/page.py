@@ -1,4 +1,4 @@
-"""The Models page: what is installed, each model in full, and ways in and out."""
+"""The Models page: what is installed, the card of each model, and ways to bring models in and out."""
 
 from __future__ import annotations
 
@@ -7,56 +7,46 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QInputDialog,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import FineTune, OpenModel, Request, ShowModel
 from diffusion_studio.ui.base.undo import Change
+from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S, SPACE_XL
+from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XL
 from diffusion_studio.ui.models import jobs
 from diffusion_studio.ui.models.activity import Activity
-from diffusion_studio.ui.models.background import ModelErrands
+from diffusion_studio.ui.models.background import ModelTasks
+from diffusion_studio.ui.models.browser import ModelBrowser
 from diffusion_studio.ui.models.card import ModelView
-from diffusion_studio.ui.models.drop import ModelDropPage
+from diffusion_studio.ui.models.drop import dropped_model
 from diffusion_studio.ui.models.export_dialog import ExportDialog
 from diffusion_studio.ui.models.import_dialog import ImportDialog
 from diffusion_studio.ui.models.jobs import ModelRow
-from diffusion_studio.ui.models.list import ROW, ModelRows, make_list
 from diffusion_studio.ui.pictures.commands import open_folder
+from diffusion_studio.ui.widgets.drop import FileDrop
 
 
-class ModelsPage(ModelDropPage):
+class ModelsPage(Page):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.rows = ModelRows(self)
-        self.view = make_list(self.rows, self)
+        self.browser = ModelBrowser(self)
         self.card = ModelView(self)
         self.activity = Activity(self)
-        self.errands = ModelErrands(context, self.activity, self)
-        self.workers = (self.errands.worker,)
-        self.bring = QPushButton(tr("Import…"))
-        self.bring.setAccessibleName(tr("Import…"))
-        self.bring.setToolTip(
-            tr("Bring in a model that diffusers saved: a folder, a zip, or from the hub's cache")
-        )
+        self.tasks = ModelTasks(context, self.activity, self)
+        self.workers = (self.tasks.worker,)
+        self.drop = FileDrop(self, lambda data: None if self.working else dropped_model(data))
         self._pages = QStackedWidget(self)
-        self._awake = False
+        self._shown = False
         self._import: ImportDialog | None = None
-        self._wanted = ""  # the model to choose as soon as it is listed
+        self._wanted = ""  # the model to select as soon as it is listed
         self._lay_out()
         self._make_actions()
         self._connect()
@@ -65,79 +55,88 @@ class ModelsPage(ModelDropPage):
 
     @property
     def working(self) -> bool:
-        return self.errands.worker.busy
+        return self.tasks.busy
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         return {"Models": self._entries}
 
     def controls(self) -> list[QWidget]:
-        return [self.view, self.bring, *self.card.controls, *self.activity.controls]
+        return [*self.browser.controls(), *self.card.controls, *self.activity.controls]
 
     def shown_first(self) -> None:
-        self._awake = True
+        self._shown = True
         self.card.recommended.curve.wake()
-        self.view.setFocus()
+        self.browser.view.setFocus()
         self.refresh()
 
-    def refresh(self, choose: str = "") -> None:
-        """Read the models anew, off the window's thread; `choose` names the one to show then."""
-        self._wanted = choose or self._wanted
-        if self._awake:
+    def receive(self, request: Request) -> None:
+        if isinstance(request, ShowModel):
+            self.refresh(request.name)
+
+    def refuse_drop(self, paths: Sequence[Path]) -> str:
+        if self.working:
+            return tr("Another model is being worked on. Wait for it, or cancel it first.")
+        if len(paths) > 1:
+            return tr(
+                "{count} items were dropped. Drop one model at a time: its folder, or a zip of it.",
+                count=len(paths),
+            )
+        return super().refuse_drop(paths)
+
+    def refresh(self, select: str = "") -> None:
+        """Read the models again, off the window's thread; `select` names the one to show then."""
+        self._wanted = select or self._wanted
+        if self._shown:
             self._context.run(jobs.list_models(), self._show)
 
-    # --- the list ---
+    # --- what is shown ---
 
     @property
-    def chosen(self) -> ModelRow | None:
-        return self.view.currentIndex().data(ROW)
+    def selected(self) -> ModelRow | None:
+        return self.browser.selected_row
 
     def _show(self, rows: tuple[ModelRow, ...]) -> None:
-        kept = self._wanted or (self.chosen.card.name if self.chosen else "")
-        place = self.view.currentIndex().row()
-        self._wanted = ""
-        self.rows.show_rows(rows)
-        found = self.rows.row_of(kept)
-        if found is None:  # it was deleted: the one that took its place
-            found = (
-                next((k for k, row in enumerate(rows) if row.default), 0)
-                if place < 0
-                else min(place, len(rows) - 1)
-            )
-        if rows:
-            self.view.setCurrentIndex(self.rows.index(found))
+        wanted, self._wanted = self._wanted, ""
+        self.browser.show_rows(rows, wanted)
+        self.browser.fit(self.window().width())
         self._pages.setCurrentIndex(0 if rows else 1)
-        self._follow()
 
     def _follow(self) -> None:
-        row = self.chosen
-        if row is not None:
-            self.card.show_row(row)
-            self.card.show_busy(self.working)
-        for name, entry in self._by_name.items():
-            entry.setEnabled(row is not None and self.card.buttons[name].isEnabled())
-        self.bring.setEnabled(not self.working)
+        row = self.selected
+        others = [other for other in self.browser.rows.installed if other is not row]
+        self.card.show_row(row, others)
+        self._follow_tasks()
+
+    def _follow_tasks(self) -> None:
+        self.card.show_busy(self.working)
+        for part in (self.browser.tile, self._empty_import, self._import_action):
+            part.setEnabled(not self.working)
 
     def _changed(self, card: ModelCard) -> None:
-        """A model came, or became another: everyone shows it."""
+        """A model is new, or was changed: everyone shows it."""
         self._wanted = card.name
         self._context.models_changed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.browser.fit(self.window().width())
 
     # --- what is done ---
 
     def do(self, name: str) -> None:
-        """One of `model_card.ACTIONS`, with the chosen model."""
-        row = self.chosen
+        """One of the card's `ACTIONS`, with the selected model."""
+        row = self.selected
         if row is not None:
             self._acts[name](row.card)
 
     def import_from(self, source: Path) -> None:
         if not self.working:
-            self.errands.bring_in(source)
+            self.tasks.import_model(source)
 
     def ask_import(self) -> None:
         dialog = ImportDialog(self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.chosen.connect(self.import_from)
+        dialog.selected.connect(self.import_from)
         self._import = dialog
         dialog.finished.connect(self._forget_dialog)
         dialog.open()
@@ -153,24 +152,24 @@ class ModelsPage(ModelDropPage):
     def _export(self, card: ModelCard) -> None:
         dialog = ExportDialog(card, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.wished.connect(lambda wish: self.errands.give_away(card, wish))
+        dialog.requested.connect(lambda request: self.tasks.export(card, request))
         dialog.open()
 
-    def _rename(self, card: ModelCard) -> None:
-        title, agreed = QInputDialog.getText(self, "Rename", tr("Title of the model:"), text=card.title)
-        if agreed and title.strip() != card.title:
-            before = card.title
+    def _rename(self, title: str) -> None:
+        row = self.selected
+        if row is None or title == row.card.title:
+            return
+        name, before = row.card.name, row.card.title
 
-            def call(title: str) -> None:
-                self._context.run(jobs.rename(card.name, title), self._changed)
+        def call(new: str) -> None:
+            self._context.run(jobs.rename(name, new), self._changed)
 
-            def renamed(changed: ModelCard) -> None:
-                self._changed(changed)
-                self._context.undo.push(
-                    Change("rename of the model", lambda: call(before), lambda: call(title))
-                )
+        def renamed(changed: ModelCard) -> None:
+            self._changed(changed)
+            change = Change(tr("rename of the model"), lambda: call(before), lambda: call(title))
+            self._context.done(tr("Renamed to “{title}”.", title=title), change)
 
-            self._context.run(jobs.rename(card.name, title), renamed)
+        self._context.run(jobs.rename(name, title), renamed)
 
     def _make_default(self, card: ModelCard) -> None:
         self._context.run(jobs.make_default(card.name), self._changed)
@@ -178,110 +177,73 @@ class ModelsPage(ModelDropPage):
     def _delete(self, card: ModelCard) -> None:
         self._context.run(jobs.delete(card), self._on_trashed)
 
-    def _on_trashed(self, trashed: jobs.Trashed) -> None:
+    def _on_trashed(self, trashed: jobs.TrashedModel) -> None:
         self._context.models_changed.emit()
-        change = self._context.undo.push(Change("delete of the model", lambda: self._bring_back(trashed)))
-        self.activity.end(
-            tr("“{title}” moved to trash.", title=trashed.title),
-            action="Undo",
-            tip="Bring the model back",
-            do=lambda: self._context.undo.take_back(change),
-        )
+        change = Change(tr("delete of the model"), lambda: self._restore(trashed))
+        self._context.done(tr("“{title}” moved to trash.", title=trashed.title), change)
 
-    def _bring_back(self, trashed: jobs.Trashed) -> None:
-        self.activity.hide()
-        self._context.run(jobs.bring_back(trashed), self._on_back)
+    def _restore(self, trashed: jobs.TrashedModel) -> None:
+        self._context.run(jobs.restore_model(trashed), self._on_restored)
 
-    def _on_back(self, name: str) -> None:
+    def _on_restored(self, name: str) -> None:
         self._wanted = name
         self._context.models_changed.emit()
 
-    def _draw_samples(self) -> None:
-        if self.chosen is not None:
-            self.errands.draw_samples(self.chosen.card)
+    def _make_samples(self) -> None:
+        if self.selected is not None:
+            self.tasks.make_samples(self.selected.card)
 
-    def _keep(self, values: Mapping[str, Any] | None) -> None:
-        if self.chosen is not None:
-            self._context.run(jobs.keep_recommended(self.chosen.card.name, values), self._changed)
+    def _save_recommended(self, values: Mapping[str, Any] | None) -> None:
+        if self.selected is not None:
+            self._context.run(jobs.save_recommended(self.selected.card.name, values), self._changed)
 
-    def _generate(self, card: ModelCard) -> None:
+    def _use(self, card: ModelCard) -> None:
         self._context.go_to("generate", OpenModel(card.name))
 
     def _tune(self, card: ModelCard) -> None:
         """Open the Train page to fine-tune this model; the folder is the user's to choose."""
-        self._context.go_to("train", FineTune(card, [row.card for row in self.rows.rows]))
-
-    def receive(self, request: Request) -> None:
-        if isinstance(request, ShowModel):
-            self.refresh(request.name)
+        self._context.go_to("train", FineTune(card, [row.card for row in self.browser.rows.installed]))
 
     # --- building ---
 
     def _make_actions(self) -> None:
         self._acts: dict[str, Callable[[ModelCard], None]] = {
-            "generate": self._generate,
+            "use": self._use,
             "tune": self._tune,
             "export": self._export,
             "default": self._make_default,
-            "rename": self._rename,
-            "duplicate": self.errands.duplicate,
-            "verify": self.errands.verify,
+            "duplicate": self.tasks.duplicate,
+            "verify": self.tasks.verify,
             "folder": lambda card: open_folder(card.path),
             "delete": self._delete,
         }
-        keys = {"rename": "F2", "delete": "Del", "export": "Ctrl+E", "generate": "Ctrl+Return or Ctrl+Enter"}
-        self._by_name = {
-            name: make_action(self, button.text(), keys.get(name, ""), tip=button.toolTip())
-            for name, button in self.card.buttons.items()
-        }
-        for name, entry in self._by_name.items():
-            entry.triggered.connect(lambda _=False, name=name: self.do(name))
-        bring = make_action(self, tr("Import…"), "Ctrl+I", tip=self.bring.toolTip())
-        bring.triggered.connect(self.ask_import)
-        own = self._by_name
+        tip = tr("Import a model that diffusers saved: a folder, a zip, or one in the hub's cache")
+        self._import_action = make_action(self, tr("Import…"), "Ctrl+I", tip=tip)
+        self._import_action.triggered.connect(self.ask_import)
+        own = self.card.actions_by_name
         self._entries: list[QAction | None] = [
-            *(own["generate"], own["tune"], None, bring, own["export"], None),
-            *(
-                own["default"],
-                own["rename"],
-                own["duplicate"],
-                own["verify"],
-                own["folder"],
-                None,
-                own["delete"],
-            ),
+            *(own["use"], own["tune"], None, self._import_action, own["export"], None),
+            *(own["default"], own["rename"], own["duplicate"], own["verify"], own["folder"], None),
+            own["delete"],
         ]
 
     def _connect(self) -> None:
-        self.view.selectionModel().currentChanged.connect(lambda *_: self._follow())
-        self.view.activated.connect(lambda _: self.do("generate"))
+        self.browser.selected.connect(self._follow)
+        self.browser.opened.connect(lambda: self.do("use"))
+        self.browser.import_wanted.connect(self.ask_import)
         self.card.wanted.connect(self.do)
-        self.card.samples_wanted.connect(self._draw_samples)
-        self.card.recommended.kept.connect(self._keep)
-        self.model_dropped.connect(self.import_from)
-        self.bring.clicked.connect(self.ask_import)
-        self._empty_bring.clicked.connect(self.ask_import)
-        self.activity.cancel.clicked.connect(self.errands.cancel)
-        self.errands.changed.connect(self._follow)
-        self.errands.model_changed.connect(self._changed)
+        self.card.renamed.connect(self._rename)
+        self.card.samples_wanted.connect(self._make_samples)
+        self.card.recommended.saved.connect(self._save_recommended)
+        self.drop.dropped.connect(self.import_from)
+        self.drop.hovered.connect(self.browser.tile.show_held)
+        self._empty_import.clicked.connect(self.ask_import)
+        self.activity.cancel.clicked.connect(self.tasks.cancel)
+        self.tasks.changed.connect(self._follow_tasks)
+        self.tasks.model_changed.connect(self._changed)
         self._context.models_changed.connect(self.refresh)
 
     def _lay_out(self) -> None:
-        panel = QFrame()
-        panel.setObjectName("panel")
-        panel.setFixedWidth(PANEL_WIDTH)
-        column = QVBoxLayout(panel)
-        column.setContentsMargins(SPACE_M, SPACE_L, SPACE_M, SPACE_M)
-        column.setSpacing(SPACE_M)
-        heading = plain_label(tr("Models"), "heading")
-        heading.setContentsMargins(SPACE_S, 0, 0, 0)
-        heading.setBuddy(self.view)
-        hint = plain_label(tr("Drop a model's folder or zip here"), "small")
-        hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(heading)
-        column.addWidget(self.view, 1)
-        column.addWidget(hint)
-        column.addWidget(self.bring)
         self._pages.addWidget(self.card)
         self._pages.addWidget(self._make_empty())
         right = QVBoxLayout()
@@ -292,7 +254,7 @@ class ModelsPage(ModelDropPage):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(panel)
+        row.addWidget(self.browser)
         row.addLayout(right, 1)
 
     def _make_empty(self) -> QWidget:
@@ -301,19 +263,21 @@ class ModelsPage(ModelDropPage):
         column = QVBoxLayout(empty)
         column.setContentsMargins(SPACE_XL, 0, SPACE_XL, 0)
         column.setSpacing(SPACE_M)
-        self._empty_bring = QPushButton(tr("Import a model…"))
-        self._empty_bring.setAccessibleName(tr("Import a model…"))
-        self._empty_bring.setToolTip(self.bring.toolTip())
-        self._empty_bring.setProperty("primary", True)
+        self._empty_import: QPushButton = push_button(
+            tr("Import a model…"),
+            tr("Choose a model that diffusers saved: a folder, a zip, or one in the hub's cache"),
+        )
+        self._empty_import.setProperty("primary", True)
         column.addStretch(1)
         for part in (
-            plain_label(tr("No model is installed"), "heading"),
+            plain_label(tr("No models yet"), "heading"),
             plain_label(
-                tr("Train one on pictures of your own, or import one that diffusers saved."), "quiet"
+                tr("Train a model on your own images, or import one that diffusers saved."), "quiet"
             ),
         ):
             part.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            part.setWordWrap(True)
             column.addWidget(part)
-        column.addWidget(self._empty_bring, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self._empty_import, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
         return empty

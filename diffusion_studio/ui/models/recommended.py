@@ -1,4 +1,4 @@
-"""The settings a model recommends: drawn on its noise schedule, changed here, and kept with the model."""
+"""The settings a model recommends: shown on its noise schedule, changed here, and saved with the model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
 
 
 class Recommended(QWidget):
-    kept = Signal(object)  # names and values; None: as the model came
+    saved = Signal(object)  # names and values; None: as the model came
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,12 +31,12 @@ class Recommended(QWidget):
         self.form.add_below("spacing", self.curve)
         self.note = plain_label("", "small")
         self.note.setWordWrap(True)
-        self.keep = push_button("Keep", tr("Start with these settings whenever this model is chosen"))
-        self.reset = push_button("Reset", tr("Go back to what the model came with"))
+        self.save = push_button(tr("Save"), tr("Start with these settings whenever this model is selected"))
+        self.reset = push_button(tr("Reset"), tr("Restore the settings the model came with"))
         self._card: ModelCard | None = None
         row = QHBoxLayout()
         row.setSpacing(SPACE_S)
-        row.addWidget(self.keep)
+        row.addWidget(self.save)
         row.addWidget(self.reset)
         row.addStretch(1)
         column = QVBoxLayout(self)
@@ -47,8 +47,8 @@ class Recommended(QWidget):
         column.addWidget(self.note)
         column.addLayout(row)
         self.form.changed.connect(self._follow)
-        self.keep.clicked.connect(lambda: self.kept.emit(self.values()))
-        self.reset.clicked.connect(lambda: self.kept.emit(None))
+        self.save.clicked.connect(lambda: self.saved.emit(self.values()))
+        self.reset.clicked.connect(lambda: self.saved.emit(None))
 
     def show_card(self, card: ModelCard) -> None:
         self._card = card
@@ -57,13 +57,13 @@ class Recommended(QWidget):
         self.form.show_value(card.defaults())
 
     def values(self) -> dict[str, Any]:
-        """What the form recommends, as far as this model heeds it."""
-        heeded = self._card.options if self._card is not None else frozenset()
-        return {name: field.value() for name, field in self.form.fields.items() if name in heeded}
+        """What the form recommends, as far as it has an effect with this model."""
+        effective = self._card.options if self._card is not None else frozenset()
+        return {name: field.value() for name, field in self.form.fields.items() if name in effective}
 
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.form.tab_order(), self.keep, self.reset]
+        return [*self.form.tab_order(), self.save, self.reset]
 
     def _follow(self) -> None:
         fields = self.form.fields
@@ -75,7 +75,7 @@ class Recommended(QWidget):
             return
         defaults = card.defaults()
         changed = any(value != getattr(defaults, name) for name, value in self.values().items())
-        self.keep.setEnabled(changed)
+        self.save.setEnabled(changed)
         self.reset.setEnabled(changed or card.changed)
         self.note.setVisible(card.changed or changed)
-        self.note.setText(tr("Changed, and not kept yet.") if changed else tr("Your own choice."))
+        self.note.setText(tr("Changed, not saved yet.") if changed else tr("Changed by you."))

@@ -1,6 +1,7 @@
 """The Models page: the list, a model in full, and everything that can be done with one; imports and exports are real."""
 
 import json
+import os
 import shutil
 import zipfile
 from dataclasses import replace
@@ -9,15 +10,17 @@ import pytest
 import torch
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QApplication, QInputDialog, QLabel
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel
 
 from diffusion_studio.models import cards, library, onnx
 from diffusion_studio.storage.places import models_dir
+from diffusion_studio.ui.look.theme import PANEL_WIDTH
 from diffusion_studio.ui.models import export_dialog
 from diffusion_studio.ui.models import page as models_page
 from diffusion_studio.ui.models.export_dialog import ExportDialog
 from diffusion_studio.ui.models.jobs import ModelRow
-from diffusion_studio.ui.models.list import badge
+from diffusion_studio.ui.models.rows import badge
 from diffusion_studio.ui.pictures.sample_grid import SampleGrid
 from tests.model_folders import change_json, save
 from tests.models.test_library import cached
@@ -48,25 +51,34 @@ def rest(window, qtbot):
 
 
 def titles(page):
-    return [row.card.title for row in page.rows.rows]
+    return [row.card.title for row in page.browser.rows.rows]
 
 
 def choose(page, name):
-    page.view.setCurrentIndex(page.rows.index(page.rows.row_of(name)))
+    page.browser.view.setCurrentIndex(page.browser.rows.index(page.browser.rows.row_of(name)))
 
 
 def shown(page):
     """Every fact on the card, by its label."""
-    return {name: value.text() for name, (label, value) in page.card._facts.items() if not value.isHidden()}
+    facts = page.card._facts.values()
+    return {label.text(): value.text() for label, value in facts if not value.isHidden()}
 
 
 @pytest.fixture
 def said(window):
-    """What the status line and the banner are told."""
+    """Every status line and fault."""
     words = []
     window.context.status.connect(words.append)
     window.context.fault.connect(lambda sentence, *_: words.append(sentence))
     return words
+
+
+@pytest.fixture
+def noticed(window):
+    """Every notice: sentence, name of its action, what that does."""
+    notices = []
+    window.context.notice.connect(lambda *notice: notices.append(notice))
+    return notices
 
 
 # What is shown --------------------------------------------------------------------------------------------------------
@@ -74,10 +86,10 @@ def said(window):
 
 def test_the_default_model_is_shown_first_and_any_other_when_it_is_chosen(page):
     assert titles(page) == ["Faces", "Plain"] and page.card.title.text() == "Faces"
-    assert "the default model" in page.card.subtitle.text()
-    assert [badge(row) for row in page.rows.rows] == ["Default", ""]
+    assert "Default" in page.card.subtitle.text()
+    assert [badge(row) for row in page.browser.rows.rows] == ["Default", ""]
     choose(page, "plain")
-    assert page.card.title.text() == "Plain" and shown(page)["Draws"] == "8 × 8 pixels, in colour"
+    assert page.card.title.text() == "Plain" and shown(page)["Generates"] == "8 × 8 pixels, in colour"
     assert page.card.recommended.values()["sampler"] == "ddim" and "Classes" not in shown(page)
 
 
@@ -98,13 +110,14 @@ def test_the_card_says_what_the_model_is(page, window, qtbot):
     page.refresh("mine")
     rest(window, qtbot)
     assert shown(page) | {"Folder": "", "On disk": "", "Weights": ""} == {
-        "Draws": "8 × 8 pixels, in colour, 3 classes",
+        "Generates": "8 × 8 pixels, in colour, 3 classes",
         "Classes": "Kind 0, Kind 1, Kind 2",
         "Network": "U-Net, 2 levels, 6.4 M parameters, attention at 4×4",
         "Layers": "8, 16 channels, 1 block a level",
         "Predicts": "Velocity (v); cosine noise, 1,000 timesteps",
         "Trained": "7,200 pictures, 7,854 steps, 1 h 46 min",
         "Licence": "CC0-1.0",
+        "Needs": "25.6 MB of memory for its weights, half in 16 bit",
         "On disk": "",
         "Weights": "",
         "Folder": "",
@@ -137,7 +150,7 @@ def test_samples_fill_the_width(qtbot, size, count, side):
 
 
 def test_the_noise_schedule_is_drawn_where_it_can_be(page):
-    curve, row = page.card.schedule, page.chosen
+    curve, row = page.card.schedule, page.selected
     assert curve.isVisible() and len(curve._left) == 1000 and page.card.grab().width() > 0
     for schedule in (
         {"beta_schedule": "cubic"},
@@ -155,15 +168,15 @@ def test_without_a_model_the_page_offers_to_bring_one(page, window, qtbot):
         shutil.rmtree(models_dir() / folder)
     window.context.models_changed.emit()
     rest(window, qtbot)
-    assert page.rows.rows == () and page._empty_bring.isVisible() and not page.card.isVisible()
-    assert not page._by_name["delete"].isEnabled()
-    page._empty_bring.click()
+    assert page.browser.rows.rows == () and page._empty_import.isVisible() and not page.card.isVisible()
+    assert not any(action.isEnabled() for action in page.card.actions_by_name.values())
+    page._empty_import.click()
     assert page._import is not None
     page._import.reject()
 
 
 def test_the_facts_go_over_the_settings_where_it_is_narrow(page):
-    settings, facts = page.card.recommended, page.card._facts["Draws"][0]
+    settings, facts = page.card.recommended, page.card._facts["generates"][0]
 
     def places():
         return [part.mapTo(page, QPoint(0, 0)) for part in (settings, facts)]
@@ -177,72 +190,141 @@ def test_the_facts_go_over_the_settings_where_it_is_narrow(page):
     assert page.card.widget().width() <= page.card.viewport().width()
 
 
+def install(count):
+    for number in range(count):
+        card = {"title": f"Model {number:02}", "licence": "MIT" if number % 2 else "CC0-1.0"}
+        save(models_dir() / f"m{number:02}", card=card)
+
+
+def test_more_than_three_models_are_a_grid_that_is_searched_and_sorted(page, window, qtbot):
+    browser = page.browser
+    assert not browser.search.isVisible() and not browser.sort.isVisible() and not browser.view.grid
+    install(4)
+    page.refresh("m02")
+    rest(window, qtbot)
+    assert browser.view.grid and browser.search.isVisible() and browser.view.grab().width() > 0
+    assert page.card.title.text() == "Model 02" and len(titles(page)) == 6
+    first, second = (browser.view.visualRect(browser.rows.index(k)) for k in (0, 1))
+    assert second.top() == first.top() and second.left() > first.right()  # side by side
+    browser.search.setText("cc0 model")
+    assert titles(page) == ["Model 00", "Model 02"] and page.card.title.text() == "Model 02"
+    browser.search.setText("long hair")
+    assert titles(page) == [] or titles(page) == ["Faces"]
+    browser.search.setText("zebra")
+    assert titles(page) == [] and browser._nothing.isVisible() and page.card.title.text() == "Model 02"
+    browser.search.clear()
+    os.utime(models_dir() / "m01", (4e9, 4e9))
+    page.refresh()
+    rest(window, qtbot)
+    browser.sort.show_value("newest")
+    assert titles(page)[0] == "Model 01" and page.card.title.text() == "Model 02"
+    browser.search.setText("faces")
+    page.refresh("m03")  # as after an import: what is new is never hidden by a search
+    rest(window, qtbot)
+    assert browser.search.text() == "" and page.card.title.text() == "Model 03"
+
+
+def test_a_wide_window_has_a_third_column(page, window, qtbot):
+    install(5)
+    page.refresh()
+    rest(window, qtbot)
+    narrow = page.browser.width()
+    window.resize(2560, 1000)
+    QApplication.processEvents()
+    assert page.browser.width() > narrow
+    view = page.browser.view
+    tops = [view.visualRect(page.browser.rows.index(k)).top() for k in range(4)]
+    assert tops[0] == tops[1] == tops[2] < tops[3]
+
+
+def test_long_names_are_shortened_and_never_widen_the_panel(page, window, qtbot):
+    save(models_dir() / "long", card={"title": "W" * 150})
+    page.refresh("long")
+    rest(window, qtbot)
+    assert page.browser.grab().width() == PANEL_WIDTH
+    assert page.card.title.text() == "W" * 150
+
+
 # What is done in place ------------------------------------------------------------------------------------------------
 
 
-def test_a_model_is_renamed_everywhere(page, window, qtbot, monkeypatch):
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("  My faces ", True))
-    page.card.buttons["rename"].click()
+def rename(page, title):
+    """As it is typed into the card."""
+    page.card.actions_by_name["rename"].trigger()
+    page.card.title.field.setText(title)
+    QTest.keyClick(page.card.title.field, Qt.Key.Key_Return)
+
+
+def test_a_model_is_renamed_in_place_and_everywhere(page, window, qtbot):
+    rename(page, "  My faces ")
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"] and page.card.title.text() == "My faces"
+    assert not page.card.title.editing and "ID faces" in page.card.subtitle.text()
     window.context.undo.undo()
     rest(window, qtbot)
     assert titles(page) == ["Faces", "Plain"]
     window.context.undo.redo()
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"]
-    window.interior.visit(0)
+    window.visit(0)
     assert window.page.request.card.title == "My faces" and window.page.request.card.name == "faces"
 
 
-def test_a_name_that_is_taken_is_refused(page, window, qtbot, monkeypatch, said):
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("plain", True))
-    page.do("rename")
+def test_a_title_that_is_taken_or_empty_is_refused_where_it_is_typed(page, window, qtbot):
+    title = page.card.title
+    for typed, words in (("PLAIN", "That name is taken."), (" ", "A model needs a title.")):
+        rename(page, typed)
+        assert title.editing and title.fault.text() == words and title.fault.isVisible()
+        QTest.keyClick(title.field, Qt.Key.Key_Escape)
+        assert not title.editing and not title.fault.isVisible() and title.text() == "Faces"
     rest(window, qtbot)
-    assert said == ["Another model is called “plain”; choose another name."] and titles(page) == [
-        "Faces",
-        "Plain",
-    ]
+    assert titles(page) == ["Faces", "Plain"]
 
 
-def test_what_is_deleted_comes_back_with_undo(page, window, qtbot):
+def test_a_double_click_renames_and_leaving_the_field_accepts(page, window, qtbot):
+    title = page.card.title
+    QTest.mouseDClick(title.label, Qt.MouseButton.LeftButton)
+    assert title.editing
+    title.field.setText("Portraits")
+    page.browser.view.setFocus()
+    rest(window, qtbot)
+    assert not title.editing and titles(page) == ["Plain", "Portraits"]
+
+
+def test_what_is_deleted_comes_back_with_undo(page, window, qtbot, noticed):
     before = cards.find("faces")
-    page.card.buttons["delete"].click()
-    rest(window, qtbot)
-    assert titles(page) == ["Plain"] and page.card.title.text() == "Plain" and not before.path.exists()
-    assert page.activity.words.text() == "“Faces” moved to trash." and page.activity.action.text() == "Undo"
-    page.activity.action.click()
-    rest(window, qtbot)
-    assert cards.find("faces") == before and page.card.title.text() == "Faces" and page.activity.isHidden()
-    page.card.buttons["delete"].click()
-    rest(window, qtbot)
-    assert window.context.undo.undo_text == "delete of the model"
-    window.context.undo.undo()
-    rest(window, qtbot)
-    assert cards.find("faces") == before and page.activity.isHidden()
+    for undo in (lambda: noticed[-1][2](), window.context.undo.undo):
+        page.card.actions_by_name["delete"].trigger()
+        rest(window, qtbot)
+        assert titles(page) == ["Plain"] and page.card.title.text() == "Plain" and not before.path.exists()
+        assert noticed[-1][:2] == ("“Faces” moved to trash.", "Undo")
+        assert window.context.undo.undo_text == "delete of the model"
+        undo()
+        rest(window, qtbot)
+        assert cards.find("faces") == before and page.card.title.text() == "Faces"
 
 
 def test_the_default_is_chosen(page, window, qtbot):
-    assert not page.card.buttons["default"].isEnabled()
+    assert not page.card.actions_by_name["default"].isEnabled()
     choose(page, "plain")
-    page.card.buttons["default"].click()
+    page.card.actions_by_name["default"].trigger()
     rest(window, qtbot)
-    assert cards.find("").name == "plain" and not page.card.buttons["default"].isEnabled()
-    assert "the default model" in page.card.subtitle.text()
+    assert cards.find("").name == "plain" and not page.card.actions_by_name["default"].isEnabled()
+    assert "Default" in page.card.subtitle.text()
 
 
 def test_recommended_settings_are_kept_in_the_card_and_used(page, window, qtbot):
     fields, part = page.card.recommended.form.fields, page.card.recommended
-    assert not part.keep.isEnabled() and not part.reset.isEnabled()
+    assert not part.save.isEnabled() and not part.reset.isEnabled()
     fields["steps"].show_value(7)
     fields["sampler"].show_value("heun")
-    assert part.keep.isEnabled() and part.note.text() == "Changed, and not kept yet."
+    assert part.save.isEnabled() and part.note.text() == "Changed, not saved yet."
     assert part.curve.accessibleDescription().startswith("7 steps")
-    part.keep.click()
+    part.save.click()
     rest(window, qtbot)
-    assert cards.find("faces").defaults().steps == 7 and not part.keep.isEnabled() and part.reset.isEnabled()
+    assert cards.find("faces").defaults().steps == 7 and not part.save.isEnabled() and part.reset.isEnabled()
     choose(page, "plain")
-    page.do("generate")
+    page.do("use")
     window.page.request.choose_model("faces")
     assert window.page.request.value().steps == 7 and window.page.request.value().sampler == "heun"
     window.interior.visit(number(window, "Models"))
@@ -260,13 +342,14 @@ def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
     rest(window, qtbot)
     assert page.card.subtitle.text() == "Starter"
     for name in ("rename", "delete"):
-        assert not page.card.buttons[name].isEnabled() and "comes with" in page.card.buttons[name].toolTip()
+        action = page.card.actions_by_name[name]
+        assert not action.isEnabled() and "comes with" in action.statusTip()
     page.card.recommended.form.fields["steps"].show_value(3)
-    page.card.recommended.keep.click()
+    page.card.recommended.save.click()
     rest(window, qtbot)
     assert (
         cards.find("starter").defaults().steps == 3
-        and page.card.recommended.note.text() == "Your own choice."
+        and page.card.recommended.note.text() == "Changed by you."
     )
     assert json.loads((place / "card.json").read_text())["recommended"] == {"steps": 30}
 
@@ -276,7 +359,7 @@ def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
 
 def test_generate_with_it(page, window):
     choose(page, "plain")
-    page.card.buttons["generate"].click()
+    page.card.buttons["use"].click()
     assert window.interior.rail.chosen_number == 0 and window.page.request.card.name == "plain"
     assert window.page.request.value().eta == 0.5
 
@@ -300,7 +383,7 @@ def test_models_that_can_not_be_trained_on_say_why(page, window, qtbot):
     rest(window, qtbot)
     button = page.card.buttons["tune"]
     assert (
-        not button.isEnabled() and button.toolTip() == "Models that draw in grey can not be trained on here"
+        not button.isEnabled() and "Greyscale models cannot be fine-tuned here" in button.toolTip()
     )
 
 
@@ -319,22 +402,22 @@ def test_verifying_says_what_it_found(page, window, qtbot, said):
     page.refresh("sound")
     rest(window, qtbot)
     page.card.buttons["verify"].click()
-    assert page.working and not page.card.buttons["export"].isEnabled() and page.activity.cancel.isVisible()
+    assert page.working and not page.card.actions_by_name["export"].isEnabled() and page.activity.cancel.isVisible()
     rest(window, qtbot)
-    assert not page.working and page.card.buttons["export"].isEnabled()
-    assert "is sound: it opens, every weight is finite, and its hash is the one" in page.activity.words.text()
+    assert not page.working and page.card.actions_by_name["export"].isEnabled()
+    assert said[-1] == "“sound” verified: no problems found."
     weights = next((card.path / "unet").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
     page.do("verify")
     rest(window, qtbot)
-    assert page.activity.isHidden() and "is not sound" in said[-1] and "cut off" in said[-1]
+    assert page.activity.isHidden() and "is damaged" in said[-1] and "cut off" in said[-1]
 
 
 def test_a_copy_is_made_and_chosen(page, window, qtbot):
     save(models_dir() / "mine", seed=1)
     page.refresh("mine")
     rest(window, qtbot)
-    page.card.buttons["duplicate"].click()
+    page.card.actions_by_name["duplicate"].trigger()
     rest(window, qtbot)
     assert page.card.title.text() == "mine copy" and cards.find("mine copy").path.is_dir()
 
@@ -343,13 +426,13 @@ def test_samples_are_drawn_for_a_model_that_came_without(page, window, qtbot):
     library.import_model(save(models_dir().parent / "new", card={"recommended": {"steps": 2}}))
     page.refresh("new")
     rest(window, qtbot)
-    assert page.card.draw.isVisible() and not page.card.samples.isVisible()
-    page.card.draw.click()
+    assert page.card.make_samples.isVisible() and not page.card.samples.isVisible()
+    page.card.make_samples.click()
     rest(window, qtbot)
     assert (
         len(page.card.samples.cells()) == 16
         and page.card.samples.isVisible()
-        and not page.card.draw.isVisible()
+        and not page.card.make_samples.isVisible()
     )
     assert cards.find("new").samples is not None
 
@@ -363,8 +446,8 @@ def test_cancelling_leaves_nothing(page, window, qtbot, tmp_path, monkeypatch):
             yield Status(text="Writing…")
 
     monkeypatch.setattr(export, "exporting", endless)
-    page.errands.give_away(
-        cards.find("faces"), export_dialog.Wish(tmp_path / "out", "float32", False, "diffusers")
+    page.tasks.export(
+        cards.find("faces"), export_dialog.ExportRequest(tmp_path / "out", "float32", False, "diffusers")
     )
     qtbot.waitUntil(lambda: page.activity.words.text() == "Writing…")
     page.activity.cancel.click()
@@ -372,7 +455,7 @@ def test_cancelling_leaves_nothing(page, window, qtbot, tmp_path, monkeypatch):
     assert (
         page.activity.isHidden()
         and not (tmp_path / "out").exists()
-        and page.card.buttons["export"].isEnabled()
+        and page.card.actions_by_name["export"].isEnabled()
     )
 
 
@@ -380,27 +463,27 @@ def test_cancelling_leaves_nothing(page, window, qtbot, tmp_path, monkeypatch):
 
 
 def drop(page, path):
+    """Whether the tile lights up for it, and only while it is held."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
     held = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *held)
-    QApplication.sendEvent(page, enter)
-    covered = page.veil.isVisible()
+    QApplication.sendEvent(page, QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *held))
+    lit = page.browser.tile._held
     QApplication.sendEvent(page, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *held))
-    return covered and not page.veil.isVisible()
+    return lit and not page.browser.tile._held
 
 
-def test_a_folder_or_a_zip_is_imported_where_it_is_dropped(page, window, qtbot, tmp_path):
+def test_a_folder_or_a_zip_is_imported_where_it_is_dropped(page, window, qtbot, tmp_path, said):
     source = save(tmp_path / "new", seed=2)
     assert drop(page, source)
     rest(window, qtbot)
-    assert page.card.title.text() == "new" and page.activity.words.text() == "“new” is installed."
+    assert page.card.title.text() == "new" and said[-1].startswith("“new” imported.")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         for file in source.rglob("*"):
             archive.write(file, file.relative_to(source))
     drop(page, tmp_path / "packed.zip")
     rest(window, qtbot)
-    assert page.chosen.card.name == "packed"
+    assert page.selected.card.name == "packed"
     window.interior.visit(0)
     assert {"new", "packed"} <= {
         window.page.panel.chooser.itemData(k) for k in range(window.page.panel.chooser.count())
@@ -438,7 +521,7 @@ def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
     cached(folder, hub, "google/ddpm-x")
     change_json(folder / "unet" / "config.json", in_channels=4, out_channels=4)
     cached(folder, hub, "a/latents")
-    page.bring.click()
+    page.browser.tile.click()
     rest(window, qtbot)
     dialog = page._import
     assert [dialog.found.item(k).text() for k in range(dialog.found.count())] == [
@@ -448,23 +531,23 @@ def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
     refused = dialog.found.item(1)
     assert not refused.flags() & Qt.ItemFlag.ItemIsEnabled
     assert refused.data(Qt.ItemDataRole.AccessibleTextRole).startswith("a/latents: in_channels is 4")
-    assert dialog.say.text().startswith("1 can be imported") and dialog.grab().width() > 0
+    assert dialog.outcome.text().startswith("1 model can be imported") and dialog.grab().width() > 0
     dialog.accept_button.click()
     rest(window, qtbot)
-    assert page.chosen.card.name == "ddpm-x" and page._import is None
+    assert page.selected.card.name == "ddpm-x" and page._import is None
 
 
 def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch, choose_file):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     page.ask_import()
     rest(window, qtbot)
-    assert page._import.say.text().startswith("There is no model that draws in pixels in ")
+    assert page._import.outcome.text().startswith("There are no pixel-space models in ")
     assert not page._import.accept_button.isEnabled()
     chosen = save(tmp_path / "chosen")
     choose_file(chosen)
     page._import.folder.click()
     rest(window, qtbot)
-    assert page.chosen.card.name == "chosen"
+    assert page.selected.card.name == "chosen"
 
 
 # Export ---------------------------------------------------------------------------------------------------------------
@@ -476,21 +559,21 @@ def dialog(qtbot, page, window, tmp_path, monkeypatch):
     save(models_dir() / "mine")
     page.refresh("mine")
     rest(window, qtbot)
-    page.card.buttons["export"].click()
+    page.card.actions_by_name["export"].trigger()
     return next(dialog for dialog in page.findChildren(ExportDialog) if dialog.isVisible())
 
 
-def test_a_model_is_exported(dialog, page, window, qtbot, tmp_path, monkeypatch):
+def test_a_model_is_exported(dialog, page, window, qtbot, tmp_path, monkeypatch, noticed):
     revealed = []
     monkeypatch.setattr("diffusion_studio.ui.models.background.reveal", revealed.append)
-    dialog.form.show_value("zip")
+    dialog.format.show_value("zip")
     dialog.precision.show_value("float16")
     assert dialog.target.value() == str(tmp_path / "mine.zip")
     dialog.accept_button.click()
     rest(window, qtbot)
     assert zipfile.is_zipfile(tmp_path / "mine.zip")
-    assert "“mine” is in" in page.activity.words.text()
-    page.activity.action.click()
+    assert "“mine” exported to" in noticed[-1][0] and noticed[-1][1] == "Show"
+    noticed[-1][2]()
     assert revealed == [tmp_path / "mine.zip"]
 
 
@@ -500,10 +583,10 @@ def test_a_place_that_is_taken_is_said_before(dialog, tmp_path):
     dialog.target.show_value(str(tmp_path / "mine2"))
     assert dialog.accept_button.isEnabled() and not dialog.fault.isVisible()
     dialog.target.show_value(str(tmp_path / "mine"))
-    assert dialog.fault.text() == "That is there already; choose another name."
+    assert dialog.fault.text() == "That name is taken."
     assert not dialog.accept_button.isEnabled()
     dialog.target.show_value("relative")
-    assert dialog.fault.text() == "Say where to, with the whole path."
+    assert dialog.fault.text() == "Enter the full path to save it at."
     dialog.reject()
 
 
@@ -513,14 +596,14 @@ def test_onnx_says_what_it_needs(dialog, monkeypatch):
     monkeypatch.setattr(
         export_dialog.importlib.util, "find_spec", lambda name: None if "onnx" in name else find(name)
     )
-    dialog.form.show_value("onnx")
+    dialog.format.show_value("onnx")
     assert dialog.fault.text() == "ONNX needs more packages first: pip install onnx onnxscript"
     assert not dialog.accept_button.isEnabled() and dialog.precision.findData("bfloat16") < 0
     monkeypatch.undo()
-    dialog.form.show_value("folder")
+    dialog.format.show_value("folder")
     assert dialog.accept_button.isEnabled() and dialog.precision.findData("bfloat16") >= 0
-    dialog.form.show_value("onnx")
-    assert dialog.wish.layout == "onnx"
+    dialog.format.show_value("onnx")
+    assert dialog.request.layout == "onnx"
     dialog.reject()
 
 
@@ -529,9 +612,9 @@ def test_onnx_says_what_it_needs(dialog, monkeypatch):
 
 def test_every_act_is_in_the_menu_and_has_a_key_where_it_is_frequent(page):
     entries = {entry.text(): entry for entry in page.menu_entries()["Models"] if entry is not None}
-    assert {button.text() for button in page.card.buttons.values()} <= set(entries) and "Import…" in entries
+    assert {action.text() for action in page.card.actions_by_name.values()} <= set(entries) and "Import…" in entries
     assert (
-        entries["Rename…"].shortcut().toString() == "F2" and entries["Delete"].shortcut().toString() == "Del"
+        entries["Rename"].shortcut().toString() == "F2" and entries["Delete"].shortcut().toString() == "Del"
     )
 
 
@@ -546,12 +629,12 @@ def test_where_a_model_is_from(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot, tmp_path):
+def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot, tmp_path, noticed):
     """torch's exporter needs a deep stack, which the thread has."""
     pytest.importorskip("onnxscript")
-    dialog.form.show_value("onnx")
+    dialog.format.show_value("onnx")
     dialog.accept_button.click()
     qtbot.waitUntil(lambda: not page.working, timeout=120_000)
     assert (
-        page.activity.words.text().startswith("“mine” is in") and (tmp_path / "mine" / "model.onnx").is_file()
+        noticed[-1][0].startswith("“mine” exported to") and (tmp_path / "mine" / "model.onnx").is_file()
     )

@@ -1,0 +1,70 @@
+"""What the card of a model says, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diffusion_studio.language import plural, tr
+from diffusion_studio.models.wording import architecture, draws, megabytes, predicts, training, widths
+from diffusion_studio.ui.look.texts import class_title, readable
+from diffusion_studio.ui.models.jobs import ModelRow
+
+MOST_CLASSES = 40  # named; a model of thousands would fill the page
+FACTS = {  # in the order of the card
+    "generates": tr("Generates"),
+    "classes": tr("Classes"),
+    "network": tr("Network"),
+    "layers": tr("Layers"),
+    "predicts": tr("Predicts"),
+    "notes": tr("Notes"),
+    "trained": tr("Trained"),
+    "licence": tr("Licence"),
+    "needs": tr("Needs"),
+    "disk": tr("On disk"),
+    "weights": tr("Weights"),
+    "folder": tr("Folder"),
+}
+
+
+def facts(row: ModelRow) -> Iterator[tuple[str, str]]:
+    """(key of `FACTS`, value); what a model does not say is left out, but for its licence."""
+    card = row.card
+    yield "generates", draws(card)
+    yield "classes", _classes(card.classes)
+    yield "network", architecture(card)
+    yield "layers", widths(card.network)
+    yield "predicts", predicts(card)
+    yield "notes", " ".join(card.remarks)
+    yield "trained", training(card)
+    yield "licence", card.licence or tr("Not stated")
+    yield "needs", needs(card.parameters)
+    yield "disk", megabytes(row.disk)
+    yield "weights", f"sha256 {card.digest[:10]}" if card.digest else ""
+    yield "folder", _breakable(readable(card.path))
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    named = ", ".join(class_title(name) for name in names[:MOST_CLASSES])
+    left = len(names) - MOST_CLASSES
+    return named + (plural(" and {count} more", " and {count} more", left) if left > 0 else "")
+
+
+def needs(parameters: int) -> str:
+    """The memory that the weights take while the model is open; "" where their number is not known."""
+    if not parameters:
+        return ""
+    return tr("{size} of memory for its weights, half in 16 bit", size=megabytes(4 * parameters))
+
+
+def _breakable(path: str) -> str:
+    """A label breaks lines at spaces alone; an invisible one after each separator lets it."""
+    return path.replace("/", "/\u200b").replace("\\", "\\\u200b")
+
+
+def tuning_fault(row: ModelRow) -> str:
+    """Why a model cannot be fine-tuned here; "" where it can."""
+    if row.card.channels != 3:
+        return tr("Greyscale models cannot be fine-tuned here")
+    if row.card.network.class_embed_type is not None:
+        return tr("A model whose classes are numbers on a scale cannot be fine-tuned here")
+    return ""

@@ -1,0 +1,61 @@
+"""A model in small: the first image of its samples, and a line of facts."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
+
+from diffusion_studio.language import plural, tr
+from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.theme import RADIUS, tokens
+from diffusion_studio.ui.widgets.painted_rows import PaintedRow
+
+SIGN = 22  # pixels of the icon where a model has no samples
+
+
+def row_of_card(card: ModelCard, picture: QPixmap, badge: str = "", *, strong: bool = False) -> PaintedRow:
+    """A model as a row of a list."""
+    return PaintedRow(card.title, describe(card), badge, strong_badge=strong, picture=picture)
+
+
+def describe(card: ModelCard) -> str:
+    """“32 × 32 px · 5 classes · 6.5 M”."""
+    facts = [tr("{pixels} px", pixels=card.pixels(" × "))]
+    if card.class_count:
+        facts.append(plural("{count} class", "{count} classes", len(card.classes)))
+    if card.parameters:
+        facts.append(tr("{millions:.1f} M", millions=card.parameters / 1e6))
+    return " · ".join(facts)
+
+
+def thumbnail(sheet: QImage, size: int, side: int, ratio: float) -> QPixmap:
+    """The first image of a sheet of samples of `size` pixels each, `side` logical pixels wide, rounded.
+
+    Small images are enlarged with crisp pixels. An icon takes the place of a sheet that is null.
+    """
+    result = QPixmap(round(side * ratio), round(side * ratio))
+    result.setDevicePixelRatio(ratio)
+    result.fill(Qt.GlobalColor.transparent)
+    whole, outline = QRect(0, 0, side, side), QPainterPath()
+    outline.addRoundedRect(whole, RADIUS, RADIUS)
+    painter = QPainter(result)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setClipPath(outline)
+    painter.fillRect(whole, QColor(tokens().border))
+    if sheet.isNull():
+        sign = QRect(0, 0, SIGN, SIGN)
+        sign.moveCenter(whole.center())
+        icon("models", tokens().muted, size=SIGN).paint(painter, sign)
+    else:
+        source = first_sample(sheet, size)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, source.width() > side * ratio)
+        painter.drawImage(whole, sheet, source)
+    painter.end()
+    return result
+
+
+def first_sample(sheet: QImage, size: int) -> QRect:
+    """Where the first image of a sheet lies."""
+    side = min(size, sheet.width(), sheet.height())
+    return QRect(0, 0, side, side)
