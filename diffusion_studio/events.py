@@ -138,7 +138,7 @@ class RequestEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MorphStarted:
-    """A morph between seeds as it will be carried out."""
+    """A morph between seeds as it will be carried out; `facts` are what the metadata of its film says of the model."""
 
     settings: GenerationSettings  # of its first image
     seeds: tuple[int, ...]
@@ -146,6 +146,7 @@ class MorphStarted:
     model_title: str
     device: str
     precision: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import MorphEvent, MorphImage, MorphStarted, Preview
+from diffusion_studio.events import FilmEvent, MorphEvent, MorphImage, MorphStarted, Preview
 from diffusion_studio.jobs.film import check_target, of_pictures, save
 from diffusion_studio.jobs.shared import finished, open_named, save_image
 from diffusion_studio.language import tr
@@ -63,14 +63,19 @@ def morph(
             )
         )
     model = yield from open_named(plans[0], card.title)
-    yield MorphStarted(
+    started = MorphStarted(
         settings=plans[0],
         seeds=tuple(seeds),
         total=len(plans),
         model_title=card.title,
         device=model.device,
         precision=model.precision,
+        facts={
+            "walk": {"seeds": list(seeds), "frames": frames, "loop": loop},
+            **model.facts(plans[0], 0),
+        },
     )
+    yield started
     pictures: list[np.ndarray] = []
     begun, steps, preview = time.perf_counter(), 0, None
     for event in generate_all(model, plans):
@@ -86,14 +91,20 @@ def morph(
             yield save_image(event.index, event.picture, event.settings, facts, folder=folder)
     seconds = time.perf_counter() - begun
     if path is not None:
-        shown = film or FilmSettings()
-        facts = {
-            "walk": {"seeds": list(seeds), "frames": frames, "loop": loop},
-            "film": to_dict(shown),
-            **model.facts(plans[0], 0),
-        }
-        yield from save(of_pictures(pictures, shown), path, plans[0], facts)
+        yield from save_film(pictures, started, path, film or FilmSettings())
     yield finished(seconds, steps)
+
+
+def save_film(
+    images: Sequence[np.ndarray], started: MorphStarted, path: Path, film: FilmSettings
+) -> Generator[FilmEvent, None, None]:
+    """Save the images of a morph, (H, W, 3) uint8 each, as a film; ends with `FilmSaved`.
+
+    Fewer images than were planned are saved as they are. Raises `UserError` for a place that cannot be written.
+    """
+    check_target(path)
+    facts = {**started.facts, "film": to_dict(film)}
+    yield from save(of_pictures(images, film), path, started.settings, facts)
 
 
 def check(seeds: Sequence[int], frames: int) -> None:

@@ -8,38 +8,36 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.options import check, option
 
 FILM_VIEWS = {
-    "denoised": "Predicted picture",
-    "noisy": "Noisy state",
-    "both": "Both, side by side",
+    "denoised": tr("Preview"),
+    "noisy": tr("Noisy image"),
+    "both": tr("Both, side by side"),
 }
 EASINGS = {
-    "even": "Even in steps",
-    "slow_start": "Slow start",
-    "slow_end": "Slow end",
-    "change": "Even in change",
+    "even": tr("Even"),
+    "slow_start": tr("Slow start"),
+    "slow_end": tr("Slow end"),
+    "change": tr("Even change"),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmSettings:
-    """How the steps of a generation, or the pictures of a walk, become a film."""
+    """How the steps of a generation, or the images of a morph, become a film."""
 
     view: str = option(
         "denoised",
         choices=FILM_VIEWS,
         label=tr("Shows"),
         flag="film-view",
-        help=tr(
-            "the clean picture the model predicts at each step, the noisy state it walks through, or both"
-        ),
+        help=tr("the clean image predicted at each step, the noisy image the sampler works on, or both"),
     )
     picture: int = option(
         0,
         min=0,
         max=64,
-        label=tr("Picture"),
+        label=tr("Image"),
         flag="film-picture",
-        help=tr("which picture of the batch; 0: all of them as one sheet"),
+        help=tr("which image of the batch; 0: all of them in one grid"),
     )
     seconds: float = option(
         4.0,
@@ -47,23 +45,23 @@ class FilmSettings:
         max=600.0,
         label=tr("Seconds"),
         flag="film-seconds",
-        help=tr("how long the steps are shown in all, without the hold at the end"),
+        help=tr("how long the steps are shown in total, not counting the last frame held at the end"),
     )
     hold: float = option(
         1.5,
         min=0.0,
         max=60.0,
-        label=tr("Hold"),
+        label=tr("Hold last frame (s)"),
         flag="film-hold",
-        help=tr("how many seconds the last picture stays"),
+        help=tr("how many seconds the last frame stays"),
     )
     easing: str = option(
         "even",
         choices=EASINGS,
-        label=tr("Pace"),
+        label=tr("Timing"),
         flag="film-easing",
         help=tr(
-            "how time is shared among the steps; even in change: in each moment the picture changes as much"
+            "how time is divided among the steps; with even change, each moment changes the image equally"
         ),
     )
     frame_rate: int = option(
@@ -72,7 +70,7 @@ class FilmSettings:
         max=50,
         label=tr("Frame rate"),
         flag="film-frame-rate",
-        help=tr("moments a second at which another step can be shown"),
+        help=tr("frames per second"),
     )
     scale: int = option(
         0,
@@ -80,7 +78,7 @@ class FilmSettings:
         max=32,
         label=tr("Scale"),
         flag="film-scale",
-        help=tr("film pixels for each pixel of the picture; 0: as many as make it about 640 wide or high"),
+        help=tr("film pixels for each pixel of the image; 0: enlarged to about 640 pixels"),
     )
 
     def __post_init__(self) -> None:

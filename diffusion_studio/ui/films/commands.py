@@ -1,4 +1,4 @@
-"""The menu entries that make films: of the steps of a picture, and of the way from seed to seed."""
+"""The actions that make films: of the steps of a generation, and of a morph between seeds."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class FilmCommands(QObject):
         self._context, self._request, self._canvas, self._steering = context, request, canvas, steering
         self.dialog: QDialog | None = None
         self.export_action = make_action(
-            canvas, tr("Export film…"), "Ctrl+E", tip="The steps of this picture as APNG, WebP, GIF or MP4"
+            canvas, tr("Export film…"), "Ctrl+E", tip=tr("The steps of this image as APNG, WebP, GIF or MP4")
         )
-        self.walk_action = make_action(
+        self.morph_action = make_action(
             canvas,
-            tr("Walk between seeds…"),
+            tr("Morph between seeds…"),
             "Ctrl+Shift+W",
-            tip="A film of the pictures between two or more seeds",
+            tip=tr("A film of the images between two or more seeds"),
         )
         self.export_action.triggered.connect(self._export)
-        self.walk_action.triggered.connect(self._walk)
+        self.morph_action.triggered.connect(self._morph)
         canvas.view_changed.connect(self._follow)
         steering.generation.changed.connect(self._follow)
         self._follow()
 
     @property
     def entries(self) -> list[QAction | None]:
-        return [self.export_action, self.walk_action]
+        return [self.export_action, self.morph_action]
 
     def _follow(self) -> None:
         steering = self._steering
@@ -58,7 +58,7 @@ class FilmCommands(QObject):
         picture = 0 if place is None else place + 1
         self._open(FilmDialog(self._context, run.trajectory, self._canvas.window(), picture=picture))
 
-    def _walk(self) -> None:
+    def _morph(self) -> None:
         try:
             settings = self._request.value()
         except UserError as error:
@@ -66,10 +66,10 @@ class FilmCommands(QObject):
             return
         if self._request.card is None:
             return
-        from diffusion_studio.ui.films.walk_dialog import WalkDialog
+        from diffusion_studio.ui.films.morph_dialog import MorphDialog
 
         worker, model = self._steering.generation.worker, self._request.card.name
-        dialog = WalkDialog(self._context, worker, replace(settings, model=model), self._canvas.window())
+        dialog = MorphDialog(self._context, worker, replace(settings, model=model), self._canvas.window())
         dialog.starting.connect(self._steering.make_room)
         self._open(dialog)
 

@@ -1,4 +1,4 @@
-"""Export film…: the steps of a generation played small as they will be filmed, how large that becomes, and where to."""
+"""Export film: the steps of a generation, previewed as they will be filmed, with the size of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -19,12 +18,13 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.trajectory import Trajectory
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.films.preview import FilmPreview
 from diffusion_studio.ui.films.target import ask_target, format_field, scale_field, size_words
+from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from diffusion_studio.jobs.film import Film
 
 SECTION = "film"
-PATIENCE = 300  # milliseconds after a change before the size is guessed anew
+PATIENCE = 300  # milliseconds after a change before the size is estimated
 FORM_WIDTH = 300
 
 
@@ -50,25 +50,25 @@ class FilmDialog(QDialog):
         self.setWindowTitle(tr("Export film"))
         self._context, self._trajectory = context, trajectory
         self._job: int | None = None
-        self._over = False  # closed: what is still told no longer counts
+        self._over = False  # closed: events that still come no longer count
         count = len(trajectory.pictures)
         which = IntField(options(FilmSettings)["picture"])
         which.setRange(0, count)
-        which.setSpecialValueText(tr("All, as a sheet"))
+        which.setSpecialValueText(tr("All, as a grid"))
         skip = ("picture",) if count == 1 else ()
         self.form = SettingsForm(FilmSettings, fields={"picture": which, "scale": scale_field()}, skip=skip)
         self.format = format_field()
-        self.preview = FilmPreview(tr("The film as it will be"))
+        self.preview = FilmPreview(tr("Preview of the film"))
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setObjectName("thinBar")
         self.bar.setTextVisible(False)
-        self.bar.setAccessibleName(tr("Frames written"))
-        self.export_button = QPushButton(tr("Export…"))
+        self.bar.setAccessibleName(tr("Frames saved"))
+        self.export_button = push_button(tr("Export…"), tr("Choose where to save the film"))
         self.export_button.setProperty("primary", True)
         self.export_button.setDefault(True)
-        self.close_button = QPushButton(tr("Close"))
+        self.close_button = push_button(tr("Close"), tr("Close this window"))
         self._wait = QTimer(self, singleShot=True, interval=PATIENCE)
         self._lay_out()
         self._connect()
@@ -92,11 +92,11 @@ class FilmDialog(QDialog):
             self.facts.setText(str(error))
             return None
 
-    def _guess_size(self) -> None:
+    def _estimate_size(self) -> None:
         film = self._film()
         if film is not None:
             self.facts.setText(facts_words(film))
-            job = _guess(film, self.format.value())
+            job = _estimate(film, self.format.value())
             self._context.run(job, lambda size: self._show_size(film, size))
 
     def _show_size(self, film: Film, size: int | None) -> None:
@@ -109,7 +109,7 @@ class FilmDialog(QDialog):
                 )
             )
 
-    # --- writing it ---
+    # --- saving it ---
 
     def _export(self) -> None:
         try:
@@ -164,7 +164,7 @@ class FilmDialog(QDialog):
             self.bar.hide()
 
     def _cancel(self) -> None:
-        """Give up what is being written; else close."""
+        """Cancel what is being saved; else close."""
         if self._job is not None:
             self._context.background.cancel(self._job)
         else:
@@ -182,7 +182,7 @@ class FilmDialog(QDialog):
     def _connect(self) -> None:
         self.form.changed.connect(self._follow)
         self.format.changed.connect(self._wait.start)
-        self._wait.timeout.connect(self._guess_size)
+        self._wait.timeout.connect(self._estimate_size)
         self.export_button.clicked.connect(self._export)
         self.close_button.clicked.connect(self._cancel)
         self._context.background.job_failed.connect(self._on_failed)
@@ -229,22 +229,22 @@ class FilmDialog(QDialog):
 
 
 def facts_words(film: Film) -> str:
-    """“101 pictures · 5.5 s · 640×640”."""
+    """“101 frames · 5.5 s · 640 × 640 px”."""
     width, height = film.size
     return tr(
-        "{count} different frames · {seconds:.1f} s · {width}×{height}",
-        count=len(film.ticks),
+        "{frames} · {seconds:.1f} s · {width} × {height} px",
+        frames=plural("{count} frame", "{count} frames", len(film.ticks)),
         seconds=film.seconds,
         width=width,
         height=height,
     )
 
 
-def _guess(film: Film, ending: str) -> Generator[int | None, None, None]:
-    """A job: about how large the file becomes."""
+def _estimate(film: Film, ending: str) -> Generator[int | None, None, None]:
+    """A job: the estimated size of the file in bytes; None where it cannot be written."""
     from diffusion_studio.jobs.film import guess_bytes
 
     try:
         yield guess_bytes(film, ending)
     except UserError:
-        yield None  # told when it is to be written
+        yield None  # said when it is to be saved

@@ -1,4 +1,4 @@
-"""A small screen that plays a film over and over, or shows one picture."""
+"""A small screen that plays a film in a loop, or shows one image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FilmPreview(QWidget):
         self._film: Film | None = None
         self._image = QImage()
         self._words = ""
-        self.place = 0  # of the film's pictures
+        self.place = 0  # in the film's images
         self._timer = QTimer(self, singleShot=True, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._play_on)
 
@@ -52,7 +52,7 @@ class FilmPreview(QWidget):
         self.update()
 
     def show_words(self, words: str) -> None:
-        """Where there is nothing to be seen."""
+        """While there is nothing to play."""
         self._words = words
         self.update()
 

@@ -1,4 +1,4 @@
-"""Where a film goes: its format, the question for its name, and how far the writing is."""
+"""Where a film is saved: its format, its scale, and the question for its name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from diffusion_studio.ui.base.file_dialogs import EXPORTS, save_file
 from diffusion_studio.ui.widgets.fields import ChoiceField, IntField, name_field
 
 FORMATS = {
-    ".png": tr("APNG, exact"),
-    ".webp": tr("WebP, exact"),
-    ".gif": tr("GIF, 256 colours"),
-    ".mp4": tr("MP4, smallest"),
+    ".png": tr("APNG (lossless)"),
+    ".webp": tr("WebP (lossless)"),
+    ".gif": tr("GIF (256 colours)"),
+    ".mp4": tr("MP4 (smallest)"),
 }
 EXPLAINED = Option(
     tr("Format"),
-    "what kind of file it becomes: APNG and WebP play in browsers, GIF nearly everywhere",
+    tr("the kind of file: APNG and WebP play in browsers, GIF nearly everywhere"),
     choices=FORMATS,
 )
 
@@ -39,7 +39,7 @@ def format_field() -> ChoiceField:
 
 
 def scale_field() -> IntField:
-    """How much pictures are enlarged; 0 chooses."""
+    """How much images are enlarged; 0 chooses."""
     field = IntField(options(FilmSettings)["scale"])
     field.setSpecialValueText(tr("Automatic"))
     return field
@@ -51,7 +51,7 @@ def ask_target(parent: QWidget, title: str, suggested: str, ending: str) -> Path
         parent,
         title,
         f"{suggested}{ending}",
-        {f"Film (*{ending})": (ending,), "All files (*)": (ending,)},
+        {tr("Film (*{ending})", ending=ending): (ending,), tr("All files (*)"): (ending,)},
         place=EXPORTS,
         also=WRITERS,
     )

@@ -64,9 +64,7 @@ class ExportDialog(QDialog):
         self.precision = ChoiceField(
             Option(tr("Precision"), tr("the number format of the weights"), choices=PRECISIONS)
         )
-        self.target = TextField(
-            Option(tr("Where"), tr("a folder or file that does not exist yet"))
-        )
+        self.target = TextField(Option(tr("Where"), tr("a folder or file that does not exist yet")))
         self.browse = push_button(tr("Choose…"), tr("Choose the folder to save it in"))
         self.about = plain_label("", "small")
         self.fault = plain_label("")
@@ -90,7 +88,9 @@ class ExportDialog(QDialog):
     def request(self) -> ExportRequest:
         format = self.format.value()
         layout = "onnx" if format == "onnx" else "diffusers"
-        return ExportRequest(Path(self.target.value()).expanduser(), self.precision.value(), format == "zip", layout)
+        return ExportRequest(
+            Path(self.target.value()).expanduser(), self.precision.value(), format == "zip", layout
+        )
 
     def _change_format(self) -> None:
         onnx = self.format.value() == "onnx"

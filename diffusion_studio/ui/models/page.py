@@ -271,9 +271,7 @@ class ModelsPage(Page):
         column.addStretch(1)
         for part in (
             plain_label(tr("No models yet"), "heading"),
-            plain_label(
-                tr("Train a model on your own images, or import one that diffusers saved."), "quiet"
-            ),
+            plain_label(tr("Train a model on your own images, or import one that diffusers saved."), "quiet"),
         ):
             part.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             part.setWordWrap(True)

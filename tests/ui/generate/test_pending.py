@@ -5,7 +5,7 @@ import pytest
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.listing import newest
 from diffusion_studio.storage.places import outputs_dir
-from diffusion_studio.ui.films.walk_dialog import WalkDialog
+from diffusion_studio.ui.films.morph_dialog import MorphDialog
 from tests.ui.generate.test_steering import ask, begin, finish, formed, held, run
 
 
@@ -50,8 +50,8 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
         page.compare.view.start = lambda settings: None
         page.generate()
     elif how == "walk":
-        monkeypatch.setattr(WalkDialog, "open", lambda dialog: dialog.starting.emit())
-        page.films.walk_action.trigger()
+        monkeypatch.setattr(MorphDialog, "open", lambda dialog: dialog.starting.emit())
+        page.films.morph_action.trigger()
         page.films.dialog.deleteLater()
     else:
         page.use({"steps": 400, "seed": 3})

@@ -348,8 +348,7 @@ def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
     page.card.recommended.save.click()
     rest(window, qtbot)
     assert (
-        cards.find("starter").defaults().steps == 3
-        and page.card.recommended.note.text() == "Changed by you."
+        cards.find("starter").defaults().steps == 3 and page.card.recommended.note.text() == "Changed by you."
     )
     assert json.loads((place / "card.json").read_text())["recommended"] == {"steps": 30}
 
@@ -382,9 +381,7 @@ def test_models_that_can_not_be_trained_on_say_why(page, window, qtbot):
     page.refresh("grey")
     rest(window, qtbot)
     button = page.card.buttons["tune"]
-    assert (
-        not button.isEnabled() and "Greyscale models cannot be fine-tuned here" in button.toolTip()
-    )
+    assert not button.isEnabled() and "Greyscale models cannot be fine-tuned here" in button.toolTip()
 
 
 def test_its_folder_is_shown(page, monkeypatch):
@@ -402,7 +399,11 @@ def test_verifying_says_what_it_found(page, window, qtbot, said):
     page.refresh("sound")
     rest(window, qtbot)
     page.card.buttons["verify"].click()
-    assert page.working and not page.card.actions_by_name["export"].isEnabled() and page.activity.cancel.isVisible()
+    assert (
+        page.working
+        and not page.card.actions_by_name["export"].isEnabled()
+        and page.activity.cancel.isVisible()
+    )
     rest(window, qtbot)
     assert not page.working and page.card.actions_by_name["export"].isEnabled()
     assert said[-1] == "“sound” verified: no problems found."
@@ -612,7 +613,9 @@ def test_onnx_says_what_it_needs(dialog, monkeypatch):
 
 def test_every_act_is_in_the_menu_and_has_a_key_where_it_is_frequent(page):
     entries = {entry.text(): entry for entry in page.menu_entries()["Models"] if entry is not None}
-    assert {action.text() for action in page.card.actions_by_name.values()} <= set(entries) and "Import…" in entries
+    assert {action.text() for action in page.card.actions_by_name.values()} <= set(
+        entries
+    ) and "Import…" in entries
     assert (
         entries["Rename"].shortcut().toString() == "F2" and entries["Delete"].shortcut().toString() == "Del"
     )
@@ -635,6 +638,4 @@ def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot,
     dialog.format.show_value("onnx")
     dialog.accept_button.click()
     qtbot.waitUntil(lambda: not page.working, timeout=120_000)
-    assert (
-        noticed[-1][0].startswith("“mine” exported to") and (tmp_path / "mine" / "model.onnx").is_file()
-    )
+    assert noticed[-1][0].startswith("“mine” exported to") and (tmp_path / "mine" / "model.onnx").is_file()

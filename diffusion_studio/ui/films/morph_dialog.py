@@ -1,0 +1,393 @@
+"""Morph between seeds: which seeds, how finely, the images as they come, and then the film to save."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QMessageBox,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import plural, tr
+from diffusion_studio.settings.axes import parse_values
+from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import Option
+from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.films.preview import FilmPreview
+from diffusion_studio.ui.films.target import ask_target, format_field, scale_field
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.icons import IconButton
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import plain_message, readable
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
+from diffusion_studio.ui.widgets.fields import IntField, name_field
+from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from diffusion_studio.events import FilmEvent, MorphEvent, MorphStarted
+    from diffusion_studio.jobs.film import Film
+
+FRAMES = Option(tr("Images per seed"), tr("how many images from one seed to the next"), min=1, max=1000)
+SHOWN = ("frame_rate", "hold", "scale")  # of a film's settings: the others are about the steps of one image
+FORM_WIDTH = 320
+SEEDS = 3  # to begin with
+EASILY_READ = 9999
+
+
+class MorphDialog(QDialog):
+    """`settings`: those of the panel; `worker`: the thread that generates.
+
+    Rendering asks for no file: the images are shown as they come, played, and saved once there is something to save.
+    """
+
+    starting = Signal()  # its work is about to wait for that thread
+
+    def __init__(
+        self, context: AppContext, worker: Worker, settings: GenerationSettings, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Morph between seeds"))
+        self._context, self._worker = context, worker
+        self._settings = replace(settings, history=(), count=1, until=0, variation_strength=0.0)
+        self._job: int | None = None
+        self._saving: int | None = None
+        self._started: MorphStarted | None = None
+        self._pictures: list[np.ndarray] = []
+        self._saved = True  # whether what was rendered is in a file
+        self.seeds = QLineEdit()
+        self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
+        self.frames = IntField(FRAMES)
+        self.frames.show_value(24)
+        self.loop = QCheckBox(tr("Loop back to the first seed"))
+        self.form = SettingsForm(
+            FilmSettings,
+            fields={"scale": scale_field()},
+            skip=[name for name in FilmSettings.__slots__ if name not in SHOWN],
+        )
+        self.format = format_field()
+        self.preview = FilmPreview(tr("The morph as it is rendered"))
+        self.facts = plain_label("", "small")
+        self.facts.setWordWrap(True)
+        self.bar = QProgressBar()
+        self.bar.setObjectName("thinBar")
+        self.render_button = push_button(tr("Render"), tr("Generate the images; nothing is saved yet"))
+        self.save_button = push_button(tr("Save film…"), tr("Save the rendered images as a film"))
+        self.close_button = push_button(tr("Close"), tr("Close this window"))
+        self._lay_out()
+        self._connect()
+        first = settings.seed if settings.seed is not None else _random_seed()
+        self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(SEEDS - 1))])))
+        self.seeds.setCursorPosition(0)
+        self.form.show_value(replace(context.settings_file.load("film", FilmSettings), hold=0.0))
+        self._follow()
+
+    # --- what it will be ---
+
+    def plan(self) -> tuple[list[int], int, bool]:
+        """Seeds, images from one to the next, and whether it loops. Raises `UserError` for what cannot be morphed."""
+        from diffusion_studio.jobs.morph import check
+
+        seeds = [seed for seed in parse_values("seed", self.seeds.text()) if isinstance(seed, int)]
+        check(seeds, self.frames.value())
+        return seeds, self.frames.value(), self.loop.isChecked()
+
+    def _follow(self) -> None:
+        if self._busy:
+            return
+        try:
+            seeds, frames, loop = self.plan()
+            film = self.form.value()
+        except UserError as error:
+            self.facts.setText(str(error))
+            self._enable()
+            self.render_button.setEnabled(False)
+            return
+        total = frames * (len(seeds) if loop else len(seeds) - 1) + (0 if loop else 1)
+        seconds = total / film.frame_rate + film.hold
+        images = plural("{count} image", "{count} images", total)
+        self.facts.setText(tr("{images} · {seconds:.1f} s", images=images, seconds=seconds))
+        self._enable()
+
+    def _play(self) -> None:
+        """What was rendered, as the film's settings are now."""
+        if not self._busy:
+            self.preview.play(self._film(scale=1))
+
+    def _film(self, **changes: int) -> Film | None:
+        from diffusion_studio.jobs.film import of_pictures
+
+        try:
+            film = replace(self.form.value(), **changes)
+        except UserError:
+            return None  # said below the form
+        return of_pictures(self._pictures, film) if self._pictures else None
+
+    def _choose_seeds(self) -> None:
+        count = max(len([part for part in self.seeds.text().split(",") if part.strip()]), 2)
+        self.seeds.setText(", ".join(str(_random_seed()) for _ in range(count)))
+
+    # --- rendering ---
+
+    @property
+    def _busy(self) -> bool:
+        return self._job is not None or self._saving is not None
+
+    def _render(self) -> None:
+        try:
+            seeds, frames, loop = self.plan()
+        except UserError as error:
+            self.facts.setText(str(error))
+            return
+        from diffusion_studio.jobs.morph import morph
+
+        self._ask_about_unsaved(lambda: self._begin(morph(self._settings, seeds, frames=frames, loop=loop)))
+
+    def _begin(self, job: object) -> None:
+        self.starting.emit()
+        self._pictures, self._started, self._saved = [], None, True
+        self._job = self._worker.submit(job)  # type: ignore[arg-type]
+        self._show_busy(tr("Stop"))
+
+    def _show_busy(self, close: str) -> None:
+        self.bar.setRange(0, 0)
+        self.bar.show()
+        self.close_button.setText(close)
+        self._enable()
+
+    def _enable(self) -> None:
+        idle = not self._busy
+        for part in (self.seeds, self.dice, self.frames, self.loop, self.form, self.format):
+            part.setEnabled(idle)
+        self.render_button.setEnabled(idle)
+        self.save_button.setEnabled(idle and bool(self._pictures))
+        first = self.save_button if self._pictures and not self._saved else self.render_button
+        for button in (self.render_button, self.save_button):
+            button.setProperty("primary", button is first)
+            button.style().unpolish(button)
+            button.style().polish(button)
+        first.setDefault(True)
+
+    def _on_event(self, job: int, event: MorphEvent) -> None:
+        if job != self._job:
+            return
+        from diffusion_studio import events
+
+        match event:
+            case events.Preview():
+                if not self._pictures:
+                    self.preview.show_picture(event.denoised[0])
+            case events.MorphStarted(total=total):
+                self._started = event
+                self.bar.setRange(0, total)
+            case events.MorphImage():
+                self._pictures.append(event.picture)
+                self._saved = False
+                self.bar.setValue(event.index + 1)
+                self.preview.show_picture(event.picture)
+                self.facts.setText(tr("Image {index} of {total}", index=event.index + 1, total=event.total))
+            case events.Status(text=text):
+                self.facts.setText(text)
+            case events.Saved() | events.NotSaved() | events.Finished():
+                pass
+            case events.FilmProgress() | events.FilmSaved():
+                pass  # of a morph that is given a file at once, on the command line
+            case _:
+                events.assert_never(event)
+
+    def _on_failed(self, job: int, sentence: str) -> None:
+        if job == self._job:
+            self.facts.setText(sentence)
+
+    def _on_ended(self, job: int) -> None:
+        if job != self._job:
+            return
+        self._job = None
+        self._show_idle()
+        self._play()
+
+    def _show_idle(self) -> None:
+        self.bar.hide()
+        self.close_button.setText(tr("Close"))
+        self._enable()
+
+    # --- saving ---
+
+    def _save(self) -> None:
+        if not self._pictures or self._started is None:
+            return
+        try:
+            film = self.form.value()
+        except UserError as error:
+            self.facts.setText(str(error))
+            return
+        suggested = f"{self._settings.model}-{self._started.seeds[0]}-morph"
+        target = ask_target(self, tr("Save film"), suggested, self.format.value())
+        if target is None:
+            return
+        from diffusion_studio.jobs.morph import save_film
+
+        job = save_film(self._pictures, self._started, target, film)
+        self._saving = self._context.run(job, self._on_saving)
+        self.facts.setText(tr("Saving the film…"))
+        self._show_busy(tr("Cancel"))
+
+    def _on_saving(self, event: FilmEvent) -> None:
+        from diffusion_studio.events import FilmProgress, FilmSaved, assert_never
+
+        match event:
+            case FilmProgress(done=done, total=total):
+                self.bar.setRange(0, total)
+                self.bar.setValue(done)
+            case FilmSaved(path=path):
+                self._saved = True
+                self.facts.setText(tr("Saved to {path}", path=readable(path)))
+                self._context.show_status(tr("Film saved to {path}", path=readable(path)))
+            case _:
+                assert_never(event)
+
+    def _on_saving_failed(self, job: int, sentence: str) -> None:
+        if job == self._saving:
+            self.facts.setText(sentence)
+
+    def _on_saving_ended(self, job: int) -> None:
+        if job == self._saving:
+            self._saving = None
+            self._show_idle()
+
+    # --- leaving ---
+
+    def _stop(self) -> None:
+        """End what runs, and keep what was rendered; else close."""
+        if self._job is not None:
+            self._worker.cancel(self._job)
+        elif self._saving is not None:
+            self._context.background.cancel(self._saving)
+        else:
+            self.reject()
+
+    def reject(self) -> None:
+        self._ask_about_unsaved(super().reject)
+
+    def _ask_about_unsaved(self, then: Callable[[], object]) -> None:
+        """Rendered images that are in no file are discarded only when asked to."""
+        if self._saved or not self._pictures:
+            then()
+            return
+        box = plain_message(self, tr("Unsaved morph"), tr("Discard the rendered images?"))
+        roles = QMessageBox.ButtonRole
+        box.addButton(tr("Discard"), roles.DestructiveRole).clicked.connect(lambda: self._discard(then))
+        box.addButton(tr("Save film…"), roles.AcceptRole).clicked.connect(self._save)
+        box.setDefaultButton(box.addButton(tr("Cancel"), roles.RejectRole))
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _discard(self, then: Callable[[], object]) -> None:
+        self._saved = True
+        then()
+
+    def done(self, result: int) -> None:
+        if self._job is not None:
+            self._worker.cancel(self._job)
+        if self._saving is not None:
+            self._context.background.cancel(self._saving)
+        super().done(result)
+
+    # --- building ---
+
+    def _connect(self) -> None:
+        self.seeds.textChanged.connect(self._follow)
+        self.frames.changed.connect(self._follow)
+        self.loop.toggled.connect(self._follow)
+        self.form.changed.connect(self._follow)
+        self.form.changed.connect(self._play)
+        self.dice.clicked.connect(self._choose_seeds)
+        self.render_button.clicked.connect(self._render)
+        self.save_button.clicked.connect(self._save)
+        self.close_button.clicked.connect(self._stop)
+        self._worker.reported.connect(self._on_event)
+        self._worker.job_failed.connect(self._on_failed)
+        self._worker.job_ended.connect(self._on_ended)
+        self._context.background.job_failed.connect(self._on_saving_failed)
+        self._context.background.job_ended.connect(self._on_saving_ended)
+
+    def _lay_out(self) -> None:
+        name_field(self.frames, FRAMES)
+        self.seeds.setAccessibleName(tr("Seeds"))
+        self.seeds.setToolTip(tr("Whole numbers separated by commas; the morph goes from one to the next"))
+        self.loop.setToolTip(tr("End where it began, so that the film plays in a loop"))
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(tr("Images rendered"))
+        self.bar.setFixedHeight(6)
+        self.bar.hide()
+        self.preview.show_words(
+            tr("The noise changes gradually from one seed to the next. Press Render to see the images.")
+        )
+        self.facts.setMinimumHeight(36)
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
+        seeds = QWidget()
+        line = QHBoxLayout(seeds)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(SPACE_XS)
+        line.addWidget(self.seeds, 1)
+        line.addWidget(self.dice)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE_M)
+        grid.setVerticalSpacing(SPACE_S // 2)
+        grid.setColumnMinimumWidth(0, LABEL_WIDTH)
+        grid.setColumnStretch(1, 1)
+        for row, (text, part) in enumerate(
+            (
+                (tr("Seeds"), seeds),
+                (FRAMES.label, self.frames),
+                ("", self.loop),
+                (tr("Format"), self.format),
+            )
+        ):
+            label = plain_label(text, "quiet")
+            label.setBuddy(self.seeds if part is seeds else part)
+            grid.addWidget(label, row, 0)
+            grid.addWidget(part, row, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACE_S)
+        buttons.addStretch(1)
+        for button in (self.close_button, self.save_button, self.render_button):
+            buttons.addWidget(button)
+        right = QVBoxLayout()
+        right.setSpacing(SPACE_S // 2)
+        right.addLayout(grid)
+        right.addWidget(self.form)
+        right.addSpacing(SPACE_S)
+        right.addWidget(self.facts)
+        right.addWidget(self.bar)
+        right.addStretch(1)
+        right.addLayout(buttons)
+        side = QWidget()
+        side.setFixedWidth(FORM_WIDTH)
+        right.setContentsMargins(0, 0, 0, 0)
+        side.setLayout(right)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)
+        whole.setSpacing(SPACE_L)
+        whole.addWidget(self.preview, 1)
+        whole.addWidget(side)
+
+
+def _random_seed() -> int:
+    return random.SystemRandom().randint(0, EASILY_READ)
