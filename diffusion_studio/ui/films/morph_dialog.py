@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QMessageBox,
     QProgressBar,
     QVBoxLayout,
     QWidget,
@@ -27,13 +26,14 @@ from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.films.preview import FilmPreview
 from diffusion_studio.ui.films.target import ask_target, format_field, scale_field
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import plain_message, readable
+from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.fields import IntField, name_field
 from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
@@ -290,17 +290,15 @@ class MorphDialog(QDialog):
         if self._saved or not self._pictures:
             then()
             return
-        box = plain_message(self, tr("Unsaved morph"), tr("Discard the rendered images?"))
-        roles = QMessageBox.ButtonRole
-        box.addButton(tr("Discard"), roles.DestructiveRole).clicked.connect(lambda: self._discard(then))
-        box.addButton(tr("Save film…"), roles.AcceptRole).clicked.connect(self._save)
-        box.setDefaultButton(box.addButton(tr("Cancel"), roles.RejectRole))
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
-
-    def _discard(self, then: Callable[[], object]) -> None:
-        self._saved = True
-        then()
+        if ask_question(
+            self,
+            tr("Discard the rendered images?"),
+            tr("They have not been saved as a film yet."),
+            accept=tr("Discard"),
+            danger=True,
+        ):
+            self._saved = True
+            then()
 
     def done(self, result: int) -> None:
         if self._job is not None:

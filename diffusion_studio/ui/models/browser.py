@@ -24,7 +24,7 @@ from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, S
 from diffusion_studio.ui.models.drop import ImportTile
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.rows import ROW, SORTS, ModelRows, ModelTiles, as_rows
-from diffusion_studio.ui.widgets.fields import ChoiceField
+from diffusion_studio.ui.widgets.fields import ChoiceField, name_field
 
 LONGEST_LIST = 3  # models; more are shown as a grid, with search and order
 TILE = 144  # least width of a tile
@@ -49,7 +49,7 @@ class ModelBrowser(QFrame):
         self.search.setToolTip(tr("Title, class, licence or size"))
         self.search.setClearButtonEnabled(True)
         self.sort = ChoiceField(SORT)
-        self.sort.setAccessibleName(tr("Sort by"))
+        name_field(self.sort, SORT)
         self.view = _Models(self)
         self.view.setModel(self.rows)
         self.tile = ImportTile()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.labels import PlainLabel, plain_label
 from diffusion_studio.ui.look.texts import tooltip
+
+LONG_WORD = re.compile(r"\S{16}(?=\S)")  # a label breaks lines at spaces, and where an invisible one is put
+
+# the field's own menu, and another window, do not end the editing
+STAYING = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
 
 
 class TitleField(QWidget):
@@ -25,6 +32,7 @@ class TitleField(QWidget):
         self.field.setMaxLength(200)
         self.fault = plain_label("", "small")
         self.fault.setWordWrap(True)
+        self._title = ""
         self._taken: frozenset[str] = frozenset()
         self._shown = QStackedLayout()
         self._shown.addWidget(self.label)
@@ -46,13 +54,17 @@ class TitleField(QWidget):
         return self._shown.currentWidget() is self.field
 
     def text(self) -> str:
-        return self.label.text()
+        return self._title
 
     def show_title(self, title: str, taken: frozenset[str] = frozenset()) -> None:
         """`taken`: names and titles of other models, in small letters."""
         self._taken = taken
-        self.label.setText(title)
+        self._show(title)
         self._leave()
+
+    def _show(self, title: str) -> None:
+        self._title = title
+        self.label.setText(LONG_WORD.sub(lambda part: part[0] + "\u200b", title))
 
     def set_editable(self, editable: bool) -> None:
         self._editable = editable
@@ -60,7 +72,7 @@ class TitleField(QWidget):
 
     def edit(self) -> None:
         if self._editable and not self.editing:
-            self.field.setText(self.label.text())
+            self.field.setText(self._title)
             self._shown.setCurrentWidget(self.field)
             self.field.selectAll()
             self.field.setFocus()
@@ -81,10 +93,10 @@ class TitleField(QWidget):
 
     def _accept(self) -> None:
         if self.editing and not self._fault():
-            title, before = self._wanted(), self.label.text()
+            title, before = self._wanted(), self._title
             self._leave()
             if title != before:
-                self.label.setText(title)
+                self._show(title)
                 self.renamed.emit(title)
 
     def _leave(self) -> None:
@@ -99,7 +111,9 @@ class TitleField(QWidget):
             if event.type() == QEvent.Type.KeyPress:
                 self._leave()
                 return True
-        if event.type() == QEvent.Type.FocusOut and self.editing:
+        if isinstance(event, QFocusEvent) and event.lostFocus() and self.editing:
+            if event.reason() in STAYING:
+                return False
             if self._fault():
                 self._leave()
             else:

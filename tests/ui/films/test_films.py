@@ -1,19 +1,22 @@
-"""Export film… and Walk between seeds… as dialogs of the Generate page."""
+"""Export film… and Morph between seeds… as dialogs of the Generate page."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import QStandardPaths
 
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
+from diffusion_studio.jobs import morph as morphs
 from diffusion_studio.pictures import reading
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.ui.films import morph_dialog
 from diffusion_studio.ui.films.dialog import FilmDialog
+from diffusion_studio.ui.films.morph_dialog import MorphDialog
 from diffusion_studio.ui.films.target import ask_target, size_words
-from diffusion_studio.ui.films.walk_dialog import WalkDialog
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -71,7 +74,7 @@ def test_a_film_is_exported_as_it_was_set(dialog, target, window, qtbot, drawn):
 def test_it_says_how_long_and_large_the_film_becomes_and_plays_it(dialog, qtbot):
     dialog.form.show_value(FilmSettings(scale=2, seconds=2.0, hold=1.0))
     qtbot.waitUntil(lambda: "about" in dialog.facts.text(), timeout=10_000)
-    assert dialog.facts.text().startswith("5 different frames · 3.0 s · 34×16")
+    assert dialog.facts.text().startswith("5 frames · 3.0 s · 34 × 16 px")
     places = set()
     qtbot.waitUntil(lambda: places.add(dialog.preview.place) or len(places) > 1, timeout=10_000)
 
@@ -124,17 +127,15 @@ def test_names_are_completed_with_the_ending_of_the_format(qtbot, qapp, choose_f
     assert [size_words(size) for size in (200, 15_300, 2_340_000)] == ["1 KB", "15 KB", "2.3 MB"]
 
 
-# Walks
+# Morphs
 
 
 @pytest.fixture
-def walking(monkeypatch):
+def rendering(monkeypatch):
     control = SimpleNamespace(asked=None, closed=0, endless=False)
 
-    def walk(settings, seeds, *, frames, loop, path, film):
-        control.asked = SimpleNamespace(
-            settings=settings, seeds=seeds, frames=frames, loop=loop, path=path, film=film
-        )
+    def morph(settings, seeds, *, frames, loop):
+        control.asked = SimpleNamespace(settings=settings, seeds=seeds, frames=frames, loop=loop)
         try:
             total = frames * (len(seeds) - 1) + 1
             yield events.MorphStarted(
@@ -144,69 +145,131 @@ def walking(monkeypatch):
                 model_title="F",
                 device="cpu",
                 precision="float32",
+                facts={"walk": {"seeds": list(seeds), "frames": frames, "loop": loop}},
             )
             for index in range(total):
                 picture = np.full((8, 8, 3), index, np.uint8)
                 yield events.MorphImage(index=index, total=total, settings=settings, picture=picture)
                 while control.endless:
                     yield events.Status(text="on")
-            yield events.FilmSaved(path=path, frames=total, seconds=1.0)
         finally:
             control.closed += 1
 
-    monkeypatch.setattr("diffusion_studio.jobs.morph.morph", walk)
+    monkeypatch.setattr(morphs, "morph", morph)
     return control
 
 
 @pytest.fixture
-def walk_dialog(window, walking):
+def morphing(window, rendering):
     page = window.page
     page.request.show(settings(count=3))
-    page.films.walk_action.trigger()
+    page.films.morph_action.trigger()
     dialog = page.films.dialog
     yield dialog
     if page.films.dialog is not None:
+        dialog._saved = True
         dialog.close()
 
 
-def test_a_walk_begins_at_the_seed_of_the_panel_and_is_drawn_as_set(
-    walk_dialog, walking, target, qtbot, window
+@pytest.fixture
+def rendered(morphing, qtbot):
+    morphing.seeds.setText("7, 9, 3")
+    morphing.frames.setValue(5)
+    morphing.render_button.click()
+    qtbot.waitUntil(morphing.save_button.isEnabled, timeout=10_000)
+    return morphing
+
+
+def test_a_morph_begins_at_the_seed_of_the_panel_and_shows_its_images_before_it_asks(
+    morphing, rendering, qtbot, choose_file
 ):
-    assert isinstance(walk_dialog, WalkDialog)
-    assert walk_dialog.plan()[0][0] == 7 and len(walk_dialog.plan()[0]) == 3
-    walk_dialog.seeds.setText("7, 9, 3")
-    walk_dialog.frames.setValue(5)
-    assert walk_dialog.facts.text().startswith("11 pictures")
-    walk_dialog.loop.setChecked(True)
-    assert walk_dialog.facts.text().startswith("15 pictures")
-    walk_dialog.start_button.click()
-    qtbot.waitUntil(lambda: "Saved to" in walk_dialog.facts.text(), timeout=10_000)
-    qtbot.waitUntil(walk_dialog.start_button.isEnabled)
-    asked = walking.asked
-    assert (asked.seeds, asked.frames, asked.loop, asked.path) == ([7, 9, 3], 5, True, target)
+    choose_file("/nowhere/that/is/film.png")  # and is not asked
+    assert isinstance(morphing, MorphDialog) and not morphing.save_button.isEnabled()
+    assert morphing.plan()[0][0] == 7 and len(morphing.plan()[0]) == 3
+    morphing.seeds.setText("7, 9, 3")
+    morphing.frames.setValue(5)
+    assert morphing.facts.text().startswith("11 images")
+    morphing.loop.setChecked(True)
+    assert morphing.facts.text().startswith("15 images")
+    morphing.render_button.click()
+    qtbot.waitUntil(morphing.save_button.isEnabled, timeout=10_000)
+    asked = rendering.asked
+    assert (asked.seeds, asked.frames, asked.loop) == ([7, 9, 3], 5, True)
     assert asked.settings.count == 1 and asked.settings.model == "faces"
-    qtbot.waitUntil(lambda: walk_dialog.preview.place > 1, timeout=10_000)  # it plays what was drawn
+    qtbot.waitUntil(lambda: morphing.preview.place > 1, timeout=10_000)  # it plays what was rendered
+    assert choose_file.asked == [] and morphing.save_button.isDefault()
+
+
+def test_what_was_rendered_is_saved_as_the_film_is_set_now(rendered, target, qtbot, window, choose_file):
+    rendered.form.fields["scale"].show_value(2)
+    rendered.save_button.click()
+    qtbot.waitUntil(lambda: "Saved to" in rendered.facts.text(), timeout=10_000)
+    qtbot.waitUntil(rendered.render_button.isEnabled)
+    title, _, suffix = choose_file.asked[0]
+    assert (title, suffix) == ("Save film", "png")
+    record = reading.read(target)
+    assert record.facts["walk"]["seeds"] == [7, 9, 3] and record.facts["film"]["scale"] == 2
+    with Image.open(target) as image:
+        assert image.n_frames == 11 + 1 and image.size == (16, 16)
+    window.page.films.dialog.reject()  # without a question
+    qtbot.waitUntil(lambda: window.page.films.dialog is None)
+
+
+def test_a_film_begins_in_the_pictures_folder(rendered, qtbot, choose_file, tmp_path, monkeypatch):
+    pictures = tmp_path / "Pictures"
+    pictures.mkdir()
+    monkeypatch.setattr(QStandardPaths, "writableLocation", lambda kind: str(pictures))
+    choose_file(None)
+    rendered.save_button.click()
+    assert choose_file.asked[0][1] == str(pictures) and rendered.save_button.isEnabled()
+
+
+def test_unsaved_images_are_discarded_only_when_asked(rendered, qtbot, window, monkeypatch):
+    asked = []
+
+    def ask(answer):
+        def question(parent, title, *_, **how):
+            asked.append((title, how["accept"]))
+            return answer
+
+        monkeypatch.setattr(morph_dialog, "ask_question", question)
+
+    ask(False)
+    rendered.reject()
+    rendered.render_button.click()
+    assert asked == 2 * [("Discard the rendered images?", "Discard")]
+    assert rendered.isVisible() and rendered.save_button.isEnabled()
+    ask(True)
+    rendered.reject()
+    qtbot.waitUntil(lambda: window.page.films.dialog is None)
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"), [("1", "2 to 500 seeds"), ("1, x", "whole number"), ("", "2 to 500")]
 )
-def test_what_cannot_be_walked_is_said(walk_dialog, text, sentence):
-    walk_dialog.seeds.setText(text)
-    assert sentence in walk_dialog.facts.text() and not walk_dialog.start_button.isEnabled()
+def test_what_cannot_be_morphed_is_said(morphing, text, sentence):
+    morphing.seeds.setText(text)
+    assert sentence in morphing.facts.text() and not morphing.render_button.isEnabled()
 
 
-def test_a_walk_is_stopped(walk_dialog, walking, target, qtbot):
-    walking.endless = True
-    walk_dialog.start_button.click()
-    qtbot.waitUntil(lambda: walk_dialog.bar.value() == 1)
-    assert not walk_dialog.start_button.isEnabled()
-    walk_dialog.close_button.click()
-    qtbot.waitUntil(lambda: walking.closed == 1 and walk_dialog.start_button.isEnabled())
-    assert walk_dialog.isVisible()
+def test_a_stopped_morph_keeps_the_images_it_has(morphing, rendering, qtbot):
+    rendering.endless = True
+    morphing.render_button.click()
+    qtbot.waitUntil(lambda: morphing.bar.value() == 1)
+    assert not morphing.render_button.isEnabled() and morphing.close_button.text() == "Stop"
+    morphing.close_button.click()
+    qtbot.waitUntil(lambda: rendering.closed == 1 and morphing.render_button.isEnabled())
+    assert morphing.isVisible() and morphing.save_button.isEnabled()
 
 
-def test_random_seeds_are_as_many_as_before(walk_dialog):
-    walk_dialog.seeds.setText("1, 2, 3, 4")
-    walk_dialog.dice.click()
-    assert len(walk_dialog.plan()[0]) == 4 and walk_dialog.plan()[0] != [1, 2, 3, 4]
+def test_random_seeds_are_as_many_as_before(morphing):
+    morphing.seeds.setText("1, 2, 3, 4")
+    morphing.dice.click()
+    assert len(morphing.plan()[0]) == 4 and morphing.plan()[0] != [1, 2, 3, 4]
+
+
+def test_films_are_set_in_the_words_of_the_field(dialog, qtbot):
+    labels = {name: label.text() for name, label in dialog.form._labels.items()}
+    assert labels["hold"] == "Hold last frame (s)" and labels["easing"] == "Timing"
+    assert dialog.form.fields["easing"].currentText() == "Even"
+    assert dialog.format.itemText(0) == "APNG (lossless)"

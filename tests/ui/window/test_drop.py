@@ -78,7 +78,7 @@ def test_the_models_page_leaves_pictures_to_the_window(window, qtbot, ours):
     given = (files(ours), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, *given)
     QApplication.sendEvent(window.page, enter)
-    assert not window.page.veil.isVisible()
+    assert not window.page.browser.tile._held
 
 
 def test_its_settings_are_used_on_the_generate_page(window, qtbot, ours):
