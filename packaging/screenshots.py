@@ -124,11 +124,10 @@ def shoot_gallery(application, window) -> None:
     window.context.change_preferences(theme="light")
     window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
     page = window.page
-    while page.lister.busy or not page.grid.entries:
+    while page.collection.lister.busy or not page.grid.entries:
         application.processEvents()
-    page.marks.star([entry.path for entry in page.grid.entries[2:20:7]], True)
-    page.mark()
-    page.grid.choose(9)
+    page.marking.star(page.grid.entries[2:20:7], True)
+    page.grid.select(9)
     wait(application, 1.0)
     save(application, window, "light", "gallery")
 

@@ -26,6 +26,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 ALIASES = {"class": "class_label", "schedule": "spacing", "noise": "spacing", "init": "source"}
 OWN = ("model", "tag", "album", "day", "width", "height", "name", "is")
 IS = {"starred", "branch", "variation", "inpainted", "stopped"}
+STARRED = ("star", "starred", "★")
 EXAMPLE = "model:avatars steps>=20 seed:7 sampler:heun star tag:cat"
 
 
@@ -33,6 +34,30 @@ def parse(text: str) -> Test:
     """What a picture must be like. Raises `UserError` for a key nobody knows or a number that is none."""
     tests = [_term(*match.groups()) for match in TERM.finditer(text.strip()) if match[0].strip()]
     return lambda entry: all(test(entry) for test in tests)
+
+
+def term_of(text: str, key: str) -> str:
+    """The first term of a search that asks for `key` and is not excluded; "" for none. "star" is a key of its own."""
+    return next((m[0].strip() for m in TERM.finditer(text) if _asks_for(m, key)), "")
+
+
+def with_term(text: str, key: str, term: str) -> str:
+    """The search with `term` in place of all its terms that ask for `key`; "" only removes them."""
+    kept = [m[0].strip() for m in TERM.finditer(text.strip()) if not _asks_for(m, key)]
+    return " ".join(filter(None, [*kept, term]))
+
+
+def quoted(value: str) -> str:
+    """A value as it is written in a search."""
+    value = value.replace('"', "")
+    return f'"{value}"' if not value or any(letter.isspace() for letter in value) else value
+
+
+def _asks_for(match: re.Match[str], key: str) -> bool:
+    minus, found, _, value = match.groups()
+    if key == "star":
+        return not minus and found is None and value.casefold() in STARRED
+    return not minus and found is not None and found.casefold() == key
 
 
 def keys() -> list[str]:
@@ -50,7 +75,7 @@ def _term(minus: str, key: str | None, sign: str | None, value: str) -> Test:
 
 
 def _words(word: str) -> Test:
-    if word in ("star", "starred", "★"):
+    if word in STARRED:
         return lambda entry: entry.star
     return lambda entry: word in _all_text(entry)
 
@@ -66,6 +91,8 @@ def _keyed(key: str, sign: str, word: str) -> Test:
     if key == "name":
         return lambda entry: word in entry.path.name.casefold()
     if key == "model":
+        if sign == "=":  # the whole name or title, where “:” finds a part of it
+            return lambda entry: word in _names(entry)
         return lambda entry: word in entry.model.casefold()
     if key == "is":
         return _is(word)
@@ -75,19 +102,25 @@ def _keyed(key: str, sign: str, word: str) -> Test:
     if key not in kinds:
         close = difflib.get_close_matches(key, keys(), n=1)
         meant = f"; did you mean “{close[0]}:”?" if close else f"; for example: {EXAMPLE}"
-        raise UserError(tr("Pictures can not be searched by “{key}”{meant}", key=key[:40], meant=meant))
+        raise UserError(tr("Images cannot be searched by “{key}”{meant}", key=key[:40], meant=meant))
     if kinds[key][0] in (int, float):
         return _number(key, sign, word, lambda entry: entry.value(key))
     if sign in COMPARE:
         raise UserError(tr("“{key}” is text; it can be compared with : only.", key=key))
-    return lambda entry: _text_holds(entry, key, word)
+    return lambda entry: _text_holds(entry, key, word, whole=sign == "=")
 
 
-def _text_holds(entry: Entry, key: str, word: str) -> bool:
+def _names(entry: Entry) -> tuple[str, str]:
+    return str(entry.value("model") or "").casefold(), str(entry.facts.get("model_title", "")).casefold()
+
+
+def _text_holds(entry: Entry, key: str, word: str, *, whole: bool) -> bool:
     value = str(entry.value(key) or "").casefold()
     choices = options(GenerationSettings)[key].choices or {}
     label = str(choices.get(value, "")).casefold()
-    return word == value if value == "" else word in value or word in label
+    if whole or value == "":
+        return word in (value, label) if label else word == value
+    return word in value or word in label
 
 
 def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) -> Test:
@@ -95,7 +128,7 @@ def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) ->
         wanted = float(word)
     except ValueError:
         raise UserError(
-            tr("“{key}” is a number, so it can not be “{word}”.", key=key, word=word[:40])
+            tr("“{key}” is a number, so it cannot be “{word}”.", key=key, word=word[:40])
         ) from None
     compare = COMPARE.get(sign, operator.eq)
 

@@ -1,4 +1,4 @@
-"""How the gallery stands 20,000 pictures: how soon its first page is there, and whether anything stutters while it is read,
+"""How the gallery copes with 20,000 images: how soon its first page is there, and whether anything stutters while it is read,
 scrolled and searched.
 
     python tests/benchmarks/gallery.py [--count 20000] [--days 40]
@@ -129,15 +129,15 @@ def measure(count: int) -> None:
         wait(application, lambda: len(page.grid.entries) == count, 20)
         ticks.phase()
     begun = time.perf_counter()
-    page.grid.choose_all()
+    page.grid.selection.select_all()
     application.processEvents()
-    row("all chosen", time.perf_counter() - begun, None, ticks)
-    page.grid.choose(0)
-    page.actions_.star(True)
+    row("all selected", time.perf_counter() - begun, None, ticks)
+    page.grid.select(0)
+    page.actions_.star_wanted.emit(True)
     settle(application, 0.2)
     row("one starred", None, None, ticks)
     page.refresh()
-    wait(application, lambda: not page.lister.busy, 60)
+    wait(application, lambda: not page.collection.lister.busy, 60)
     settle(application, 0.2)
     row("listed again", None, None, ticks)
     ticks.timer.stop()

@@ -1,338 +1,158 @@
-"""What can be done with the pictures chosen in the gallery, from its menus, its keys and its pane of details."""
+"""The gallery's entries in menus, bars and keys: they know the images that are shown and selected, and emit what is wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QObject
-from PySide6.QtGui import QAction, QGuiApplication, QImage
-from PySide6.QtWidgets import QMenu
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QWidget
 
-from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import tr
-from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.base.file_dialogs import EXPORTS, Kinds, save_file
 from diffusion_studio.ui.base.page import action, fill_menu
-from diffusion_studio.ui.base.requests import BranchFrom, UseSettings
-from diffusion_studio.ui.base.trashing import Moved, removal, to_trash
-from diffusion_studio.ui.base.undo import Change
-from diffusion_studio.ui.look.texts import file_url, readable
-from diffusion_studio.ui.pictures import commands
-from diffusion_studio.ui.pictures.saved import open_picture, read_settings
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.gallery.page import GalleryPage
-
-
-FEW = 50  # pictures that are marked at once, before a thread would have taken up the work
+from diffusion_studio.ui.look.texts import tooltip
 
 
 class GalleryActions(QObject):
-    def __init__(self, context: AppContext, page: GalleryPage) -> None:
-        super().__init__(page)
-        self._context, self._page = context, page
-        self._menu = QMenu(page)
-        make = self._action
-        self.show_full = make(
-            tr("Full screen"), "F11", self._view_chosen, tr("Look at it alone, and at its neighbours")
+    """`owner` has the keys. Every signal is about the images given to `show_selected`."""
+
+    view_wanted = Signal(
+        object, int, bool
+    )  # list of Path to look through, the first to show, whether to play
+    compare_wanted = Signal(object)  # two Paths
+    star_wanted = Signal(bool)
+    copy_wanted = Signal()
+    reveal_wanted = Signal()
+    export_wanted = Signal(str)  # "files", "zip" or "sheet"
+    delete_wanted = Signal()
+    select_all_wanted = Signal()
+    search_wanted = Signal()
+    trash_wanted = Signal()
+
+    def __init__(self, owner: QWidget) -> None:
+        super().__init__(owner)
+        self._owner = owner
+        self._menu = QMenu(owner)
+        self._shown: Sequence[Entry] = []
+        self._selected: Sequence[Entry] = []
+        self._make()
+        self.export_menu = QMenu(tr("Export"), owner)
+        fill_menu(self.export_menu, [self.files, self.zip, self.sheet])
+        self.show_selected([])
+
+    def _make(self) -> None:
+        add = self._add
+        self.full_screen = add(
+            tr("Full screen"), "F11", self._view, tr("Show the image alone on the screen; arrow keys go on")
         )
-        self.slideshow = make("Slideshow", "F5", self._slideshow, tr("Show the pictures one after the other"))
-        self.compare = make(
-            tr("Compare two"), "Ctrl+K", self._compare, tr("Side by side, with a slider, or their difference")
+        self.slideshow = add(tr("Slideshow"), "F5", self._play, tr("Show the images one after the other"))
+        self.compare = add(
+            tr("Compare"),
+            "C",
+            lambda: self.compare_wanted.emit([entry.path for entry in self._selected]),
+            tr("Two images side by side, with a slider, or their difference"),
         )
-        self.starred = make(
-            "Star", "S", lambda: self.star(not self._all_starred()), tr("Mark or unmark as a favourite")
+        self.star = add(
+            tr("Star"),
+            "S",
+            lambda: self.star_wanted.emit(not self._all_starred()),
+            tr("Mark as a favorite, or no longer"),
         )
-        self.copy = make("Copy", "Ctrl+C", self._copy, tr("Copy the pictures"))
-        self.all = make(
-            tr("Select all"), "Ctrl+A", lambda: page.grid.choose_all(), tr("Choose every picture shown")
+        self.copy = add(tr("Copy"), "Ctrl+C", self.copy_wanted.emit, tr("Copy the images"))
+        self.all = add(
+            tr("Select all"), "Ctrl+A", self.select_all_wanted.emit, tr("Select every image shown")
         )
-        self.find = make("Search", "Ctrl+F", self._find, tr("Search by any setting"))
-        self.reveal = make(
-            tr("Reveal in folder"), "Ctrl+R", self._reveal, tr("Show the file in the file manager")
+        self.find = add(
+            tr("Search"), "Ctrl+F", self.search_wanted.emit, tr("Search by any setting, tag or album")
         )
-        self.files = make(
-            tr("Export as files…"), "Ctrl+E", self._as_files, tr("Copy the pictures to a folder")
+        self.details = add(
+            tr("Details"), "Ctrl+I", lambda: None, tr("Show the settings of what is selected"), checkable=True
         )
-        self.zip = make(tr("Export as zip…"), "", self._as_zip, tr("Write the pictures as one zip"))
-        self.sheet = make(
-            tr("Export as sheet…"), "", self._as_sheet, tr("Write the pictures as one large picture")
+        self.details.setChecked(True)
+        self.reveal = add(
+            tr("Reveal in folder"), "Ctrl+R", self.reveal_wanted.emit, tr("Show the file in its folder")
         )
-        self.delete = make(
-            "Delete", "Del", self._delete, tr("Move the pictures to the trash; Undo brings them back")
+        self.files = add(
+            tr("Export as files…"),
+            "Ctrl+E",
+            lambda: self.export_wanted.emit("files"),
+            tr("Copy the images to a folder"),
         )
-        self._chosen: list[Entry] = []
-        self.follow([])
+        self.zip = add(
+            tr("Export as ZIP…"),
+            "",
+            lambda: self.export_wanted.emit("zip"),
+            tr("Write the images to one ZIP file"),
+        )
+        self.sheet = add(
+            tr("Export as sheet…"),
+            "",
+            lambda: self.export_wanted.emit("sheet"),
+            tr("Write the images side by side, as one large image"),
+        )
+        self.delete = add(
+            tr("Delete"),
+            "Del",
+            self.delete_wanted.emit,
+            tr("Move the images to the trash; Undo restores them"),
+        )
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         return {
             "File": [self.files, self.zip, self.sheet, None, self.reveal],
-            "Edit": [self.copy, self.all, self.find, None, self.starred, self.delete],
-            "View": [self.show_full, self.slideshow, self.compare],
+            "Edit": [self.copy, self.all, self.find, None, self.star, self.delete],
+            "View": [self.full_screen, self.slideshow, self.compare, None, self.details],
         }
 
-    def menu(self) -> QMenu:
-        """The menu under the right mouse button."""
-        fill_menu(
-            self._menu,
-            [
-                *(
-                    self.show_full,
-                    self.slideshow,
-                    self.compare,
-                    None,
-                    self.starred,
-                    self.copy,
-                    self.reveal,
-                    None,
-                ),
-                *(self.files, self.zip, self.sheet, None, self.delete),
-            ],
-        )
+    def menu(self, *more: QMenu) -> QMenu:
+        """The menu under the right mouse button; `more` are menus of what is selected."""
+        look = (self.full_screen, self.slideshow, self.compare, None)
+        rest = (self.star, *more, None, self.copy, self.reveal, self.export_menu, None, self.delete)
+        fill_menu(self._menu, [*look, *rest])
         return self._menu
 
-    def follow(self, chosen: Sequence[Entry]) -> None:
-        """Enable what these can have done to them."""
-        self._chosen = list(chosen)
-        for entry in (self.starred, self.copy, self.reveal, self.files, self.zip, self.sheet, self.delete):
-            entry.setEnabled(bool(chosen))
-        self.compare.setEnabled(len(chosen) == 2)
-        self.starred.setText(tr("Unstar") if chosen and self._all_starred() else tr("Star"))
+    def show_shown(self, shown: Sequence[Entry]) -> None:
+        """The images of the grid, in its order."""
+        self._shown = shown
+        for entry in (self.full_screen, self.slideshow, self.all):
+            entry.setEnabled(bool(shown))
 
-    # --- draw again ---
-
-    def use(self, how: str) -> None:
-        """One of the uses of the details: take settings to the Generate page."""
-        if self._chosen:
-            entry = self._page.details.entry or self._chosen[-1]
-            self._context.run(read_settings(entry.path), lambda given: self._give(given, how))
-
-    def _give(self, given: Mapping[str, Any], how: str) -> None:
-        from diffusion_studio.ui.pictures.saved import LEFT_OUT, MISSING, SENTENCES
-
-        values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
-        if how == "seed":
-            values = {"seed": values.get("seed")}
-        elif how == "settings":
-            values["seed"] = None
-        elif given.get(MISSING):
-            self._context.show_fault(given[MISSING])
-        if how == "branch" and not given.get(MISSING):
-            self._context.go_to("generate", BranchFrom(values))
-        else:
-            self._context.go_to("generate", UseSettings(values))
-        if given.get(LEFT_OUT) and how != "seed":
-            self._context.show_status(given[LEFT_OUT])
-
-    # --- mark ---
-
-    def star(self, starred: bool) -> None:
-        paths, marks = [entry.path for entry in self._chosen if entry.star != starred], self._page.marks
-        what = tr("{value} of {images}", value="star" if starred else "unstar", images=_images(paths))
-        self._change(what, lambda: marks.star(paths, starred), lambda: marks.star(paths, not starred), paths)
-
-    def tag(self, names: frozenset[str]) -> None:
-        """Give all that are chosen the tags that were added to those they share, and take away what was removed."""
-        before, marks = self._page.details.shared_tags, self._page.marks
-        gone = {name: [e.path for e in self._chosen if name in e.tags] for name in before - names}
-        new = {name: [e.path for e in self._chosen if name not in e.tags] for name in names - before}
-
-        def put(*, back: bool) -> None:
-            for name, paths in gone.items():
-                marks.tag(paths, [name], remove=not back)
-            for name, paths in new.items():
-                marks.tag(paths, [name], remove=back)
-
-        self._change(
-            f"tags of {_images(self._chosen)}",
-            lambda: put(back=False),
-            lambda: put(back=True),
-            self._paths() if gone or new else [],
-        )
-
-    def _change(
-        self, text: str, do: Callable[[], None], undo: Callable[[], None], paths: Sequence[Path]
-    ) -> None:
-        """Mark these pictures, in a way that Undo takes back."""
-        if not paths:
-            return
-        undone = Change(text, lambda: self._try(undo, paths), lambda: self._try(do, paths))
-        self._try(do, paths, lambda: self._context.undo.push(undone))
-
-    def _all_starred(self) -> bool:
-        return all(entry.star for entry in self._chosen)
-
-    def _try(
-        self, do: Callable[[], None], paths: Sequence[Path], then: Callable[[], Any] = lambda: None
-    ) -> None:
-        def done(_: Any = None) -> None:
-            self._page.mark(paths)
-            then()
-
-        if len(paths) > FEW:
-            self._context.run(_do(do), done)
-            return
-        try:
-            do()
-        except UserError as error:
-            self._context.show_fault(str(error))
-            self._page.mark(paths)
-        else:
-            done()
-
-    # --- look ---
+    def show_selected(self, selected: Sequence[Entry]) -> None:
+        """Enable what can be done with these."""
+        self._selected = selected
+        for entry in (self.star, self.copy, self.reveal, self.files, self.zip, self.sheet, self.delete):
+            entry.setEnabled(bool(selected))
+        self.export_menu.setEnabled(bool(selected))
+        self.compare.setEnabled(len(selected) == 2)
+        self.star.setText(tr("Unstar") if selected and self._all_starred() else tr("Star"))
 
     def view(self, path: Path) -> None:
         """Alone on the screen, among those the grid shows."""
-        self._open_viewer(path, playing=False)
+        self._emit_view(self._shown, path, playing=False)
 
-    def _view_chosen(self) -> None:
-        shown = self._page.grid.entries
-        current = self._chosen[-1].path if self._chosen else shown[0].path if shown else None
-        if current is not None:
-            self.view(current)
+    def _view(self) -> None:
+        if self._selected or self._shown:
+            self.view((self._selected[-1:] or self._shown[:1])[0].path)
 
-    def _slideshow(self) -> None:
-        entries = self._chosen if len(self._chosen) > 1 else self._page.grid.entries
-        if entries:
-            self._open_viewer(entries[0].path, playing=True, among=[entry.path for entry in entries])
+    def _play(self) -> None:
+        among = self._selected if len(self._selected) > 1 else self._shown
+        if among:
+            self._emit_view(among, among[0].path, playing=True)
 
-    def _open_viewer(self, path: Path, *, playing: bool, among: list[Path] | None = None) -> None:
-        from diffusion_studio.ui.pictures.viewer import PictureViewer
+    def _emit_view(self, among: Sequence[Entry], path: Path, *, playing: bool) -> None:
+        paths = [entry.path for entry in among]
+        if path in paths:
+            self.view_wanted.emit(paths, paths.index(path), playing)
 
-        paths = among or [entry.path for entry in self._page.grid.entries]
-        viewer = PictureViewer(self._context, paths, paths.index(path), self._page.window())
-        viewer.showFullScreen()
-        if playing:
-            viewer.play()
+    def _all_starred(self) -> bool:
+        return all(entry.star for entry in self._selected)
 
-    def _compare(self) -> None:
-        if len(self._chosen) == 2:
-            self._context.run(_open_both(self._paths()), self._show_pair)
-
-    def _show_pair(self, pair: Any) -> None:
-        from diffusion_studio.ui.pictures.pair_dialog import PairDialog
-
-        left, right = pair
-        PairDialog(left, right, self._page.window()).open()
-
-    def _find(self) -> None:
-        self._page.search.setFocus()
-        self._page.search.selectAll()
-
-    def _reveal(self) -> None:
-        if self._chosen:
-            commands.reveal(self._chosen[-1].path)
-
-    # --- give away ---
-
-    def _copy(self) -> None:
-        paths = self._paths()
-        pixmap = self._page.thumbs.get(paths[0]) if len(paths) == 1 else None
-        if pixmap is not None and pixmap.width() == self._chosen[0].width:
-            _put_on_clipboard(paths, pixmap.toImage())  # small enough to be the picture
-            return
-        _put_on_clipboard(paths)
-        if len(paths) == 1:
-            self._context.run(
-                open_picture(paths[0]), lambda picture: _put_on_clipboard(paths, picture.image())
-            )
-
-    def _as_files(self) -> None:
-        folder = commands.ask_folder(self._page)
-        if folder is not None:
-            self._give_away("as_files", folder)
-
-    def _as_zip(self) -> None:
-        self._ask_file("as_zip", tr("Export as zip"), "images.zip", {"Zip (*.zip)": (".zip",)})
-
-    def _as_sheet(self) -> None:
-        self._ask_file("as_sheet", tr("Export as sheet"), "sheet.png", commands.FORMATS)
-
-    def _ask_file(self, way: str, title: str, name: str, kinds: Kinds) -> None:
-        target = save_file(self._page, title, name, kinds, place=EXPORTS)
-        if target is not None:
-            self._give_away(way, target)
-
-    def _give_away(self, way: str, target: Path) -> None:
-        from diffusion_studio.gallery import export
-
-        job = getattr(export, way)(self._paths(), target)
-        self._context.run(job, self._tell_given)
-
-    def _tell_given(self, event: Any) -> None:
-        words = (
-            tr("{done} of {total}", done=event.done, total=event.total)
-            if event.done < event.total
-            else f"{event.total}"
-        )
-        self._context.show_status(tr("Exported {words} to {path}", words=words, path=readable(event.path)))
-
-    def _delete(self) -> None:
-        if self._chosen:
-            self._context.run(to_trash(self._paths()), self._on_trashed)
-
-    def _on_trashed(self, moved: Moved) -> None:
-        gone = [original for original, _ in moved.pairs]
-        self._page.forget(gone)
-        if not gone:
-            self._context.show_fault(moved.fault)
-            return
-        what = "image" if len(gone) == 1 else tr("{count} images", count=len(gone))
-        change = removal(self._context, f"delete of {what}", moved.pairs, self._on_moved)
-        if moved.fault:
-            self._context.undo.push(change)
-            self._context.show_fault(
-                tr(
-                    "{upper}{what} moved to trash. {fault}",
-                    upper=what[:1].upper(),
-                    what=what[1:],
-                    fault=moved.fault,
-                ),
-                action="Undo",
-                do=lambda: self._context.undo.take_back(change),
-            )
-        else:
-            self._context.done(
-                tr("{value} moved to trash.", value="Image" if len(gone) == 1 else what), change
-            )
-
-    def _on_moved(self) -> None:
-        self._page.refresh()
-        if self._page.isVisible():
-            self._page.grid.setFocus()
-
-    # --- small things ---
-
-    def _paths(self) -> list[Path]:
-        return [entry.path for entry in self._chosen]
-
-    def _action(self, text: str, shortcut: str, do: Callable[[], Any], tip: str) -> QAction:
-        made = action(self._page, text, shortcut, tip=tip)
+    def _add(
+        self, text: str, shortcut: str, do: Callable[[], object], tip: str, *, checkable: bool = False
+    ) -> QAction:
+        made = action(self._owner, text, shortcut, tip=tip, checkable=checkable)
+        made.setToolTip(tooltip(f"{tip} ({shortcut})" if shortcut else tip))
         made.triggered.connect(lambda _=False: do())
         return made
-
-
-def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> None:
-    """The files, and for programs that take no files the one picture."""
-    data = QMimeData()
-    data.setUrls([file_url(path) for path in paths])
-    if image is not None:
-        data.setImageData(image)
-    QGuiApplication.clipboard().setMimeData(data)
-
-
-def _images(given: Sequence[Any]) -> str:
-    return tr("1 image") if len(given) == 1 else tr("{count} images", count=len(given))
-
-
-def _do(do: Callable[[], None]) -> Generator[None, None, None]:
-    do()
-    yield
-
-
-def _open_both(paths: Sequence[Path]) -> Generator[Any, None, None]:
-    yield tuple(next(open_picture(path)) for path in paths)

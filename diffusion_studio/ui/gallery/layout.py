@@ -1,4 +1,4 @@
-"""Where the cells of a long list of pictures stand: groups under headings, in rows; found without walking through all of them."""
+"""Where the cells of a long list of images are: groups under headings, in rows; found without looking at all of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ GAP = 8
 @dataclass(frozen=True, slots=True)
 class Group:
     name: str
-    first: int  # place of its first picture in the list
+    first: int  # place of its first image in the list
     count: int
     top: int  # of its heading
 
 
 class GalleryLayout:
-    """`runs`: headings, "" for none, and how many pictures stand under each."""
+    """`runs`: headings, "" for none, and how many images are under each."""
 
     def __init__(self, runs: Sequence[tuple[str, int]], width: int, cell: int) -> None:
         self.cell = cell
@@ -30,6 +30,8 @@ class GalleryLayout:
         self.groups: list[Group] = []
         self.count = sum(count for _, count in runs)
         top, first = MARGIN // 2, 0
+        if runs and not runs[0][0]:
+            top += HEADING  # as free as a heading: a bar floats there
         for name, count in runs:
             self.groups.append(Group(name, first, count, top))
             top += self._heading(name) + self._rows(count) * (cell + GAP) + GAP
@@ -37,14 +39,14 @@ class GalleryLayout:
         self.height = top + MARGIN
 
     def rect(self, index: int) -> QRect:
-        """The cell of a picture."""
+        """The cell of an image."""
         group = self.groups[bisect_right(self.groups, index, key=lambda group: group.first) - 1]
         row, column = divmod(index - group.first, self.columns)
         top = group.top + self._heading(group.name) + row * (self.cell + GAP)
         return QRect(MARGIN + column * (self.cell + GAP), top, self.cell, self.cell)
 
     def at(self, x: int, y: int) -> int | None:
-        """The picture at a place, if any."""
+        """The image at a place, if any."""
         group = self._group_at(y)
         if group is None:
             return None
@@ -59,7 +61,7 @@ class GalleryLayout:
         return found if self.rect(found).contains(x, y) else None
 
     def visible(self, top: int, bottom: int) -> range:
-        """The pictures whose rows meet a stretch."""
+        """The images whose rows meet a stretch."""
         if not self.groups:
             return range(0)
         return range(self._first_from(top), min(self._first_from(bottom) + self.columns, self.count))
@@ -70,7 +72,7 @@ class GalleryLayout:
         return [group for group in self.groups[begin:end] if group.name]
 
     def beside(self, index: int, dx: int, dy: int) -> int:
-        """The picture next to one, in reading order sideways; up and down the one nearest in the row there."""
+        """The image next to one, in reading order sideways; up and down the one nearest in the row there."""
         if dx:
             return min(max(index + dx, 0), self.count - 1)
         here = self.rect(index)

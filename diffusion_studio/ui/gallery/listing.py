@@ -1,12 +1,13 @@
-"""Jobs that list the gallery's pictures, read what they say, and put those that are wanted in order.
+"""Jobs that list the gallery's images, read what their files say, and put those that match a search in order.
 
-All of it is done off the window's thread: with 20,000 pictures each would hold the window up for longer than a hand feels.
+All of it runs off the window's thread: with 20,000 images each would block the window for longer than a hand feels.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -20,25 +21,36 @@ from diffusion_studio.gallery.relatives import Relatives
 from diffusion_studio.gallery.search import parse
 from diffusion_studio.storage.places import outputs_dir
 
-FIRST = 400  # pictures shown at once
+FIRST = 400  # images shown at once
 EVERY = 1.5  # seconds after which what has been read meanwhile is shown
-WATCHED = 8  # days; new pictures come to the latest
+WATCHED = 8  # days; new images come to the latest
+MOST_VALUES = 200  # of a filter: more are found by typing
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The pictures there are, newest first; `read` of them say all they have to say."""
+class Facets:
+    """The values images can be filtered by, each with how many images have it."""
+
+    models: tuple[tuple[str, str, int], ...] = ()  # name, title, images
+    classes: tuple[tuple[str, int], ...] = ()
+    months: tuple[tuple[str, int], ...] = ()  # 2026-11, the latest first
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The images there are, newest first; `read` of them say all they have to say."""
 
     entries: Mapping[Path, Entry]
     folders: tuple[Path, ...]
     read: int
-    changed: tuple[Path, ...] = ()  # files that are others than when they were last read
+    changed: tuple[Path, ...] = ()  # files that differ from when they were last read
     relatives: Relatives | None = None  # an index of them, once they have all been read
+    facets: Facets | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """Those that a search asks for, in order: the runs are headings with how many pictures stand under each."""
+    """The images that a search asks for, in order; `runs` are headings with how many images are under each."""
 
     entries: list[Entry] = field(default_factory=list)
     places: Mapping[Path, int] = field(default_factory=dict)
@@ -47,7 +59,7 @@ class Arranged:
     wrong: str = ""  # why the search could not be understood
 
 
-def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
+def list_images(known: Mapping[Path, Entry]) -> Generator[Listing, None, None]:
     """The first page at once, then all of them, then what they say."""
     from diffusion_studio.pictures.listing import newest
 
@@ -57,29 +69,29 @@ def list_pictures(known: Mapping[Path, Entry]) -> Generator[Found, None, None]:
     marks = Marks()
     if not known:
         first = marks.mark(found(newest(limit=FIRST)))
-        yield Found({entry.path: entry for entry in first}, folders, 0)
+        yield Listing({entry.path: entry for entry in first}, folders, 0)
     paths = newest()
     marks.follow(paths)
     fresh = iter(found(path for path in paths if path not in known))
     entries = (known[path] if path in known else next(fresh) for path in paths)
     listed = {entry.path: entry for entry in marks.mark(entries)}
-    del (
-        paths
-    )  # as many objects as pictures: the fewer there are, the shorter Python stops to look for garbage
-    yield Found(listed, folders, 0)
+    # as many objects as images: the fewer there are, the shorter Python stops to look for garbage
+    del paths
+    yield Listing(listed, folders, 0)
     read, shown, changed = 0, time.monotonic(), list[Path]()
     for batch in look(list(listed.values())):
         listed.update((entry.path, entry) for entry in batch)
-        changed += [entry.path for entry in batch if _is_another(known.get(entry.path), entry)]
+        changed += [entry.path for entry in batch if _has_changed(known.get(entry.path), entry)]
         read += len(batch)
         if time.monotonic() - shown > EVERY:
-            yield Found(dict(listed), folders, read)
+            yield Listing(dict(listed), folders, read)
             shown = time.monotonic()
-    yield Found(listed, folders, len(listed), tuple(changed), Relatives(listed.values()))
+    every = listed.values()
+    yield Listing(listed, folders, len(listed), tuple(changed), Relatives(every), facets_of(every))
 
 
 def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:
-    """A search that can not be understood shows everything, and says why."""
+    """A search that cannot be understood shows everything, and says why."""
     try:
         wanted, wrong = parse(search), ""
     except UserError as error:
@@ -94,7 +106,25 @@ def runs(entries: list[Entry], sort: str) -> Iterator[tuple[str, int]]:
         yield name, sum(1 for _ in run)
 
 
-def _is_another(before: Entry | None, now: Entry) -> bool:
+def facets_of(entries: Iterable[Entry]) -> Facets:
+    models, classes, months, titles = Counter[str](), Counter[str](), Counter[str](), dict[str, str]()
+    for entry in entries:
+        months[entry.day[:7]] += 1
+        name = str(entry.value("model") or "")
+        if name:
+            models[name] += 1
+            titles.setdefault(name, str(entry.facts.get("model_title") or name))
+        label = str(entry.value("class_label") or "")
+        if label:
+            classes[label] += 1
+    return Facets(
+        tuple((name, titles[name], count) for name, count in models.most_common(MOST_VALUES)),
+        tuple(sorted(classes.most_common(MOST_VALUES))),
+        tuple(sorted(months.items(), reverse=True)[:MOST_VALUES]),
+    )
+
+
+def _has_changed(before: Entry | None, now: Entry) -> bool:
     return before is not None and before.stamp not in ("", now.stamp)
 
 

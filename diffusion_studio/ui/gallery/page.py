@@ -1,77 +1,93 @@
-"""The Gallery page: every picture that was made, found again by any setting, looked at, marked and given away."""
+"""The Gallery page: every image that was generated, found by any setting, looked at, marked, exported and reused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QFileSystemWatcher, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QShowEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFrame,
-    QHBoxLayout,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.gallery.entries import SORTS, Entry
 from diffusion_studio.gallery.marks import Marks
-from diffusion_studio.gallery.relatives import Relatives
-from diffusion_studio.language import tr
+from diffusion_studio.gallery.search import quoted, with_term
+from diffusion_studio.language import plural, tr
+from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
-from diffusion_studio.ui.base.requests import ShowModel
-from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.base.requests import BranchFrom, ShowModel, UseSettings
+from diffusion_studio.ui.gallery import exporting
 from diffusion_studio.ui.gallery.actions import GalleryActions
-from diffusion_studio.ui.gallery.details import GalleryDetails
-from diffusion_studio.ui.gallery.grid import CELLS, GalleryGrid
-from diffusion_studio.ui.gallery.listing import Arranged, Found, arrange, list_pictures
+from diffusion_studio.ui.gallery.albums import AlbumMenu, ask_album_name, ask_new_album
+from diffusion_studio.ui.gallery.chips import FilterChips
+from diffusion_studio.ui.gallery.collection import Collection
+from diffusion_studio.ui.gallery.details import MOSAIC, GalleryDetails
+from diffusion_studio.ui.gallery.empty import empty_page
+from diffusion_studio.ui.gallery.grid import LARGEST, SMALLEST, USUAL, GalleryGrid
+from diffusion_studio.ui.gallery.listing import Arranged
+from diffusion_studio.ui.gallery.marking import Marking
+from diffusion_studio.ui.gallery.scrubber import DateScrubber
 from diffusion_studio.ui.gallery.search import SearchLine
+from diffusion_studio.ui.gallery.selection_bar import GridArea, SelectionBar
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
-from diffusion_studio.ui.pictures.saved import read_raw
+from diffusion_studio.ui.pictures import commands
+from diffusion_studio.ui.pictures.saved import ReadSettings, open_picture, read_raw, read_settings
 
-SETTLE, TYPING = 400, 200  # milliseconds of quiet before the folder is listed again; before a search begins
-NOTHING_CHOSEN = tr("Choose a picture to see how it was made.")
-FEW = 2000  # pictures that are searched and sorted at once, sooner than a thread would take up the work
+TYPING = 200  # milliseconds of quiet before a search begins
+SECTION = "gallery"
+BY_DATE = ("newest", "oldest")
+GRID, NO_RESULTS, NO_IMAGES = range(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryView:
+    """How the gallery was left."""
+
+    cell: int = option(
+        USUAL, min=SMALLEST, max=LARGEST, label=tr("Thumbnail size"), help=tr("of the gallery, in pixels")
+    )
+    sort: str = option("newest", choices=SORTS, label=tr("Order"), help=tr("of the gallery's images"))
+    details: bool = option(True, label=tr("Details"), help=tr("whether they open for what is selected"))
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class GalleryPage(Page):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.marks = Marks()
-        self.entries: Mapping[Path, Entry] = {}  # newest first; replaced as a whole, for threads read it
-        self._relatives = Relatives()
+        self.collection = Collection(self)
         self.thumbs = GalleryThumbs(self)
+        self.workers = (self.collection.lister, self.collection.arranger, self.thumbs.worker)
         self.grid = GalleryGrid(self.thumbs, self)
+        self.scrubber = DateScrubber(self)
         self.details = GalleryDetails(self)
-        self.search = SearchLine(lambda: Marks().all_tags(), self)
-        self.sort, self.cells = _choice("Order", SORTS), _choice("Size", {name: name for name in CELLS})
-        self.cells.setCurrentIndex(1)
-        self.trash = push_button("Trash", tr("See what was deleted, bring it back, or remove it for good"))
+        self.chips = FilterChips(self)
+        self.search = SearchLine(lambda: Marks().all_tags(), albums=lambda: Marks().albums(), parent=self)
+        self.sort = _sort_box()
+        self.size_ = _size_slider()
+        self.trash = push_button(
+            tr("Trash"), tr("See what was deleted, restore it, or delete it permanently")
+        )
         self.count = plain_label("", "small")
         self.wrong = plain_label("", "small")
-        self.lister = Worker("gallery", self)
-        self.arranger = Worker("gallery search", self)
-        self.workers = (self.lister, self.arranger, self.thumbs.worker)
-        self.actions_ = GalleryActions(context, self)
-        self._job: int | None = None
-        self._arranging: int | None = None
-        self._read = 0  # how many have been asked what they say
-        self._unwatched = False  # a folder came that nobody watched while it was listed
-        self._go_on: int | None = None  # where pictures went from: what took their place is chosen
-        self._watcher = QFileSystemWatcher(self)
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self.actions_ = GalleryActions(self)
+        self.marking = Marking(context, self.collection.marks, self)
+        self.albums = AlbumMenu(self)
+        self.area = GridArea(self.grid, self.scrubber, self)
+        self.bar = SelectionBar(self.actions_, self.albums, self.area)
+        self.area.float_bar(self.bar)
+        self._continue_at: int | None = None  # where images went from: what took their place is selected
         self._typing = QTimer(self, singleShot=True, interval=TYPING)
         self.empty = QStackedWidget()
+        self._recall()
         self._lay_out()
         self._connect()
 
@@ -81,237 +97,322 @@ class GalleryPage(Page):
         return self.actions_.menu_entries()
 
     def controls(self) -> list[QWidget]:
-        return [self.search, self.sort, self.cells, self.trash, self.grid, *self.details.controls]
+        top = [*self.chips.controls, self.search, self.sort, self.size_, self.trash]
+        return [*top, self.grid, *self.bar.buttons, *self.details.controls]
 
     def shown_first(self) -> None:
         self.grid.setFocus()
         self.refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Some disks, those of other machines above all, do not tell when something changes."""
+        """Some disks, those of other machines above all, do not say when something changes."""
         super().showEvent(event)
-        if self._job is not None:
-            self._settle.start()
+        if self.collection.listed:
+            self.collection.refresh_soon()
 
     def close_down(self) -> None:
-        self._watcher.blockSignals(True)
-        self._settle.stop()
+        self.collection.close_down()
         self._typing.stop()
-        watched = [*self._watcher.directories(), *self._watcher.files()]
-        if watched:
-            self._watcher.removePaths(watched)
+        view = GalleryView(
+            cell=self.grid.cell, sort=self.sort.currentData(), details=self.actions_.details.isChecked()
+        )
+        self._context.settings_file.store(SECTION, view)
 
-    # --- the pictures ---
+    # --- the images ---
+
+    @property
+    def entries(self) -> Mapping[Path, Entry]:
+        return self.collection.entries
 
     def refresh(self) -> None:
-        """List the folder anew, and read what is new in it."""
-        if self._job is not None:
-            self.lister.cancel(self._job)
-        self._job = self.lister.submit(list_pictures(self.entries))
+        """List the folder again, and read what is new in it."""
+        self.collection.refresh()
 
-    def chosen(self) -> list[Entry]:
-        return self.grid.chosen_entries()
+    def selected(self) -> list[Entry]:
+        return self.grid.selection.ordered()
 
-    def forget(self, paths: Sequence[Path]) -> None:
-        """Pictures that are gone."""
-        gone = set(paths)
-        places = (place for place, entry in enumerate(self.grid.entries) if entry.path in gone)
-        self._go_on = next(places, None)
-        self.entries = {path: entry for path, entry in self.entries.items() if path not in gone}
-        self.thumbs.forget(paths)
-        self._show()
+    def _search(self, *, from_top: bool = True) -> None:
+        if from_top:
+            self.grid.verticalScrollBar().setValue(0)
+        self.chips.show_search(self.search.text())
+        self.collection.show(self.search.text(), str(self.sort.currentData()))
 
-    def mark(self, paths: Sequence[Path]) -> None:
-        """Show the stars and tags of these as they are now."""
-        known = [self.entries[path] for path in paths if path in self.entries]
-        changed = {entry.path: entry for entry in self.marks.mark(known)}
-        self.entries = {**self.entries, **changed}
-        self._show()
+    def _filter(self, key: str, term: str) -> None:
+        self.search.setText(with_term(self.search.text(), key, term))
+        self._typing.stop()
+        self._search()
 
-    def _on_event(self, job: int, event: Any) -> None:
-        if job != self._job:
-            return
-        if isinstance(event, Found):
-            self.entries, self._read = event.entries, event.read
-            self._relatives = event.relatives or self._relatives
-            self._watch(event.folders)
-            self.thumbs.forget(event.changed)
-            self._show()
-
-    def _show(self) -> None:
-        """Search and sort what there is, and show that."""
-        if self._arranging is not None:
-            self.arranger.cancel(self._arranging)
-            self._arranging = None
-        job = arrange(self.entries, self.search.text(), str(self.sort.currentData()))
-        if len(self.entries) <= FEW:
-            self._show_arranged(next(job))
-        else:
-            self._arranging = self.arranger.submit(job)
-
-    def _show_from_top(self) -> None:
-        self.grid.verticalScrollBar().setValue(0)
-        self._show()
-
-    def _on_arranged(self, job: int, arranged: Any) -> None:
-        if job == self._arranging:
-            self._arranging = None
-            self._show_arranged(arranged)
+    def _clear_filters(self) -> None:
+        text = self.search.text()
+        for key in ("star", *self.chips.filters):
+            text = with_term(text, key, "")
+        self.search.setText(text)
+        self._typing.stop()
+        self._search()
 
     def _show_arranged(self, arranged: Arranged) -> None:
         self.wrong.setText(arranged.wrong)
         self.wrong.setVisible(bool(arranged.wrong))
         self.grid.show_arranged(arranged)
-        if self._go_on is not None and arranged.entries and not self.grid.chosen:
-            self.grid.choose(min(self._go_on, len(arranged.entries) - 1))
-        self._go_on = None
+        if self._continue_at is not None and arranged.entries and not self.grid.selection.paths:
+            self.grid.select(min(self._continue_at, len(arranged.entries) - 1))
+        self._continue_at = None
+        self.actions_.show_shown(arranged.entries)
         self._show_count(len(arranged.entries))
-        self._show_details()
+        self._show_selected()
 
     def _show_count(self, shown: int) -> None:
         every = len(self.entries)
-        words = tr("1 picture") if every == 1 else tr("{every:,} pictures", every=every)
-        reading = f" · reading {self._read:,}" if 0 < self._read < every else ""
-        self.count.setText((words if shown == every else f"{shown:,} of {words}") + reading)
-        self.empty.setCurrentIndex(0 if shown else 1 if every else 2)
+        words = plural("{count:,} image", "{count:,} images", every)
+        if shown != every:
+            words = tr("{shown:,} of {images}", shown=shown, images=words)
+        if 0 < self.collection.read < every:
+            words = tr("{images} · reading {read:,}", images=words, read=self.collection.read)
+        self.count.setText(words)
+        self.empty.setCurrentIndex(GRID if shown else NO_RESULTS if every else NO_IMAGES)
 
-    def _show_details(self) -> None:
-        chosen = self.chosen()
-        self.details.setVisible(bool(self.entries))  # chosen or not, so that the grid stays as it is
-        self.actions_.follow(chosen)
-        if not chosen:
-            self.details.show_nothing(NOTHING_CHOSEN)
-            return
-        entry = chosen[-1] if self.grid.current is None else self.grid.entries[self.grid.current]
-        entry = entry if entry.path in self.grid.chosen else chosen[-1]
-        self.details.show_entry(
-            entry,
-            self.thumbs.get(entry.path),
-            self._relatives.of(entry, self.entries),
-            frozenset.intersection(*(other.tags for other in chosen)),
-        )
-        if len(chosen) > 1:
-            self.details.title.setText(tr("{count:,} pictures chosen", count=len(chosen)))
+    def _show_selected(self) -> None:
+        selected, main = self.selected(), self.grid.selection.main()
+        self.actions_.show_selected(selected)
+        self.albums.show_selected(selected)
+        if main is not None and len(selected) == 1:
+            self.details.show_entry(main, self.thumbs.get(main.path), self.collection.relatives(main))
+        elif selected:
+            self.details.show_several(selected, [self.thumbs.get(e.path) for e in selected[:MOSAIC]])
+        self.details.setVisible(bool(selected) and self.actions_.details.isChecked())
+        self.bar.show_count(len(selected))
+        self.area.place()
 
-    def _move(self) -> None:
-        """Pictures are kept elsewhere now."""
-        self.entries = {}
-        self.refresh()
+    def _show_values(self) -> None:
+        albums = self.collection.marks.albums()
+        self.chips.show_values(self.collection.facets, albums, self.collection.marks.all_tags())
+        self.albums.show_albums(albums)
 
-    def _watch(self, folders: Sequence[Path]) -> None:
-        new = {str(folder) for folder in folders} - set(self._watcher.directories())
-        if new:
-            refused = self._watcher.addPaths(sorted(new))
-            self._unwatched |= len(refused) < len(new)
-
-    def _on_listed(self, job: int) -> None:
-        """What was saved between the listing of a folder and the moment it was watched is found now."""
-        if job == self._job and self._unwatched:
-            self._unwatched = False
-            self._settle.start()
+    def _show_dates(self) -> None:
+        by_date = self.sort.currentData() in BY_DATE
+        self.scrubber.show_layout(self.grid.layout_, self.grid.viewport().height(), by_date=by_date)
 
     def _show_relative(self, path: Path) -> None:
-        place = next((i for i, entry in enumerate(self.grid.entries) if entry.path == path), None)
-        if place is None:
+        if path not in self.grid.selection.places:
             self.search.clear()
-            self._show()
-            place = next((i for i, entry in enumerate(self.grid.entries) if entry.path == path), None)
+            self._search()
+        place = self.grid.selection.places.get(path)
         if place is not None:
-            self.grid.choose(place)
+            self.grid.select(place)
+
+    # --- what is done with them ---
+
+    def _use(self, how: str) -> None:
+        entry = self.details.entry
+        if entry is not None:
+            self._context.run(read_settings(entry.path), lambda read: self._reuse(read, how))
+
+    def _reuse(self, read: ReadSettings, how: str) -> None:
+        """`how`: one of the uses of the details."""
+        values = dict(read.values)
+        if how == "seed":
+            values = {"seed": values.get("seed")}
+        elif how == "settings":
+            values["seed"] = None
+        branch = how == "branch" and not read.missing
+        self._context.go_to("generate", BranchFrom(values) if branch else UseSettings(values))
+        if how != "seed":
+            read.report(self._context)
+
+    def _tag(self, names: frozenset[str]) -> None:
+        self.marking.tag(self.selected(), self.details.shared_tags, names)
+
+    def _edit_tags(self) -> None:
+        self.actions_.details.setChecked(True)
+        self.details.tags.setFocus()
+
+    def _new_album(self) -> None:
+        name = ask_new_album(self, self.collection.marks.albums().keys())
+        if name is not None:
+            self.marking.collect(self.selected(), name)
+
+    def _rename_album(self, album: str) -> None:
+        name = ask_album_name(self, album, self.collection.marks.albums().keys())
+        if name is not None:
+            self.marking.rename_album(list(self.entries.values()), album, name)
+            self._filter("album", f"album:{quoted(name)}")
+
+    def _delete_album(self, album: str) -> None:
+        self.marking.delete_album(list(self.entries.values()), album)
+        self._filter("album", "")
+
+    def _view(self, paths: Sequence[Path], index: int, play: bool) -> None:
+        from diffusion_studio.ui.pictures.viewer import PictureViewer
+
+        viewer = PictureViewer(self._context, paths, index, self.window())
+        viewer.showFullScreen()
+        if play:
+            viewer.play()
+
+    def _compare(self, paths: Sequence[Path]) -> None:
+        from diffusion_studio.ui.pictures.pair_dialog import PairDialog
+
+        self._context.run(open_pair(paths), lambda pair: PairDialog(pair[0], pair[1], self.window()).open())
+
+    def _copy(self) -> None:
+        selected = self.selected()
+        if selected:
+            exporting.copy(self._context, selected, self.thumbs.get(selected[0].path))
+
+    def _reveal(self) -> None:
+        main = self.grid.selection.main()
+        if main is not None:
+            commands.reveal(main.path)
+
+    def _export(self, way: str) -> None:
+        exporting.export(self._context, self, way, [entry.path for entry in self.selected()])
+
+    def _delete(self) -> None:
+        paths = [entry.path for entry in self.selected()]
+        if paths:
+            exporting.delete(self._context, paths, self._forget, self._restored)
+
+    def _forget(self, paths: Sequence[Path]) -> None:
+        gone = set(paths)
+        places = (place for place, entry in enumerate(self.grid.entries) if entry.path in gone)
+        self._continue_at = next(places, None)
+        self.thumbs.forget(paths)
+        self.collection.forget(paths)
+
+    def _restored(self) -> None:
+        self.refresh()
+        if self.isVisible():
+            self.grid.setFocus()
 
     # --- building ---
 
-    def _connect(self) -> None:
-        self.lister.reported.connect(self._on_event)
-        self.lister.job_ended.connect(self._on_listed)
-        self.arranger.reported.connect(self._on_arranged)
-        self._context.outputs_moved.connect(self._move)
-        self._context.restored.connect(self._settle.start)
-        self.trash.clicked.connect(self._context.trash_wanted)
-        self._watcher.directoryChanged.connect(lambda _: self._settle.start())
-        self._settle.timeout.connect(self.refresh)
-        self.search.textChanged.connect(lambda _: self._typing.start())
-        self._typing.timeout.connect(self._show_from_top)
-        self.sort.currentIndexChanged.connect(lambda _: self._show_from_top())
-        self.cells.currentTextChanged.connect(self.grid.show_cell)
-        self.grid.chosen_changed.connect(self._show_details)
-        self.grid.opened.connect(self.actions_.view)
-        self.grid.menu_wanted.connect(lambda place: self.actions_.menu().popup(place))
-        self.thumbs.came.connect(self._on_thumb)
-        self.details.use_wanted.connect(self.actions_.use)
-        self.details.star_wanted.connect(self.actions_.star)
-        self.details.tags_wanted.connect(self.actions_.tag)
-        self.details.raw_wanted.connect(lambda path: self._context.run(read_raw(path), self.details.show_raw))
-        self.details.relative_wanted.connect(self._show_relative)
-        self.details.model_wanted.connect(lambda name: self._context.go_to("models", ShowModel(name)))
-        self._context.saved.connect(lambda _: self._settle.start())
-        self._context.models_changed.connect(self._show_details)
+    def _recall(self) -> None:
+        view = self._context.settings_file.load(SECTION, GalleryView)
+        self.grid.show_cell(view.cell)
+        self.size_.setValue(view.cell)
+        self.sort.setCurrentIndex(self.sort.findData(view.sort))
+        self.actions_.details.setChecked(view.details)
 
-    def _on_thumb(self, path: Path) -> None:
-        if self.details.entry is not None and path == self.details.entry.path:
-            self.details.show_pixmap(self.thumbs.get(path))
+    def _connect(self) -> None:
+        context, collection, actions = self._context, self.collection, self.actions_
+        collection.arranged.connect(self._show_arranged)
+        collection.repainted.connect(self.thumbs.forget)
+        collection.facets_changed.connect(self._show_values)
+        context.outputs_moved.connect(collection.start_over)
+        context.restored.connect(collection.refresh_soon)
+        context.saved.connect(lambda _: collection.refresh_soon())
+        context.models_changed.connect(self._show_selected)
+        self.trash.clicked.connect(context.trash_wanted)
+        self.search.textChanged.connect(lambda _: self._typing.start())
+        self._typing.timeout.connect(self._search)
+        self.chips.term_wanted.connect(self._filter)
+        self.chips.clear_wanted.connect(self._clear_filters)
+        self.chips.rename_wanted.connect(self._rename_album)
+        self.chips.delete_wanted.connect(self._delete_album)
+        self.sort.currentIndexChanged.connect(lambda _: self._search())
+        self.size_.valueChanged.connect(self.grid.show_cell)
+        self.grid.selection.changed.connect(self._show_selected)
+        self.grid.opened.connect(actions.view)
+        self.grid.menu_wanted.connect(lambda place: actions.menu(self.albums).popup(place))
+        self.grid.laid_out.connect(self._show_dates)
+        self.grid.verticalScrollBar().valueChanged.connect(self.scrubber.show_position)
+        self.scrubber.scroll_wanted.connect(self.grid.verticalScrollBar().setValue)
+        self.thumbs.came.connect(lambda path: self.details.show_pixmap(path, self.thumbs.get(path)))
+        self.bar.clear_wanted.connect(self.grid.selection.clear)
+        self.bar.tag_wanted.connect(self._edit_tags)
+        self.marking.marked.connect(collection.mark)
+        self.albums.collect_wanted.connect(
+            lambda album, remove: self.marking.collect(self.selected(), album, remove=remove)
+        )
+        self.albums.new_wanted.connect(self._new_album)
+        self._connect_details()
+        self._connect_actions()
+
+    def _connect_details(self) -> None:
+        details = self.details
+        details.use_wanted.connect(self._use)
+        details.star_wanted.connect(lambda on: self.marking.star(self.selected(), on))
+        details.tags_wanted.connect(self._tag)
+        details.raw_wanted.connect(lambda path: self._context.run(read_raw(path), details.show_raw))
+        details.relative_wanted.connect(self._show_relative)
+        details.model_wanted.connect(lambda name: self._context.go_to("models", ShowModel(name)))
+        details.album_wanted.connect(lambda album: self._filter("album", f"album:{quoted(album)}"))
+
+    def _connect_actions(self) -> None:
+        actions = self.actions_
+        actions.view_wanted.connect(self._view)
+        actions.compare_wanted.connect(self._compare)
+        actions.star_wanted.connect(lambda on: self.marking.star(self.selected(), on))
+        actions.copy_wanted.connect(self._copy)
+        actions.reveal_wanted.connect(self._reveal)
+        actions.export_wanted.connect(self._export)
+        actions.delete_wanted.connect(self._delete)
+        actions.select_all_wanted.connect(self.grid.selection.select_all)
+        actions.search_wanted.connect(self.search.begin)
+        actions.details.toggled.connect(lambda _: self._show_selected())
 
     def _lay_out(self) -> None:
         self.wrong.hide()
         top = QFrame()
         top.setObjectName("galleryTop")
-        bar = QHBoxLayout(top)
-        bar.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
-        bar.setSpacing(SPACE_M)
-        bar.addWidget(self.search, 1)
-        for part in (self.count, self.sort, self.cells, self.trash):
-            bar.addWidget(part)
-        self.empty.addWidget(self.grid)
-        show_all = QPushButton(tr("Show all"))
+        head = QVBoxLayout(top)
+        head.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
+        head.setSpacing(SPACE_S)
+        head.addWidget(self.chips)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_M)
+        row.addWidget(self.search, 1)
+        for part in (self.count, self.sort, self.size_, self.trash):
+            row.addWidget(part)
+        head.addLayout(row)
+        head.addWidget(self.wrong)
+        show_all = push_button(tr("Show all"), tr("Show every image again"))
         show_all.clicked.connect(self.search.clear)
+        generate = push_button(tr("Generate"), tr("Go to the Generate page"))
+        generate.setProperty("primary", True)
+        generate.clicked.connect(lambda: self._context.go_to("generate"))
+        self.empty.addWidget(self.area)
+        self.empty.addWidget(empty_page(tr("No results"), tr("No image matches this search."), show_all))
         self.empty.addWidget(
-            _nothing(tr("Nothing like that"), tr("No picture matches this search."), show_all)
-        )
-        go = QPushButton(tr("Generate"))
-        go.setProperty("primary", True)
-        go.clicked.connect(lambda: self._context.go_to("generate"))
-        self.empty.addWidget(
-            _nothing(
-                tr("Your pictures will be here"),
-                tr(
-                    "Every picture you make is kept with all its settings, so that it can be found and made again."
-                ),
-                go,
+            empty_page(
+                tr("Your images will appear here"),
+                tr("Each is saved with its settings, so that you can find it and generate it again."),
+                generate,
             )
         )
         middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(top)
-        wrong = QHBoxLayout()
-        wrong.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
-        self.wrong.setContentsMargins(0, 0, 0, SPACE_M)
-        wrong.addWidget(self.wrong)
-        middle.addLayout(wrong)
         middle.addWidget(self.empty, 1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        row.addLayout(middle, 1)
-        row.addWidget(self.details)
+        whole = QHBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(middle, 1)
+        whole.addWidget(self.details)
         self.details.hide()
 
 
-def _choice(name: str, choices: Mapping[str, str]) -> QComboBox:
+def open_pair(paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+    """A job: two pictures, as one event."""
+    yield tuple(next(open_picture(path)) for path in paths)
+
+
+def _sort_box() -> QComboBox:
     box = QComboBox()
-    box.setAccessibleName(name)
-    box.setToolTip(tr("{name} of the pictures", name=name))
-    for value, words in choices.items():
+    box.setAccessibleName(tr("Order"))
+    box.setToolTip(tr("Order of the images"))
+    for value, words in SORTS.items():
         box.addItem(one_line(words), value)
     return box
 
 
-def _nothing(title: str, words: str, button: QPushButton) -> QWidget:
-    """What stands where nothing is."""
-    page = QWidget()
-    column = QVBoxLayout(page)
-    column.addStretch(1)
-    for part in (plain_label(title, "title"), plain_label(words, "quiet"), button):
-        column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(SPACE_S)
-    column.addStretch(2)
-    return page
+def _size_slider() -> QSlider:
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(SMALLEST, LARGEST)
+    slider.setSingleStep(8)
+    slider.setPageStep(32)
+    slider.setValue(USUAL)
+    slider.setFixedWidth(96)
+    slider.setAccessibleName(tr("Thumbnail size"))
+    slider.setToolTip(tr("Size of the thumbnails"))
+    return slider

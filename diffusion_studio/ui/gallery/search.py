@@ -1,4 +1,4 @@
-"""The line a gallery is searched with: it completes the term under the cursor, and explains what can be asked."""
+"""The line a gallery is searched with: it completes the term under the cursor, and explains what can be searched."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ from PySide6.QtCore import QStringListModel, Qt
 from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QStyledItemDelegate, QWidget
 
 from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
-from diffusion_studio.gallery.search import EXAMPLE, IS, keys
+from diffusion_studio.gallery.search import EXAMPLE, IS, keys, quoted
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.ui.look.texts import tooltip
 
-USUAL = ("star", "tag:", "model:", "steps>=", "seed:", "sampler:", "class:", "day:", "is:branch")
+USUAL = ("star", "tag:", "album:", "model:", "steps>=", "seed:", "sampler:", "class:", "day:", "is:branch")
 SHOWN = 8
 HELP = tr(
-    "Words of the name, model, class or tags. Any setting as key:value, numbers as steps>=20 too. star, tag:word, "
-    "day:2026-11, is:branch. A minus before a term turns it round. Every term must hold."
+    "Words of the name, model, class or tags. Any setting as key:value, numbers also as steps>=20. star, tag:word, "
+    "album:name, day:2026-11, is:branch. Put - before a term to exclude it. All terms must match."
 )
 
 
 class SearchLine(QLineEdit):
-    """`tags` tells the tags there are, when they are needed."""
+    """`tags` and `albums` return those there are, when they are needed."""
 
-    def __init__(self, tags: Callable[[], Iterable[str]], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        tags: Callable[[], Iterable[str]],
+        *,
+        albums: Callable[[], Iterable[str]] = lambda: (),
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._tags = tags
+        self._tags, self._albums = tags, albums
         self.setPlaceholderText(tr("Search, such as {example}", example=EXAMPLE))
         self.setAccessibleName(tr("Search"))
         self.setAccessibleDescription(HELP)
@@ -38,11 +44,16 @@ class SearchLine(QLineEdit):
         self._completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
         self._completer.setMaxVisibleItems(SHOWN)
         self._popup = QListView()
-        self._completer.setPopup(self._popup)  # is Qt's from then on
+        self._completer.setPopup(self._popup)  # belongs to Qt from then on
         self._popup.setItemDelegate(QStyledItemDelegate(self))
         self._popup.setObjectName("completions")
         self._completer.activated.connect(self._take)
         self.textEdited.connect(lambda _: self._offer())
+
+    def begin(self) -> None:
+        """Type a new search."""
+        self.setFocus()
+        self.selectAll()
 
     def suggestions(self) -> list[str]:
         """What the term under the cursor may become."""
@@ -67,16 +78,17 @@ class SearchLine(QLineEdit):
     def _values(self, key: str, value: str) -> list[str]:
         known: dict[str, Callable[[], Iterable[str]]] = {
             "tag": self._tags,
+            "album": self._albums,
             "model": lambda: [card.name for card in cards.installed()],
             "sampler": lambda: SAMPLERS,
             "spacing": lambda: SPACINGS,
             "is": lambda: sorted(IS),
         }
         names = known.get(key.casefold(), lambda: ())()
-        return [f"{key}:{_quoted(name)}" for name in names if value.strip('"').casefold() in name.casefold()]
+        return [f"{key}:{quoted(name)}" for name in names if value.strip('"').casefold() in name.casefold()]
 
     def _term(self) -> str:
-        """The term the cursor stands behind; a quoted one may hold blanks."""
+        """The term before the cursor; a quoted one may hold spaces."""
         before = self.text()[: self.cursorPosition()]
         return before[self._begin(before) :]
 
@@ -110,7 +122,3 @@ def _keys(begun: str) -> list[str]:
     named = {word.rstrip(":>=") for word in USUAL if not word.startswith("is:")}
     rest = (word for word in every[len(USUAL) :] if word.rstrip(":") not in named)
     return [word for word in (*USUAL, *rest) if word.startswith(low)][:SHOWN]
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if any(letter.isspace() for letter in name) else name

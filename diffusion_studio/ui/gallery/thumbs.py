@@ -1,4 +1,4 @@
-"""Thumbnails of the pictures on screen, made in a thread of their own, the ones looked at last kept in memory and on disk."""
+"""Thumbnails of the images on screen, made in a thread of their own; the latest are kept in memory and on disk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class GalleryThumbs(QObject):
         return pixmap
 
     def want(self, paths: Iterable[Path]) -> None:
-        """Make these, and give up what was wanted before and is not on screen any more."""
+        """Make these, and cancel what was wanted before and is no longer on screen."""
         missing = [path for path in paths if path not in self._pixmaps]
         if missing == self._asked:
             return
@@ -75,7 +75,7 @@ def _load(paths: list[Path]) -> Generator[list[Thumbnail], None, None]:
 
 
 def thumbnail_of(path: Path) -> QImage:
-    """A picture at most `SIDE` large; of large files a copy is kept in the cache folder, named by the file as it is now."""
+    """An image at most `SIDE` large; of large files a copy is kept in the cache folder, named by the file as it is now."""
     try:
         facts = path.stat()
     except OSError:
@@ -91,6 +91,6 @@ def thumbnail_of(path: Path) -> QImage:
             buffer = QBuffer()
             buffer.open(QIODevice.OpenModeFlag.WriteOnly)
             image.save(buffer, "PNG")  # type: ignore[call-overload]  # its stub says bytes, which it refuses
-            with suppress(UserError, OSError):  # a cache that can not be written costs time, nothing else
+            with suppress(UserError, OSError):  # a cache that cannot be written costs time, nothing else
                 write_atomic(kept, bytes(buffer.data().data()))
     return image

@@ -1,4 +1,4 @@
-"""The trash: what was deleted, to be brought back or removed for good."""
+"""The trash: what was deleted, to be restored or deleted permanently."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
-    QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.storage.places import restore, trash_can
 from diffusion_studio.storage.trash import KEPT, TrashEntry
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten, tooltip
@@ -34,11 +34,11 @@ from diffusion_studio.ui.pictures.thumbnails import Thumbnail, read_thumbnail
 ENTRY = Qt.ItemDataRole.UserRole + 1
 SIDE = 48  # pixels of a thumbnail
 SIZE = (680, 520)
-KINDS = {"picture": tr("Picture"), "model": tr("Model"), "run": tr("Training run"), "": tr("Other")}
+KINDS = {"picture": tr("Image"), "model": tr("Model"), "run": tr("Training run"), "": tr("Other")}
 
 
 class TrashDialog(QDialog):
-    """Everything it does is done off the window's thread, and ends with the list read anew."""
+    """Everything it does runs off the window's thread, and ends with the list read again."""
 
     def __init__(self, context: AppContext, parent: QWidget) -> None:
         super().__init__(parent)
@@ -56,11 +56,11 @@ class TrashDialog(QDialog):
         self.list.setUniformItemSizes(True)
         self.note = plain_label("", "small")
         self.note.setWordWrap(True)
-        self.back = push_button("Restore", tr("Move what is selected back to where it was"))
+        self.back = push_button(tr("Restore"), tr("Move what is selected back to its place"))
         self.back.setProperty("primary", True)
-        self.remove = push_button(tr("Delete permanently…"), tr("Remove what is selected for good"))
-        self.empty = push_button(tr("Empty trash…"), tr("Remove everything in the trash for good"))
-        self.close_button = push_button("Close", tr("Close the trash"))
+        self.remove = push_button(tr("Delete permanently…"), tr("Delete what is selected permanently"))
+        self.empty = push_button(tr("Empty trash…"), tr("Delete everything in the trash permanently"))
+        self.close_button = push_button(tr("Close"), tr("Close the trash"))
         self._pages = QStackedWidget(self)
         self._lay_out()
         self._connect()
@@ -68,7 +68,7 @@ class TrashDialog(QDialog):
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the trash anew."""
+        """Read the trash again."""
         self._listing = self._run(_list(), self._on_event)
 
     @property
@@ -83,18 +83,22 @@ class TrashDialog(QDialog):
 
     def _remove(self) -> None:
         chosen = self.chosen
-        one = (
-            f"“{shorten(readable(chosen[0].name), 60)}”"
+        question = (
+            tr("Delete “{name}” permanently?", name=shorten(readable(chosen[0].name), 60))
             if len(chosen) == 1
-            else tr("{count} items", count=len(chosen))
+            else plural("Delete {count} item permanently?", "Delete {count} items permanently?", len(chosen))
         )
-        if chosen and may_remove(self, tr("Delete {value} permanently?", value=one)):
+        if chosen and may_remove(self, question):
             self._run(_remove(chosen), self._on_removed)
 
     def _empty(self) -> None:
         every = [self.list.item(row).data(ENTRY) for row in range(self.list.count())]
-        what = "the 1 item" if len(every) == 1 else f"all {len(every)} items"
-        if every and may_remove(self, tr("Delete {what} in the trash permanently?", what=what)):
+        question = plural(
+            "Delete {count} item in the trash permanently?",
+            "Delete all {count} items in the trash permanently?",
+            len(every),
+        )
+        if every and may_remove(self, question):
             self._run(_remove(every), self._on_removed)
 
     def _on_restored(self, result: tuple[list[Path], str]) -> None:
@@ -102,8 +106,11 @@ class TrashDialog(QDialog):
         if places:
             self._context.restored.emit()
             self._context.models_changed.emit()
-            what = readable(places[0]) if len(places) == 1 else tr("{count} items", count=len(places))
-            self._context.show_status(tr("Restored {what}", what=what))
+            self._context.show_status(
+                tr("Restored {path}", path=readable(places[0]))
+                if len(places) == 1
+                else plural("Restored {count} item", "Restored {count} items", len(places))
+            )
         self._say(fault)
 
     def _on_removed(self, fault: str) -> None:
@@ -148,8 +155,8 @@ class TrashDialog(QDialog):
         self.empty.setEnabled(self.list.count() > 0)
 
     def _run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
-        """Do it off the window's thread, before the thumbnails that are still to come; what comes when the dialog is gone
-        is dropped."""
+        """Do it off the window's thread, before the thumbnails that are still to come; what comes after the dialog is closed
+        is ignored."""
 
         def show(event: Any) -> None:
             if not self._gone:
@@ -176,11 +183,11 @@ class TrashDialog(QDialog):
     def _lay_out(self) -> None:
         self.note.setText(
             tr(
-                "What is here for longer than {days} days is deleted permanently when the application starts.",
+                "Items are deleted permanently after {days} days, when the application starts.",
                 days=KEPT.days,
             )
         )
-        nothing = plain_label(tr("Nothing is in the trash."), "quiet")
+        nothing = plain_label(tr("The trash is empty."), "quiet")
         nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._pages.addWidget(self.list)
         self._pages.addWidget(nothing)
@@ -201,34 +208,25 @@ class TrashDialog(QDialog):
 
 
 def may_remove(parent: QWidget, question: str) -> bool:
-    buttons = QMessageBox.StandardButton
-    box = QMessageBox(parent)
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle(tr("Delete permanently"))
-    box.setText(question)
-    box.setInformativeText(tr("This cannot be undone."))
-    box.setStandardButtons(buttons.Cancel)
-    agree = box.addButton(tr("Delete permanently"), QMessageBox.ButtonRole.DestructiveRole)
-    box.setDefaultButton(buttons.Cancel)
-    box.exec()
-    agreed = box.clickedButton() is agree
-    box.deleteLater()
-    return agreed
+    return ask_question(
+        parent, question, tr("This cannot be undone."), accept=tr("Delete permanently"), danger=True
+    )
 
 
 def _words(entry: TrashEntry) -> str:
     when = (
-        f"deleted {entry.deleted:%Y-%m-%d %H:%M}"
+        tr("deleted {time}", time=f"{entry.deleted:%Y-%m-%d %H:%M}")
         if entry.deleted is not None
-        else "deleted at an unknown time"
+        else tr("deleted at an unknown time")
     )
-    place = f" · from {shorten(readable(entry.original.parent), 60)}" if entry.original is not None else ""
+    place = ""
+    if entry.original is not None:
+        place = tr(" · from {folder}", folder=shorten(readable(entry.original.parent), 60))
     return f"{shorten(readable(entry.name), 60)}\n{KINDS.get(entry.kind, KINDS[''])} · {when}{place}"
 
 
 def _blank() -> QPixmap:
-    """What stands where no thumbnail is, so that all rows begin alike."""
+    """In place of a thumbnail, so that all rows begin alike."""
     pixmap = QPixmap(SIDE, SIDE)
     pixmap.fill(Qt.GlobalColor.transparent)
     return pixmap

@@ -181,7 +181,7 @@ class ThumbnailDelegate(QStyledItemDelegate):
             painter.setBrush(QColor(t.hover))
             painter.drawRoundedRect(place, RADIUS, RADIUS)
         if state & QStyle.StateFlag.State_Selected:
-            paint_ring(painter, place)
+            paint_ring(painter, place, on_ground=False)
         elif state & QStyle.StateFlag.State_MouseOver:
             paint_outline(painter, place)
         painter.restore()

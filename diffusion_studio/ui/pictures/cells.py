@@ -54,17 +54,23 @@ def paint_checkerboard(painter: QPainter, area: QRectF, scale: float = 1.0) -> N
 
 
 def paint_ring(
-    painter: QPainter, area: QRect | QRectF, *, radius: float = RADIUS, scale: float = 1.0
+    painter: QPainter,
+    area: QRect | QRectF,
+    *,
+    radius: float = RADIUS,
+    scale: float = 1.0,
+    on_ground: bool = True,
 ) -> None:
-    """The mark of what is selected: a bright ring of 2 px around `area`, and a light hairline outside it."""
+    """The mark of what is selected: a bright ring of 2 px around `area`, and a light hairline outside it.
+
+    `on_ground`: whether it lies on the dark ground of images, or on a panel.
+    """
     t, area = tokens(), QRectF(area)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     ring, hair = RING * scale, HAIRLINE * scale
-    painter.setPen(QPen(QColor(t.ground_accent), ring))
+    painter.setPen(QPen(QColor(t.ground_accent if on_ground else t.ring), ring))
     painter.drawRoundedRect(_grown(area, ring / 2), radius, radius)
-    light = QColor(t.ground_text)
-    light.setAlpha(190)
-    painter.setPen(QPen(light, hair))
+    painter.setPen(QPen(QColor(t.ground_text if on_ground else t.ring_line), hair))
     painter.drawRoundedRect(_grown(area, ring + hair / 2), radius + 1, radius + 1)
 
 

@@ -1,4 +1,4 @@
-"""Pictures in files: opened off the window's thread to be shown, or to draw again with what made them."""
+"""Saved images: opened off the window's thread to be shown, or to generate again with what made them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,33 @@ from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.thumbnails import read_alpha
 
+LONGEST_SENTENCE = 300  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """What a file says of how it was made, as far as it can be used here."""
+
+    values: Mapping[str, Any]  # by name of GenerationSettings; its model by the name it has here
+    missing: str = ""  # the sentence of a model that is not installed
+    left_out: str = ""  # what the file says and cannot be used here, in a sentence
+
+    def report(self, context: AppContext) -> None:
+        """Say what cannot be used."""
+        if self.missing:
+            context.show_fault(self.missing)
+        elif not self.values:
+            context.show_status(tr("No generation settings found."))
+        if self.left_out:
+            context.show_status(self.left_out)
+
 
 class SavedPictures(QObject):
-    """What can be done with a picture in a list, on any page that has one."""
+    """What can be done with a saved image in a list, on any page that has one."""
 
     opened = Signal(object)  # Picture to show
-    settings_wanted = Signal(object)  # names and values of GenerationSettings to draw with
-    start_wanted = Signal(object)  # Path of a picture to start from
+    settings_wanted = Signal(object)  # names and values of GenerationSettings to generate with
+    start_wanted = Signal(object)  # Path of the image to start from
 
     def __init__(self, context: AppContext, parent: QWidget) -> None:
         super().__init__(parent)
@@ -33,41 +53,31 @@ class SavedPictures(QObject):
         self._context.run(open_picture(path), self.opened.emit)
 
     def use_settings(self, path: Path) -> None:
-        """Draw with everything the picture says of how it was made."""
+        """Generate with everything the file says of how it was made."""
         self._context.run(read_settings(path), self._use)
 
     def use_seed(self, path: Path) -> None:
-        self._context.run(read_settings(path), lambda given: self._use({"seed": given.get("seed")}))
+        self._context.run(
+            read_settings(path), lambda read: self.settings_wanted.emit({"seed": read.values.get("seed")})
+        )
 
     def show_menu(self, path: Path, position: QPoint) -> None:
         """The menu under the right mouse button."""
         menu = QMenu(self._parent)
         for text, do in (
-            ("Show", self.show),
-            ("Use these settings", self.use_settings),
-            ("Use seed", self.use_seed),
-            ("Start from this picture", self.start_wanted.emit),
-            ("Reveal in folder", commands.reveal),
+            (tr("Show"), self.show),
+            (tr("Reuse settings"), self.use_settings),
+            (tr("Seed only"), self.use_seed),
+            (tr("Use as start image"), self.start_wanted.emit),
+            (tr("Reveal in folder"), commands.reveal),
         ):
             menu.addAction(text).triggered.connect(lambda _=False, do=do: do(path))
         menu.exec(position)
         menu.deleteLater()
 
-    def _use(self, given: Mapping[str, Any]) -> None:
-        missing = given.get(MISSING)
-        values = {name: value for name, value in given.items() if name not in SENTENCES and value is not None}
-        if missing:
-            self._context.show_fault(missing)
-        elif not values:
-            self._context.show_status(tr("No generation settings found."))
-        self.settings_wanted.emit(values)
-        if given.get(LEFT_OUT):
-            self._context.show_status(given[LEFT_OUT])
-
-
-MISSING, LEFT_OUT = "missing model", "left out"  # no setting has these names
-SENTENCES = (MISSING, LEFT_OUT)
-LONGEST_SENTENCE = 300  # characters
+    def _use(self, read: ReadSettings) -> None:
+        self.settings_wanted.emit(dict(read.values))
+        read.report(self._context)
 
 
 def open_picture(path: Path) -> Generator[Picture, None, None]:
@@ -87,7 +97,7 @@ def open_picture(path: Path) -> Generator[Picture, None, None]:
 
 @dataclass(frozen=True, slots=True)
 class RawText:
-    """What a file says, as it stands there."""
+    """What a file says, word for word."""
 
     path: Path
     text: str
@@ -101,25 +111,22 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
     yield RawText(path, record.raw or tr("No generation settings found."))
 
 
-def read_settings(path: Path) -> Generator[dict[str, Any], None, None]:
-    """A job: the settings a file really names; its model by the name it has here, or a sentence under `MISSING`.
-
-    What the file says and cannot be used here is a sentence under `LEFT_OUT`.
-    """
+def read_settings(path: Path) -> Generator[ReadSettings, None, None]:
+    """A job: the settings that a file really names."""
     from diffusion_studio.models.made_by import find_model
     from diffusion_studio.pictures.reading import read
 
     record = read(path)
-    given = dict(record.given)
-    named = given.pop("model", "") or record.facts.get("model_title") or record.facts.get("model_hash")
+    values = {name: value for name, value in record.given.items() if value is not None}
+    named = values.pop("model", "") or record.facts.get("model_title") or record.facts.get("model_hash")
+    missing = ""
     if named:
         try:
-            given["model"] = find_model(record).name
+            values["model"] = find_model(record).name
         except UserError as error:
-            given[MISSING] = str(error)
-    if record.refused:
-        given[LEFT_OUT] = f"Left out: {' '.join(record.refused)}"[:LONGEST_SENTENCE]
-    yield given
+            missing = str(error)
+    left_out = tr("Left out: {reasons}", reasons=" ".join(record.refused)) if record.refused else ""
+    yield ReadSettings(values, missing, left_out[:LONGEST_SENTENCE])
 
 
 def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None, None]:

@@ -17,6 +17,7 @@ from diffusion_studio.pictures.listing import newest
 from diffusion_studio.settings.branches import branch
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import cache_dir, outputs_dir
+from diffusion_studio.ui.gallery import exporting
 from diffusion_studio.ui.gallery.facts import setting_rows
 from diffusion_studio.ui.gallery.layout import GAP, HEADING, MARGIN, GalleryLayout
 from diffusion_studio.ui.gallery.thumbs import SIDE, thumbnail_of
@@ -50,7 +51,7 @@ def open_gallery(window, qtbot, count):
     window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
     page = window.page
     qtbot.waitUntil(lambda: len(page.grid.entries) == count and all(e.settings for e in page.grid.entries))
-    qtbot.waitUntil(lambda: not page.lister.busy)
+    qtbot.waitUntil(lambda: not page.collection.lister.busy)
     return page
 
 
@@ -66,7 +67,7 @@ def click(qtbot, page, index, modifier=PLAIN):
 def test_pictures_stand_newest_first_under_their_day(page):
     assert seeds(page) == [5, 4, 3, 2, 1]
     assert [heading(group.name) for group in page.grid.layout_.groups] == ["Today"]
-    assert "5 pictures" in page.count.text()
+    assert "5 images" in page.count.text()
 
 
 def test_thumbnails_come_for_what_is_on_screen(page, qtbot, paths):
@@ -90,7 +91,7 @@ def test_thumbnails_of_large_files_are_kept(page, qtbot):
 def test_searching_shows_what_matches_and_says_what_is_wrong(page, qtbot):
     page.search.setText("steps>=30")
     qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3])
-    assert page.count.text() == "3 of 5 pictures"
+    assert page.count.text() == "3 of 5 images"
     page.search.setText("colour:red")
     qtbot.waitUntil(page.wrong.isVisible)
     assert "colour" in page.wrong.text()
@@ -107,7 +108,7 @@ def test_sorting(page):
 
 def test_clicks_choose_one_more_or_a_stretch(page, qtbot):
     def chosen():
-        return [entry.value("seed") for entry in page.chosen()]
+        return [entry.value("seed") for entry in page.selected()]
 
     click(qtbot, page, 1)
     assert chosen() == [4] and page.details.isVisible()
@@ -116,9 +117,9 @@ def test_clicks_choose_one_more_or_a_stretch(page, qtbot):
     click(qtbot, page, 4, SHIFT)
     assert chosen() == [2, 1]
     page.actions_.all.trigger()
-    assert len(chosen()) == 5 and "5 pictures" in page.details.title.text()
+    assert len(chosen()) == 5 and "5 selected" in page.details.title.text()
     qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
-    assert chosen() == [] and page.details.entry is None and page.details.hint.isVisible()
+    assert chosen() == [] and not page.details.isVisible() and not page.bar.isVisible()
 
 
 def test_keys_walk_the_grid(page, qtbot):
@@ -130,7 +131,7 @@ def test_keys_walk_the_grid(page, qtbot):
         (Qt.Key.Key_Home, 5),
     ):
         qtbot.keyClick(page.grid, key)
-        assert [entry.value("seed") for entry in page.chosen()] == [seed]
+        assert [entry.value("seed") for entry in page.selected()] == [seed]
 
 
 def test_keys_choose_here_and_there(page, qtbot):
@@ -141,9 +142,9 @@ def test_keys_choose_here_and_there(page, qtbot):
         qtbot.keyClick(page.grid, Qt.Key.Key_Right, CTRL)
         qtbot.keyClick(page.grid, Qt.Key.Key_Right, CTRL)
         qtbot.keyClick(page.grid, Qt.Key.Key_Space, CTRL)
-    assert [entry.value("seed") for entry in page.chosen()] == [5, 3, 1]
+    assert [entry.value("seed") for entry in page.selected()] == [5, 3, 1]
     qtbot.keyClick(page.grid, Qt.Key.Key_Space, CTRL)
-    assert [entry.value("seed") for entry in page.chosen()] == [5, 3]
+    assert [entry.value("seed") for entry in page.selected()] == [5, 3]
     assert page.grid.grab().width() > 0
 
 
@@ -154,7 +155,7 @@ def test_a_double_click_opens_what_was_clicked_wherever_it_is_by_then(page, qtbo
     place = page.grid.layout_.rect(1).center()
     path = page.grid.entries[1].path
     qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    page.cells.setCurrentText("Large")  # whatever moves the pictures between the two clicks
+    page.size_.setValue(176)  # whatever moves the pictures between the two clicks
     qtbot.mouseDClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert opened == [path]
 
@@ -165,14 +166,14 @@ def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_anew(page, 
         draw(seed)
     qtbot.waitUntil(lambda: len(page.grid.entries) == 45, timeout=8000)
     grid = page.grid
-    grid.choose(30)
+    grid.select(30)
     path = grid.entries[30].path
 
     def where():
         place = next(k for k, entry in enumerate(grid.entries) if entry.path == path)
         return grid.layout_.rect(place).top() - grid.verticalScrollBar().value()
 
-    page.cells.setCurrentText("Large")
+    page.size_.setValue(176)
     assert grid.verticalScrollBar().value() > 0 and 0 <= where() < grid.viewport().height()
     before = where()
     draw(50)
@@ -193,7 +194,7 @@ def test_its_model_is_shown_on_the_models_page(page, qtbot, window):
 
 def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
     click(qtbot, page, 2)
-    rows = dict(setting_rows(page.chosen()[0]))
+    rows = dict(setting_rows(page.selected()[0]))
     assert rows["Seed"] == "3" and rows["Steps"] == "30" and "Faces" in rows["Made by"] and "Eta" not in rows
     page.details.buttons["all"].click()
     qtbot.waitUntil(lambda: window.page is window.interior.pages[0])
@@ -217,8 +218,8 @@ def test_a_picture_of_a_model_that_is_gone_says_what_to_do(page):
 
 def test_stars_and_tags_are_kept_and_searched(page, qtbot):
     click(qtbot, page, 0)
-    page.actions_.starred.trigger()
-    assert page.grid.entries[0].star and page.actions_.starred.text() == "Unstar"
+    page.actions_.star.trigger()
+    assert page.grid.entries[0].star and page.actions_.star.text() == "Unstar"
     page.details.tags.setText("cat,  big hat ")
     page.details.tags.editingFinished.emit()
     assert page.grid.entries[0].tags == {"cat", "big hat"}
@@ -228,7 +229,7 @@ def test_stars_and_tags_are_kept_and_searched(page, qtbot):
 
 def test_several_are_tagged_together(page, qtbot):
     click(qtbot, page, 0)
-    page.actions_.tag(frozenset({"old"}))
+    page.details.tags_wanted.emit(frozenset({"old"}))
     click(qtbot, page, 1, SHIFT)
     assert page.details.tags.text() == ""  # they share none
     page.details.tags.setText("new")
@@ -264,7 +265,7 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
 
 
 def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
-    monkeypatch.setattr("diffusion_studio.ui.gallery.page.FEW", 2)
+    monkeypatch.setattr("diffusion_studio.ui.gallery.collection.FEW", 2)
     page.search.setText("steps>=40")
     qtbot.waitUntil(lambda: seeds(page) == [5, 4])
     page.search.setText("")
@@ -309,7 +310,7 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     click(qtbot, page, 1, SHIFT)
     page.actions_.delete.trigger()
     qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
-    assert [entry.value("seed") for entry in page.chosen()] == [3]  # what took their place: the keys go on
+    assert [entry.value("seed") for entry in page.selected()] == [3]  # what took their place: the keys go on
     assert not paths[4].exists()
     toasts = window.interior.toasts
     qtbot.waitUntil(lambda: toasts.latest is not None)
@@ -343,7 +344,7 @@ def test_a_half_failed_delete_offers_undo_for_what_moved(page, qtbot, paths, win
     page.actions_.delete.trigger()
     banner = window.interior.banner
     qtbot.waitUntil(banner.isVisible)
-    assert banner.sentence.text().startswith("Image moved to trash.") and "busy" in banner.sentence.text()
+    assert banner.sentence.text().startswith("Moved to trash.") and "busy" in banner.sentence.text()
     assert not paths[4].exists() and paths[3].exists()
     banner.action.click()
     qtbot.waitUntil(paths[4].exists)
@@ -353,10 +354,10 @@ def test_a_half_failed_delete_offers_undo_for_what_moved(page, qtbot, paths, win
 def test_stars_and_tags_are_undone(page, qtbot, window):
     undo = window.context.undo
     click(qtbot, page, 0)
-    page.actions_.star(True)
+    page.actions_.star_wanted.emit(True)
     click(qtbot, page, 1)
     click(qtbot, page, 0, SHIFT)
-    page.actions_.star(True)  # one of the two was starred before
+    page.actions_.star_wanted.emit(True)  # one of the two was starred before
     page.details.tags.setText("new")
     page.details.tags.editingFinished.emit()
     assert undo.undo_text == "tags of 2 images"
@@ -378,9 +379,9 @@ def test_new_pictures_appear_by_themselves(page, qtbot):
 
 def test_a_picture_saved_before_its_folder_is_watched_appears_too(page, qtbot, monkeypatch):
     """The folder of a new day is listed, then a picture comes, and only then can the folder be watched."""
-    from diffusion_studio.ui.gallery import page as gallery_page
+    from diffusion_studio.ui.gallery.collection import Collection
 
-    watch, late = gallery_page.GalleryPage._watch, []
+    watch, late = Collection._watch, []
 
     def slow(self, folders):
         if not late and any(folder.name == "2031-01-01" for folder in folders):
@@ -391,7 +392,7 @@ def test_a_picture_saved_before_its_folder_is_watched_appears_too(page, qtbot, m
         target.write_bytes(newest()[-1].read_bytes())
         return target
 
-    monkeypatch.setattr(gallery_page.GalleryPage, "_watch", slow)
+    monkeypatch.setattr(Collection, "_watch", slow)
     new_day = outputs_dir() / "2031-01-01"
     new_day.mkdir()
     copy_of(new_day / "a.png")
@@ -417,8 +418,8 @@ def test_copying_gives_the_files(page, qtbot, paths):
     large = outputs_dir() / "large.png"
     Image.new("RGB", (600, 300), (200, 0, 0)).save(large)
     page.refresh()
-    qtbot.waitUntil(lambda: len(page.grid.entries) == 6 and not page.lister.busy)
-    page.grid.choose(next(k for k, entry in enumerate(page.grid.entries) if entry.path == large))
+    qtbot.waitUntil(lambda: len(page.grid.entries) == 6 and not page.collection.lister.busy)
+    page.grid.select(next(k for k, entry in enumerate(page.grid.entries) if entry.path == large))
     page.actions_.copy.trigger()
     qtbot.waitUntil(
         lambda: QGuiApplication.clipboard().image().width() == 600
@@ -426,12 +427,11 @@ def test_copying_gives_the_files(page, qtbot, paths):
     QGuiApplication.clipboard().clear()  # without a display, Qt can not end with what Python put there
 
 
-@pytest.mark.parametrize(
-    ("way", "target"), [("as_files", "folder"), ("as_zip", "p.zip"), ("as_sheet", "s.png")]
-)
+@pytest.mark.parametrize(("way", "target"), [("files", "folder"), ("zip", "p.zip"), ("sheet", "s.png")])
 def test_a_selection_is_exported(page, qtbot, tmp_path, way, target):
-    page.grid.choose_all()
-    page.actions_._give_away(way, tmp_path / target)
+    page.grid.selection.select_all()
+    paths = [entry.path for entry in page.selected()]
+    exporting.export_to(page._context, way, paths, tmp_path / target)
     qtbot.waitUntil((tmp_path / target).exists)
     qtbot.waitUntil(lambda: not page._context.background.busy)
 
@@ -454,7 +454,7 @@ def test_parent_and_branches_are_found():
     assert relatives.of(second, listed) == [("Parent", first)]
     assert relatives.of(first, listed) == [("Branch at step 12", second)]
     assert relatives.of(first, {first.path: first}) == []  # the branch was deleted meanwhile
-    assert dict(setting_rows(second))["Branch"] == "of seed 7, left at step 12"
+    assert dict(setting_rows(second))["Branch"] == "of seed 7, from step 12"
 
 
 def test_days_are_said_as_people_say_them():

@@ -33,7 +33,7 @@ def names(dialog):
 def test_it_shows_what_was_deleted_and_where_from(dialog, qtbot):
     assert names(dialog) == ["gone", "a <b>.png"]
     words = dialog.list.item(1).text()
-    assert "Picture · deleted 20" in words and "2026-01-01" in words
+    assert "Image · deleted 20" in words and "2026-01-01" in words
     assert not dialog.back.isEnabled() and dialog.empty.isEnabled()
 
 
