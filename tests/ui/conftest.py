@@ -17,9 +17,6 @@ CLASSES = ("beard", "glasses", "long_hair")
 class Step(SimpleNamespace):
     """A step that is kept as it is."""
 
-    def state(self):
-        return self
-
 
 class Steps(Trajectory):
     """A trajectory of plain arrays, filled without torch."""
@@ -28,19 +25,24 @@ class Steps(Trajectory):
         if not self._facts:
             self.begin(settings, pictures)
             self.first = preview.index
-        before = self._states[max(self._states)].denoised if self._states else None
+        before = self._states[max(self._states)][0].denoised if self._states else None
         change = None if before is None else np.abs(preview.denoised - before.astype(float)).mean((1, 2, 3))
         with self._lock:
             self.total = preview.total
-            self._states[preview.index] = Step(
+            step = Step(
                 index=preview.index,
                 denoised=preview.denoised,
                 noisy=preview.noisy,
                 size=preview.denoised.size,
             )
+            self._states[preview.index] = (step, step)
             sigma = float(preview.total - preview.index)
             snr = sigma**-2 if sigma else float("inf")
             self._facts.append(StepFacts(preview.index, sigma, 10 * sigma, snr, change))
+
+    def state(self, index):
+        with self._lock:
+            return self._states[min(self._states, key=lambda kept: abs(kept - index))][0]
 
     def at(self, index, pictures=None):
         places = range(len(self.pictures)) if pictures is None else pictures
