@@ -1,4 +1,4 @@
-"""`compare`: draw one seed with several values of one or two settings, as one labelled sheet."""
+"""`compare`: generate one seed with several values of one or two settings, as one labelled sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.generate import (
     DEFAULTS,
@@ -22,13 +22,17 @@ from diffusion_studio.cli.overwriting import FREE_NAMES
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.axes import Axis
 from diffusion_studio.settings.generation import GenerationSettings
 
 AXES = tr("""An axis is a setting and its values: sampler=ddim,heun, steps=10,20,50, guidance=1..4:0.5, seed=1..9.
-A value with a comma in it stands in quotes: class='"red, big",blue'. A model is an installed one, a folder or a zip, or
-run:NAME@STEP for a checkpoint of a training. """)
+Put a value that contains a comma in quotes: class='"red, big",blue'. A model is an installed one, a folder or a zip, or
+run:NAME@STEP for a checkpoint of a run. """)
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import CompareEvent
+    from diffusion_studio.jobs.compare import Comparison
 
 
 def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -47,14 +51,12 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
         type=axis,
         required=True,
         metavar="AXIS",
-        help=tr("what differs from left to right: {known}", known=known),
+        help=tr("the columns: {known}", known=known),
     )
-    parser.add_argument("--y", type=axis, metavar="AXIS", help=tr("what differs from top to bottom"))
+    parser.add_argument("--y", type=axis, metavar="AXIS", help=tr("the rows"))
     add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
     add_own_picture(parser)
-    parser.add_argument(
-        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
-    )
+    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     parser.add_argument(
         "--out",
         type=Path,
@@ -63,9 +65,9 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
             "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
         ),
     )
-    parser.add_argument("--cells", action="store_true", help=tr("also save every picture by itself"))
+    parser.add_argument("--cells", action="store_true", help=tr("also save every image by itself"))
     parser.add_argument(
-        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
+        "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")
     )
     return run
 
@@ -93,14 +95,13 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     finally:
         report.close()
     if report.failed:
-        are = "image is" if len(report.failed) == 1 else "images are"
         tell(
-            tr(
-                "{count} {are} missing of {count2}: {failed}",
-                count=len(report.failed),
-                are=are,
-                count2=len(comparison.cells),
-                failed=report.failed[0],
+            plural(
+                "{count} of {total} images is missing: {reason}",
+                "{count} of {total} images are missing: {reason}",
+                len(report.failed),
+                total=len(comparison.cells),
+                reason=report.failed[0],
             )
         )
     if report.lost:
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
 
 
 def typed_axis(axis: Axis) -> Axis:
-    """With the names of models for those that were named by their folder or zip."""
+    """With the names of models that were given by their folder or zip."""
     if axis.setting != "model":
         return axis
     names = [value if str(value).startswith("run:") else named_model(str(value)) for value in axis.values]
@@ -117,7 +118,7 @@ def typed_axis(axis: Axis) -> Axis:
 
 
 def known_classes(axis: Axis, settings: GenerationSettings) -> Axis:
-    """With the labels of classes for those that were named by their number."""
+    """With the labels of classes that were given by their number."""
     if axis.setting != "class_label" or settings.model.startswith("run:"):
         return axis
     from diffusion_studio.models import cards
@@ -127,33 +128,42 @@ def known_classes(axis: Axis, settings: GenerationSettings) -> Axis:
     def known(value: Any) -> str:
         try:
             return card.class_named(str(value))
-        except UserError:  # said in its cell; the others are drawn
+        except UserError:  # shown in its cell; the others are generated
             return str(value)
 
     return Axis("class_label", tuple(map(known, axis.values)))
 
 
 class SheetReport(Report):
-    def __init__(self, as_json: bool, comparison: Any) -> None:
+    def __init__(self, as_json: bool, comparison: Comparison) -> None:
         super().__init__(as_json)
         self.comparison, self.sheet_saved = comparison, False
-        self.failed: list[str] = []  # why cells were not drawn
+        self.failed: list[str] = []  # why cells were not generated
 
-    def on(self, event: Any) -> None:
+    def show(self, event: CompareEvent) -> None:
         from diffusion_studio import events
 
+        self.record(event)
         match event:
-            case events.Warned():
-                tell(event.text)
-            case events.CompareStarted():
-                tell(tr("Seed {seed}", seed=event.settings.seed))
-                self.begin(event.columns * event.rows, self.comparison.shared(), "picture")
+            case events.Status(text=text):
+                self.status(text)
+            case events.Warned(text=text):
+                self.tell(text)
+            case events.CompareStarted(settings=settings):
+                self.tell(tr("Seed {seed}", seed=settings.seed))
+                self.begin(event.columns * event.rows, self.comparison.shared(), tr("image"))
             case events.CellDone():
-                self.bar.update(1)
-            case events.CellFailed():
-                self.failed.append(event.reason)
-            case events.Saved():
-                self.saved(event.path)
-            case events.SheetSaved():
+                self.advance()
+            case events.CellFailed(reason=reason):
+                self.failed.append(reason)
+            case events.Saved(path=path):
+                self.saved(path)
+            case events.NotSaved():
+                self.lose(event)
+            case events.SheetSaved(path=path):
                 self.sheet_saved = True
-                self.saved(event.path)
+                self.saved(path)
+            case events.CellStarted() | events.CellPreview() | events.Finished():
+                pass
+            case _:
+                events.assert_never(event)

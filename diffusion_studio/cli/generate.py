@@ -1,4 +1,4 @@
-"""`generate`: draw pictures with a model, save them, and print where they are."""
+"""`generate`: generate images with a model, save them, and print where they are."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from diffusion_studio.cli.options import add_options, given
-from diffusion_studio.cli.output import tell
+from diffusion_studio.cli.options import add_options, flag, given
+from diffusion_studio.cli.output import say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
@@ -24,18 +24,19 @@ from diffusion_studio.settings.options import options
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage.paths import check_path
 
-DEFAULTS = tr("""A model may recommend other values; those are the defaults then, and `info MODEL` shows them; its steps and eta
-only with its own sampler, where --sampler names none. --like takes every setting from a picture instead. What is said
-here goes before both. MODEL is the name of an installed model, or the path of a folder or a zip that holds one.""")
+if TYPE_CHECKING:
+    from diffusion_studio.events import FilmEvent, GenerationEvent
+
+DEFAULTS = tr("""A model may recommend other values, which are the defaults then; `info MODEL` shows them. Its steps and eta count
+only with its own sampler, unless --sampler names another. --like takes every setting from an image instead. Options given
+here override both. MODEL is the name of an installed model, or the path of a folder or a zip that contains one.""")
 
 
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
     add_options(parser, GenerationSettings, leave_out=("source", "mask"))
     add_own_picture(parser)
-    parser.add_argument(
-        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
-    )
+    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     parser.add_argument(
         "--out",
         type=Path,
@@ -44,11 +45,18 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
             "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
         ),
     )
-    parser.add_argument("--sheet", action="store_true", help=tr("also save all the pictures as one"))
+    parser.add_argument("--sheet", action="store_true", help=tr("also save all images as one sheet"))
+    parser.add_argument(
+        "--queue",
+        action="store_true",
+        help=tr(
+            "add the request to the queue instead of generating now; `queue run` or the window generates it"
+        ),
+    )
     add_saving(parser)
     add_film(parser)
     parser.add_argument(
-        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
+        "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")
     )
     return run
 
@@ -66,6 +74,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         tell(words)
     for words in without_effect(said, settings.model):
         tell(words)
+    if arguments.queue:
+        return enqueue(arguments, settings)
     if arguments.out is not None:
         check_folder(arguments.out)
     sweep(arguments.out)
@@ -79,8 +89,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         film_jobs.check_picture(FilmSettings(**filmed), settings.count)
         film["trajectory"] = Trajectory()
     elif filmed:
-        raise UserError(tr("Say where the film goes: --film FILE."))
-    report = DrawingReport(arguments.json, seed_is_new=settings.seed is None)
+        raise UserError(tr("Say where to save the film: --film FILE."))
+    report = GenerationReport(arguments.json, seed_is_new=settings.seed is None)
     how = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
     saving: dict[str, Any] = {"saving": replace(outputs.kept_saving(), **how)} if how else {}
     job = jobs.generate(settings, folder=arguments.out, sheet=arguments.sheet, **film, **saving)
@@ -88,19 +98,35 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         with closing(job):
             for event in job:
                 if isinstance(event, events.Preview) and event.index >= (settings.until or event.total):
-                    stop.gently = True  # what is drawn is saved, whatever is pressed meanwhile
+                    stop.gently = True  # what is finished is saved, whatever is pressed meanwhile
                 report.show(event)
         if film and not stop.asked:
-            stop.gently = False  # a film can be given up
+            stop.gently = False  # a film can be discarded
             for done in film_jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
                 report.show(done)
     finally:
         report.close()
     if report.lost:
-        tell(report.loss(report.count))
+        tell(report.loss(report.images))
     if report.lost or (arguments.sheet and not report.sheet_saved):
         return 1
     return 130 if stop.asked else 0
+
+
+def enqueue(arguments: argparse.Namespace, settings: GenerationSettings) -> int:
+    """Let the request wait; prints its id."""
+    from diffusion_studio.cli.queue import facts
+    from diffusion_studio.jobs.queue import GenerationQueue
+
+    now = {"--out": arguments.out, "--sheet": arguments.sheet, "--film": arguments.film}
+    saving = given(arguments, SavingSettings)
+    now |= {flag(name, options(SavingSettings)[name]): True for name in saving}
+    for name, value in now.items():
+        if value:
+            raise UserError(tr("--queue cannot be combined with {option}.", option=name))
+    request = GenerationQueue().add(settings)
+    say_json(facts(request)) if arguments.json else say(request.id)
+    return 0
 
 
 def without_effect(said: Collection[str], model: str) -> Iterator[str]:
@@ -109,7 +135,11 @@ def without_effect(said: Collection[str], model: str) -> Iterator[str]:
 
     card = cards.find(model)
     for name in sorted(set(said) - card.options - {"class_label"}):  # a class it does not have is an error
-        yield f"{options(GenerationSettings)[name].label} has no effect with {card.title}."
+        yield tr(
+            "{label} has no effect with {title}.",
+            label=options(GenerationSettings)[name].label,
+            title=card.title,
+        )
 
 
 def add_film(parser: argparse.ArgumentParser) -> None:
@@ -130,34 +160,34 @@ def add_film(parser: argparse.ArgumentParser) -> None:
 def add_saving(parser: argparse.ArgumentParser) -> None:
     """--format, --quality, --metadata and --name-pattern."""
     group = parser.add_argument_group(
-        "saving", tr("What is not said here is as the window's Settings page has it.")
+        "saving", tr("What is not given here is as on the Settings page of the window.")
     )
     add_options(group, SavingSettings, leave_out=("folder",))
 
 
 def add_own_picture(parser: argparse.ArgumentParser) -> None:
-    """--init, --mask and --feather; the pictures are kept under their hash, by which the settings name them."""
-    group = parser.add_argument_group("your own picture")
+    """--init, --mask and --feather; the images are kept under their hash, by which the settings name them."""
+    group = parser.add_argument_group(tr("start image"))
     group.add_argument(
         "--init",
         dest="init_picture",
         type=Path,
-        metavar="PICTURE",
-        help=tr("start from this picture, see --strength"),
+        metavar="IMAGE",
+        help=tr("start from this image, see --strength"),
     )
     group.add_argument(
         "--mask",
         dest="mask_picture",
         type=Path,
-        metavar="PICTURE",
-        help=tr("draw anew only where this picture is white; needs --init"),
+        metavar="IMAGE",
+        help=tr("regenerate only where this image is white; needs --init"),
     )
     group.add_argument(
         "--feather",
         type=float,
         metavar="X",
         default=0.0,
-        help=tr("soften the edge of the mask by so many of its pixels (default: 0)"),
+        help=tr("soften the edge of the mask by this many of its pixels (default: 0)"),
     )
 
 
@@ -168,45 +198,45 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
         raise UserError(
             tr("--feather must be between 0 and 100, not {feather:g}.", feather=arguments.feather)
         )
-    told: dict[str, Any] = {}
+    named: dict[str, Any] = {}
     if arguments.init_picture is not None:
-        told["source"] = start_pictures.keep(arguments.init_picture)
+        named["source"] = start_pictures.keep(arguments.init_picture)
     if arguments.mask_picture is not None:
-        told["mask"] = start_pictures.keep_mask(arguments.mask_picture, arguments.feather)
-        # what is drawn anew forgets, unless said
-        told.setdefault("strength", getattr(arguments, "strength", 1.0))
-    return told
+        named["mask"] = start_pictures.keep_mask(arguments.mask_picture, arguments.feather)
+        # by default nothing of the masked area remains
+        named.setdefault("strength", getattr(arguments, "strength", 1.0))
+    return named
 
 
 def settings_for(
     wanted: dict[str, Any], like: Path | None, *, varied: Sequence[str] = ()
 ) -> GenerationSettings:
-    """The general defaults, over them the model's own, over them a picture's settings, over them what was said.
+    """The general defaults, overridden by the model's own, by an image's settings, and by what was given.
 
     What the model recommends with its sampler is left out where a sampler was chosen, or several are compared (`varied`).
     """
     from diffusion_studio.models import cards, made_by
     from diffusion_studio.pictures import reading
 
-    told: dict[str, Any] = {}
+    followed: dict[str, Any] = {}
     if like is not None:
         record = reading.read(like)
         if record.settings is None:
             raise UserError(
-                tr("{like} does not say how it was made, so it cannot be followed with --like.", like=like)
+                tr("{like} contains no generation settings, so --like cannot follow it.", like=like)
             )
         for reason in record.refused:
             tell(tr("Left out of {like}: {reason}", like=like, reason=reason))
-        told = dict(record.given)
+        followed = dict(record.given)
         if "model" not in wanted:
-            told["model"] = made_by.find_model(record).name
-    if any(told.get(name) != value for name, value in wanted.items()):
-        told.pop("batch", None)  # another picture: it had no place in that batch
-    # only what was typed may be a place; a picture's own words name an installed model
-    card = cards.find(named_model(wanted["model"]) if "model" in wanted else told.get("model", ""))
+            followed["model"] = made_by.find_model(record).name
+    if any(followed.get(name) != value for name, value in wanted.items()):
+        followed.pop("batch", None)  # another image: it had no place in that batch
+    # only what was typed may be a path; the metadata of an image names an installed model
+    card = cards.find(named_model(wanted["model"]) if "model" in wanted else followed.get("model", ""))
     if wanted.get("class_label") and card.classes:
         wanted = {**wanted, "class_label": card.class_named(wanted["class_label"])}
-    chosen = {**told, **wanted, "model": card.name}
+    chosen = {**followed, **wanted, "model": card.name}
     return replace(card.defaults({*chosen, *varied}), **chosen)
 
 
@@ -218,7 +248,7 @@ def named_model(word: str) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Say before the work, and not after it, that a folder can take no pictures."""
+    """Raises `UserError` before the work, and not after it, where no image can be saved in a folder."""
     check_path(folder)
     whole = folder.absolute()
     place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
@@ -227,40 +257,52 @@ def check_folder(folder: Path) -> None:
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(
             tr(
-                "Nothing can be saved in {folder}, for {place} is read-only. Choose another folder.",
+                "Nothing can be saved in {folder} because {place} is read-only. Choose another folder.",
                 folder=folder,
                 place=place,
             )
         )
 
 
-class DrawingReport(Report):
+class GenerationReport(Report):
     def __init__(self, as_json: bool, *, seed_is_new: bool) -> None:
         super().__init__(as_json)
         self.seed_is_new = seed_is_new
         self.seed: int | None = None
-        self.count, self.until, self.sheet_saved = 0, 0, False
+        self.images, self.until, self.sheet_saved = 0, 0, False
 
-    def on(self, event: Any) -> None:
+    def show(self, event: GenerationEvent | FilmEvent) -> None:
         from diffusion_studio import events
 
+        self.record(event)
         match event:
+            case events.Status(text=text):
+                self.status(text)
             case events.Started(settings=settings):
-                self.count, self.until, self.seed = settings.count, settings.until, settings.seed
-                self.begin(self.until or event.total, event.model_title, "it")
-            case events.Preview():
-                self.tell_seed()
-                self.move_to(event.index, self.until or event.total)  # a part of a branch's past has its own
-            case events.Saved() | events.SheetSaved() | events.FilmSaved():
-                self.sheet_saved = self.sheet_saved or isinstance(event, events.SheetSaved)
-                self.saved(event.path)
-            case events.Warned() if (
-                not self.lost
-            ):  # where pictures found no room, their sheet found none either
-                tell(event.text)
+                self.images, self.until, self.seed = settings.count, settings.until, settings.seed
+                self.begin(self.until or event.total, event.model_title)
+            case events.Preview(index=index, total=total):
+                self.show_seed()
+                self.move_to(index, self.until or total)  # the past of a branch may have another length
+            case events.Saved(path=path) | events.FilmSaved(path=path):
+                self.saved(path)
+            case events.SheetSaved(path=path):
+                self.sheet_saved = True
+                self.saved(path)
+            case events.NotSaved():
+                self.lose(event)
+            case events.Warned(text=text):
+                if not self.lost:  # where images could not be saved, their sheet could not either
+                    self.tell(text)
+            case events.FilmProgress(done=done, total=total):
+                self.count(done, total, tr("Film"), tr("frame"))
+            case events.Finished():
+                pass
+            case _:
+                events.assert_never(event)
 
-    def tell_seed(self) -> None:
-        """Once the drawing has really begun."""
+    def show_seed(self) -> None:
+        """Once the generation has really begun."""
         if self.seed_is_new:
             self.seed_is_new = False
-            tell(tr("Seed {seed}", seed=self.seed))
+            self.tell(tr("Seed {seed}", seed=self.seed))

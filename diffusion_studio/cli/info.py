@@ -12,9 +12,10 @@ from diffusion_studio.cli.output import plain, say, say_json, say_rows, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.wording import architecture, disk_size, megabytes
+from diffusion_studio.models.wording import architecture, disk_size
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import changed, options, readers, to_dict
+from diffusion_studio.settings.units import size
 from diffusion_studio.storage.paths import check_readable
 
 # facts that stand among the settings of another program
@@ -200,7 +201,7 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
     yield "Classes", ", ".join(card.classes)
     yield "Architecture", architecture(card)
     yield "Parameters", _parameters(card)
-    yield "On disk", megabytes(disk_size(card))
+    yield "On disk", size(disk_size(card))
     yield "Prediction", card.prediction
     yield (
         "Trained with",

@@ -1,6 +1,6 @@
-"""The command line: finds the verb, and turns whatever ends it into an exit status and at most one sentence.
+"""The command line: finds the command, and turns whatever ends it into an exit status and at most one sentence.
 
-0: done; 1: a fault the user can mend; 2: wrong usage; 130: stopped by Ctrl-C, with what was done kept.
+0: done; 1: an error that the user can correct; 2: wrong usage; 130: stopped by Ctrl-C, with what was done kept.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from diffusion_studio.cli.gallery import gallery
 from diffusion_studio.cli.generate import generate
 from diffusion_studio.cli.info import doctor, info
 from diffusion_studio.cli.models import models
+from diffusion_studio.cli.morph import morph
 from diffusion_studio.cli.nearest import nearest
+from diffusion_studio.cli.queue import queue
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.cli.train import runs, train
-from diffusion_studio.cli.walk import walk
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import notices
@@ -32,6 +33,7 @@ from diffusion_studio.storage import notices
 Run = Callable[[argparse.Namespace, Stop], int]
 
 PROGRAM = "diffusion-studio"
+ALIASES = {"walk": "morph"}
 CANNOT_OPEN = {
     errno.EACCES,
     errno.EPERM,
@@ -42,22 +44,23 @@ CANNOT_OPEN = {
     errno.EROFS,
 }
 VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
-    "generate": (generate, "draw pictures with a model"),
-    "compare": (compare, "draw one seed with several values of one or two settings, side by side"),
-    "walk": (walk, "draw the pictures on the way from seed to seed, as a film"),
-    "info": (info, "what made a picture, or what a model is"),
-    "models": (models, "list, import, export, verify and delete models"),
+    "generate": (generate, tr("generate images with a model")),
+    "compare": (compare, tr("generate one seed with several values of one or two settings, side by side")),
+    "morph": (morph, tr("generate the images on the way from seed to seed, as a film")),
+    "queue": (queue, tr("add, list, reorder and generate requests that wait")),
+    "info": (info, tr("show the settings of an image, or what a model is")),
+    "models": (models, tr("list, import, export, verify and delete models")),
     "gallery": (gallery, "list, search, star, tag and export the pictures you made"),
-    "train": (train, "train a model on a folder of pictures"),
-    "runs": (runs, "list the training runs"),
-    "check": (check, "look through a folder of pictures before training on it"),
-    "nearest": (nearest, "find the training picture that a drawn one is most like"),
-    "doctor": (doctor, "what a bug report needs: versions, devices, folders"),
+    "train": (train, tr("train a model on a folder of images")),
+    "runs": (runs, tr("list the runs")),
+    "check": (check, tr("check a folder of images before training on it")),
+    "nearest": (nearest, tr("find the training image that a generated one is most like")),
+    "doctor": (doctor, tr("show what a bug report needs: versions, devices, folders")),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out one command line and return its exit status; never raises for what is the user's to mend."""
+    """Carry out one command line and return its exit status; never raises for what the user can correct."""
     output.prepare()
     stop = Stop()
     stop_listening = notices.listen(lambda notice: output.tell(notice.sentence))
@@ -93,7 +96,7 @@ def _run(words: list[str], stop: Stop) -> int:
     if words[0] in ("-V", "--version"):
         output.say(f"{PROGRAM} {__version__}")
         return 0
-    name, *rest = words
+    name, rest = ALIASES.get(words[0], words[0]), words[1:]
     if name not in VERBS:
         output.tell(f"{PROGRAM}: {_unknown(name)}")
         return 2
@@ -119,7 +122,7 @@ def parser_of(verb: str) -> tuple[argparse.ArgumentParser, Run]:
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:
-    """Short: argparse would name every option at every fault."""
+    """Short: argparse would list every option with every error."""
     places = [str(action.metavar) for action in parser._actions if not action.option_strings]
     return " ".join(["%(prog)s", *places, "[options]"])
 
@@ -127,14 +130,14 @@ def _usage(parser: argparse.ArgumentParser) -> str:
 def overview() -> str:
     width = max(map(len, VERBS))
     return "\n".join([
-        f"usage: {PROGRAM} COMMAND [options]",
-        f"       {PROGRAM}   (opens the window)",
+        tr("usage: {program} COMMAND [options]", program=PROGRAM),
+        tr("       {program}   (opens the window)", program=PROGRAM),
         "",
-        "Train diffusion models on your own pictures, and watch new ones form out of noise.",
+        tr("Train diffusion models on your own images, and watch new ones form out of noise."),
         "",
         *(f"  {name:<{width}}  {summary}" for name, (_, summary) in VERBS.items()),
         "",
-        "COMMAND --help tells what each one takes; --version says which version this is.",
+        tr("COMMAND --help shows the options of a command; --version shows the version."),
     ])  # fmt: skip
 
 
@@ -150,7 +153,7 @@ def _unknown(word: str) -> str:
 
 def _too_much(word: str, parser: argparse.ArgumentParser) -> str:
     known = [option for action in parser._actions for option in action.option_strings]
-    said = "is not an option" if word.startswith("-") else "is more than it takes"
+    said = tr("is not an option") if word.startswith("-") else tr("is not expected here")
     plain = word.partition("=")[0]
     return f"“{word}” {said}{_meant(plain, [option for option in known if option != plain])}"
 
@@ -172,7 +175,7 @@ def _meant(word: str, known: list[str]) -> str:
 
 
 def _explain_file(error: OSError) -> str:
-    """One sentence for a file or folder a verb could not open: the user's to mend where it is named."""
+    """One sentence for a file or folder that a command could not open; the user can correct it where it is named."""
     from diffusion_studio.storage.paths import cannot_open
 
     if isinstance(error.filename, str | os.PathLike) and error.errno in CANNOT_OPEN:
@@ -188,12 +191,13 @@ def _explain(error: Exception) -> str:
         )
     what = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": .")
     log = _write_log(error)
-    more = f"the details are in {log}" if log else "the details could not be written down"
-    return tr("Something went wrong that should not have ({what}); {more}.", what=what, more=more)
+    if log:
+        return tr("Unexpected error ({what}). Details are in {log}", what=what, log=log)
+    return tr("Unexpected error ({what}); the details could not be written to a log.", what=what)
 
 
 def _write_log(error: Exception) -> Path | None:
-    """Where the fault is written down in full; None where nothing can be written."""
+    """The log file with the whole error; None where nothing can be written."""
     from diffusion_studio.storage.log import begin_log, end_log, log_fault, log_file
     from diffusion_studio.storage.places import log_dir
 

@@ -1,31 +1,34 @@
-"""`nearest`: the training picture a drawn one is most like, and whether that looks learned by heart."""
+"""`nearest`: the training image that a generated one is most like, and whether that looks memorised."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from diffusion_studio.cli.output import on_terminal, progress_bar, say, say_json, say_rows, tell
+from diffusion_studio.cli.output import say, say_json, say_rows
+from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
-    from diffusion_studio.training.nearest import Gallery
+    from diffusion_studio.training.nearest import Gallery, Likeness
 
 
 def nearest(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("picture", metavar="PICTURE", type=Path, help=tr("a picture that a model has drawn"))
+    parser.add_argument("picture", metavar="IMAGE", type=Path, help=tr("an image that a model has generated"))
     parser.add_argument(
         "of",
         metavar="FOLDER|RUN",
-        help=tr("the pictures it learned from: their folder, or a training run of those that `runs` lists"),
+        help=tr("the images it learned from: their folder, or a run that `runs` lists"),
     )
     parser.add_argument(
-        "--size", type=_side, help=tr("side they are compared at, in pixels (default: the run's, or 32)")
+        "--size",
+        type=_side,
+        help=tr("side at which they are compared, in pixels (default: that of the run, or 32)"),
     )
     parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     return run_nearest
@@ -60,7 +63,7 @@ def run_nearest(arguments: argparse.Namespace, _: Stop) -> int:
 
 
 def gallery_of(name: str, size: int | None) -> Gallery:
-    """The folder of that name, looked at both ways round; or else what the run of that name learns from, as it does."""
+    """The folder of that name, mirrored images included; or else what the run of that name learns from, as it does."""
     from diffusion_studio.training import runs
     from diffusion_studio.training.nearest import Gallery
 
@@ -73,19 +76,19 @@ def gallery_of(name: str, size: int | None) -> Gallery:
     return gallery
 
 
-def ask(gallery: Gallery, picture: Path) -> Any:
-    from diffusion_studio import events
+def ask(gallery: Gallery, picture: Path) -> Likeness:
+    from diffusion_studio.events import Checking, Status
 
-    bar, last = None, None
+    report = Report()
     try:
-        for last in gallery.ask(picture):
-            match last:
-                case events.Status() if on_terminal() and bar is None:
-                    tell(last.text)
-                case events.Checking():
-                    bar = bar or progress_bar(total=last.total, desc="Reading the training pictures")
-                    bar.update(last.done - bar.n)
+        for event in gallery.ask(picture):
+            match event:
+                case Status(text=text):
+                    report.status(text)
+                case Checking(done=done, total=total):
+                    report.count(done, total, tr("Reading the training images"), "image")
+                case likeness:
+                    return likeness
     finally:
-        if bar is not None:
-            bar.close()
-    return last
+        report.close()
+    raise AssertionError("a comparison ends with a likeness")

@@ -1,4 +1,4 @@
-"""Arguments made from the settings dataclasses: names, ranges, choices, defaults and help stand there alone."""
+"""Arguments made from the settings dataclasses, the only place of names, ranges, choices, defaults and help."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_options(parser: argparse._ActionsContainer, kind: type, *, leave_out: Co
 
 
 def given(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
-    """What was said on the command line, by field; nothing else."""
+    """What was given on the command line, by field; nothing else."""
     return {name: getattr(arguments, name) for name in options(kind) if hasattr(arguments, name)}
 
 
@@ -50,7 +50,7 @@ def _reading(kind: type, name: str, facts: Option) -> dict[str, Any]:
 
 
 def _completer(choices: Collection[str]) -> Callable[[str], str]:
-    """A choice may be given by its beginning, where that is enough to know it: “flow” for flow_prediction."""
+    """A choice may be abbreviated where that is unambiguous: “flow” for flow_prediction."""
 
     def complete(text: str) -> str:
         found = [choice for choice in choices if text and choice.startswith(text)]
@@ -60,18 +60,16 @@ def _completer(choices: Collection[str]) -> Callable[[str], str]:
 
 
 def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:
-    """Reads a value as the settings would have it, so that a wrong one is a fault of usage."""
+    """Reads a value and checks it as the settings do, so that a wrong one is a usage error."""
 
     def read(text: str) -> Any:
         try:
             value = plain(text)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                tr(
-                    "{value!r} is not {value2} number",
-                    value=text[:60],
-                    value2="a whole" if plain is int else "a",
-                )
+                tr("{value!r} is not a whole number", value=text[:60])
+                if plain is int
+                else tr("{value!r} is not a number", value=text[:60])
             ) from None
         try:
             kind(**{name: value})
@@ -85,15 +83,9 @@ def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:
 def _help(facts: Option, default: Any) -> str:
     parts = [facts.help]
     if facts.choices is not None:
-        parts.append(f"one of {', '.join(facts.choices)}")
+        parts.append(tr("one of {choices}", choices=", ".join(facts.choices)))
     elif facts.min is not None and facts.max is not None:
-        parts.append(
-            tr(
-                "{show_number} to {show_number2}",
-                show_number=show_number(facts.min),
-                show_number2=show_number(facts.max),
-            )
-        )
+        parts.append(tr("{least} to {most}", least=show_number(facts.min), most=show_number(facts.max)))
     text = "; ".join(parts)
     if isinstance(default, bool):
         text += f" (default: {'yes' if default else 'no'})"

@@ -1,4 +1,4 @@
-"""`train` and `runs`: train a model on a folder of pictures, go on where it stopped, and list what was begun."""
+"""`train` and `runs`: train a model on a folder of images, resume a run, and list the runs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import argparse
 import math
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.options import add_options, flag, given
-from diffusion_studio.cli.output import on_terminal, plain, progress_bar, say, say_json, say_rows, tell
+from diffusion_studio.cli.output import say_json, say_rows, tell
+from diffusion_studio.cli.progress import SHARE, Report
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.recipes import GOOD, RECIPES, expectation, expected, settings_of
 from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
+from diffusion_studio.settings.units import duration
 
-BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+if TYPE_CHECKING:
+    from diffusion_studio.events import Loss, TrainingEvent, TrainingStarted
 
 
 def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -27,7 +30,7 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         default=argparse.SUPPRESS,
         metavar="FOLDER",
         help=tr(
-            "the pictures to learn from; sub-folders become classes. With --resume: where the pictures of the run are now"
+            "the images to learn from; sub-folders become classes. With --resume: where the images of the run are now"
         ),
     )
     add_options(parser, TrainingSettings, leave_out={"folder"})
@@ -36,7 +39,7 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         choices=list(RECIPES),
         metavar="NAME",
         help=tr(
-            "steps and model size that suit a purpose: {recipes}; options given beside it win",
+            "steps and model size for a purpose: {recipes}; other options override it",
             recipes=", ".join(f"{name} ({recipe.purpose.rstrip('.')})" for name, recipe in RECIPES.items()),
         ),
     )
@@ -44,8 +47,7 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         "--resume",
         metavar="NAME",
         help=tr(
-            "go on with a training run, of those that `runs` lists; it keeps its settings, but for {can_change}: "
-            "what of these is given counts from now on",
+            "resume a run that `runs` lists; it keeps its settings except {can_change}, which can be given again",
             can_change=CAN_CHANGE,
         ),
     )
@@ -53,27 +55,31 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         "--changed-data",
         action="store_true",
         help=tr(
-            "with --resume and a FOLDER: train on though its pictures are not the ones the run learned from"
+            "with --resume and a FOLDER: continue although its images are not those the run has learned from"
         ),
     )
-    parser.add_argument("--json", action="store_true", help=tr("print one event a line as JSON"))
+    parser.add_argument("--json", action="store_true", help=tr("print one event per line as JSON"))
 
     def run(arguments: argparse.Namespace, stop: Stop) -> int:
         wanted = given(arguments, TrainingSettings)
         if arguments.resume is None:
             if arguments.changed_data:
-                parser.error("--changed-data goes with --resume NAME and a FOLDER")
+                parser.error(tr("--changed-data needs --resume NAME and a FOLDER"))
             if not wanted.get("folder") or not wanted.get("name"):
-                parser.error("a FOLDER of pictures and a --name are needed (or --resume NAME)")
+                parser.error(tr("a FOLDER of images and a --name are needed (or --resume NAME)"))
             if arguments.recipe is not None:
                 wanted = with_recipe(arguments.recipe, wanted)
         else:
             if arguments.recipe is not None:
-                parser.error("--recipe is for a new run; give --resume --steps N or --minutes X")
+                parser.error(tr("--recipe is for a new run; use --steps N or --minutes X with --resume"))
             fixed = fixed_by_run(wanted)
             if fixed:
                 parser.error(
-                    f"a run that goes on keeps its {', '.join(fixed)}; it takes a new FOLDER and {CAN_CHANGE}"
+                    tr(
+                        "a resumed run keeps its {fixed}; what can change is the FOLDER, {can_change}",
+                        fixed=", ".join(fixed),
+                        can_change=CAN_CHANGE,
+                    )
                 )
         return follow(wanted, arguments.resume, arguments.json, stop, changed_data=arguments.changed_data)
 
@@ -81,7 +87,7 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
 
 
 def with_recipe(recipe: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, and what the recipe sets besides; a length of one's own replaces the recipe's."""
+    """What was asked for, and what else the recipe sets; a length that was asked for replaces the recipe's."""
     settings = settings_of(recipe, TrainingSettings(**wanted))
     own = {"steps", "minutes"} & wanted.keys()
     return {
@@ -90,8 +96,8 @@ def with_recipe(recipe: str, wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def say_what_to_expect(settings: TrainingSettings, report: Report) -> None:
-    """After the last step: what this model generates, and what to do where that is little."""
+def say_what_to_expect(settings: TrainingSettings, report: TrainingReport) -> None:
+    """After the last step: what can be expected of this model, and how to continue."""
     level = expected(settings, report.step, report.batch)
     words = tr(
         "After {steps:,} steps: {expectation}",
@@ -99,7 +105,7 @@ def say_what_to_expect(settings: TrainingSettings, report: Report) -> None:
         expectation=expectation(level, report.images),
     )
     if level != GOOD:
-        words += " " + tr("“--resume {run} --steps N” trains on.", run=report.run)
+        words += " " + tr("Continue with “--resume {run} --steps N”.", run=report.run)
     tell(words)
 
 
@@ -121,7 +127,7 @@ def follow(
     from diffusion_studio import events
     from diffusion_studio.jobs import train as jobs
 
-    report = Report(as_json)
+    report = TrainingReport(as_json)
     settings = TrainingSettings(**wanted)
     for name in sorted(settings.unused & wanted.keys()):
         report.tell(tr("{flag} has no effect with these settings.", flag=_flag(name)))
@@ -145,91 +151,77 @@ def follow(
         say_what_to_expect(settings, report)
     if not stop.asked or report.published:
         return 0
-    tell(tr("The run is saved; “--resume {run}” goes on with it.", run=report.run))
+    tell(tr("The run is saved. Resume it with “train --resume {run}”.", run=report.run))
     return 130
 
 
-class Report:
-    """Shows the events: the finished model's folder or JSON on standard output, the rest on standard error."""
-
+class TrainingReport(Report):
     def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
+        super().__init__(as_json)
         self.run, self.published = "", False
         self.step = self.batch = self.images = 0
-        self.bar: Any = None
 
-    def show(self, event: Any) -> None:
+    def show(self, event: TrainingEvent) -> None:
         from diffusion_studio import events
 
-        if self.as_json:
-            say_json(events.as_json(event))
+        self.record(event)
         match event:
-            case events.Status() if on_terminal():
-                self.tell(event.text)
-            case events.Warned():
-                self.tell(event.text)
+            case events.Status(text=text):
+                self.status(text)
+            case events.Warned(text=text):
+                self.tell(text)
             case events.TrainingStarted():
-                self.begin(event)
+                self.show_start(event)
             case events.Loss():
-                self.progress(event)
-            case events.Published():
+                self.show_loss(event)
+            case events.Published(name=name, path=path):
                 self.published = True
                 self.close()
-                tell(tr("“{name}” is ready: generate --model {name}", name=event.name))
-                if not self.as_json:
-                    say(str(event.path))
+                self.tell(tr("“{name}” is ready: generate --model {name}", name=name))
+                self.saved(path)
+            case events.Samples() | events.CheckpointSaved() | events.DataDiffers():
+                pass  # what differs is also the error that follows
+            case _:
+                events.assert_never(event)
 
-    def begin(self, event: Any) -> None:
+    def show_start(self, event: TrainingStarted) -> None:
         from diffusion_studio.training.runs import Run
 
         self.run, self.step, self.images = event.run.name, event.first_step, event.pictures
         self.batch = int(Run(event.run).facts.get("settings", {}).get("batch", 0))
-        from_step = f", going on from step {event.first_step}" if event.first_step else ""
-        tell(
+        facts = [
+            plural("{count} image", "{count} images", event.pictures),
+            tr("{count:.1f} million parameters", count=event.parameters / 1e6),
+            event.device,
+            event.precision,
+        ]
+        if event.first_step:
+            facts.append(tr("resumed at step {step}", step=event.first_step))
+        self.tell(
             tr(
-                "Training “{title}”: {pictures} pictures, {parameters:.1f} million parameters, "
-                "{device}, {precision}{from_step}. Ctrl-C saves and ends it.",
+                "Training “{title}”: {facts}. Press Ctrl-C to save and stop.",
                 title=event.title,
-                pictures=event.pictures,
-                parameters=event.parameters / 1e6,
-                device=event.device,
-                precision=event.precision,
-                from_step=from_step,
+                facts=", ".join(facts),
             )
         )
-        self.bar = progress_bar(total=1.0, desc=plain(event.title), bar_format=BAR)
+        self.begin(1.0, event.title, bar_format=SHARE)
 
-    def progress(self, event: Any) -> None:
+    def show_loss(self, event: Loss) -> None:
         self.step = event.step
-        known = event.pictures_per_second > 0  # not where a sitting begins with a look
-        loss = f", loss {event.loss:.4f}" if math.isfinite(event.loss) else ""
-        speed = (
-            tr(", {pictures_per_second:.0f} pictures/s", pictures_per_second=event.pictures_per_second)
-            if known
-            else ""
-        )
-        words = f"step {event.step}{loss}{speed}, {duration(event.time_left)} left"
-        self.bar.set_postfix_str(words, refresh=False)
+        words = [tr("step {step}", step=event.step)]
+        if math.isfinite(event.loss):
+            words.append(tr("loss {loss:.4f}", loss=event.loss))
+        if event.pictures_per_second > 0:  # not yet known when a run begins with a validation
+            words.append(tr("{rate:.0f} images/s", rate=event.pictures_per_second))
+        words.append(tr("{time} left", time=duration(event.time_left)))
+        self.bar.set_postfix_str(", ".join(words), refresh=False)
         self.bar.update(max(0.0, event.fraction - self.bar.n))
         if event.validation is not None:
-            self.tell(tr("{words}, validation {validation:.4f}", words=words, validation=event.validation))
-
-    def tell(self, text: str) -> None:
-        """Above the bar, not through it."""
-        if self.bar is not None and not self.bar.disable:
-            self.bar.clear()
-            tell(text)
-            self.bar.refresh()
-        else:
-            tell(text)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+            self.tell(", ".join([*words, tr("validation loss {loss:.4f}", loss=event.validation)]))
 
 
 def runs(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
-    parser.add_argument("--json", action="store_true", help=tr("print one run a line as JSON"))
+    parser.add_argument("--json", action="store_true", help=tr("print one run per line as JSON"))
     return list_runs
 
 
@@ -245,16 +237,6 @@ def list_runs(arguments: argparse.Namespace, _: Stop) -> int:
         if run.damage:
             tell(run.damage)
     if not found:
-        tell(tr("No training run was begun yet; “train FOLDER --name NAME” begins one."))
+        tell(tr("There are no runs yet. Start one with “train FOLDER --name NAME”."))
     say_rows((run.name, f"{run.state}, step {run.step}, {run.path}") for run in found)
     return 0
-
-
-def duration(seconds: float) -> str:
-    """h:mm:ss, without the hours where there are none."""
-    try:
-        minutes, rest = divmod(round(seconds), 60)
-    except (OverflowError, ValueError):
-        return "?"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -8,6 +8,7 @@ from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.settings.units import duration, millions
 
 SCHEDULES = {
     "linear": "linear",
@@ -110,28 +111,9 @@ def _training(card: ModelCard) -> Iterator[str]:
             yield words.format(facts[key][:60])
 
 
-def duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    return (
-        tr("{minutes} min", minutes=minutes)
-        if minutes < 60
-        else tr("{minutes} h {minutes2} min", minutes=minutes // 60, minutes2=minutes % 60)
-    )
-
-
 def disk_size(card: ModelCard) -> int:
     """Bytes of every file in the model's folder."""
     try:
         return sum(path.stat().st_size for path in card.path.rglob("*") if path.is_file())
     except OSError:
         return 0
-
-
-def megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else tr("{count:,.0f} kB", count=count / 1e3)
-
-
-def millions(count: int) -> str:
-    return f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"

@@ -100,7 +100,7 @@ def test_a_comparison_is_a_sheet_and_single_pictures(run, tmp_path):
 def test_a_comparison_with_a_fault_in_a_cell_is_status_1_and_saves_the_others(run, tmp_path):
     result = run("compare --model tiny --x class='kind 0,nothing' --out", tmp_path)
     assert result.status == 1 and len(result.out) == 1
-    assert result.err[-1].startswith("1 image is missing of 2: tiny has no class “nothing”")
+    assert result.err[-1].startswith("1 of 2 images is missing: tiny has no class “nothing”")
 
 
 def test_a_comparison_as_json_is_one_event_a_line(run, tmp_path):

@@ -14,6 +14,7 @@ from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.units import duration
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.page import fill_menu
@@ -22,7 +23,6 @@ from diffusion_studio.ui.compare.head import CompareHead
 from diffusion_studio.ui.compare.layout import Place
 from diffusion_studio.ui.compare.painting import DONE
 from diffusion_studio.ui.compare.sheet import CompareSheet
-from diffusion_studio.ui.generate.running import time_words
 from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS
@@ -147,7 +147,7 @@ class CompareView(QWidget):
                 self._last_words = tr(
                     "{done_words} in {time_words}",
                     done_words=self._done_words(),
-                    time_words=time_words(seconds),
+                    time_words=duration(seconds),
                 )
             case _:
                 events.assert_never(event)

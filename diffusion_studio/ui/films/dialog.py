@@ -21,9 +21,10 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import options
+from diffusion_studio.settings.units import size as size_text
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.films.preview import FilmPreview
-from diffusion_studio.ui.films.target import ask_target, format_field, scale_field, size_words
+from diffusion_studio.ui.films.target import ask_target, format_field, scale_field
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
@@ -103,9 +104,9 @@ class FilmDialog(QDialog):
         if size is not None and not self._over:
             self.facts.setText(
                 tr(
-                    "{facts_words} · about {size_words}",
+                    "{facts_words} · about {size}",
                     facts_words=facts_words(film),
-                    size_words=size_words(size),
+                    size=size_text(size),
                 )
             )
 

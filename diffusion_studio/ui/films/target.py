@@ -55,8 +55,3 @@ def ask_target(parent: QWidget, title: str, suggested: str, ending: str) -> Path
         place=EXPORTS,
         also=WRITERS,
     )
-
-
-def size_words(size: int) -> str:
-    """“1.2 MB”."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(round(size / 1e3), 1)} KB"

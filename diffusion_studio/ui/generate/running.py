@@ -14,6 +14,7 @@ from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import DEVICES
+from diffusion_studio.settings.units import duration
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.pictures.picture import Picture, Views
 
@@ -277,7 +278,7 @@ def progress_words(event: Preview, seconds: float, first: int = 0, end: int | No
         "{words} · {rate:.1f} it/s · {time_words} left",
         words=words,
         rate=rate,
-        time_words=time_words((end - event.index) / rate),
+        time_words=duration((end - event.index) / rate),
     )
 
 
@@ -290,24 +291,12 @@ def finished_words(event: Finished, *, kept: bool, total: int = 0) -> str:
             words=words,
             stopped_at=event.stopped_at,
             of=of,
-            time_words=time_words(event.seconds),
+            time_words=duration(event.seconds),
         )
     if not event.steps_per_second:
         return tr("Done: there was no step left to take")
     return tr(
         "Done in {time_words} · {steps_per_second:.1f} it/s",
-        time_words=time_words(event.seconds),
+        time_words=duration(event.seconds),
         steps_per_second=event.steps_per_second,
-    )
-
-
-def time_words(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return (
-        tr("{hours} h {minutes:02d} min", hours=hours, minutes=minutes)
-        if hours
-        else tr("{minutes}:{rest:02d} min", minutes=minutes, rest=rest)
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.models.wording import architecture, draws, megabytes, predicts, training, widths
+from diffusion_studio.models.wording import architecture, draws, predicts, training, widths
+from diffusion_studio.settings import units
 from diffusion_studio.ui.look.texts import class_title, readable
 from diffusion_studio.ui.models.jobs import ModelRow
 
@@ -38,7 +39,7 @@ def facts(row: ModelRow) -> Iterator[tuple[str, str]]:
     yield "trained", training(card)
     yield "licence", card.licence or tr("Not stated")
     yield "needs", needs(card.parameters)
-    yield "disk", megabytes(row.disk)
+    yield "disk", units.size(row.disk)
     yield "weights", f"sha256 {card.digest[:10]}" if card.digest else ""
     yield "folder", _breakable(readable(card.path))
 
@@ -53,7 +54,7 @@ def needs(parameters: int) -> str:
     """The memory that the weights take while the model is open; "" where their number is not known."""
     if not parameters:
         return ""
-    return tr("{size} of memory for its weights, half in 16 bit", size=megabytes(4 * parameters))
+    return tr("{size} of memory for its weights, half in 16 bit", size=units.size(4 * parameters))
 
 
 def _breakable(path: str) -> str:

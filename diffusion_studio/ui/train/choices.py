@@ -14,7 +14,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.training import FLOW, FLOW_PREDICTION, MODEL_SIZES, TrainingSettings
-from diffusion_studio.ui.generate.running import time_words
+from diffusion_studio.settings.units import duration
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.texts import readable, tooltip
@@ -350,7 +350,7 @@ def estimate_words(estimate: Estimated, steps: int, minutes: float) -> str:
         "{step:.2g} s a step: {time_words} for {about}{count:,} steps of {batch} pictures. "
         "Takes {memory_bytes:.1f} GB of memory.",
         step=step,
-        time_words=time_words(seconds),
+        time_words=duration(seconds),
         about=about,
         count=count,
         batch=estimate.batch,

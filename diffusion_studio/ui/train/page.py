@@ -13,11 +13,12 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.units import duration
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.base.requests import FineTune, Request, ResumeRun
-from diffusion_studio.ui.generate.running import hardware_words, time_words
+from diffusion_studio.ui.generate.running import hardware_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.choices import TrainingPanel
 from diffusion_studio.ui.train.folder import FolderView, title_of
@@ -221,7 +222,7 @@ class TrainPage(DropPage):
         self.progress.add(event)
         self.panel.button.show_progress(event.fraction)
         if self.sitting.state == "running":
-            left = time_words(event.time_left)
+            left = duration(event.time_left)
             self.panel.line.setText(
                 tr(
                     "{fraction:.0%} · {pictures_per_second:,.0f} pictures/s · {left} left",

@@ -12,8 +12,8 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.settings.units import duration
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.generate.running import time_words
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.train.samples import SamplesView
@@ -87,7 +87,7 @@ class ProgressView(QWidget):
     def add(self, event: Loss) -> None:
         self._figure("step", f"{event.step:,}")
         self._figure("speed", f"{event.pictures_per_second:,.0f}")
-        self._figure("left", time_words(event.time_left) if event.time_left else "–")
+        self._figure("left", duration(event.time_left) if event.time_left else "–")
         if math.isfinite(event.loss):  # a sitting that begins with a look has none yet
             self._figure("loss", f"{event.loss:.4f}")
         self._log.append({"step": event.step, "loss": event.loss, "validation": event.validation})

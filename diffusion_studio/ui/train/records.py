@@ -14,8 +14,8 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.units import duration
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
-from diffusion_studio.ui.generate.running import time_words
 
 DEFAULT_MINUTES = 10.0
 STATES = {"running": tr("Training now"), "stopped": tr("Stopped"), "finished": tr("Finished")}
@@ -54,7 +54,7 @@ class RunRow:
         parts = [STATES.get(self.state, "Damaged")]
         if self.state == "stopped":
             parts[0] += f" at {min(self.fraction, 1):.0%}"
-        parts += [f"{self.step:,} steps", time_words(self.seconds), f"{self.size} × {self.size} pixels"]
+        parts += [f"{self.step:,} steps", duration(self.seconds), f"{self.size} × {self.size} pixels"]
         return " · ".join(parts + (["in the model chooser"] if self.published else []))
 
 

@@ -13,10 +13,11 @@ from diffusion_studio.jobs import morph as morphs
 from diffusion_studio.pictures import reading
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.units import size
 from diffusion_studio.ui.films import morph_dialog
 from diffusion_studio.ui.films.dialog import FilmDialog
 from diffusion_studio.ui.films.morph_dialog import MorphDialog
-from diffusion_studio.ui.films.target import ask_target, size_words
+from diffusion_studio.ui.films.target import ask_target
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -124,7 +125,7 @@ def test_names_are_completed_with_the_ending_of_the_format(qtbot, qapp, choose_f
         assert ask_target(None, "", "x", ".webp") == tmp_path / expected
     choose_file(None)
     assert ask_target(None, "", "x", ".webp") is None
-    assert [size_words(size) for size in (200, 15_300, 2_340_000)] == ["1 KB", "15 KB", "2.3 MB"]
+    assert [size(count) for count in (200, 15_300, 2_340_000)] == ["1 KB", "15 KB", "2.3 MB"]
 
 
 # Morphs

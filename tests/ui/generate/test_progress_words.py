@@ -10,7 +10,7 @@ from diffusion_studio.ui.generate.running import progress_words
 
 def test_the_time_left_ends_at_stop_at_step():
     event = SimpleNamespace(index=5, total=100)
-    assert progress_words(event, 5.0) == "step 5 of 100 · 1.0 it/s · 1:35 min left"
+    assert progress_words(event, 5.0) == "step 5 of 100 · 1.0 it/s · 1 min 35 s left"
     assert progress_words(event, 5.0, end=20).startswith("step 5 of 20 · 1.0 it/s · 15")
 
 

@@ -250,7 +250,7 @@ def test_a_folder_that_is_gone_is_told(page, tmp_path, qtbot):
 def test_what_it_will_take_is_measured_and_said(ready, backend):
     assert "0.25 s a step" in ready.panel.cost.text() and "0.9 GB" in ready.panel.cost.text()
     ready.panel.form.fields["steps"].show_value(4000)
-    assert "4,000 steps" in ready.panel.cost.text() and "16:40 min" in ready.panel.cost.text()
+    assert "4,000 steps" in ready.panel.cost.text() and "16 min 40 s" in ready.panel.cost.text()
     assert len(backend.estimated) == 1  # the length alone changes nothing of what a step takes
 
 
@@ -462,7 +462,7 @@ def test_runs_can_be_renamed_deleted_and_brought_back(page, qtbot, monkeypatch):
     runs.create("old", to_dict(TrainingSettings(name="old")), {}).note(state="stopped", step=5, seconds=120.0)
     page.show_tab(RUNS)
     qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
-    assert page.runs.chosen.words.startswith("Stopped at 20% · 5 steps · 2:00 min")
+    assert page.runs.chosen.words.startswith("Stopped at 20% · 5 steps · 2 min")
     monkeypatch.setattr(train_runs, "new_name", lambda *_: "New name")
     page.runs.rename.click()
     qtbot.waitUntil(lambda: [row.title for row in page.runs.model.rows] == ["New name"])

@@ -1,4 +1,4 @@
-"""`walk`: draw the pictures on the way from seed to seed, as a film."""
+"""`morph`: generate the images on the way from seed to seed, as a film."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
 from diffusion_studio.cli.options import add_options, given
@@ -18,23 +18,30 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 
-WALK = ("seed", "count", "variation_seed", "variation_strength")  # what the seeds decide
-FILMED = ("view", "picture", "seconds", "easing")  # every picture of a walk is shown for one moment
+if TYPE_CHECKING:
+    from diffusion_studio.events import MorphEvent
+
+SEEDS = ("seed", "count", "variation_seed", "variation_strength")  # what the seeds decide
+FILMED = ("view", "picture", "seconds", "easing")  # every image of a morph is shown for one moment
 
 
-def walk(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+def morph(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
     parser.add_argument(
-        "--seeds", type=_seeds, required=True, metavar="N,N,…", help=tr("the seeds to go along, two or more")
+        "--seeds",
+        type=_seeds,
+        required=True,
+        metavar="N,N,…",
+        help=tr("the seeds to morph between, two or more"),
     )
     parser.add_argument(
         "--frames",
         type=int,
         default=24,
         metavar="N",
-        help=tr("pictures from one seed to the next (default: 24)"),
+        help=tr("images from one seed to the next (default: 24)"),
     )
-    parser.add_argument("--loop", action="store_true", help=tr("go back to the first seed at the end"))
+    parser.add_argument("--loop", action="store_true", help=tr("return to the first seed at the end"))
     parser.add_argument(
         "--film",
         type=Path,
@@ -49,13 +56,11 @@ def walk(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop]
         help=tr("also save every image, there; {free_names}", free_names=FREE_NAMES),
     )
     add_options(parser.add_argument_group("film"), FilmSettings, leave_out=FILMED)
-    add_options(parser, GenerationSettings, leave_out=("source", "mask", *WALK))
+    add_options(parser, GenerationSettings, leave_out=("source", "mask", *SEEDS))
     add_own_picture(parser)
+    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     parser.add_argument(
-        "--like", type=Path, metavar="PICTURE", help=tr("take every setting from this picture")
-    )
-    parser.add_argument(
-        "--json", action="store_true", help=tr("print one event a line as JSON instead of the saved paths")
+        "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")
     )
     return run
 
@@ -68,15 +73,15 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.jobs.film import check_target
 
     if arguments.film is None and arguments.out is None:
-        raise UserError(tr("Say where the walk goes: --film FILE, --out FOLDER or both."))
+        raise UserError(tr("Say where to save: --film FILE, --out FOLDER or both."))
     if arguments.film is not None:
         check_target(arguments.film)
         check_free(arguments.film, arguments)
     if arguments.out is not None:
         check_folder(arguments.out)
-    told = {**given(arguments, GenerationSettings), **own_picture(arguments)}
-    settings = replace(settings_for(told, arguments.like), history=(), variation_strength=0.0)
-    report = WalkReport(arguments.json)
+    asked = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    settings = replace(settings_for(asked, arguments.like), history=(), variation_strength=0.0)
+    report = MorphReport(arguments.json)
     job = jobs.morph(
         settings,
         arguments.seeds,
@@ -102,21 +107,34 @@ def _seeds(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            tr("{value!r} is no list of seeds, such as 1,2,3", value=text[:60])
+            tr("{value!r} is not a list of seeds such as 1,2,3", value=text[:60])
         ) from None
 
 
-class WalkReport(Report):
+class MorphReport(Report):
     total = 0
 
-    def on(self, event: Any) -> None:
+    def show(self, event: MorphEvent) -> None:
         from diffusion_studio import events
 
+        self.record(event)
         match event:
-            case events.MorphStarted():
-                self.total = event.total
-                self.begin(event.total, event.model_title, "picture")
+            case events.Status(text=text):
+                self.status(text)
+            case events.MorphStarted(total=total):
+                self.total = total
+                self.begin(total, event.model_title, tr("image"))
             case events.MorphImage():
-                self.bar.update(1)
-            case events.Saved() | events.FilmSaved():
-                self.saved(event.path)
+                self.advance()
+            case events.Saved(path=path) | events.FilmSaved(path=path):
+                self.saved(path)
+            case events.NotSaved():
+                self.lose(event)
+            case events.FilmProgress(done=done, total=total):
+                if done == 1:
+                    self.close()
+                self.count(done, total, tr("Film"), tr("frame"))
+            case events.Preview() | events.Finished():
+                pass
+            case _:
+                events.assert_never(event)
