@@ -48,7 +48,7 @@ class FilterChips(QWidget):
         self._albums: Mapping[str, int] = {}
         self._tags: Sequence[str] = ()
         self._search = ""
-        self.star = _chip(tr("Starred"), tr("Show starred images only"))
+        self.star = text_button(tr("Starred"), tr("Show starred images only"))
         self.star.setCheckable(True)
         self.star.clicked.connect(lambda on: self.term_wanted.emit("star", "star" if on else ""))
         self.filters = {
@@ -157,7 +157,7 @@ class Filter(QToolButton):
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setAccessibleDescription(explanation)
         self.setToolTip(explanation)
-        self.setProperty("chip", True)
+        self.setProperty("menu", True)
         self.setCheckable(True)
         self._menu.aboutToShow.connect(self.fill)
         self.show_term("")
@@ -192,12 +192,6 @@ class Filter(QToolButton):
         """What the term asks for, in the words of the menu where it is one of them."""
         found = (choice.title for choice in self._choices() if choice.term.casefold() == self.term.casefold())
         return next(found, self.term[len(self.key) :].lstrip(":= ").strip('"'))
-
-
-def _chip(text: str, explanation: str) -> QToolButton:
-    chip = text_button(text, explanation)
-    chip.setProperty("chip", True)
-    return chip
 
 
 def _album_term(name: str) -> str:

@@ -114,8 +114,8 @@ class Collection(QObject):
         if listing.changed:
             self.repainted.emit(listing.changed)
         self.arrange()
-        if listing.facets is not None and listing.facets != self.facets:
-            self.facets = listing.facets
+        if listing.facets is not None and listing.marks is not None:
+            self.facets, self.marks.known = listing.facets, listing.marks.known
             self.facets_changed.emit()
 
     def _on_listed(self, job: int) -> None:

@@ -253,10 +253,12 @@ class Mosaic(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, columns = QPainter(self), 1 if len(self._pixmaps) < 2 else 2
         side = (min(self.width(), self.height()) - (columns - 1) * SPACE_S) // columns
+        step, rows = side + SPACE_S, -(-len(self._pixmaps) // columns)
+        left = (self.width() - columns * step + SPACE_S) // 2
+        top = (self.height() - rows * step + SPACE_S) // 2
         for place, pixmap in enumerate(self._pixmaps):
             row, column = divmod(place, columns)
-            left = column * (side + SPACE_S) + (self.width() - columns * (side + SPACE_S) + SPACE_S) // 2
-            cell = QRect(left, row * (side + SPACE_S), side, side)
+            cell = QRect(left + column * step, top + row * step, side, side)
             whole = side // max(pixmap.width(), pixmap.height())  # pixels stay even where they are enlarged
             if whole:
                 wanted = QRect(0, 0, pixmap.width() * whole, pixmap.height() * whole)

@@ -46,6 +46,7 @@ class Listing:
     changed: tuple[Path, ...] = ()  # files that differ from when they were last read
     relatives: Relatives | None = None  # an index of them, once they have all been read
     facets: Facets | None = None  # likewise
+    marks: Marks | None = None  # as they are in their file by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def list_images(known: Mapping[Path, Entry]) -> Generator[Listing, None, None]:
             yield Listing(dict(listed), folders, read)
             shown = time.monotonic()
     every = listed.values()
-    yield Listing(listed, folders, len(listed), tuple(changed), Relatives(every), facets_of(every))
+    yield Listing(listed, folders, len(listed), tuple(changed), Relatives(every), facets_of(every), marks)
 
 
 def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:

@@ -33,6 +33,7 @@ from diffusion_studio.ui.gallery.search import SearchLine
 from diffusion_studio.ui.gallery.selection_bar import GridArea, SelectionBar
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
@@ -73,8 +74,8 @@ class GalleryPage(Page):
         self.search = SearchLine(lambda: Marks().all_tags(), albums=lambda: Marks().albums(), parent=self)
         self.sort = _sort_box()
         self.size_ = _size_slider()
-        self.trash = push_button(
-            tr("Trash"), tr("See what was deleted, restore it, or delete it permanently")
+        self.trash = IconButton(
+            "trash", tr("Trash"), tr("see what was deleted, restore it, or delete it for good")
         )
         self.count = plain_label("", "small")
         self.wrong = plain_label("", "small")
@@ -358,13 +359,16 @@ class GalleryPage(Page):
         head = QVBoxLayout(top)
         head.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
         head.setSpacing(SPACE_S)
-        head.addWidget(self.chips)
-        row = QHBoxLayout()
-        row.setSpacing(SPACE_M)
-        row.addWidget(self.search, 1)
-        for part in (self.count, self.sort, self.size_, self.trash):
-            row.addWidget(part)
-        head.addLayout(row)
+        filters, row = QHBoxLayout(), QHBoxLayout()
+        for line, first, rest in (
+            (filters, self.chips, (self.count,)),
+            (row, self.search, (self.sort, self.size_, self.trash)),
+        ):
+            line.setSpacing(SPACE_M)
+            line.addWidget(first, 1)
+            for part in rest:
+                line.addWidget(part)
+            head.addLayout(line)
         head.addWidget(self.wrong)
         show_all = push_button(tr("Show all"), tr("Show every image again"))
         show_all.clicked.connect(self.search.clear)
@@ -380,15 +384,15 @@ class GalleryPage(Page):
                 generate,
             )
         )
-        middle = QVBoxLayout()
-        middle.setSpacing(0)
-        middle.addWidget(top)
-        middle.addWidget(self.empty, 1)
-        whole = QHBoxLayout(self)
+        below = QHBoxLayout()
+        below.setSpacing(0)
+        below.addWidget(self.empty, 1)
+        below.addWidget(self.details)
+        whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addLayout(middle, 1)
-        whole.addWidget(self.details)
+        whole.addWidget(top)
+        whole.addLayout(below, 1)
         self.details.hide()
 
 

@@ -13,7 +13,7 @@ from diffusion_studio.ui.gallery.layout import GalleryLayout
 from diffusion_studio.ui.gallery.words import heading
 from diffusion_studio.ui.look.theme import SPACE_XS, TYPE_SMALL, tokens
 
-WIDTH = 58
+WIDTH = 68
 BETWEEN = 22  # pixels from one label to the next
 SCREENS = 3  # of images from which on it is worth its place
 

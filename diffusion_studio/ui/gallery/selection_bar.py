@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.gallery.actions import GalleryActions
 from diffusion_studio.ui.gallery.albums import AlbumMenu
 from diffusion_studio.ui.gallery.grid import GalleryGrid
 from diffusion_studio.ui.gallery.scrubber import DateScrubber
-from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_XS
+from diffusion_studio.ui.pictures.ground_button import GroundButton
+
+ROOMY = 760  # pixels of the grid from which on the buttons say their names
 
 
 class SelectionBar(QFrame):
@@ -25,21 +27,20 @@ class SelectionBar(QFrame):
         self.setObjectName("onGround")
         self.setAccessibleName(tr("Selection"))
         self.words = plain_label("")
-        self.tag = ground_button(tr("Tag"), tr("Add or remove tags"))
+        star, delete, compare = (
+            _of_action(*pair)
+            for pair in (("star", actions.star), ("trash", actions.delete), ("compare", actions.compare))
+        )
+        self.tag = GroundButton("tag", tr("Tag"), tr("add or remove tags"))
         self.tag.clicked.connect(self.tag_wanted)
-        self.clear = ground_button("✕", tr("Select nothing (Esc)"))
-        self.clear.setAccessibleName(tr("Select nothing"))
+        album = GroundButton("album", albums.title(), tr("add to an album, or remove from it"))
+        album.open_menu(albums)
+        export = GroundButton("export", actions.export_menu.title(), tr("as files, a ZIP or one sheet"))
+        export.open_menu(actions.export_menu)
+        self.clear = GroundButton("close", tr("Select nothing"), tr("close this bar (Esc)"))
         self.clear.clicked.connect(self.clear_wanted)
-        self.compare = _of_action(actions.compare)
-        self.buttons = [
-            _of_action(actions.star),
-            self.tag,
-            _of_menu(albums, tr("Add to an album or remove from it")),
-            self.compare,
-            _of_menu(actions.export_menu, tr("Export as files, a ZIP or one sheet")),
-            _of_action(actions.delete),
-            self.clear,
-        ]
+        self.compare = compare
+        self.buttons = [star, self.tag, album, compare, export, delete, self.clear]
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE_XS, SPACE_XS, SPACE_XS, SPACE_XS)
         row.setSpacing(2)
@@ -47,6 +48,11 @@ class SelectionBar(QFrame):
         for button in self.buttons:
             row.addWidget(button)
         self.hide()
+
+    def show_names(self, shown: bool) -> None:
+        """Beside the icons, or the icons alone."""
+        for button in self.buttons:
+            button.show_name(shown and button is not self.clear)
 
     def show_count(self, count: int) -> None:
         self.words.setText(tr("{count:,} selected", count=count))
@@ -59,6 +65,8 @@ class GridArea(QWidget):
 
     def __init__(self, grid: GalleryGrid, scrubber: DateScrubber, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("gridArea")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._grid = grid
         self._bar: SelectionBar | None = None
         row = QHBoxLayout(self)
@@ -77,6 +85,7 @@ class GridArea(QWidget):
         bar = self._bar
         if bar is None:
             return
+        bar.show_names(self._grid.width() >= ROOMY)
         bar.adjustSize()
         bar.move(max((self._grid.width() - bar.width()) // 2, 0), SPACE_XS)
         bar.raise_()
@@ -87,16 +96,8 @@ class GridArea(QWidget):
         self.place()
 
 
-def _of_action(action: QAction) -> QToolButton:
-    button = ground_button(action.text(), action.statusTip())
-    button.setDefaultAction(action)
-    button.setAccessibleName(action.text())
-    action.changed.connect(lambda: button.setAccessibleName(action.text()))
-    return button
-
-
-def _of_menu(menu: QMenu, explanation: str) -> QToolButton:
-    button = ground_button(menu.title(), explanation)
-    button.setMenu(menu)
-    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+def _of_action(icon_name: str, action: QAction) -> GroundButton:
+    button = GroundButton(icon_name, action.text(), action.statusTip())
+    button.setToolTip(action.toolTip())
+    button.follow(action)
     return button

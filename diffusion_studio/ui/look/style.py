@@ -134,7 +134,18 @@ QToolButton:checked { background: $hover; }
 #thinBar { background: $border; border: none; border-radius: 3px; }
 #thinBar::chunk { background: $accent; border-radius: 3px; }
 
+#chips QToolButton { border: 1px solid $border; border-radius: 13px; padding: 3px 11px; font-size: 12px; }
+#chips QToolButton:hover { background: $hover; }
+#chips QToolButton:checked { background: $hover; border-color: $accent; }
+#chips QToolButton:focus { border: 2px solid $accent; padding: 2px 10px; }
+#chips QToolButton[menu="true"] { padding-right: 24px; }
+#chips QToolButton[menu="true"]:focus { padding-right: 23px; }
+#chips QToolButton::menu-indicator { image: url("$icons/arrow-down.svg"); width: 12px; height: 12px; right: 8px;
+    subcontrol-position: center right; subcontrol-origin: padding; }
+#chips #link { border-color: transparent; color: $accent; }
+#galleryGrid, #gridArea { background: $ground; border: none; }
 #onGround { background: $ground_raised; border-radius: 10px; }
+#onGround QToolButton::menu-indicator { image: none; width: 0; }
 #onGround QToolButton { color: $ground_muted; padding: 4px 8px; border-radius: 6px; font-size: 12px; }
 #onGround QToolButton:hover { color: $ground_text; background: transparent; }
 #onGround QToolButton:checked { color: $ground_text; background: $ground; }

@@ -1,4 +1,4 @@
-"""Pictures alone on the screen, one after the other: by hand, or as a slideshow."""
+"""Images alone on the screen, one after the other: by hand, or as a slideshow."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWi
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten, title_text
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XS, tokens
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
+from diffusion_studio.ui.pictures.ground_button import GroundButton
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import open_picture
 
-PAUSES = (2, 4, 8, 15)  # seconds a picture of a slideshow stays
+PAUSES = (2, 4, 8, 15)  # seconds that an image of a slideshow stays
 REST = 2500  # milliseconds without the pointer before buttons and pointer hide
 HINT = tr("Arrow keys: next and previous. Space: slideshow. Esc: back.")
 STEPS = {
@@ -48,18 +48,20 @@ class PictureViewer(QWidget):
     ) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(tr("Picture"))
+        self.setWindowTitle(tr("Image"))
         self._context, self.paths, self.index = context, list(paths), index
-        self._ready: dict[Path, Opened] = {}  # the picture shown and its neighbours
+        self._ready: dict[Path, Opened] = {}  # the image shown and its neighbors
         self._asked: set[Path] = set()
         self.canvas = Canvas(self)
         self.canvas.set_crisp(context.preferences.scaling == "crisp")
-        self.back = _GroundButton("back", "Previous", "the picture before (left)")
-        self.playing = _GroundButton("play", "Slideshow", "one after the other (space)", icon_on="hold")
+        self.back = GroundButton("back", tr("Previous"), tr("the previous image (Left)"))
+        self.playing = GroundButton(
+            "play", tr("Slideshow"), tr("show the images one after the other (Space)"), icon_on="hold"
+        )
         self.playing.setCheckable(True)
-        self.forward = _GroundButton("forward", "Next", "the picture after (right)")
+        self.forward = GroundButton("forward", tr("Next"), tr("the next image (Right)"))
         self.pause = QToolButton()
-        self.leave = _GroundButton("close", "Close", "back to the gallery (Esc)")
+        self.leave = GroundButton("close", tr("Close"), tr("back to the gallery (Esc)"))
         self.words = plain_label("")
         self._seconds = PAUSES[1]
         self._turn = QTimer(self, singleShot=True)
@@ -72,12 +74,12 @@ class PictureViewer(QWidget):
     # --- which picture ---
 
     def show_picture(self, index: int) -> None:
-        """Show this one; beyond the last comes the first."""
+        """Show this one; after the last comes the first."""
         if not self.paths:
             return
         self.index = index % len(self.paths)
         self._turn.stop()
-        self._tell()
+        self._show_name()
         near = [self.paths[(self.index + step) % len(self.paths)] for step in (0, 1, -1)]
         self._ready = {path: opened for path, opened in self._ready.items() if path in near}
         for path in near:
@@ -90,7 +92,7 @@ class PictureViewer(QWidget):
         self.show_picture(self.index + by)
 
     def play(self, playing: bool = True) -> None:
-        """Go on by itself, each picture for some seconds from when it is on screen."""
+        """Continue by itself; each image stays for some seconds from when it is on screen."""
         self.playing.setChecked(playing)
 
     def _take(self, opened: Opened) -> None:
@@ -102,16 +104,16 @@ class PictureViewer(QWidget):
     def _show_ready(self) -> None:
         opened = self._ready.get(self.paths[self.index])
         if opened is None:
-            return  # the one before stays until it is here: no flash of nothing
+            return  # the previous one stays until this one is here: nothing flashes
         if opened.picture is not None:
             self.canvas.show_pictures([opened.picture])
             self.canvas.fit()
         else:
-            self.canvas.show_message(tr("This picture can not be shown"), opened.fault)
+            self.canvas.show_message(tr("This image cannot be shown"), opened.fault)
         if self.playing.isChecked():
             self._turn.start(self._seconds * 1000)
 
-    def _tell(self) -> None:
+    def _show_name(self) -> None:
         name = shorten(readable(self.paths[self.index].name), 60)
         self.words.setText(
             tr("{index:,} of {count:,}   {name}", index=self.index + 1, count=len(self.paths), name=name)
@@ -137,7 +139,7 @@ class PictureViewer(QWidget):
             super().keyPressEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Arrows turn the pages unless they pan what is larger than the screen; a double click leads back."""
+        """Arrows turn the pages unless they pan what is larger than the screen; a double click closes."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             own = event.key() in STEPS and not self.canvas.can_pan
             if own or event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -191,13 +193,13 @@ class PictureViewer(QWidget):
 
     def _change_pause(self) -> None:
         self._seconds = PAUSES[(PAUSES.index(self._seconds) + 1) % len(PAUSES)]
-        self._tell_pause()
+        self._show_pause()
         if self._turn.isActive():
             self._turn.start(self._seconds * 1000)
 
-    def _tell_pause(self) -> None:
+    def _show_pause(self) -> None:
         self.pause.setText(f"{self._seconds} s")
-        self.pause.setAccessibleName(tr("{seconds} seconds a picture", seconds=self._seconds))
+        self.pause.setAccessibleName(tr("{seconds} seconds per image", seconds=self._seconds))
 
     def _make_bar(self) -> QFrame:
         bar = QFrame(self.canvas)
@@ -205,15 +207,15 @@ class PictureViewer(QWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(SPACE_XS, SPACE_XS, SPACE_XS, SPACE_XS)
         row.setSpacing(SPACE_XS)
-        self.pause.setToolTip(tr("How long each picture of a slideshow stays"))
+        self.pause.setToolTip(tr("How long each image of a slideshow stays"))
         self.pause.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._tell_pause()
+        self._show_pause()
         for part in (self.back, self.playing, self.forward, self.pause, self.words, self.leave):
             row.addWidget(part)
         return bar
 
     def _lay_out(self) -> None:
-        self.canvas.setAccessibleName(tr("Picture"))
+        self.canvas.setAccessibleName(tr("Image"))
         self.canvas.setAccessibleDescription(HINT)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -227,18 +229,8 @@ class PictureViewer(QWidget):
         )
 
 
-class _GroundButton(IconButton):
-    """An icon that lies on the ground of the picture."""
-
-    def __init__(self, icon_name: str, name: str, explanation: str, *, icon_on: str = "") -> None:
-        super().__init__(icon_name, name, explanation, icon_on=icon_on)
-
-    def colour(self) -> str:
-        return tokens().ground_accent if self.isChecked() else tokens().ground_text
-
-
 def _open(path: Path) -> Generator[Opened, None, None]:
-    """A job: the picture, or why it can not be shown."""
+    """A job: the picture, or why it cannot be shown."""
     try:
         yield Opened(path, next(open_picture(path)))
     except UserError as error:

@@ -188,7 +188,7 @@ def test_its_model_is_shown_on_the_models_page(page, qtbot, window):
     assert page.details.maker.isVisible() and page.details.grab().width() > 0
     page.details.maker.click()
     models = window.page
-    qtbot.waitUntil(lambda: models.chosen is not None and models.chosen.card.name == "faces")
+    qtbot.waitUntil(lambda: models.selected is not None and models.selected.card.name == "faces")
     assert models is not page
 
 
