@@ -198,7 +198,7 @@ class PictureViewer(QWidget):
             self._turn.start(self._seconds * 1000)
 
     def _show_pause(self) -> None:
-        self.pause.setText(f"{self._seconds} s")
+        self.pause.setText(tr("{seconds} s", seconds=self._seconds))
         self.pause.setAccessibleName(tr("{seconds} seconds per image", seconds=self._seconds))
 
     def _make_bar(self) -> QFrame:

@@ -1,0 +1,94 @@
+"""Texts pass through one function, English without a catalogue and another language with one."""
+
+import ast
+import struct
+from pathlib import Path
+
+import pytest
+
+from diffusion_studio import language
+from diffusion_studio.language import plural, tr, use_catalogue
+
+PACKAGE = Path(__file__).parents[1] / "diffusion_studio"
+
+
+def write_catalogue(folder, texts):
+    """A .mo file as gettext's tools write it."""
+    texts = {
+        "": "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=n != 1;\n",
+        **texts,
+    }
+    ids, strings, offsets = b"", b"", []
+    for key in sorted(texts):
+        source, target = key.encode(), texts[key].encode()
+        offsets.append((len(source), len(ids), len(target), len(strings)))
+        ids, strings = ids + source + b"\0", strings + target + b"\0"
+    count = len(offsets)
+    at_ids = 28 + 16 * count
+    at_strings = at_ids + len(ids)
+    head = struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, 0)
+    table = b"".join(struct.pack("<2I", length, at_ids + at) for length, at, _, _ in offsets)
+    table += b"".join(struct.pack("<2I", length, at_strings + at) for _, _, length, at in offsets)
+    path = folder / "de" / "LC_MESSAGES" / f"{language.DOMAIN}.mo"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(head + table + ids + strings)
+
+
+@pytest.fixture
+def german(tmp_path):
+    write_catalogue(
+        tmp_path,
+        {
+            "Saved to {path}": "Gespeichert: {path}",
+            "{count} image\0{count} images": "{count} Bild\0{count} Bilder",
+        },
+    )
+    assert use_catalogue(tmp_path, "de")
+    yield
+    use_catalogue(tmp_path, "none")
+
+
+def test_without_a_catalogue_english_is_shown(tmp_path):
+    assert not use_catalogue(tmp_path, "de")
+    assert tr("Saved to {path}", path="a{b}") == "Saved to a{b}"
+    assert tr("100% {sure}") == "100% {sure}" and tr("") == ""
+    assert plural("{count} image", "{count} images", 1) == "1 image"
+    assert (
+        plural("{count:,} image of {name}", "{count:,} images of {name}", 2000, name="x")
+        == "2,000 images of x"
+    )
+
+
+def test_a_catalogue_replaces_texts_and_keeps_those_it_does_not_hold(german):
+    assert tr("Saved to {path}", path="x") == "Gespeichert: x"
+    assert tr("Cancel") == "Cancel" and tr("") == ""
+    assert [plural("{count} image", "{count} images", count) for count in (1, 3)] == ["1 Bild", "3 Bilder"]
+
+
+def test_a_damaged_catalogue_is_none(tmp_path):
+    path = tmp_path / "de" / "LC_MESSAGES" / f"{language.DOMAIN}.mo"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no catalogue")
+    assert not use_catalogue(tmp_path, "de") and tr("Cancel") == "Cancel"
+
+
+SETTERS = (
+    "setText setToolTip setStatusTip setWindowTitle setPlaceholderText setAccessibleName setAccessibleDescription "
+    "setInformativeText setDetailedText QPushButton QLabel QCheckBox QRadioButton UserError Refused"
+).split()
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
+)
+def test_what_is_shown_passes_through_it(file):
+    """No literal sentence is given to what shows it: neither to Qt's setters nor to the errors users see."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            for argument in node.args if name in SETTERS else ():
+                parts = argument.values if isinstance(argument, ast.JoinedStr) else [argument]
+                said = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+                assert not any(letter.isalpha() for letter in said), (
+                    f"line {node.lineno}: {said!r} needs tr()"
+                )
