@@ -45,7 +45,7 @@ BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim",
 RECOMMENDED = ("sampler", "steps", "spacing", "shift", "guidance", "eta", "churn", "clipping")
 # Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
 OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
-NO_SCHEDULE = (
+NO_SCHEDULE = tr(
     "There is no scheduler_config.json: a linear noise schedule of 1,000 timesteps and the prediction of noise (epsilon) "
     "are assumed."
 )

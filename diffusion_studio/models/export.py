@@ -23,7 +23,7 @@ from diffusion_studio.models.folder import Checkpoint, read_model, scheduler_con
 from diffusion_studio.models.layout import CARD
 from diffusion_studio.storage.atomic import stage_folder, write_atomic
 
-LAYOUTS = {"diffusers": "Folder for diffusers", "onnx": "ONNX"}
+LAYOUTS = {"diffusers": tr("Folder for diffusers"), "onnx": "ONNX"}
 ONNX_FILE, SCHEDULE_FILE = "model.onnx", "schedule.json"
 KEPT = 12  # digits of alpha-bar: more than float32 has
 

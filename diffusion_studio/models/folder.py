@@ -139,7 +139,7 @@ def announced_shapes(paths: list[Path]) -> Shapes:
         name = present_name(name.removeprefix(prefix))
         if name in shapes:
             raise UserError(
-                tr("{path}: tensor {quoted} stands twice in this model.", path=path, quoted=quoted(name))
+                tr("{path}: tensor {quoted} appears twice in this model.", path=path, quoted=quoted(name))
             )
         shapes[name] = shape
     return shapes
@@ -151,7 +151,12 @@ def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
     wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
     if wrong:
         lines = [
-            f"{quoted(name)} is {_shape(given.get(name))}, not {_shape(wanted.get(name))}"
+            tr(
+                "{name} is {found}, not {expected}",
+                name=quoted(name),
+                found=_shape(given.get(name)),
+                expected=_shape(wanted.get(name)),
+            )
             for name in wrong[:3]
         ]
         raise UserError(
@@ -176,7 +181,7 @@ def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else "×".join(map(str, shape)) or "one number"
+    return tr("missing") if shape is None else "×".join(map(str, shape)) or tr("one number")
 
 
 def write_model(

@@ -41,9 +41,11 @@ HUB_ADDRESS = re.compile(
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 LONGEST_REVISION = 200  # bytes
 VARIANTS = {
-    "fp16": ", which were rounded to float16",
-    "bf16": ", which were rounded to bfloat16",
-    "non_ema": ", those of the last training step; averaged ones would draw better",
+    "fp16": tr("Its weights are the variant “fp16”, which were rounded to float16."),
+    "bf16": tr("Its weights are the variant “bf16”, which were rounded to bfloat16."),
+    "non_ema": tr(
+        "Its weights are the variant “non_ema”, those of the last training step; averaged ones would generate better images."
+    ),
 }
 
 
@@ -139,10 +141,13 @@ def choices_of(root: Path) -> Iterator[str]:
     """A sentence for each choice between several files of a model, which its copy no longer shows."""
     unet = unet_folder(root)
     if unet.name == AVERAGED and (root / "unet").is_dir():
-        yield f"Its averaged weights ({AVERAGED}) are used, not those of the last training step beside them (unet)."
+        yield tr(
+            "Its averaged weights ({averaged}) are used, not those of the last training step beside them (unet).",
+            averaged=AVERAGED,
+        )
     variant = find_weights_inside(unet, within=root).variant
     if variant:
-        yield f"Its weights are the variant “{variant[:40]}”" + VARIANTS.get(variant, "") + "."
+        yield VARIANTS.get(variant) or tr("Its weights are the variant “{variant}”.", variant=variant[:40])
 
 
 def licence(root: Path) -> str:

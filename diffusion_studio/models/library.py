@@ -122,13 +122,28 @@ def _free_places(name: str) -> Iterator[Path]:
 
 
 def delete_model(name: str) -> Path:
-    """Move an installed model to the trash; `folders.restore(returned, card.path)` brings it back."""
-    return trash(_own(name, "deleted").path)
+    """Move an installed model to the trash; `places.restore(returned, card.path)` brings it back."""
+    card = _named(name)
+    if card.starter:
+        raise UserError(
+            tr(
+                "{title} comes with the application and cannot be deleted; a copy of it can.",
+                title=card.title,
+            )
+        )
+    return trash(card.path)
 
 
 def rename_model(name: str, title: str) -> ModelCard:
     """Give a model another title. Its folder, by which pictures know it, keeps its name."""
-    card = _own(name, "renamed")
+    card = _named(name)
+    if card.starter:
+        raise UserError(
+            tr(
+                "{title} comes with the application and cannot be renamed; a copy of it can.",
+                title=card.title,
+            )
+        )
     title = _free_title(title, card.name)
     _change_card(card, lambda facts: {**facts, "title": title})
     return cards.read_card(card.path)
@@ -163,7 +178,7 @@ def duplicate_model(name: str, title: str | None = None) -> ModelCard:
 def _copied_title(title: str) -> str:
     """“Faces copy”, “Faces copy 2” and so on: one nobody has."""
     for number in range(1, 10_000):
-        own = f"{title[:100]} copy" + (f" {number}" if number > 1 else "")
+        own = tr("{title} copy", title=title[:100]) + (f" {number}" if number > 1 else "")
         try:
             return _free_title(own)
         except UserError:
@@ -210,16 +225,8 @@ def set_default(name: str) -> ModelCard:
     return card
 
 
-def _own(name: str, done: str) -> ModelCard:
-    card = cards.find(name) if name else None
-    if card is None:
-        raise UserError(tr("Say which model is to be {done}.", done=done))
-    if card.starter:
-        raise UserError(
-            tr(
-                "{title} comes with the application and can not be {done}; a copy of it can.",
-                title=card.title,
-                done=done,
-            )
-        )
-    return card
+def _named(name: str) -> ModelCard:
+    """The model of this name, never the default one."""
+    if not name:
+        raise UserError(tr("Name the model."))
+    return cards.find(name)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.devices import DTYPES
 
 OPSET = 18  # the first whose GroupNormalization and Resize are as the exporter writes them; onnxruntime 1.14 and later
@@ -33,8 +33,12 @@ def missing_packages() -> str:
     if not missing:
         return ""
     names = " and ".join(missing)
-    return (
-        f"ONNX needs the package{'s' if len(missing) > 1 else ''} {names}: pip install {' '.join(missing)}."
+    return plural(
+        "ONNX needs the package {names}: pip install {missing}.",
+        "ONNX needs the packages {names}: pip install {missing}.",
+        len(missing),
+        names=names,
+        missing=" ".join(missing),
     )
 
 
@@ -50,7 +54,7 @@ def check_possible(network: UNet, dtype: str) -> None:
         )
     if network.config.class_embed_type == "identity":
         raise UserError(
-            tr("This network wants a row of numbers with each picture, which ONNX is not written for here.")
+            tr("This network needs a row of numbers with each image, which the ONNX export does not support.")
         )
     if missing_packages():
         raise UserError(missing_packages())
@@ -162,7 +166,8 @@ def _quiet() -> Iterator[None]:
 def describe_check(difference: float | None) -> str:
     """A sentence for the README and the user."""
     if difference is None:
-        return "It was not compared with torch's answers, for onnxruntime is not installed."
-    return (
-        f"Compared with torch through onnxruntime: the greatest difference is {difference:.1e} of the answer."
+        return tr("It was not compared with torch's answers, because onnxruntime is not installed.")
+    return tr(
+        "Compared with torch through onnxruntime: the greatest difference is {difference:.1e} of the answer.",
+        difference=difference,
     )

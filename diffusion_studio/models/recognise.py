@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from diffusion_studio.language import tr
 from diffusion_studio.models.file_contents import (
     LOOKED_AT,
     LORA,
@@ -25,7 +26,7 @@ from diffusion_studio.models.file_contents import (
 from diffusion_studio.storage.foreign_file import open_foreign, read_beginning, read_foreign_json
 from diffusion_studio.storage.foreign_zip import is_zip, open_zip
 
-OPENABLE = (
+OPENABLE = tr(
     "what can be opened are pixel-space models: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, or a "
     "UNet2DModel alone"
 )
@@ -35,34 +36,34 @@ PICKLES_IN_A_ROW = 4  # as torch wrote until 1.5: a magic number, its version, t
 LATENT, TEXT = {"vae", "vqvae"}, {"text_encoder", "tokenizer"}  # parts that model_index.json names
 LORA_FILES = ("adapter_config.json", "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 PARTS = {  # by the beginnings and endings of class names in config.json
-    "UNet2DConditionModel": "the network of a latent text-to-image model (Stable Diffusion and its kin)",
-    "AutoencoderKL": "an autoencoder, the part of a latent model between pixels and latents",
-    "VQModel": "an autoencoder, the part of a latent model between pixels and latents",
-    "ControlNetModel": "a ControlNet, which steers a latent text-to-image model",
-    "CLIPTextModel": "a text encoder, one part of a text-to-image model",
-    "Transformer2DModel": "a diffusion transformer, which works on latents",
-    "DiTTransformer2DModel": "a diffusion transformer, which works on latents",
-    "MotionAdapter": "a motion adapter for a latent video model",
-    "AsymmetricAutoencoderKL": "an autoencoder, the part of a latent model between pixels and latents",
-    "AutoencoderTiny": "an autoencoder, the part of a latent model between pixels and latents",
-    "AutoencoderDC": "an autoencoder, the part of a latent model between pixels and latents",
-    "ControlNetUnionModel": "a ControlNet, which steers a latent text-to-image model",
-    "T2IAdapter": "an adapter that steers a latent text-to-image model",
-    "T5EncoderModel": "a text encoder, one part of a text-to-image model",
-    "CLIPTextModelWithProjection": "a text encoder, one part of a text-to-image model",
-    "UNet1DModel": "a network of sounds or movements (diffusion in one dimension)",
-    "UNet3DConditionModel": "the network of a latent video model",
-    "UNetSpatioTemporalConditionModel": "the network of a latent video model",
+    "UNet2DConditionModel": tr("the network of a latent text-to-image model (Stable Diffusion and the like)"),
+    "AutoencoderKL": tr("an autoencoder, the part of a latent model between pixels and latents"),
+    "VQModel": tr("an autoencoder, the part of a latent model between pixels and latents"),
+    "ControlNetModel": tr("a ControlNet, which steers a latent text-to-image model"),
+    "CLIPTextModel": tr("a text encoder, one part of a text-to-image model"),
+    "Transformer2DModel": tr("a diffusion transformer, which works on latents"),
+    "DiTTransformer2DModel": tr("a diffusion transformer, which works on latents"),
+    "MotionAdapter": tr("a motion adapter for a latent video model"),
+    "AsymmetricAutoencoderKL": tr("an autoencoder, the part of a latent model between pixels and latents"),
+    "AutoencoderTiny": tr("an autoencoder, the part of a latent model between pixels and latents"),
+    "AutoencoderDC": tr("an autoencoder, the part of a latent model between pixels and latents"),
+    "ControlNetUnionModel": tr("a ControlNet, which steers a latent text-to-image model"),
+    "T2IAdapter": tr("an adapter that steers a latent text-to-image model"),
+    "T5EncoderModel": tr("a text encoder, one part of a text-to-image model"),
+    "CLIPTextModelWithProjection": tr("a text encoder, one part of a text-to-image model"),
+    "UNet1DModel": tr("a network of sounds or movements (diffusion in one dimension)"),
+    "UNet3DConditionModel": tr("the network of a latent video model"),
+    "UNetSpatioTemporalConditionModel": tr("the network of a latent video model"),
 }
 
 
 def explain(path: Path) -> str:
     """One sentence on what `path` is and what could be opened instead."""
     if path.is_dir():
-        return f"{path} is {_folder(path)}; {OPENABLE}."
+        return tr("{path} is {meaning}; {openable}.", path=path, meaning=_folder(path), openable=OPENABLE)
     if not path.exists():
-        return f"{path} is not there."
-    return f"{path} is {_file(path)}; {OPENABLE}."
+        return tr("{path} is not there.", path=path)
+    return tr("{path} is {meaning}; {openable}.", path=path, meaning=_file(path), openable=OPENABLE)
 
 
 def content_of(path: Path) -> str:
@@ -84,10 +85,10 @@ def explain_class(name: str) -> str:
         word in name
         for word in ("StableDiffusion", "LatentDiffusion", "LDM", "Flux", "PixArt", "Kandinsky", "IF")
     ):
-        return f"a latent or text-to-image pipeline ({short})"
+        return tr("a latent or text-to-image pipeline ({short})", short=short)
     if name.endswith("Transformer2DModel") or "Transformer" in name:
-        return f"a diffusion transformer, which works on latents ({short})"
-    return f"a {short}" if name else "of no kind that its files name"
+        return tr("a diffusion transformer, which works on latents ({short})", short=short)
+    return f"a {short}" if name else tr("of no kind that its files name")
 
 
 def _folder(folder: Path) -> str:
@@ -95,21 +96,31 @@ def _folder(folder: Path) -> str:
         return LORA
     index = _json(folder / "model_index.json")
     if is_latent(folder):
-        kind = "a latent text-to-image pipeline" if TEXT & set(index) else "a latent pipeline"
-        return f"{kind} ({str(index.get('_class_name', ''))[:60]}), which does not draw in pixels"
+        kind = tr("a latent text-to-image pipeline") if TEXT & set(index) else tr("a latent pipeline")
+        return tr(
+            "{kind} ({name}), which does not generate pixels",
+            kind=kind,
+            name=str(index.get("_class_name", ""))[:60],
+        )
     name = index.get("_class_name") or _json(folder / "config.json").get("_class_name")
     if name:
         return explain_class(str(name))
     named = [name for name in ("model_index.json", "config.json") if (folder / name).is_file()]
     if named and (meaning := content_of(folder / named[0])):
-        return f"a folder whose {named[0]} is {meaning}"
+        return tr("a folder whose {name} is {meaning}", name=named[0], meaning=meaning)
     pickles = [entry for entry in _entries(folder) if entry.suffix in PICKLES and entry.is_file()]
     if pickles:
-        return f"a folder of pickles; {pickles[0].name[:80]} is {_file(pickles[0])}"
+        return tr(
+            "a folder of pickles; {name} is {meaning}", name=pickles[0].name[:80], meaning=_file(pickles[0])
+        )
     files = [entry for entry in _entries(folder) if entry.suffix in (".safetensors", ".gguf", ".onnx", ".h5")]
     if files:
-        return f"a folder without a config.json to say what it is; {files[0].name[:80]} is {_file(files[0])}"
-    return "a folder without a model"
+        return tr(
+            "a folder without a config.json to say what it is; {name} is {meaning}",
+            name=files[0].name[:80],
+            meaning=_file(files[0]),
+        )
+    return tr("a folder without a model")
 
 
 def _file(path: Path) -> str:
@@ -121,18 +132,24 @@ def _file(path: Path) -> str:
         if (meaning := by_tensor_names(keys)) != "":
             return meaning
         if any(name.endswith("conv_in.weight") for name in keys):
-            return "the weights of a U-Net without the config.json that belongs beside them (open its folder instead)"
-        return "a file of weights that no config.json describes"
+            return tr(
+                "the weights of a U-Net without the config.json that belongs beside them (open its folder instead)"
+            )
+        return tr("a file of weights that no config.json describes")
     meaning = by_first_bytes(head, size)
     if meaning and not head.startswith(b"PK"):
         return meaning
     if head[:1] == b"\x80" or (head[:4] == b"PK\x03\x04" and suffix != ".zip"):
         return _pickle(path)
     if suffix == ".zip":
-        return "a zip without a model in it" if is_zip(path) else "no zip, or one whose download was cut off"
+        return (
+            tr("a zip without a model in it")
+            if is_zip(path)
+            else tr("no zip, or one whose download was cut off")
+        )
     if suffix == ".safetensors":
-        return "no safetensors file, or one that was cut off"
-    return _pickle(path) if suffix in PICKLES else "a file, not a model's folder"
+        return tr("no safetensors file, or one that was cut off")
+    return _pickle(path) if suffix in PICKLES else tr("a file, not a model's folder")
 
 
 def _pickle(path: Path) -> str:
@@ -142,13 +159,15 @@ def _pickle(path: Path) -> str:
     if (meaning := by_pickled_words(words)) != "":
         return meaning
     if path.suffix.lower() == ".bin" or any(word.endswith("conv_in.weight") for word in words):
-        return (
-            f"the weights of a network as {RUNS_CODE}. Where you trust it, convert its folder with diffusers: "
-            "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
+        return tr(
+            "the weights of a network as {runs_code}. Where you trust it, convert its folder with diffusers: "
+            "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW",
+            runs_code=RUNS_CODE,
         )
-    return (
-        f"{RUNS_CODE}. Where you trust it, convert its folder with diffusers: "
-        "DDPMPipeline.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW"
+    return tr(
+        "{runs_code}. Where you trust it, convert its folder with diffusers: "
+        "DDPMPipeline.from_pretrained(FOLDER).save_pretrained(NEW), and import NEW",
+        runs_code=RUNS_CODE,
     )
 
 

@@ -46,7 +46,12 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
     faults = []
     if card.digest and card.digest != digest:
         faults.append(
-            f"{card.path}: its weights are not those its card names (sha256 {digest[:10]}, not {card.digest[:10]})."
+            tr(
+                "{path}: its weights are not those its card names (sha256 {found}, not {expected}).",
+                path=card.path,
+                found=digest[:10],
+                expected=card.digest[:10],
+            )
         )
     yield ModelVerdict(name=card.name, faults=tuple(faults), compared=bool(card.digest))
 
@@ -64,7 +69,7 @@ def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
                     yield Hashed(done=done, total=total)
     except OSError as error:
         raise UserError(
-            tr("{path} can not be read: {strerror}.", path=card.path, strerror=error.strerror)
+            tr("{path} cannot be read: {strerror}.", path=card.path, strerror=error.strerror)
         ) from None
     return digest.hexdigest()
 

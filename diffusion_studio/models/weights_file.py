@@ -25,7 +25,7 @@ from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
 LONGEST_SIDE, MOST_SIDES = 2**31, 8
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-CONVERT = (
+CONVERT = tr(
     "Where you trust it, convert it with diffusers: "
     "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW) writes safetensors."
 )
@@ -162,7 +162,7 @@ def _table(path: Path, text: bytes) -> dict[str, Any]:
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise ValueError("the same key stands twice")
+        raise ValueError("the same key appears twice")
     return dict(pairs)
 
 

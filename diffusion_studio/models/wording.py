@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
 from diffusion_studio.diffusion.unet_config import UNetConfig
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.units import duration, millions
 
 SCHEDULES = {
     "linear": "linear",
-    "scaled_linear": "scaled linear",
+    "scaled_linear": tr("scaled linear"),
     "squaredcos_cap_v2": "cosine",
     "sigmoid": "sigmoid",
 }
@@ -21,12 +21,14 @@ SCHEDULES = {
 def architecture(card: ModelCard) -> str:
     """“U-Net, 3 levels, 6.4 M parameters, attention at 8×8”."""
     levels = len(card.network.block_out_channels)
-    parts = [_kind(card.network), f"{levels} level{'s' if levels > 1 else ''}"]
+    parts = [_kind(card.network), plural("{count} level", "{count} levels", levels)]
     if card.parameters:
-        parts.append(f"{millions(card.parameters)} parameters")
+        parts.append(tr("{parameters} parameters", parameters=millions(card.parameters)))
     sides = attention_sides(card.network, card.size)
     parts.append(
-        f"attention at {' and '.join(f'{side}×{side}' for side in sides)}" if sides else "no attention"
+        tr("attention at {sizes}", sizes=tr(" and ").join(f"{side}×{side}" for side in sides))
+        if sides
+        else tr("no attention")
     )
     return ", ".join(parts)
 
@@ -48,16 +50,21 @@ def attention_sides(config: UNetConfig, size: int) -> list[int]:
 
 
 def widths(config: UNetConfig) -> str:
-    """“64, 128, 128 channels, 2 blocks a level”."""
-    blocks = f"{config.layers_per_block} block{'s' if config.layers_per_block > 1 else ''} a level"
-    return tr("{map} channels, {blocks}", map=", ".join(map(str, config.block_out_channels)), blocks=blocks)
+    """“64, 128, 128 channels, 2 blocks per level”."""
+    blocks = plural("{count} block per level", "{count} blocks per level", config.layers_per_block)
+    return tr(
+        "{widths} channels, {blocks}", widths=", ".join(map(str, config.block_out_channels)), blocks=blocks
+    )
 
 
 def draws(card: ModelCard) -> str:
     """“32 × 32 pixels, in colour, 5 classes”."""
-    parts = [f"{card.pixels(' × ')} pixels", "in grey" if card.channels == 1 else "in colour"]
+    parts = [
+        tr("{size} pixels", size=card.pixels(" × ")),
+        tr("in greyscale") if card.channels == 1 else tr("in colour"),
+    ]
     if card.class_count:
-        parts.append(f"{len(card.classes)} classes")
+        parts.append(plural("{count} class", "{count} classes", len(card.classes)))
     return ", ".join(parts)
 
 
@@ -66,21 +73,21 @@ def predicts(card: ModelCard) -> str:
     steps = card.schedule.get("num_train_timesteps", 1000)
     if card.flow:
         return tr(
-            "{predictions}; a straight line to noise, {steps:,} timesteps{shift}",
-            predictions=PREDICTIONS[card.prediction],
+            "{prediction}; a straight line to noise, {steps:,} timesteps{shift}",
+            prediction=PREDICTIONS[card.prediction],
             steps=steps,
             shift=_shift(card),
         )
     name = str(card.schedule.get("beta_schedule", "linear"))
     known = (
-        "a noise schedule of its own"
+        tr("a noise schedule of its own")
         if card.schedule.get("trained_betas")
-        else f"{SCHEDULES.get(name, name)} noise"
+        else tr("{name} noise", name=SCHEDULES.get(name, name))
     )
     return tr(
-        "{get}; {known}, {steps:,} timesteps",
-        get=PREDICTIONS.get(card.prediction, card.prediction),
-        known=known,
+        "{prediction}; {noise}, {steps:,} timesteps",
+        prediction=PREDICTIONS.get(card.prediction, card.prediction),
+        noise=known,
         steps=steps,
     )
 
@@ -88,27 +95,29 @@ def predicts(card: ModelCard) -> str:
 def _shift(card: ModelCard) -> str:
     """“, shift 3”; "" where there is none."""
     if card.schedule.get("use_dynamic_shifting"):
-        return ", shifted by size"
+        return tr(", shifted by size")
     shift = card.schedule.get("flow_shift") or card.schedule.get("shift") or 1
-    return f", shift {shift:g}" if shift != 1 else ""
+    return tr(", shift {shift:g}", shift=shift) if shift != 1 else ""
 
 
 def training(card: ModelCard) -> str:
-    """“7,200 pictures, 7,854 steps, 1 h 46 min”; "" where the card does not say."""
+    """“7,200 images, 7,854 steps, 1 h 46 min”; "" where the card does not say."""
     return ", ".join(_training(card))
 
 
 def _training(card: ModelCard) -> Iterator[str]:
     facts = card.trained
-    for key, words in (("pictures", "pictures"), ("steps", "steps")):
-        if type(facts.get(key)) is int:
-            yield f"{facts[key]:,} {words}"
+    if type(facts.get("pictures")) is int:
+        yield plural("{count:,} image", "{count:,} images", facts["pictures"])
+    if type(facts.get("steps")) is int:
+        yield plural("{count:,} step", "{count:,} steps", facts["steps"])
     seconds = facts.get("seconds")
     if isinstance(seconds, int | float) and 0 < seconds < 1e9:
         yield duration(seconds)
-    for key, words in (("device", "on {}"), ("from", "going on from {}")):
-        if isinstance(facts.get(key), str) and facts[key]:
-            yield words.format(facts[key][:60])
+    if isinstance(facts.get("device"), str) and facts["device"]:
+        yield tr("on {device}", device=facts["device"][:60])
+    if isinstance(facts.get("from"), str) and facts["from"]:
+        yield tr("fine-tuned from {model}", model=facts["from"][:60])
 
 
 def disk_size(card: ModelCard) -> int:

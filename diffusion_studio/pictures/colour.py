@@ -8,10 +8,12 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+from diffusion_studio.language import tr
+
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 ALMOST = 2  # levels of 255: a profile that changes no colour by more is that of sRGB itself
-DAMAGED = "its colour profile is damaged and was ignored"
-UNFIT = "its colour profile is for other colours than it has, and was ignored"
+DAMAGED = tr("its colour profile is damaged and was ignored")
+UNFIT = tr("its colour profile is for other colours than it has, and was ignored")
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:

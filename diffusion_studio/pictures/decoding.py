@@ -30,7 +30,7 @@ from diffusion_studio.pictures.formats.webp_chunks import open_webp
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, UnsuitableFile, blocks, open_foreign
 
 MOST_PIXELS = 100_000_000
-TOO_LARGE = "it unpacks to more than 100 million pixels"
+TOO_LARGE = tr("it unpacks to more than 100 million pixels")
 BACKGROUND = (255, 255, 255)  # what shows through where a picture is transparent
 DARK = 25  # levels of 255 that nothing in a nearly black picture exceeds
 TURNS = {
@@ -82,8 +82,8 @@ class DecodedImage:
         """Half a sentence where there is nothing to see: one colour everywhere, or hardly any light."""
         ranges: Any = self.image.getextrema()  # one pair a band
         if all(low == high for low, high in ranges):
-            return "one colour everywhere"
-        return "nearly black" if max(high for _, high in ranges) <= DARK else ""
+            return tr("one colour everywhere")
+        return tr("nearly black") if max(high for _, high in ranges) <= DARK else ""
 
 
 def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> DecodedImage:
@@ -121,13 +121,13 @@ def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> Decoded
 def _why_damaged(error: Exception) -> str:
     """What a decoder's exception, of whatever kind, means to somebody who has the file."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "it is a link in a loop"
+        return tr("it is a link in a loop")
     if isinstance(error, OSError) and error.errno and error.strerror:
-        return f"it cannot be read ({error.strerror})"
+        return tr("it cannot be read ({strerror})", strerror=error.strerror)
     cut = isinstance(error, EOFError) or any(
         word in str(error).lower() for word in ("truncated", "end of file", "decoder error -2")
     )
-    return "it is damaged: the file ends too early" if cut else "it is damaged"
+    return tr("it is damaged: the file ends too early") if cut else tr("it is damaged")
 
 
 def _digest(file: BinaryIO) -> bytes:
@@ -145,7 +145,7 @@ def _open(file: BinaryIO, digest: bytes, least: int) -> DecodedImage:
     kind = kind_of(head)
     if kind not in FORMATS:
         named = f" but {with_article(kind)}" if kind else ""
-        raise Refused(tr("it is not a {readable} picture{named}", readable=READABLE, named=named))
+        raise Refused(tr("it is not a {readable} image{named}", readable=READABLE, named=named))
     pixels: Image.Image | None = None
     alpha: Image.Image | None = None
     mode, size = "", (0, 0)

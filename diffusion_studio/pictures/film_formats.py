@@ -19,7 +19,7 @@ from diffusion_studio.pictures.embedding import exif_options, png_options
 if TYPE_CHECKING:
     import numpy as np
 
-MP4_MISSING = (
+MP4_MISSING = tr(
     "An MP4 film needs the package “av” (PyAV), which is not installed; install it with: pip install av. "
     "PNG, WebP and GIF need nothing more."
 )
@@ -193,7 +193,7 @@ def writer_for(ending: str) -> type[FilmWriter]:
     """What writes a film with this ending of its name. Raises `UserError` where nothing can."""
     kind = WRITERS.get(ending.lower())
     if kind is None:
-        named = f"“{ending}”" if ending else "no ending"
+        named = f"“{ending}”" if ending else tr("no ending")
         raise UserError(
             tr(
                 "A film cannot be saved with {named}; the allowed endings are: {writers}.",

@@ -58,22 +58,20 @@ def picture_folder(folder: Path | str) -> Path:
     """The folder of a name a user gave, if it is one that can be read. Raises `UserError` with what it is instead."""
     path = Path(folder).expanduser()
     if not str(folder):
-        raise UserError(tr("No folder of pictures was chosen."))
+        raise UserError(tr("No folder of images was selected."))
     try:
         with os.scandir(path) as entries:
             next(entries, None)
     except FileNotFoundError:
         raise UserError(tr("The folder {path} is not there.", path=printable(path))) from None
     except NotADirectoryError:
-        raise UserError(
-            tr("{path} is a file; a folder of pictures is needed.", path=printable(path))
-        ) from None
+        raise UserError(tr("{path} is a file; a folder of images is needed.", path=printable(path))) from None
     except PermissionError:
         raise UserError(
             tr("The folder {path} cannot be read: there is no permission.", path=printable(path))
         ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no folder can have this name"
+        reason = getattr(error, "strerror", None) or tr("no folder can have this name")
         raise UserError(
             tr("The folder {path} cannot be read: {reason}.", path=printable(path), reason=reason)
         ) from None

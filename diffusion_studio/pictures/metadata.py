@@ -13,6 +13,7 @@ from typing import Any
 from diffusion_studio import __version__
 from diffusion_studio.diffusion.names import SAMPLERS
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.facts_schema import FACTS, LONGEST, is_name
 from diffusion_studio.pictures.foreign_settings.a1111 import join_values, read_parameters
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
@@ -53,13 +54,15 @@ class ReadSettings:
         if name in readers(GenerationSettings):
             self._carry(name, value)
         elif name not in options(GenerationSettings):
-            self.refuse(f"“{_short(name)}” is not a setting.")
+            self.refuse(tr("“{name}” is not a setting.", name=_short(name)))
         elif not isinstance(value, str | int | float | None):
-            self.refuse(f"“{_short(name)}” must be a single value.")
+            self.refuse(tr("“{name}” must be a single value.", name=_short(name)))
         elif isinstance(value, str) and len(value) > LONGEST:
-            self.refuse(f"“{_short(name)}” is longer than {LONGEST} characters.")
+            self.refuse(
+                tr("“{name}” is longer than {longest} characters.", name=_short(name), longest=LONGEST)
+            )
         elif name == "model" and not is_name(value):
-            self.refuse(f"“{_short(value)}” is not the name of a model.")
+            self.refuse(tr("“{value}” is not the name of a model.", value=_short(value)))
         else:
             settings, reasons = from_dict(GenerationSettings, {name: value})
             if reasons:
@@ -77,9 +80,9 @@ class ReadSettings:
     def note(self, name: str, value: Any) -> None:
         """Keep a fact if it is a known one and its value is allowed."""
         if name not in FACTS:
-            self.refuse(f"“{_short(name)}” is not a known fact.")
+            self.refuse(tr("“{name}” is not a known fact.", name=_short(name)))
         elif not FACTS[name](value):
-            self.refuse(f"“{_short(name)}” cannot be {_short(repr(value))}.")
+            self.refuse(tr("“{name}” cannot be {value}.", name=_short(name), value=_short(repr(value))))
         else:
             self.facts[name] = value
 
@@ -129,24 +132,28 @@ def _encodable(text: str) -> str:
 def parse_block(text: str) -> ReadSettings | str:
     """The settings and facts of our own JSON, or why it cannot be used at all."""
     if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        return "Its settings are longer than 64 KB."
+        return tr("Its settings are longer than 64 KB.")
     try:
         value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        return "Its settings are not valid JSON."
+        return tr("Its settings are not valid JSON.")
     if _deeper(value, DEEPEST):
-        return f"Its settings are nested deeper than {DEEPEST} levels."
+        return tr("Its settings are nested deeper than {deepest} levels.", deepest=DEEPEST)
     if not isinstance(value, dict) or type(value.get("version")) is not int:
-        return "Its settings have no version."
+        return tr("Its settings have no version.")
     if value["version"] != VERSION:
-        return f"Its settings are of version {value['version']}; this program knows version {VERSION}."
+        return tr(
+            "Its settings are of version {version}; this program knows version {known}.",
+            version=value["version"],
+            known=VERSION,
+        )
     found = ReadSettings(given=_all_at_once(value.get("settings")))
     for part, keep in (("settings", found.take), ("facts", found.note)):
         if part == "settings" and found.given:
             continue
         entries = value.get(part, {})
         if not isinstance(entries, dict):
-            found.refuse(f"“{part}” must be a JSON object.")
+            found.refuse(tr("“{part}” must be a JSON object.", part=part))
             continue
         for name, entry in entries.items():
             keep(name, entry)
@@ -168,7 +175,7 @@ def applied(said: ForeignSettings) -> ReadSettings:
     else:
         _refuse_words(found, said)
     if said.seed == -1:
-        found.refuse("Seed -1: a random one, which the file does not name.")
+        found.refuse(tr("Seed -1: a random one, which the file does not name."))
         said = replace(said, seed=None)
     for name in ("steps", "seed", "guidance", "eta", "model"):
         value = getattr(said, name)
@@ -197,10 +204,13 @@ def _refuse_words(found: ReadSettings, said: ForeignSettings) -> None:
     named = [name for name, value in words.items() if value]
     if named:
         listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
-        found.refuse(f"{listed[0].upper()}{listed[1:]}: models here generate without text.")
+        found.refuse(tr("{words}: models here generate without text.", words=listed[0].upper() + listed[1:]))
     if said.denoise is not None and said.denoise < 1:
         found.refuse(
-            f"The denoising strength {said.denoise:g} belongs to a start picture that the file does not hold."
+            tr(
+                "The denoising strength {denoise:g} belongs to a start image that the file does not hold.",
+                denoise=said.denoise,
+            )
         )
 
 
@@ -231,7 +241,7 @@ def _take_sampler(found: ReadSettings, name: str, schedule: str) -> None:
             found.take(setting, ours)
         elif said and not says_nothing(said):
             label = options(GenerationSettings)[setting].label
-            found.refuse(f"{label} “{_short(said)}” does not exist here.")
+            found.refuse(tr("{label} “{said}” does not exist here.", label=label, said=_short(said)))
 
 
 def _deeper(value: Any, levels: int) -> bool:

@@ -98,7 +98,7 @@ def read(path: Path) -> Record:
         raise
     except UnidentifiedImageError:
         raise UserError(
-            tr("{path} is not a picture that can be read ({formats}).", path=path, formats=", ".join(FORMATS))
+            tr("{path} is not an image that can be read ({formats}).", path=path, formats=", ".join(FORMATS))
         ) from None
     except Image.DecompressionBombError:
         raise UserError(_too_large(path)) from None
@@ -137,7 +137,11 @@ def _read_apart(path: Path) -> Record | None:
 def _too_large(path: Path) -> str:
     from diffusion_studio.pictures.decoding import MOST_PIXELS
 
-    return f"{path} unpacks to more than {MOST_PIXELS // 10**6} million pixels, which are too many."
+    return tr(
+        "{path} unpacks to more than {millions} million pixels, which are too many.",
+        path=path,
+        millions=MOST_PIXELS // 10**6,
+    )
 
 
 def _record(path: Path, image: Image, orientation: int | None = None) -> Record:
@@ -154,14 +158,14 @@ def _record(path: Path, image: Image, orientation: int | None = None) -> Record:
         if orientation in TURNED:
             width, height = height, width
     except Exception as error:  # hostile EXIF raises anything
-        refused.append(f"Its metadata is damaged ({type(error).__name__}).")
+        refused.append(tr("Its metadata is damaged ({name}).", name=type(error).__name__))
     try:
         said = _texts(path, image)
-        refused += [f"Its text “{name}” is damaged." for name in said.damaged[:MOST_DAMAGED]]
+        refused += [tr("Its text “{name}” is damaged.", name=name) for name in said.damaged[:MOST_DAMAGED]]
         found, foreign, ours = _understand(said)
     except Exception as error:  # a picture is a picture whatever it says
         found, foreign, ours = metadata.ReadSettings(), None, False
-        refused.append(f"Its metadata cannot be read ({type(error).__name__}).")
+        refused.append(tr("Its metadata cannot be read ({name}).", name=type(error).__name__))
     own, line = embedding.own_texts(said)
     return Record(
         path=path,

@@ -67,14 +67,14 @@ def load(digest: str) -> np.ndarray:
     """(H, W, 3) uint8 of a kept picture."""
     import numpy as np
 
-    return np.array(_load(digest, "The picture these settings start from").convert("RGB"))
+    return np.array(_load(digest, tr("The start image of these settings")).convert("RGB"))
 
 
 def load_mask(digest: str) -> np.ndarray:
     """(H, W) uint8 of a kept mask."""
     import numpy as np
 
-    return np.array(_load(digest, "The mask of these settings").convert("L"))
+    return np.array(_load(digest, tr("The mask of these settings")).convert("L"))
 
 
 def has(digest: str) -> bool:
@@ -140,7 +140,7 @@ def _check_together(source: np.ndarray, mask: np.ndarray) -> None:
 
 def _opened(path: Path) -> Image:
     if path.is_dir():
-        raise UserError(tr("{path} is a folder, and no picture.", path=path))
+        raise UserError(tr("{path} is a folder, not an image.", path=path))
     from diffusion_studio.pictures.decoding import open_picture
     from diffusion_studio.pictures.formats.contents import Refused
 

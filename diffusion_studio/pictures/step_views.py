@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 VIEWS = {
-    "denoised": tr("Predicted picture"),
-    "noisy": tr("Noisy state"),
+    "denoised": tr("Predicted image"),
+    "noisy": tr("Noisy image"),
     "noise": tr("Predicted noise"),
-    "difference": tr("Difference to the end"),
+    "difference": tr("Difference to the result"),
 }
 
 

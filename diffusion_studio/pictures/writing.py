@@ -93,10 +93,10 @@ def export(
 
     kind = KINDS.get(target.suffix.lower())
     if kind is None:
-        ending = f"“{target.suffix}”" if target.suffix else "no ending"
+        ending = f"“{target.suffix}”" if target.suffix else tr("no ending")
         raise UserError(
             tr(
-                "A picture cannot be saved with {ending}; the allowed endings are: {kinds}.",
+                "An image cannot be saved with {ending}; the allowed endings are: {kinds}.",
                 ending=ending,
                 kinds=", ".join(KINDS),
             )
@@ -104,7 +104,7 @@ def export(
     if not 1 <= quality <= 100:
         raise UserError(tr("Quality must be between 1 and 100, not {quality}.", quality=quality))
     if lossless and kind == "JPEG":
-        raise UserError(tr("JPEG always loses something; choose PNG or WebP for a lossless picture."))
+        raise UserError(tr("JPEG always loses something; choose PNG or WebP for a lossless image."))
     record = read(source) if isinstance(source, Path) else None
     pixels = record.pixels() if record is not None else np.asarray(source)
     options = _quality(kind, quality, lossless)
@@ -172,7 +172,7 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: st
     if max(picture.shape) > LONGEST_SIDE[kind]:
         raise UserError(
             tr(
-                "{kind} pictures are at most {longest_side} pixels wide and high; this one is "
+                "{kind} images are at most {longest_side} pixels wide and high; this one is "
                 "{shape}×{shape2}.",
                 kind=kind,
                 longest_side=LONGEST_SIDE[kind],

@@ -167,7 +167,7 @@ def move(source: Path, target: Path) -> None:
     if not os.path.lexists(source):
         raise UserError(tr("{source} is no longer there.", source=source))
     if not os.access(source.parent, os.W_OK):  # found out too late, a copy would have been made of what stays
-        raise UserError(tr("{source} cannot be moved, for its folder is read-only.", source=source))
+        raise UserError(tr("{source} cannot be moved: its folder is read-only.", source=source))
     with _temporary(target) as copy:
         try:
             put(source, target)
@@ -365,21 +365,40 @@ def _is_about(error: OSError, target: Path, temporary: Path) -> bool:
 
 def _refusal(folder: Path, error: OSError, needed: int | None, written: int = 0) -> UserError:
     """The sentence for a folder that cannot be written, with the room that was needed as far as that is known."""
-    known = _size(needed) if needed is not None else f"more than {_size(written)}" if written else ""
-    facts = [f"{known} needed"] if known else []  # nothing is said of what is not known
+    known = (
+        _size(needed)
+        if needed is not None
+        else tr("more than {written}", written=_size(written))
+        if written
+        else ""
+    )
+    facts = [tr("{known} needed", known=known)] if known else []  # nothing is said of what is not known
     if error.errno in NO_ROOM:
         with suppress(OSError):
-            facts.append(f"{_size(shutil.disk_usage(folder).free + written)} free")
-        sentence = (
-            f"There is no room to save in {folder}{_in_brackets(facts)}. Free some, or choose another folder."
+            facts.append(tr("{room} free", room=_size(shutil.disk_usage(folder).free + written)))
+        sentence = tr(
+            "There is no room to save in {folder}{facts}. Free some, or choose another folder.",
+            folder=folder,
+            facts=_in_brackets(facts),
         )
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        sentence = f"Nothing can be saved in {folder}, for it is read-only. Choose another folder{_in_brackets(facts)}."
+        sentence = tr(
+            "Nothing can be saved in {folder}: it is read-only. Choose another folder{facts}.",
+            folder=folder,
+            facts=_in_brackets(facts),
+        )
     elif not folder.is_dir():
-        sentence = f"The folder {folder} is gone, so nothing can be saved in it. Choose another{_in_brackets(facts)}."
+        sentence = tr(
+            "The folder {folder} is gone, so nothing can be saved in it. Choose another{facts}.",
+            folder=folder,
+            facts=_in_brackets(facts),
+        )
     else:
-        sentence = (
-            f"Saving in {folder} failed: {error.strerror or type(error).__name__}{_in_brackets(facts)}."
+        sentence = tr(
+            "Saving in {folder} failed: {strerror}{facts}.",
+            folder=folder,
+            strerror=error.strerror or type(error).__name__,
+            facts=_in_brackets(facts),
         )
     return UserError(sentence, str(error))
 

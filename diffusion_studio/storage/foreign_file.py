@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 
 LARGEST_JSON = 1 << 20  # bytes of a configuration
 LARGEST_TEXT = 1 << 20  # of a README or a licence
@@ -23,13 +23,6 @@ LARGEST_WEIGHTS = 64 << 30
 BLOCK = 1 << 20
 # A pipe opens without waiting for its writer, and a terminal does not become this process's own.
 FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-KINDS = (
-    (stat.S_ISDIR, "it is a folder"),
-    (stat.S_ISFIFO, "it is a named pipe, not a regular file"),
-    (stat.S_ISSOCK, "it is a socket, not a regular file"),
-    (stat.S_ISCHR, "it is a device, not a regular file"),
-    (stat.S_ISBLK, "it is a device, not a regular file"),
-)
 
 
 class UnsuitableFile(OSError):
@@ -125,7 +118,7 @@ def size_in_words(count: int) -> str:
     for factor, unit in ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")):
         if count >= factor:
             return f"{count / factor:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{count} bytes"
+    return plural("{count} byte", "{count} bytes", count)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -134,8 +127,20 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 def _check_kind(path: Path, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        reason = next((words for test, words in KINDS if test(facts.st_mode)), "it is not a regular file")
-        raise UnsuitableFile(path, reason)
+        raise UnsuitableFile(path, _what_else(facts.st_mode))
+
+
+def _what_else(mode: int) -> str:
+    """What something is that is no regular file."""
+    if stat.S_ISDIR(mode):
+        return tr("it is a folder")
+    if stat.S_ISFIFO(mode):
+        return tr("it is a named pipe, not a regular file")
+    if stat.S_ISSOCK(mode):
+        return tr("it is a socket, not a regular file")
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        return tr("it is a device, not a regular file")
+    return tr("it is not a regular file")
 
 
 def _check_place(path: Path, within: Path, opened: os.stat_result) -> None:

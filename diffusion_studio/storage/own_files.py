@@ -50,18 +50,23 @@ def load(path: Path, *, version: int = VERSION, key: str = "version", check: Che
     try:
         value = json.loads(data.decode("utf-8-sig", "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"{path} is not valid JSON.", str(error)) from None
+        raise Damaged(tr("{path} is not valid JSON.", path=path), str(error)) from None
     if not isinstance(value, dict):
-        raise Damaged(f"{path} does not hold a JSON object.")
+        raise Damaged(tr("{path} does not hold a JSON object.", path=path))
     said = value.get(key, version)
     if type(said) is int and said > version:
         raise FromLaterVersion(
-            f"{path} was written by a later version of this program (format {said}; this version reads format "
-            f"{version}). It is left as it is, and nothing is changed in it."
+            tr(
+                "{path} was written by a later version of this program (format {said}; this version reads format "
+                "{version}). It is left unchanged.",
+                path=path,
+                said=said,
+                version=version,
+            )
         )
     fault = check(value) if check is not None else ""
     if fault:
-        raise Damaged(f"{path} is damaged: {fault}.")
+        raise Damaged(tr("{path} is damaged: {fault}.", path=path, fault=fault))
     return value
 
 
@@ -150,7 +155,12 @@ def set_aside(path: Path, fault: str) -> Path | None:
             continue
         except OSError as error:
             notices.say(
-                f"{fault} It is left as it is, for it could not be set aside: {error.strerror}.", path
+                tr(
+                    "{fault} It is left as it is, because it could not be set aside: {strerror}.",
+                    fault=fault,
+                    strerror=error.strerror,
+                ),
+                path,
             )
             return None
         _say_set_aside(path, aside, fault)
@@ -168,12 +178,20 @@ def _set_aside_damaged(path: Path, version: int, key: str, check: Check | None) 
             except Damaged as error:
                 set_aside(real, str(error))
     except UserError as error:
-        notices.say(f"{path} cannot be used: {error}", path)
+        notices.say(tr("{path} cannot be used: {error}", path=path, error=error), path)
     return {}
 
 
 def _say_set_aside(path: Path, aside: Path, fault: str) -> None:
-    notices.say(f"{fault} It was set aside as {aside.name} in {aside.parent}.", aside)
+    notices.say(
+        tr(
+            "{fault} It was set aside as {name} in {parent}.",
+            fault=fault,
+            name=aside.name,
+            parent=aside.parent,
+        ),
+        aside,
+    )
 
 
 def _broken_name(path: Path) -> Path:
@@ -191,6 +209,10 @@ def read_bytes(path: Path) -> bytes:
         raise
     except OSError as error:
         raise Unreadable(
-            f"{path} cannot be read ({error.strerror or type(error).__name__}), so it is left as it is and not used.",
+            tr(
+                "{path} cannot be read ({strerror}), so it is left as it is and not used.",
+                path=path,
+                strerror=error.strerror or type(error).__name__,
+            ),
             str(error),
         ) from error

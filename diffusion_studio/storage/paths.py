@@ -118,8 +118,12 @@ def check_readable(folder: Path) -> None:
 def cannot_open(path: Path | str, error: OSError) -> str:
     """The sentence for a file or folder that the system does not let us open."""
     if isinstance(error, PermissionError):
-        return f"{_printable(str(path))} cannot be opened: you do not have permission to."
-    return f"{_printable(str(path))} cannot be opened: {error.strerror or type(error).__name__}."
+        return tr("{path} cannot be opened: you do not have permission to.", path=_printable(str(path)))
+    return tr(
+        "{path} cannot be opened: {strerror}.",
+        path=_printable(str(path)),
+        strerror=error.strerror or type(error).__name__,
+    )
 
 
 def _printable(text: str) -> str:

@@ -259,7 +259,7 @@ def test_a_sheet_that_was_not_saved_is_status_1_and_the_pictures_are_kept(run, d
         ("generate --out {file}/below", "is not a folder"),
         ("info gone.png", "neither a file nor a model"),
         ("info ''", "neither a file nor a model"),
-        ("info {file}", "not a picture"),
+        ("info {file}", "not an image"),
         ("train x --name y --steps 3 --minutes 4", "not both"),
     ],
 )

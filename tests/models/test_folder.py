@@ -332,7 +332,7 @@ def test_keys_that_stand_twice_are_refused(folder, weights):
     with_header(
         weights, (text[:-1] + ', "conv_in.bias": ' + json.dumps(header["conv_in.bias"]) + "}").encode(), body
     )
-    assert "the same key stands twice" in refusal(folder)
+    assert "the same key appears twice" in refusal(folder)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_a_latent_pipeline_is_told_as_such_whatever_its_network(tmp_path, folder
     (folder / "model_index.json").write_text(json.dumps(index))
     change_json(folder / "unet" / "config.json", _class_name=network)
     with pytest.raises(
-        UserError, match=r"is a latent pipeline \(LDMPipeline\), which does not draw in pixels"
+        UserError, match=r"is a latent pipeline \(LDMPipeline\), which does not generate pixels"
     ):
         library.import_model(folder)
 
@@ -317,9 +317,9 @@ def test_what_is_deleted_can_be_restored(folder):
 
 def test_starters_stay_but_can_be_copied(no_starters):
     save(no_starters / "starter")
-    with pytest.raises(UserError, match="comes with the application and can not be deleted"):
+    with pytest.raises(UserError, match="comes with the application and cannot be deleted"):
         library.delete_model("starter")
-    with pytest.raises(UserError, match="can not be renamed"):
+    with pytest.raises(UserError, match="cannot be renamed"):
         library.rename_model("starter", "Mine")
     copy = library.duplicate_model("starter")
     assert (copy.name, copy.title, copy.starter) == ("starter copy", "starter copy", False)

@@ -319,7 +319,7 @@ def test_what_is_no_picture_is_a_sentence(tmp_path, content):
 
 def test_formats_that_are_not_allowed_are_refused(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "x.png", "PPM")
-    with pytest.raises(UserError, match="not a picture that can be read"):
+    with pytest.raises(UserError, match="not an image that can be read"):
         reading.read(tmp_path / "x.png")
 
 

@@ -278,7 +278,7 @@ def test_the_report_tells_what_is_there(tmp_path):
     *_, last = health.check(tmp_path, size=16)
     report = last.report
     assert (report["files"], report["usable"]) == (11, 10)
-    assert report["refused"] == [("a/bad.png", "it is not a PNG, JPEG, WebP, BMP, GIF or TIFF picture")]
+    assert report["refused"] == [("a/bad.png", "it is not a PNG, JPEG, WebP, BMP, GIF or TIFF image")]
     assert report["duplicates"] == [["a/copy.png", "a/one.png"]]
     assert report["near_duplicates"] == [["a/copy.png", "b/near.jpg"]]
     assert report["sizes"] == {"20×40": 6, "60×60": 2, "8×8": 1, "48×48": 1}
@@ -308,7 +308,7 @@ def test_the_report_can_be_cancelled_and_tells_how_far_it_is(tmp_path, monkeypat
     looking.close()
     with pytest.raises(UserError, match="not there"):
         next(health.check(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="is a file; a folder of pictures is needed"):
+    with pytest.raises(UserError, match="is a file; a folder of images is needed"):
         next(health.check(tmp_path / "0.png"))
 
 

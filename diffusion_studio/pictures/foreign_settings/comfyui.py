@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.foreign_settings.a1111 import read_parameters
 from diffusion_studio.pictures.foreign_settings.comfyui_graph import MOST_NODES, Graph
 from diffusion_studio.pictures.foreign_settings.comfyui_workflow import nodes_of
@@ -42,7 +43,7 @@ def read_comfyui(texts: PictureTexts) -> ForeignSettings | None:
     if is_run or is_drawn:
         settings = _followed(run if is_run else nodes_of(drawn), raw)
     else:
-        reason = "Its graph of nodes is longer than 1 MB and was not followed."
+        reason = tr("Its graph of nodes is longer than 1 MB and was not followed.")
         settings = ForeignSettings(program=PROGRAM, raw=raw, left_out=(reason,))
     line = texts.items.get("parameters") or texts.items.get("UserComment", "")
     beside = read_parameters(line) if line else None
@@ -74,17 +75,27 @@ def _is_graph(value: dict[str, Any]) -> bool:
 
 def _followed(nodes: dict[str, Any], raw: str) -> ForeignSettings:
     if len(nodes) > MOST_NODES:
-        reason = f"Its graph has {len(nodes)} nodes and was not followed; at most {MOST_NODES} are."
+        reason = tr(
+            "Its graph has {count} nodes and was not followed; at most {most_nodes} are.",
+            count=len(nodes),
+            most_nodes=MOST_NODES,
+        )
         return ForeignSettings(program=PROGRAM, raw=raw, left_out=(reason,))
     graph = Graph(nodes)
     samplers = graph.samplers()
     if not samplers:
-        return ForeignSettings(program=PROGRAM, raw=raw, left_out=("Its graph has no node that samples.",))
+        return ForeignSettings(
+            program=PROGRAM, raw=raw, left_out=(tr("Its graph has no node that samples."),)
+        )
     chosen = samplers[0]
     sampler, schedule = divided(graph.sampler_name(chosen), graph.scheduler(chosen))
     width, height = graph.size(chosen)
     kind = text(graph.kind(chosen), 60)
-    more = f"Its graph samples {len(samplers)} times; these are the settings of the first, {kind}."
+    more = tr(
+        "Its graph samples {count} times; these are the settings of the first, {kind}.",
+        count=len(samplers),
+        kind=kind,
+    )
     return ForeignSettings(
         program=PROGRAM,
         prompt=graph.words(chosen, "positive"),

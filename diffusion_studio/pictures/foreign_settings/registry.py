@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.foreign_settings.a1111 import read_parameters
 from diffusion_studio.pictures.foreign_settings.comfyui import read_comfyui
 from diffusion_studio.pictures.foreign_settings.draw_things import read_draw_things
@@ -79,7 +80,7 @@ def _with_raw(settings: ForeignSettings, texts: PictureTexts) -> ForeignSettings
     """The raw text as it can be shown, and a sentence where that is not all of it."""
     raw, reasons = settings.raw or _all(texts), list(settings.left_out)
     if len(raw) > MOST_RAW or texts.cut:
-        reasons.append("Its text is longer than what is shown here.")
+        reasons.append(tr("Its text is longer than what is shown here."))
     return replace(settings, raw=encodable(raw[:MOST_RAW]), left_out=tuple(reasons))
 
 

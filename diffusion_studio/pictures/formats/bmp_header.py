@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.formats.contents import Contents
 
 FILE_HEADER, V5 = 14, 124  # bytes of the file's header, and of the longest kind of the header after it
@@ -29,7 +30,7 @@ def open_bmp(file: BinaryIO) -> Contents:
     file.seek(FILE_HEADER + start)
     profile = file.read(min(length, LARGEST_PROFILE))
     if len(profile) < length or length < 128:  # the head of a profile alone has 128 bytes
-        found.notes.append("its colour profile is damaged and was ignored")
+        found.notes.append(tr("its colour profile is damaged and was ignored"))
     else:
         found.profile = profile
     return found

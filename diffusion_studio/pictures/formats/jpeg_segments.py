@@ -6,6 +6,7 @@ import io
 import struct
 from typing import BinaryIO
 
+from diffusion_studio.language import tr
 from diffusion_studio.pictures.formats.contents import Contents
 from diffusion_studio.pictures.formats.exif_orientation import orientation_in
 
@@ -55,7 +56,7 @@ def open_jpeg(file: BinaryIO) -> Contents:
     if parts:
         found.profile = _profile(parts)
         if not found.profile:
-            found.notes.append("its colour profile is damaged and was ignored")
+            found.notes.append(tr("its colour profile is damaged and was ignored"))
     found.stream = io.BytesIO(b"".join(kept))
     return found
 

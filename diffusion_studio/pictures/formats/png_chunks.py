@@ -77,7 +77,7 @@ def open_png(file: BinaryIO) -> Contents:
     else:
         raise Refused(tr("it is damaged: it is made of more than a million pieces"))
     if gamma and not standard and not found.profile and abs(gamma / USUAL_GAMMA - 1) > 0.05:
-        found.notes.append(f"its gamma of {gamma / 100000:.3g} is not applied")
+        found.notes.append(tr("its gamma of {gamma:.3g} is not applied", gamma=gamma / 100000))
     found.frames = max(1, min(frames, 1 << 20)) + bool(apart)
     found.depth = header[8] if len(header) == 13 else 8
     kept.seek(0)
@@ -105,7 +105,7 @@ def _profile(data: bytes, found: Contents) -> bytes:
     packed = data.partition(b"\0")[2]
     unpacked = _inflate(packed[1:], LARGEST_PROFILE)
     if unpacked is None:
-        found.notes.append("its colour profile is damaged and was ignored")
+        found.notes.append(tr("its colour profile is damaged and was ignored"))
     return unpacked or b""
 
 
@@ -119,7 +119,7 @@ def _raw_profile(kind: bytes, data: bytes, found: Contents) -> None:
         digits = b"".join((plain or b"").split(b"\n")[3:])
         found.orientation = orientation_in(bytes.fromhex(digits.decode("ascii")))
     except ValueError:
-        found.notes.append("its EXIF data are damaged and were ignored")
+        found.notes.append(tr("its EXIF data are damaged and were ignored"))
 
 
 def _inflate(packed: bytes, limit: int) -> bytes | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.formats.tiff_samples import FLOAT, SIGNED, UNSIGNED
 
 WHITE = 65535
@@ -25,14 +26,20 @@ def to_light(samples: np.ndarray, bits: int, form: int) -> tuple[np.ndarray, lis
         finite = np.isfinite(samples)
         if not finite.all():
             lost = int(finite.size - np.count_nonzero(finite))
-            notes.append(f"{lost:,} of its values {'is' if lost == 1 else 'are'} not finite")
+            notes.append(
+                plural(
+                    "{count:,} of its values is not finite", "{count:,} of its values are not finite", lost
+                )
+            )
         known = samples[finite] if notes else samples
     else:
         known = samples
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     black, white, stretched = _range(low, high, bits, form)
     if stretched:
-        notes.append(f"its values from {low:.6g} to {high:.6g} were scaled to black and white")
+        notes.append(
+            tr("its values from {low:.6g} to {high:.6g} were scaled to black and white", low=low, high=high)
+        )
     light = np.empty(samples.shape, np.uint16)
     for start in range(0, len(samples), 256):  # a picture in float64 would take eight times its memory
         part = samples[start : start + 256].astype(np.float64)

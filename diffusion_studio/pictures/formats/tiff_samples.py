@@ -21,7 +21,7 @@ PLAIN, LZW = 1, 5
 BY_BYTES = {LZW, 8, 32946, 32773, 34925, 50000}  # LZW, deflate, packed bits, LZMA, Zstandard
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 ROWS_AT_ONCE = 256  # when bits are taken apart
-CUT = "it is damaged: the file ends too early"
+CUT = tr("it is damaged: the file ends too early")
 
 
 def can_read(page: TiffPage) -> bool:

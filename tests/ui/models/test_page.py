@@ -115,7 +115,7 @@ def test_the_card_says_what_the_model_is(page, window, qtbot):
         "Network": "U-Net, 2 levels, 6.4 M parameters, attention at 4×4",
         "Layers": "8, 16 channels, 1 block a level",
         "Predicts": "Velocity (v); cosine noise, 1,000 timesteps",
-        "Trained": "7,200 pictures, 7,854 steps, 1 h 46 min",
+        "Trained": "7,200 images, 7,854 steps, 1 h 46 min",
         "Licence": "CC0-1.0",
         "Needs": "25.6 MB of memory for its weights, half in 16 bit",
         "On disk": "",
