@@ -161,7 +161,7 @@ def test_shards_make_one_model(tmp_path):
     state = read_model(folder).network.state_dict()
     assert all(torch.equal(state[name], right[name]) for name in right)
     (unet / "b.safetensors").write_bytes((unet / "a.safetensors").read_bytes())
-    with pytest.raises(UserError, match=r"b\.safetensors: tensor .* stands twice"):
+    with pytest.raises(UserError, match=r"b\.safetensors: tensor .* appears twice"):
         read_model(folder)
 
 

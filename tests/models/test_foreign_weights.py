@@ -160,7 +160,7 @@ CONTENTS = {
     "empty": b"",
     "zeros": b"\0" * 600,
     "GGUF": b"GGUF\3\0\0\0" + b"x" * 100,
-    "picture": b"\x89PNG\r\n\x1a\n" + b"x" * 100,
+    "image": b"\x89PNG\r\n\x1a\n" + b"x" * 100,
     "gzip": b"\x1f\x8b\x08\0" + b"x" * 100,
     "Keras": b"\x89HDF\r\n\x1a\n" + b"x" * 100,
     "XML": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",

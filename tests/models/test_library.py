@@ -325,7 +325,7 @@ def test_starters_stay_but_can_be_copied(no_starters):
     assert (copy.name, copy.title, copy.starter) == ("starter copy", "starter copy", False)
     assert same(copy.path, no_starters / "starter")
     library.delete_model(copy.name)
-    with pytest.raises(UserError, match="Say which model"):
+    with pytest.raises(UserError, match="Name the model"):
         library.delete_model("")
 
 

@@ -113,7 +113,7 @@ def test_the_card_says_what_the_model_is(page, window, qtbot):
         "Generates": "8 × 8 pixels, in colour, 3 classes",
         "Classes": "Kind 0, Kind 1, Kind 2",
         "Network": "U-Net, 2 levels, 6.4 M parameters, attention at 4×4",
-        "Layers": "8, 16 channels, 1 block a level",
+        "Layers": "8, 16 channels, 1 block per level",
         "Predicts": "Velocity (v); cosine noise, 1,000 timesteps",
         "Trained": "7,200 images, 7,854 steps, 1 h 46 min",
         "Licence": "CC0-1.0",
