@@ -15,6 +15,7 @@ import torch
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.machine.preferred import preferred
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
 
@@ -26,7 +27,7 @@ def choose_device(name: str) -> str:
     """ "auto" is the best there is; a device that is not there is a `UserError`, never silently another."""
     there = available_devices()
     if name == "auto":
-        return there[0]
+        return preferred.device if preferred.device in there else there[0]
     if name not in there:
         raise UserError(
             tr(
@@ -48,6 +49,8 @@ def available_devices() -> list[str]:
 
 def choose_precision(name: str, device: str) -> str:
     """ "auto" is bfloat16 where it was measured to be faster on this machine, else float32."""
+    if name == "auto" and not (preferred.precision == "float16" and device == "cpu"):
+        name = preferred.precision
     if name != "auto":
         if name == "float16" and device == "cpu":
             raise UserError(tr("float16 runs on GPUs only; on the CPU choose float32 or bfloat16."))

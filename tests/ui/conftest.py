@@ -178,6 +178,7 @@ def draw(monkeypatch):
 @pytest.fixture
 def make_window(qtbot, qapp, models, draw):
     """Makes windows that are closed again when the test ends, whatever runs in them."""
+    from diffusion_studio.ui.base.preferences import Preferences
     from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
@@ -188,8 +189,10 @@ def make_window(qtbot, qapp, models, draw):
             worker.cancel_all()
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
 
-    def make():
-        window = MainWindow(Theme(qapp), SettingsFile())
+    def make(*, tour=False):
+        settings_file = SettingsFile()
+        settings_file.store("window", Preferences(**{**settings_file.section("window"), "toured": not tour}))
+        window = MainWindow(Theme(qapp), settings_file)
         qtbot.addWidget(window, before_close_func=finish)
         window.fill()
         window.resize(1100, 760)

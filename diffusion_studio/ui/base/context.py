@@ -8,11 +8,14 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.machine.preferred import prefer
 from diffusion_studio.ui.base.background import Background
+from diffusion_studio.ui.base.commands import Commands
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.base.requests import PageName, Request
 from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.base.undo import Change, UndoStack
+from diffusion_studio.ui.look.motion import reduce_motion
 from diffusion_studio.ui.look.theme import Theme
 
 
@@ -41,7 +44,8 @@ class AppContext(QObject):
         self.undo.undone.connect(self._withdraw_notice)
         self.background = Background(self)
         self.background.job_failed.connect(lambda job, sentence, details: self.show_fault(sentence, details))
-        theme.choose(self.preferences.theme)
+        self.commands = Commands(settings_file, self)
+        self._apply_preferences()
         theme.dress()
 
     def go_to(self, page: PageName, request: Request | None = None) -> None:
@@ -77,9 +81,14 @@ class AppContext(QObject):
     def change_preferences(self, **values: Any) -> None:
         self.preferences = replace(self.preferences, **values)
         self.settings_file.store("window", self.preferences)
-        self.theme.choose(self.preferences.theme)
+        self._apply_preferences()
         self.preferences_changed.emit()
         self.save_settings()
+
+    def _apply_preferences(self) -> None:
+        self.theme.choose(self.preferences.theme)
+        reduce_motion(self.preferences.reduced_motion)
+        prefer(self.preferences.device, self.preferences.precision)
 
     def save_settings(self, then: Callable[[], None] | None = None) -> None:
         """Write settings.json, off the window's thread; `then` is called once it is written."""

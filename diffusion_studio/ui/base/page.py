@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -13,6 +15,15 @@ from diffusion_studio.ui.base.requests import Request
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.texts import readable
 
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """`title` as in “Training Cats”; `fraction` from 0 to 1, None while it is unknown."""
+
+    title: str
+    fraction: float | None = None
+
+
 Entries = Sequence[QAction | QMenu | None]
 
 
@@ -20,11 +31,20 @@ class Page(QWidget):
     """One place of the rail. A page brings its menu entries, and its threads for the window to end."""
 
     workers: Sequence[Worker] = ()
+    work_changed = Signal(object)  # Work that is under way, or the str that says how it ended
 
     @property
     def working(self) -> bool:
         """Whether something the user asked for is running."""
         return False
+
+    def report_work(self, title: str, fraction: float | None = None) -> None:
+        """Work the user waits for is under way: the window shows it in its title, on the rail and in the taskbar."""
+        self.work_changed.emit(Work(title, fraction))
+
+    def end_work(self, sentence: str = "") -> None:
+        """It has ended; `sentence` says how, for a notification where the window is not in front."""
+        self.work_changed.emit(sentence)
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         """Entries by menu ("File", "Edit", "View" or one of the page's own); None is a line between them."""

@@ -42,10 +42,14 @@ class SettingsFile:
         return settings
 
     def store(self, name: str, settings: Any) -> None:
-        """Have a section ready for `save`."""
+        """Prepare a section for `save`."""
         from diffusion_studio.settings.options import changed
 
         self._sections[name] = changed(settings)
+
+    def store_section(self, name: str, values: dict[str, Any]) -> None:
+        """Prepare a section that is no dataclass for `save`."""
+        self._sections[name] = values
 
     def save(self) -> None:
         """Write what has changed here, beside what another window has changed meanwhile.

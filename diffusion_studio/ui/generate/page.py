@@ -184,6 +184,7 @@ class GeneratePage(Page):
 
     def _on_progress(self, index: int, total: int, words: str) -> None:
         self.panel.button.show_progress(index / max(total, 1))
+        self.report_work(tr("Generating"), index / max(total, 1))
         self.panel.line.setText(words)
         self.panel.curve.show_progress(index)
 
@@ -209,6 +210,7 @@ class GeneratePage(Page):
 
     def _on_ended(self, words: str) -> None:
         self._patience.stop()
+        self.end_work(words)
         self.panel.button.show_idle()
         self.panel.line.setText(words)
         self._expiry.start()

@@ -22,6 +22,7 @@ WIDE_SCREEN = 1920  # pixels from which on controls are `COMFORTABLE`
 COMFORTABLE = {"type": 14, "control": 36}
 FONT_FILES = ("fonts/Inter-Regular.otf", "fonts/Inter-SemiBold.otf")
 
+SCALES = {str(percent): f"{percent} %" for percent in (90, 100, 110, 125, 150, 175, 200)}
 THEMES = {"system": tr("System"), "light": tr("Light"), "dark": tr("Dark")}
 
 

@@ -1,103 +1,119 @@
-"""The Settings page: how the window looks, and where things are kept."""
+"""The Settings page: categories at the left, and what is chosen in each; everything is in force, and kept, at once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import options
-from diffusion_studio.storage.places import config_dir, models_dir, outputs_dir
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.preferences import Preferences
-from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
-from diffusion_studio.ui.look.texts import readable
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
-from diffusion_studio.ui.pictures.commands import open_folder
+from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XL, tokens
 from diffusion_studio.ui.settings.saving_section import SavingSection
+from diffusion_studio.ui.settings.shortcuts_section import ShortcutsSection
+from diffusion_studio.ui.settings.storage_section import StorageSection
 from diffusion_studio.ui.widgets.form import SettingsForm
 
-FOLDERS = {
-    "Pictures": (outputs_dir, "Every finished picture is saved here, in a folder for each day"),
-    "Models": (models_dir, "Your own models; a diffusers folder put here appears in the chooser"),
-    "Preferences": (config_dir, "What this window remembers"),
+LIST_WIDTH, COLUMN = 200, 560  # pixels
+APPEARANCE, PERFORMANCE, SAVING, NOTIFICATIONS, SHORTCUTS, STORAGE = range(6)
+CATEGORIES = (
+    ("appearance", tr("Appearance")),
+    ("performance", tr("Performance")),
+    ("save", tr("Saving")),
+    ("bell", tr("Notifications")),
+    ("keyboard", tr("Shortcuts")),
+    ("storage", tr("Storage")),
+)  # icon, name
+PREFERENCES = {
+    APPEARANCE: ("theme", "scale", "scaling", "reduced_motion"),
+    PERFORMANCE: ("device", "precision", "threads"),
+    SAVING: ("metadata", "quality"),
+    NOTIFICATIONS: ("notifications",),
 }
-COLUMN = 560
-SECTIONS = {"Look": ("theme", "scaling"), "Save as": ("metadata", "quality")}
 
 
 class SettingsPage(Page):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.forms = {name: _form(shown, context.preferences) for name, shown in SECTIONS.items()}
-        self.buttons: dict[str, QPushButton] = {}
+        self.forms = {place: _form(shown, context.preferences) for place, shown in PREFERENCES.items()}
         self.saving = SavingSection(context)
-        self._where: dict[str, ElidedLabel] = {}
+        self.shortcuts = ShortcutsSection(context)
+        self.storage = StorageSection(context)
+        self.list = QListWidget()
+        self.list.setObjectName("settingsList")
+        self.list.setFixedWidth(LIST_WIDTH)
+        self.list.setIconSize(QSize(18, 18))
+        self.list.setAccessibleName(tr("Categories"))
+        self.list.setAccessibleDescription(tr("The categories of settings"))
+        for _, name in CATEGORIES:
+            self.list.addItem(QListWidgetItem(name))
+        self.stack = QStackedWidget()
+        for place in range(len(CATEGORIES)):
+            self.stack.addWidget(_scrolling(self._body(place)))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.list)
+        row.addWidget(self.stack, 1)
+        for form in self.forms.values():
+            form.changed.connect(lambda form=form: self._apply(form))
+        self.list.currentRowChanged.connect(self._show_category)
+        context.preferences_changed.connect(self._follow)
+        context.theme.changed.connect(self._draw)
+        self._draw()
+        self.list.setCurrentRow(APPEARANCE)
+
+    def controls(self) -> list[QWidget]:
+        return [self.list]
+
+    def show_category(self, place: int) -> None:
+        """One of `APPEARANCE` to `STORAGE`."""
+        self.list.setCurrentRow(place)
+
+    def _show_category(self, place: int) -> None:
+        self.stack.setCurrentIndex(place)
+        if place == SHORTCUTS:
+            self.shortcuts.refresh()
+        elif place == STORAGE:
+            self.storage.refresh()
+
+    def _body(self, place: int) -> QWidget:
         body = QWidget()
-        body.setMaximumWidth(COLUMN)
+        body.setMaximumWidth(COLUMN + 2 * SPACE_XL)
         column = QVBoxLayout(body)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_L)
-        column.addWidget(plain_label(tr("Settings"), "title"))
-        parts: dict[str, QWidget] = {"Look": self.forms["Look"], "New pictures": self.saving, **self.forms}
-        for name, part in parts.items():
-            column.addWidget(plain_label(name, "heading"))
+        column.addWidget(plain_label(CATEGORIES[place][1], "title"))
+        for title, part in self._parts(place):
+            if title:
+                column.addWidget(plain_label(title, "heading"))
             column.addWidget(part)
-            column.addSpacing(SPACE_S)
-        for form in self.forms.values():
-            form.changed.connect(lambda form=form: self._apply(form))
-        column.addWidget(plain_label(tr("Folders"), "heading"))
-        column.addLayout(self._folders())
         column.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(_scrolling(body))
-        body.setMinimumWidth(COLUMN)
-        context.outputs_moved.connect(self._show_folders)
-        context.preferences_changed.connect(self._follow)
+        return body
 
-    def _folders(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(SPACE_M)
-        grid.setVerticalSpacing(SPACE_S)
-        grid.setColumnStretch(1, 1)
-        for row, (name, (where, explanation)) in enumerate(FOLDERS.items()):
-            label = plain_label(name, "quiet")
-            label.setMinimumWidth(96)
-            label.setToolTip(explanation)
-            button = QPushButton(tr("Open"))
-            button.setAccessibleName(tr("Open"))
-            button.setAccessibleDescription(f"{name}: {explanation}")
-            button.setToolTip(
-                tr("{explanation}. Show this folder in the file manager.", explanation=explanation)
-            )
-            button.clicked.connect(lambda _=False, folder=where: self._open(folder()))
-            label.setBuddy(button)
-            grid.addWidget(label, row, 0)
-            self._where[name] = ElidedLabel(readable(where()))
-            grid.addWidget(self._where[name], row, 1)
-            grid.addWidget(button, row, 2)
-            self.buttons[name] = button
-        return grid
-
-    def _show_folders(self) -> None:
-        for name, (where, _) in FOLDERS.items():
-            self._where[name].setText(readable(where()))
-
-    def _open(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            self._context.show_fault(
-                tr("The folder {folder} can not be made.", folder=readable(folder)), str(error)
-            )
-            return
-        open_folder(folder)
+    def _parts(self, place: int) -> Sequence[tuple[str, QWidget]]:
+        if place == SAVING:
+            return ((tr("New images"), self.saving), (tr("Save as"), self.forms[SAVING]))
+        if place == SHORTCUTS:
+            return (("", self.shortcuts),)
+        return (("", self.storage),) if place == STORAGE else (("", self.forms[place]),)
 
     def _apply(self, form: SettingsForm) -> None:
         values = {name: field.value() for name, field in form.fields.items()}
@@ -108,6 +124,11 @@ class SettingsPage(Page):
         for form in self.forms.values():
             if form.value() != self._context.preferences:
                 form.show_value(self._context.preferences)
+
+    def _draw(self) -> None:
+        for place, (name, _) in enumerate(CATEGORIES):
+            drawn: QIcon = icon(name, tokens().muted, size=18)
+            self.list.item(place).setIcon(drawn)
 
 
 def _scrolling(body: QWidget) -> QScrollArea:

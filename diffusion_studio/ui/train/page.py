@@ -221,6 +221,7 @@ class TrainPage(DropPage):
     def _on_progress(self, event: Any) -> None:
         self.progress.add(event)
         self.panel.button.show_progress(event.fraction)
+        self.report_work(tr("Training {title}", title=self._title), event.fraction)
         if self.sitting.state == "running":
             left = duration(event.time_left)
             self.panel.line.setText(
@@ -266,6 +267,7 @@ class TrainPage(DropPage):
             self._begin(*self._resumed, changed_data=True)
 
     def _show_ended(self, outcome: str) -> None:
+        self.end_work(tr("Training “{title}” is done.", title=self._title) if outcome == "finished" else "")
         self.panel.line.setText("")
         self.runs.show_busy("")
         name = self.sitting.run.name if self.sitting.run is not None else ""

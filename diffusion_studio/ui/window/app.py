@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import __version__
+from diffusion_studio.machine.preferred import limit_threads
 from diffusion_studio.ui.base.settings_file import SettingsFile
-from diffusion_studio.ui.look.theme import Theme
+from diffusion_studio.ui.look.theme import SCALES, Theme
 from diffusion_studio.ui.window.window import MainWindow
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -38,15 +40,27 @@ def main() -> int:
 
 def build(arguments: Sequence[str]) -> tuple[QApplication, MainWindow]:
     """The application and its window, not shown yet."""
+    settings_file = SettingsFile()
+    prepare(settings_file)
     application = QApplication(list(arguments))
     application.setApplicationName("diffusion-studio")
     application.setApplicationDisplayName("Diffusion Studio")
     application.setApplicationVersion(__version__)
     application.setDesktopFileName("diffusion-studio")
-    settings_file = SettingsFile()
     theme = Theme(application)
     theme.choose(str(settings_file.section("window").get("theme", "system")))
     return application, MainWindow(theme, settings_file)
+
+
+def prepare(settings_file: SettingsFile) -> None:
+    """What has to be known before Qt and torch are there: the size of the interface, and the threads of the CPU."""
+    kept = settings_file.section("window")
+    scale = str(kept.get("scale", "100"))
+    if scale in SCALES and scale != "100" and "QT_SCALE_FACTOR" not in os.environ:
+        os.environ["QT_SCALE_FACTOR"] = str(int(scale) / 100)
+    threads = kept.get("threads", 0)
+    if isinstance(threads, int) and 0 < threads <= (os.cpu_count() or 1):
+        limit_threads(threads)
 
 
 def catch_faults(window: MainWindow) -> Any:

@@ -25,7 +25,9 @@ from diffusion_studio.ui.window.toasts import Toasts
 class Interior(QWidget):
     """Makes each page when it is first visited."""
 
+    page_made = Signal(str, object)  # PageName, Page: it was made, and its actions are there
     page_shown = Signal(object)  # Page that is about to take the place of another
+    work_changed = Signal(str, object)  # PageName; Work, or how it ended
     _noticed = Signal(object)  # Notice, of whichever thread
 
     def __init__(
@@ -52,12 +54,7 @@ class Interior(QWidget):
 
     def visit(self, number: int) -> None:
         """Show the page at this place of the rail."""
-        if number not in self.pages:
-            self.pages[number] = self.entries[number].make(self.context)
-            self.stack.addWidget(self.pages[number])
-            order = [*self.rail.buttons, *self.pages[number].controls()]
-            for first, second in zip(order, order[1:], strict=False):
-                QWidget.setTabOrder(first, second)
+        self._make(number)
         self.rail.show_chosen(number)
         if number != self._shown:
             self._shown = number
@@ -67,6 +64,24 @@ class Interior(QWidget):
         self.stack.setCurrentWidget(self.pages[number])
         if self.isVisible():
             self.greet()
+
+    def make_all(self) -> None:
+        """Make the pages that were not visited yet."""
+        for number in range(len(self.entries)):
+            self._make(number)
+
+    def _make(self, number: int) -> None:
+        if number not in self.pages:
+            self.pages[number] = self.entries[number].make(self.context)
+            self.stack.addWidget(self.pages[number])
+            name = self.entries[number].name
+            self.pages[number].work_changed.connect(
+                lambda change, name=name: self.work_changed.emit(name, change)
+            )
+            order = [*self.rail.buttons, *self.pages[number].controls()]
+            for first, second in zip(order, order[1:], strict=False):
+                QWidget.setTabOrder(first, second)
+            self.page_made.emit(name, self.pages[number])
 
     def greet(self) -> None:
         """Let the page that is shown begin what had to wait until it was on screen."""

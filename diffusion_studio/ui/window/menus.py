@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QDialog, QMainWindow, QMenu
 
@@ -12,12 +12,15 @@ from diffusion_studio.language import tr
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Entries, action, fill_menu
+from diffusion_studio.ui.base.requests import PageName
 from diffusion_studio.ui.look.theme import THEMES
 from diffusion_studio.ui.window.pages import PageEntry
 
 
 class Menus(QObject):
     """`window` gets the menu bar and owns the actions; `entries` are the pages, the last of them Settings."""
+
+    tour_wanted = Signal()
 
     def __init__(self, window: QMainWindow, context: AppContext, entries: Sequence[PageEntry]) -> None:
         super().__init__(window)
@@ -28,12 +31,12 @@ class Menus(QObject):
         self._quit.setMenuRole(QAction.MenuRole.QuitRole)
         self._quit.triggered.connect(window.close)
         self._outputs = action(
-            window, tr("Open pictures folder"), "Ctrl+Shift+O", tip="Where every finished picture is saved"
+            window, tr("Open images folder"), "Ctrl+Shift+O", tip=tr("Where every finished image is saved")
         )
         self._outputs.triggered.connect(self._open_outputs)
         self._make_undo()
         self._trash = action(
-            window, tr("Trash…"), tip="See what was deleted, bring it back, or remove it for good"
+            window, tr("Trash…"), tip=tr("See what was deleted, restore it, or delete it permanently")
         )
         self._trash.triggered.connect(self._show_trash)
         self._context.trash_wanted.connect(self._show_trash)
@@ -41,13 +44,24 @@ class Menus(QObject):
         self._make_looks()
         self._shortcuts = action(window, tr("Keyboard shortcuts"), "F1")
         self._shortcuts.triggered.connect(self._show_shortcuts)
+        self._palette = action(
+            window, tr("Find a command…"), "Ctrl+K", tip=tr("Search every action by its name")
+        )
+        self._palette.triggered.connect(self._show_palette)
+        self._tour = action(window, tr("Tour"), tip=tr("Four steps through the window"))
+        self._tour.triggered.connect(self.tour_wanted)
         self._report = action(
-            window, tr("Copy report for a bug"), tip="Versions, devices and folders, for a bug report"
+            window, tr("Copy diagnostic report"), tip=tr("Versions, devices and folders, for a bug report")
         )
         self._report.triggered.connect(self._copy_report)
         self._about = action(window, tr("About Diffusion Studio"))
         self._about.setMenuRole(QAction.MenuRole.AboutRole)
         self._about.triggered.connect(self._show_about)
+
+    def learn(self, page: PageName, entries: Mapping[str, Sequence[QAction | None]]) -> None:
+        """Make the actions of a page known to the palette and to the shortcuts of the user's choice."""
+        for name, actions in entries.items():
+            self._context.commands.add(name, actions, page)
 
     def fill(self, page: Mapping[str, Sequence[QAction | None]]) -> None:
         """Show the window's entries and these of a page; a menu the window does not have stands before Help."""
@@ -56,21 +70,22 @@ class Menus(QObject):
             "File": [self._outputs, self._trash, self._visits[-1], None, self._quit],
             "Edit": [],
             "View": [self._themes_menu, self._crisp, None, *self._visits[:-1]],
-            "Help": [self._shortcuts, self._report, None, self._about],
+            "Help": [self._palette, self._shortcuts, self._tour, None, self._report, None, self._about],
         }
         bar = self._window.menuBar()
         bar.clear()
         for name in [*list(own)[:-1], *(name for name in page if name not in own), "Help"]:
             menu = self._menus.setdefault(name, QMenu(f"&{name}", self._window))
+            self._context.commands.add(name, [*first.get(name, []), *own.get(name, [])])
             fill_menu(menu, [*first.get(name, []), *page.get(name, []), None, *own.get(name, [])])
             if menu.actions():
                 bar.addMenu(menu)
 
     def _make_undo(self) -> None:
         stack = self._context.undo
-        self.undo = action(self._window, tr("Undo"), "Ctrl+Z", tip="Undo what was done last")
+        self.undo = action(self._window, tr("Undo"), "Ctrl+Z", tip=tr("Undo the last change"))
         self.redo = action(
-            self._window, tr("Redo"), "Ctrl+Shift+Z or Ctrl+Y", tip="Do again what was undone last"
+            self._window, tr("Redo"), "Ctrl+Shift+Z or Ctrl+Y", tip=tr("Redo the change that was undone last")
         )
         for entry in (self.undo, self.redo):
             entry.setAutoRepeat(True)
@@ -81,7 +96,10 @@ class Menus(QObject):
 
     def _show_undo(self) -> None:
         stack = self._context.undo
-        for entry, word, what in ((self.undo, "Undo", stack.undo_text), (self.redo, "Redo", stack.redo_text)):
+        for entry, word, what in (
+            (self.undo, tr("Undo"), stack.undo_text),
+            (self.redo, tr("Redo"), stack.redo_text),
+        ):
             entry.setText(f"{word} {what}".strip())
             entry.setEnabled(bool(what))
 
@@ -97,7 +115,7 @@ class Menus(QObject):
 
     def _make_looks(self) -> None:
         self._crisp = action(
-            self._window, tr("Crisp pixels"), checkable=True, tip="Show enlarged pixels as squares"
+            self._window, tr("Sharp pixels"), checkable=True, tip=tr("Show enlarged pixels as squares")
         )
         self._crisp.toggled.connect(self._choose_scaling)
         self._themes_menu = QMenu(tr("Theme"), self._window)
@@ -134,6 +152,13 @@ class Menus(QObject):
         from diffusion_studio.ui.gallery.trash_dialog import TrashDialog
 
         self._open(TrashDialog(self._context, self._window))
+
+    def _show_palette(self) -> None:
+        from diffusion_studio.ui.window.palette import CommandPalette
+
+        palette = CommandPalette(self._context.commands.all(), self._window)
+        palette.page_wanted.connect(self._context.go_to)
+        self._open(palette)
 
     def _show_about(self) -> None:
         from diffusion_studio.ui.window.help import about_dialog

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from diffusion_studio.ui.base.page import Work
+from diffusion_studio.ui.base.requests import PageName
 from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import RAIL_WIDTH, SPACE_S, SPACE_XS, tokens
 
 
 class Rail(QFrame):
     chosen = Signal(int)
 
-    def __init__(self, entries: Sequence[tuple[str, str, str]], parent: QWidget | None = None) -> None:
-        """`entries`: (icon, label, explanation) from top to bottom; the last stands at the foot."""
+    def __init__(self, entries: Sequence[tuple[PageName, str, str]], parent: QWidget | None = None) -> None:
+        """`entries`: (icon, label, explanation) from top to bottom; the last one is at the foot."""
         super().__init__(parent)
         self.setObjectName("rail")
         self.setFixedWidth(RAIL_WIDTH)
         self.buttons: list[QToolButton] = []
-        self._icons = [name for name, _, _ in entries]
+        self.badges: list[QLabel] = []
+        self._icons: list[PageName] = [name for name, _, _ in entries]
         self.chosen_number = 0
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_XS, SPACE_S, SPACE_XS, SPACE_S)
@@ -32,7 +36,20 @@ class Rail(QFrame):
             button.clicked.connect(lambda _=False, number=number: self.chosen.emit(number))
             column.addWidget(button)
             self.buttons.append(button)
+            self.badges.append(_badge(button))
         self._draw()
+
+    def show_work(self, page: PageName, work: Work | None) -> None:
+        """How far the work of a page is, in a badge on its button."""
+        number = self._icons.index(page)
+        badge, button = self.badges[number], self.buttons[number]
+        badge.setVisible(work is not None)
+        button.setAccessibleDescription("")
+        if work is not None:
+            badge.setText("…" if work.fraction is None else f"{work.fraction:.0%}")
+            badge.adjustSize()
+            badge.move(button.width() - badge.width() - 2, 2)
+            button.setAccessibleDescription(f"{work.title}, {badge.text()}")
 
     def show_chosen(self, number: int) -> None:
         self.chosen_number = number
@@ -48,6 +65,15 @@ class Rail(QFrame):
     def _draw(self) -> None:
         for button, name in zip(self.buttons, self._icons, strict=False):
             button.setIcon(icon(name, tokens().muted, tokens().accent, size=22))
+
+
+def _badge(button: QToolButton) -> QLabel:
+    badge = plain_label("")
+    badge.setParent(button)
+    badge.setObjectName("badge")
+    badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    badge.hide()
+    return badge
 
 
 def _button(label: str, explanation: str) -> QToolButton:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.window.leaving import Leaving
     from diffusion_studio.ui.window.menus import Menus
     from diffusion_studio.ui.window.status import StatusLine
+    from diffusion_studio.ui.window.tour import Tour
 
 
 SIZE = (1280, 800)
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._theme, self._settings_file = theme, settings_file
         self.filled = False
+        self._tour: Tour | None = None
         self._closing = False
         self.setWindowTitle(tr("Diffusion Studio"))
         self.setMinimumSize(*SMALLEST)
@@ -95,6 +97,7 @@ class MainWindow(QMainWindow):
         from diffusion_studio.ui.window.contents import Interior
         from diffusion_studio.ui.window.menus import Menus
         from diffusion_studio.ui.window.pages import PAGES
+        from diffusion_studio.ui.window.progress import WorkProgress
         from diffusion_studio.ui.window.status import StatusLine
 
         self.context = AppContext(self._theme, self._settings_file, self)
@@ -104,7 +107,13 @@ class MainWindow(QMainWindow):
         self.menus = Menus(self, self.context, PAGES)
         self.interior = Interior(self.context, PAGES, self)
         self.setCentralWidget(self.interior)
+        self.interior.page_made.connect(lambda name, page: self.menus.learn(name, page.menu_entries()))
         self.interior.page_shown.connect(self._follow_page)
+        self.context.commands.all_wanted.connect(self.interior.make_all)
+        self.context.commands.changed.connect(self.context.save_settings)
+        self.menus.tour_wanted.connect(self._show_tour)
+        self.progress = WorkProgress(self.context, self.interior.rail, self)
+        self.interior.work_changed.connect(self.progress.follow)
         self.interior.visit(0)
         self.status.start()
         if self._settings_file.refused:
@@ -112,6 +121,19 @@ class MainWindow(QMainWindow):
         if self.isVisible():
             self.repaint()  # before the page begins what takes a moment
             QTimer.singleShot(0, self._greet)
+
+    def _show_tour(self) -> None:
+        from diffusion_studio.ui.window.tour import window_tour
+
+        if self._tour is None:
+            self.context.go_to("generate")
+            self._tour = window_tour(self.interior, lambda: self.page, self.interior.rail.buttons)
+            self._tour.ended.connect(self._end_tour)
+
+    def _end_tour(self) -> None:
+        self._tour = None
+        if not self.context.preferences.toured:
+            self.context.change_preferences(toured=True)
 
     def _follow_page(self, page: Page) -> None:
         self.status.forget()
@@ -148,6 +170,8 @@ class MainWindow(QMainWindow):
     def _greet(self) -> None:
         if self.isVisible():  # it may have been closed meanwhile
             self.interior.greet()
+            if not self.context.preferences.toured:
+                self._show_tour()
 
     # --- closing ---
 

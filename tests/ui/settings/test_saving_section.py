@@ -8,13 +8,15 @@ from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage.places import outputs_dir, usual_outputs_dir
+from diffusion_studio.ui.settings.page import SAVING
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
 
 
 @pytest.fixture
 def section(window):
-    window.interior.visit(len(window.interior.entries) - 1)
+    window.context.go_to("settings")
+    window.page.show_category(SAVING)
     return window.page.saving
 
 

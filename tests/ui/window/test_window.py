@@ -17,6 +17,7 @@ from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.settings_file import SettingsFile
+from diffusion_studio.ui.settings.page import APPEARANCE
 from diffusion_studio.ui.widgets.fields import ChoiceField
 from diffusion_studio.ui.window import leaving
 from diffusion_studio.ui.window.faults import Faults
@@ -414,7 +415,7 @@ def test_every_page_of_the_rail_opens_and_has_its_menus(window):
 
 def test_the_settings_page_changes_the_look_at_once(window, qtbot):
     window.interior.visit(len(window.interior.entries) - 1)
-    form = window.page.forms["Look"]
+    form = window.page.forms[APPEARANCE]
     form.fields["theme"].show_value("dark")
     assert window.context.theme.dark
     form.fields["scaling"].show_value("smooth")

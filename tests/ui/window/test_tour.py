@@ -1,0 +1,49 @@
+"""The first start shows a tour of four steps, which can be skipped and comes once."""
+
+from PySide6.QtWidgets import QApplication
+
+
+def rest(window, qtbot):
+    qtbot.waitUntil(lambda: not window.context.background.busy)
+
+
+def test_four_steps_each_beside_what_it_explains(make_window, qtbot):
+    window = make_window(tour=True)
+    qtbot.waitUntil(lambda: window._tour is not None)
+    tour, seen = window._tour, []
+    for number in range(4):
+        assert tour.number == number and tour.isVisible() and tour.count.text() == f"{number + 1} of 4"
+        assert window.interior.rect().contains(tour.geometry())
+        seen.append(tour.title.text())
+        tour.next.click()
+    assert len(set(seen)) == 4 and window._tour is None
+    assert window.context.preferences.toured
+    rest(window, qtbot)
+
+
+def test_it_is_skipped_and_comes_once(make_window, qtbot):
+    window = make_window(tour=True)
+    qtbot.waitUntil(lambda: window._tour is not None)
+    assert not window._tour.isAncestorOf(QApplication.focusWidget() or window)  # it takes no focus
+    window._tour.skip.click()
+    assert window._tour is None and window.context.preferences.toured
+    rest(window, qtbot)
+    window.menus._tour.trigger()  # Help > Tour shows it again
+    assert window._tour is not None
+    window._tour.skip.click()
+
+
+def test_it_stays_inside_the_smallest_window(make_window, qtbot):
+    window = make_window(tour=True)
+    qtbot.waitUntil(lambda: window._tour is not None)
+    window.resize(900, 600)
+    QApplication.processEvents()
+    for _ in range(4):
+        assert window.interior.rect().contains(window._tour.geometry())
+        window._tour.next.click()
+    rest(window, qtbot)
+
+
+def test_who_has_seen_it_is_not_shown_it(window, qtbot):
+    QApplication.processEvents()
+    assert window._tour is None
