@@ -46,7 +46,7 @@ class CompareMode(QObject):
         self.action = make_action(
             place,
             tr("Compare"),
-            "Ctrl+K",
+            "Ctrl+Shift+K",
             tip="One seed with several samplers, steps, models…",
             checkable=True,
         )

@@ -18,7 +18,7 @@ class TrainActions(QObject):
     def __init__(self, page: QWidget, tabs: Sequence[tuple[str, str]]) -> None:
         """`tabs`: (label, explanation)."""
         super().__init__(page)
-        self.folder = action(page, tr("Choose a folder…"), "Ctrl+Shift+O", tip="The pictures to learn from")
+        self.folder = action(page, tr("Choose a folder…"), "Ctrl+O", tip="The pictures to learn from")
         self.train = action(page, tr("Train"), "Ctrl+Return or Ctrl+Enter", tip="Learn from these pictures")
         self.pause = action(page, tr("Pause"), "Ctrl+P", tip="Hold still with everything loaded")
         self.stop = action(
