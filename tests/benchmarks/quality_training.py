@@ -1,10 +1,11 @@
 """How good a model becomes in the same minutes: our trainer against lucidrains' `Trainer`, side by side on the same pictures.
 
-    python tests/benchmarks/quality_training.py LEARN HELD_OUT [--minutes 10] [--slice 60] [--count 500] [--size 32]
+    python tests/benchmarks/quality_training.py FOLDER [--held-out FOLDER] [--minutes 10] [--slice 60] [--count 500] [--size 32]
 
 Both train in this process, in turns of `--slice` seconds, so that whatever else the machine does hits both; each has the same
-minutes of its own. Then both draw `--count` pictures, and the kernel distance (KID) of each to the held-out ones is measured
-with the features of packaging/starter/evaluate.py. Neither is told the classes.
+minutes of its own. Then both generate `--count` images, measured against held-out ones by packaging/starter/measures.py:
+KID, KID16 and nearest-image ratio with their intervals. Any folder will do: without `--held-out`, every fifth of its images is
+held out of both trainings. Neither is told the classes.
 
 Ours: the settings nobody touches (batch, model size, learning rate, schedule, EMA), and the sampler its card recommends.
 The peer: as its own documentation has it, with about as many parameters: v-prediction and the sigmoid schedule, Adam at its
@@ -41,6 +42,7 @@ import torch  # noqa: E402
 from PIL import Image, ImageOps  # noqa: E402
 
 from tests.benchmarks.peers import stand_in  # noqa: E402
+from tests.benchmarks.study import divide  # noqa: E402
 
 BATCH = 50  # pictures drawn at once
 STEPS_A_CALL = 4  # of the peer between two looks at the clock
@@ -50,8 +52,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("learn", type=Path)
-    parser.add_argument("held_out", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--held-out", type=Path, help="images of the same kind; else every fifth of the folder's"
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each")
     parser.add_argument("--slice", type=float, default=60.0, help="seconds of a turn")
     parser.add_argument("--count", type=int, default=500, help="pictures drawn by each")
@@ -68,6 +72,9 @@ def main() -> None:
     torch.manual_seed(options.seed)
     with tempfile.TemporaryDirectory() as place:
         os.environ["DIFFUSION_STUDIO_HOME"] = str(Path(place, "home"))
+        options.learn = options.folder
+        if options.held_out is None:
+            options.learn, options.held_out = divide(options.folder, Path(place, "set"))
         ours = Ours(options)
         peer = Peer(options, ours.parameters(), Path(place, "peer"))
         take_turns((ours, peer), options)
@@ -281,26 +288,20 @@ def take_turns(sides: tuple[Any, ...], options: argparse.Namespace) -> None:
 
 
 def compare(ours: Ours, peer: Peer, options: argparse.Namespace) -> dict[str, Any]:
-    from evaluate import Features, kid, nearest, read
+    from measures import Judge, read
 
-    learn, held_out = read(options.learn, options.size), read(options.held_out, options.size)
-    features = Features()
-    wanted = features(held_out.images)
-    some = np.random.default_rng(0).permutation(len(learn.images))[: options.count]
-    floor = 1000 * kid(features(learn.images[some]), wanted)
+    judge = Judge(read(options.learn, options.size), read(options.held_out, options.size))
+    floor = judge.floor()
     rows = {}
     for side in (ours, peer):
         for way, drawn in side.draw(options.count):
             name = f"{type(side).__name__.lower()}, {way}"
-            rows[name] = {
-                "kid_times_1000": round(1000 * kid(features(drawn), wanted), 2),
-                "nearest_training_picture": round(nearest(drawn, learn.images), 4),
-            }
+            rows[name] = judge(drawn).to_dict()
             print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
             if options.out is not None:
                 keep_sheet(drawn, options.out / f"{name.replace(', ', '-').replace(' ', '-')}.png")
-    best = min(row["kid_times_1000"] for name, row in rows.items() if name.startswith("peer"))
-    own = next(row["kid_times_1000"] for name, row in rows.items() if name.startswith("ours"))
+    best = min(row["kid16"][0] for name, row in rows.items() if name.startswith("peer"))
+    own = next(row["kid16"][0] for name, row in rows.items() if name.startswith("ours"))
     return {
         "minutes_each": options.minutes,
         "threads": options.threads,
@@ -308,9 +309,9 @@ def compare(ours: Ours, peer: Peer, options: argparse.Namespace) -> dict[str, An
         "parameters": {"ours": ours.parameters(), "peer": peer.size, "peer_width": peer.width},
         "steps": {"ours": ours.steps, "peer": peer.steps},
         "seconds": {"ours": round(ours.spent), "peer": round(peer.spent)},
-        "kid_times_1000_of_training_pictures": round(floor, 2),
+        "training_images": floor.to_dict(),
         "results": rows,
-        "ours_over_peer": round(own / best, 3),
+        "kid16_of_ours_over_peer": round(own / best, 3),
     }
 
 
