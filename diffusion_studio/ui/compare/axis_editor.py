@@ -1,4 +1,4 @@
-"""One side of a comparison: which setting differs, and its values, each kind with the control that suits it."""
+"""One axis of a comparison: which setting varies, and its values, each kind with the control that suits it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, Option, options
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import first_upper, one_line, tooltip
+from diffusion_studio.ui.look.texts import class_title, first_upper, one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.fields import ChoiceField
 
@@ -43,9 +43,9 @@ NUMBERS = {
     "resamples": "1, 5, 10",
     "variation_strength": "0, 0.25, 0.5, 0.75, 1",
 }
-CHOSEN = {"sampler": ("dpmpp_2m", "ddim", "heun"), "spacing": ("trailing", "karras", "quadratic")}
-AT_FIRST = 4  # values that are ticked, where none are more usual than others
-HINT = tr("Numbers with commas between them; 10..50:10 stands for 10, 20, 30, 40, 50")
+USUAL = {"sampler": ("dpmpp_2m", "ddim", "heun"), "spacing": ("trailing", "karras", "quadratic")}
+AT_FIRST = 4  # values that are selected, where none are more usual than others
+HINT = tr("Numbers separated by commas; 10..50:10 means 10, 20, 30, 40, 50")
 
 
 class AxisEditor(QWidget):
@@ -57,20 +57,20 @@ class AxisEditor(QWidget):
         self._choices: dict[str, dict[str, str]] = {}  # of class and model
         self._at_first: dict[str, str] = dict(NUMBERS)
         self._texts: dict[str, str] = {}  # what was typed, by setting
-        self._ticked: dict[str, tuple[str, ...]] = dict(CHOSEN)
+        self._selected: dict[str, tuple[str, ...]] = dict(USUAL)
         self.setting = ChoiceField(Option("", "", choices={}))
         self.setting.setAccessibleName(tr("{name}: setting", name=name))
-        self.setting.setToolTip(tooltip(tr("What differs {lower}", lower=name.lower())))
+        self.setting.setToolTip(tooltip(tr("The setting that varies by {lower}", lower=name.lower())))
         self.setting.setMinimumWidth(150)
         self.setting.setMaximumWidth(240)
         self.checks = CheckList(tr("{name}: values", name=name))
         self.numbers = QLineEdit()
         self.numbers.setAccessibleName(tr("{name}: values", name=name))
         self.numbers.setToolTip(HINT)
-        self.dice = IconButton("dice", tr("Random seeds"), tr("as many others, drawn at random"), self)
+        self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
         self._values = QStackedWidget()
         label = plain_label(name, "quiet")
-        label.setFixedWidth(48)
+        label.setFixedWidth(64)
         label.setBuddy(self.setting)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -90,14 +90,14 @@ class AxisEditor(QWidget):
         self.setting.changed.connect(self._follow)
         self.checks.changed.connect(self._tick)
         self.numbers.textEdited.connect(self._type)
-        self.dice.clicked.connect(self._draw_seeds)
+        self.dice.clicked.connect(self._choose_seeds)
 
     @property
     def controls(self) -> list[QWidget]:
         return [self.setting, self.checks, self.numbers, self.dice]
 
     def axis(self) -> Axis | None:
-        """As it stands now. Raises `UserError` where the values are not allowed."""
+        """The axis as it is set; None: nothing varies. Raises `UserError` for values that are not allowed."""
         setting = self.setting.value()
         if setting == NOTHING:
             return None
@@ -113,7 +113,7 @@ class AxisEditor(QWidget):
             self.setting.show_value(NOTHING)
             return
         if self._is_choice(axis.setting):
-            self._ticked[axis.setting] = tuple(map(str, axis.values))
+            self._selected[axis.setting] = tuple(map(str, axis.values))
         else:
             self._texts[axis.setting] = join_values(axis.values)
         self.setting.show_value(axis.setting)
@@ -126,23 +126,23 @@ class AxisEditor(QWidget):
         models: Mapping[str, str],
         checkpoints: Mapping[str, str],
     ) -> None:
-        """Offer what can differ with this model and these settings, and begin each with values near theirs."""
+        """Offer the settings that have an effect with this model, and begin each with values near these."""
         self._choices = {
-            "class_label": {name: _title(name) for name in card.classes} if card else {},
+            "class_label": {name: class_title(name) for name in card.classes} if card else {},
             "model": {**models, **checkpoints},
         }
         seed = settings.seed or 0
         self._at_first["seed"] = ", ".join(str((seed + k) % (LARGEST_SEED + 1)) for k in range(AT_FIRST))
         steps = settings.steps
         self._at_first["until"] = ", ".join(str(max(round(steps * k / 4), 1)) for k in (1, 2, 3)) + ", 0"
-        self._ticked.setdefault("class_label", tuple(self._choices["class_label"])[:AT_FIRST])
-        self._ticked.setdefault("model", tuple(self._choices["model"])[:AT_FIRST])
+        self._selected.setdefault("class_label", tuple(self._choices["class_label"])[:AT_FIRST])
+        self._selected.setdefault("model", tuple(self._choices["model"])[:AT_FIRST])
         known = options(GenerationSettings)
-        offered = {name: known[name].label for name in AXES if self._can_differ(name, card, settings)}
-        self.setting.show_choices({**({NOTHING: "Nothing"} if self._optional else {}), **offered})
+        offered = {name: known[name].label for name in AXES if self._can_vary(name, card, settings)}
+        self.setting.show_choices({**({NOTHING: tr("Nothing")} if self._optional else {}), **offered})
         self._follow()
 
-    def _can_differ(self, name: str, card: ModelCard | None, settings: GenerationSettings) -> bool:
+    def _can_vary(self, name: str, card: ModelCard | None, settings: GenerationSettings) -> bool:
         if name == "model":
             return len(self._choices["model"]) > 1
         if name in ("strength", "resamples"):
@@ -161,7 +161,7 @@ class AxisEditor(QWidget):
             self._values.setCurrentIndex(2)
         elif self._is_choice(setting):
             choices = self._choices.get(setting) or options(GenerationSettings)[setting].choices or {}
-            self.checks.show_choices(choices, self._ticked.get(setting, tuple(choices)[:AT_FIRST]))
+            self.checks.show_choices(choices, self._selected.get(setting, tuple(choices)[:AT_FIRST]))
             self._values.setCurrentIndex(0)
         else:
             self.numbers.setText(self._texts.get(setting, self._at_first.get(setting, "0, 1")))
@@ -171,22 +171,22 @@ class AxisEditor(QWidget):
         self.changed.emit()
 
     def _tick(self) -> None:
-        self._ticked[self.setting.value()] = self.checks.value()
+        self._selected[self.setting.value()] = self.checks.value()
         self.changed.emit()
 
     def _type(self, text: str) -> None:
         self._texts[self.setting.value()] = text
         self.changed.emit()
 
-    def _draw_seeds(self) -> None:
+    def _choose_seeds(self) -> None:
         count = max(len(list(filter(str.strip, self.numbers.text().split(",")))), AT_FIRST)
-        drawn = [str(random.SystemRandom().randint(0, LARGEST_SEED)) for _ in range(count)]
-        self.numbers.setText(", ".join(drawn))
+        seeds = [str(random.SystemRandom().randint(0, LARGEST_SEED)) for _ in range(count)]
+        self.numbers.setText(", ".join(seeds))
         self._type(self.numbers.text())
 
 
 class CheckList(QPushButton):
-    """Says which of several are ticked, and opens the list to tick others."""
+    """A button that says which of several values are selected, and opens the list of them."""
 
     changed = Signal()
 
@@ -200,7 +200,7 @@ class CheckList(QPushButton):
         self.list = QListWidget()
         self.list.setObjectName("checks")
         self.list.setAccessibleName(name)
-        self.list.itemChanged.connect(self._tell)
+        self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(_toggle)
         menu = QMenu(self)
         holder = QWidgetAction(menu)
@@ -219,10 +219,10 @@ class CheckList(QPushButton):
             item.setCheckState(Qt.CheckState.Checked if value in ticked else Qt.CheckState.Unchecked)
         self.list.setFixedSize(max(self.list.sizeHintForColumn(0) + 40, 220), min(28 * len(choices) + 8, 320))
         self.list.blockSignals(blocked)
-        self._say()
+        self._show_text()
 
     def value(self) -> tuple[str, ...]:
-        """The ticked ones, in the order of the list."""
+        """The selected ones, in the order of the list."""
         items = [self.list.item(row) for row in range(self.list.count())]
         return tuple(
             item.data(Qt.ItemDataRole.UserRole)
@@ -230,21 +230,21 @@ class CheckList(QPushButton):
             if item.checkState() == Qt.CheckState.Checked
         )
 
-    def _tell(self) -> None:
-        self._say()
+    def _on_changed(self) -> None:
+        self._show_text()
         self.changed.emit()
 
-    def _say(self) -> None:
+    def _show_text(self) -> None:
         items = [self.list.item(row) for row in range(self.list.count())]
         names = [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
-        text = join_values(names) or "Choose…"
+        text = join_values(names) or tr("Select…")
         self._text = one_line(text)
         self.setToolTip(tooltip(text))
         self.setAccessibleDescription(text)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The text from the left, and as much of it as there is room for."""
+        """The text at the left, shortened to the room there is."""
         option, painter = QStyleOptionButton(), QStylePainter(self)
         self.initStyleOption(option)
         option.text = ""
@@ -259,8 +259,3 @@ class CheckList(QPushButton):
 def _toggle(item: QListWidgetItem) -> None:
     ticked = item.checkState() == Qt.CheckState.Checked
     item.setCheckState(Qt.CheckState.Unchecked if ticked else Qt.CheckState.Checked)
-
-
-def _title(name: str) -> str:
-    words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:60]

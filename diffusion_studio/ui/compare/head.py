@@ -1,4 +1,4 @@
-"""The head of a comparison: what differs across and down, and in words what comes of it."""
+"""The head of a comparison: what its columns and rows are, and in words what that makes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.axes import MOST_CELLS, Axis
 from diffusion_studio.settings.generation import GenerationSettings
@@ -31,80 +31,85 @@ class CompareHead(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("compareHead")
-        self.across = AxisEditor(tr("Across"), optional=False)
-        self.down = AxisEditor(tr("Down"), optional=True)
-        self.close_button = IconButton("close", tr("Close"), tr("back to one picture (Esc)"), self)
-        self.words = plain_label("", "small")
-        self.words.setWordWrap(True)
+        self.columns = AxisEditor(tr("Columns"), optional=False)
+        self.rows = AxisEditor(tr("Rows"), optional=True)
+        self.close_button = IconButton("close", tr("Close"), tr("back to the canvas (Esc)"), self)
+        self.summary = plain_label("", "small")
+        self.summary.setWordWrap(True)
         self._offered = False
         self._lay_out()
-        for editor in (self.across, self.down):
+        for editor in (self.columns, self.rows):
             editor.changed.connect(self._follow)
         self.close_button.clicked.connect(self.closed)
 
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.across.controls, *self.down.controls, self.close_button]
+        return [*self.columns.controls, *self.rows.controls, self.close_button]
 
     def axes(self) -> tuple[Axis, Axis | None]:
-        """What differs. Raises `UserError` where that is not allowed."""
-        across, down = self.across.axis(), self.down.axis()
-        assert across is not None
-        if down is not None and down.setting == across.setting:
-            raise UserError(tr("{label} can differ along one side only.", label=across.label))
-        count = len(across.values) * (len(down.values) if down is not None else 1)
+        """Columns and rows. Raises `UserError` for values that are not allowed."""
+        columns, rows = self.columns.axis(), self.rows.axis()
+        assert columns is not None
+        if rows is not None and rows.setting == columns.setting:
+            raise UserError(
+                tr(
+                    "Columns and rows both vary {label}. Choose another setting for one of them.",
+                    label=columns.label,
+                )
+            )
+        count = len(columns.values) * (len(rows.values) if rows is not None else 1)
         if count > MOST_CELLS:
             raise UserError(
                 tr(
-                    "{count} pictures are more than the {most_cells} a sheet can have.",
+                    "{count} images are more than the {most_cells} a comparison can have.",
                     count=count,
                     most_cells=MOST_CELLS,
                 )
             )
-        return across, down
+        return columns, rows
 
     def offer(self, card: cards.ModelCard | None, settings: GenerationSettings) -> None:
-        """Follow the panel: what can differ depends on the model."""
+        """Offer what has an effect with the model and the settings of the request."""
         models = {other.name: other.title for other in cards.installed()}
         checkpoints = _checkpoints()
-        for editor in (self.across, self.down):
+        for editor in (self.columns, self.rows):
             editor.offer(card, settings, models, checkpoints)
         if not self._offered:
             self._offered = True
-            self.down.setting.show_value("steps")
+            self.rows.setting.show_value("steps")
         self._follow()
 
     @property
     def count(self) -> int:
-        """How many pictures it will be; 0 where it can not be compared."""
+        """The number of images; 0 where the axes are not possible."""
         try:
-            across, down = self.axes()
+            columns, rows = self.axes()
         except UserError:
             return 0
-        return len(across.values) * (len(down.values) if down is not None else 1)
+        return len(columns.values) * (len(rows.values) if rows is not None else 1)
 
-    def _say(self) -> str:
+    def _summarise(self) -> str:
         try:
-            across, down = self.axes()
+            columns, rows = self.axes()
         except UserError as error:
             return str(error)
-        seeds = "seed" in (across.setting, down.setting if down is not None else NOTHING)
-        pictures = tr("1 picture") if self.count == 1 else tr("{count} pictures", count=self.count)
-        return tr(
-            "{pictures} {value}; the other settings are the panel’s. "
-            "Click a picture to take its settings, Ctrl+click a second one to compare two.",
-            pictures=pictures,
-            value="of several seeds" if seeds else "of one seed",
+        settings = (columns.setting, rows.setting if rows is not None else NOTHING)
+        images = plural("{count} image", "{count} images", self.count)
+        made = (
+            tr("{images} of several seeds; all other settings as in the panel.", images=images)
+            if "seed" in settings
+            else tr("{images} of one seed; all other settings as in the panel.", images=images)
         )
+        return " ".join((made, tr("Click an image to apply its settings, Ctrl+click two to compare them.")))
 
     def _follow(self) -> None:
-        self.words.setText(self._say())
+        self.summary.setText(self._summarise())
         self.changed.emit()
 
     def _lay_out(self) -> None:
         rows, side = QVBoxLayout(), QVBoxLayout()
         rows.setSpacing(SPACE_S - 2)
-        for part in (self.across, self.down, self.words):
+        for part in (self.columns, self.rows, self.summary):
             rows.addWidget(part)
         side.addWidget(self.close_button)
         side.addStretch(1)
@@ -119,7 +124,7 @@ _of_runs: Readings[dict[str, str]] = Readings()  # by the run's folder: followed
 
 
 def _checkpoints() -> Mapping[str, str]:
-    """What can be drawn with of trainings: name -> what the user reads."""
+    """The checkpoints of runs that can generate: name -> what people read."""
     from diffusion_studio.training import runs
 
     found: dict[str, str] = {}
@@ -134,4 +139,4 @@ def _checkpoints_of(run: Run) -> dict[str, str]:
 
     title = str((run.facts.get("settings") or {}).get("name") or run.name)
     steps = [int(path.name) for path in runs.checkpoints(run)]
-    return {f"run:{run.name}@{step}": f"{title} at step {step}" for step in steps}
+    return {f"run:{run.name}@{step}": tr("{title} at step {step}", title=title, step=step) for step in steps}

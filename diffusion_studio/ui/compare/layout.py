@@ -16,7 +16,7 @@ SMALLEST = 40  # of a cell, below which the sheet scrolls
 class Layout:
     """In logical pixels of the room; `scale` alone is device pixels per pixel of a picture.
 
-    With `wrapped`, one axis goes on in the next row, and every cell has its label over it; else labels stand over the first
+    With `wrapped`, one axis continues in the next row, and every cell has its label over it; else labels are over the first
     row and left of the first column, `left` and `top` wide.
     """
 
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def origin(self) -> tuple[int, int]:
-        """The corner of the first cell; what is smaller than the room stands in its middle."""
+        """The corner of the first cell; what is smaller than the room is centred in it."""
         width, height = self.extent
         x = max((self.room[0] - width) / 2, 0) + self.left - self.scrolled[0]
         y = max((self.room[1] - height) / 2, 0) + self.top - self.scrolled[1]

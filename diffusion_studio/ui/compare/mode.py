@@ -1,4 +1,4 @@
-"""Comparing on the Generate page: when it stands in the place of the canvas, and what the main button does then."""
+"""Comparing on the Generate page: when a grid takes the place of the canvas, and what the main button does then."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class CompareMode(QObject):
     settings_wanted = Signal(object)  # names and values of GenerationSettings
     left = Signal()
-    ended = Signal()  # the outcome stands in the panel
+    ended = Signal()  # the outcome is in the panel
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class CompareMode(QObject):
             place,
             tr("Compare"),
             "Ctrl+Shift+K",
-            tip="One seed with several samplers, steps, models…",
+            tip=tr("One seed with several samplers, steps, models…"),
             checkable=True,
         )
         self.action.toggled.connect(self._toggle)
@@ -77,14 +77,14 @@ class CompareMode(QObject):
         self._panel.button.show_progress(0)
 
     def stop(self) -> None:
-        """Stop what is drawn; else go back, from two pictures to the sheet, from the sheet to the canvas."""
+        """Stop generating; else go back, from two images to the grid, from the grid to the canvas."""
         if self.view is not None and self.running:
             self.view.stop()
         elif self.view is not None and not self.view.leave():
             self.action.setChecked(False)
 
     def _take_seed(self) -> None:
-        """An unlocked seed is that of the image on the canvas, which is to be compared; else another one."""
+        """An unlocked seed is that of the image on the canvas, which is to be compared; else a new one."""
         shown = self._steering.shown_seed
         if not self._request.locked and not self._request.fresh and shown is not None:
             self._request.use_seed_once(shown)
@@ -107,7 +107,7 @@ class CompareMode(QObject):
         self._aside.setVisible(not on)
         if on:
             self._follow_panel()
-            view.head.across.setting.setFocus()
+            view.head.columns.setting.setFocus()
         else:
             self._next_run.show_state()
             self.left.emit()
@@ -139,7 +139,7 @@ class CompareMode(QObject):
             try:
                 self.view.head.offer(self._request.card, self._base())
             except UserError:
-                return  # a text in the form is not allowed; told when it is to be used
+                return  # a value in the form is not allowed; said when it is to be used
 
     def _follow_panel(self) -> None:
         """The main button compares while the sheet is shown."""
@@ -147,8 +147,8 @@ class CompareMode(QObject):
             return
         self._mark_ruled()
         count = self.view.head.count
-        name = tr("Compare {count} pictures", count=count) if count > 1 else "Compare"
-        self._panel.button.name(name, tr("Draw the sheet (Ctrl+Enter)"))
+        name = tr("Compare {count} images", count=count) if count > 1 else tr("Compare")
+        self._panel.button.name(name, tr("Generate the comparison grid (Ctrl+Enter)"))
         able = self._request.card is not None and (count > 0 or self.running)
         self._panel.button.setEnabled(able)
 
@@ -157,7 +157,7 @@ class CompareMode(QObject):
         ruled: set[str] = set()
         if self.view is not None and self.shown:
             head = self.view.head
-            ruled = {"count", head.across.setting.value(), head.down.setting.value()}
+            ruled = {"count", head.columns.setting.value(), head.rows.setting.value()}
         self._panel.show_ruled(ruled)
 
     def _follow_preferences(self) -> None:

@@ -1,4 +1,4 @@
-"""How a comparison is painted: a cell in each of its states, the labels, and the words where there is nothing yet."""
+"""How a comparison is painted: a cell in each of its states, and the labels of columns and rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter
 
+from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import Axis, value_label
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import EDGE, GAP, LABEL, Layout
@@ -26,7 +27,8 @@ class Cell:
     """One pair of values, and what has become of it."""
 
     settings: GenerationSettings
-    title: str
+    title: str  # “Sampler DPM++ 2M · Steps 10”
+    applied: str  # “DPM++ 2M, 10 steps”
     state: int = WAITING
     picture: Picture | None = None
     progress: float = 0.0
@@ -34,8 +36,8 @@ class Cell:
 
     @property
     def words(self) -> str:
-        told = {WAITING: "Not drawn yet", FORMING: "Forming", DONE: "", FAILED: self.reason}[self.state]
-        return "\n".join(filter(None, (self.title, told)))
+        state = {WAITING: tr("Waiting"), FORMING: tr("Generating"), DONE: "", FAILED: self.reason}[self.state]
+        return "\n".join(filter(None, (self.title, state)))
 
 
 def paint_cell(
@@ -45,11 +47,11 @@ def paint_cell(
     *,
     crisp: bool,
     label: str | None,
-    chosen: bool,
+    selected: bool,
     hovered: bool,
     letter: str,
 ) -> None:
-    """`label`: what stands over it, where it has one of its own; `letter`: which of two chosen ones it is."""
+    """`label`: what is over it, where it has one of its own; `letter`: which of two selected ones it is."""
     t = tokens()
     if cell.picture is not None:
         paint_image(painter, area, cell.picture.image(), crisp=crisp)
@@ -65,7 +67,7 @@ def paint_cell(
     if label is not None:
         over = QRectF(area.left(), area.top() - LABEL, area.width(), LABEL)
         write(painter, over, label, CENTRE, t.ground_text)
-    if chosen:
+    if selected:
         paint_ring(painter, area, radius=0)
     elif hovered:
         paint_outline(painter, area, radius=0)
@@ -86,9 +88,9 @@ def _paint_reason(painter: QPainter, area: QRectF, reason: str) -> None:
 
 
 def paint_headers(
-    painter: QPainter, laid: Layout, across: Axis, down: Axis, covered: tuple[bool, bool]
+    painter: QPainter, laid: Layout, columns: Axis, rows: Axis, covered: tuple[bool, bool]
 ) -> None:
-    """Labels of columns and rows, over what scrolls under them; `covered`: whether it does, sideways and up and down."""
+    """Labels of columns and rows, over what scrolls under them; `covered`: whether it does, sideways and vertically."""
     t, (width, height), (right, bottom) = tokens(), laid.cell, laid.header
     if covered[1]:
         painter.fillRect(QRectF(0, 0, laid.room[0], bottom), QColor(t.ground))
@@ -96,21 +98,21 @@ def paint_headers(
         painter.fillRect(QRectF(0, 0, right, laid.room[1]), QColor(t.ground))
         painter.save()
         painter.setClipRect(QRectF(right, 0, laid.room[0], laid.room[1]))
-    for column, value in enumerate(across.values):
+    for column, value in enumerate(columns.values):
         place = QRectF(laid.rect((column, 0))[0], bottom - LABEL, width, LABEL)
-        write(painter, place, value_label(across.setting, value), CENTRE, t.ground_text)
+        write(painter, place, value_label(columns.setting, value), CENTRE, t.ground_text)
     if covered[0]:
         painter.restore()
     first = max(right - WIDEST - SPACE_S, 4)
-    for row, value in enumerate(down.values):
+    for row, value in enumerate(rows.values):
         top = laid.rect((0, row))[1]
         if top + height / 2 > bottom:
             place = QRectF(first, top, right - SPACE_S - first, height)
-            write(painter, place, value_label(down.setting, value), RIGHT, t.ground_text)
+            write(painter, place, value_label(rows.setting, value), RIGHT, t.ground_text)
     wide = min(laid.columns * (width + GAP) - GAP, laid.room[0] - right - EDGE)
-    write(painter, QRectF(right + 2, bottom - 2 * LABEL, wide, LABEL), across.label, CENTRE, t.ground_muted)
+    write(painter, QRectF(right + 2, bottom - 2 * LABEL, wide, LABEL), columns.label, CENTRE, t.ground_muted)
     corner = QRectF(first, bottom - LABEL, right - SPACE_S - first, LABEL)
-    write(painter, corner, down.label, RIGHT, t.ground_muted)
+    write(painter, corner, rows.label, RIGHT, t.ground_muted)
 
 
 def write(painter: QPainter, area: QRectF, text: str, align: Qt.AlignmentFlag, colour: str) -> None:

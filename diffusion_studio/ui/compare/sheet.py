@@ -1,7 +1,8 @@
-"""The sheet of a comparison as it fills: pictures under their labels, one or two of them chosen."""
+"""The grid of a comparison as it fills: images under their labels, one or two of them selected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
@@ -18,8 +19,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
-from diffusion_studio.language import tr
-from diffusion_studio.settings.axes import Axis, value_label
+from diffusion_studio.language import plural, tr
+from diffusion_studio.settings.axes import Axis, Value, value_label
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.layout import EDGE, GAP, LABEL, Layout, Place, arrange, zoomed
 from diffusion_studio.ui.compare.painting import (
@@ -38,9 +39,17 @@ from diffusion_studio.ui.pictures.canvas_message import Message
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.viewport import SMALL
 
+SPEAKING = (
+    "sampler",
+    "spacing",
+    "class_label",
+    "model",
+    "clipping",
+)  # values that need no name of their setting
+
 
 class CompareSheet(QAbstractScrollArea):
-    chosen = Signal(int, int)  # column, row
+    applied = Signal(int, int)  # column, row of a cell that was clicked, or on which Return was pressed
     selection_changed = Signal()
     menu_wanted = Signal(int, int, object)  # column, row, global position
 
@@ -50,8 +59,8 @@ class CompareSheet(QAbstractScrollArea):
         self.setObjectName("compareSheet")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.viewport().setMouseTracking(True)
-        self.across: Axis | None = None
-        self.down: Axis | None = None
+        self.columns: Axis | None = None
+        self.rows: Axis | None = None
         self.cells: dict[Place, Cell] = {}
         self.selected: list[Place] = []  # at most two
         self.crisp = True
@@ -73,9 +82,12 @@ class CompareSheet(QAbstractScrollArea):
 
     def begin(self, x: Axis, y: Axis | None, cells: dict[Place, GenerationSettings], side: int) -> None:
         """An empty sheet; `side`: of the pictures that will come."""
-        self.across, self.down, self._side, self._scale = x, y, (side, side), None
+        self.columns, self.rows, self._side, self._scale = x, y, (side, side), None
         self.selected, self._hovered = [], None
-        self.cells = {place: Cell(settings, self._title(place)) for place, settings in cells.items()}
+        self.cells = {
+            place: Cell(settings, self._title(place), self._applied(place))
+            for place, settings in cells.items()
+        }
         self._changed()
         self.selection_changed.emit()
 
@@ -97,7 +109,7 @@ class CompareSheet(QAbstractScrollArea):
         self.viewport().update()
 
     def show_stopped(self) -> None:
-        """What was forming is given up; what is done stays."""
+        """What was unfinished is discarded; what is done stays."""
         for cell in self.cells.values():
             if cell.state == FORMING:
                 cell.state, cell.picture = WAITING, None
@@ -116,12 +128,18 @@ class CompareSheet(QAbstractScrollArea):
             self._side = (max(width, self._side[0]), max(height, self._side[1]))
             self._changed()
 
-    def _title(self, place: Place) -> str:
-        parts = []
-        for axis, number in ((self.across, place[0]), (self.down, place[1])):
+    def _values(self, place: Place) -> Iterator[tuple[Axis, Value]]:
+        for axis, number in ((self.columns, place[0]), (self.rows, place[1])):
             if axis is not None:
-                parts.append(f"{axis.label} {value_label(axis.setting, axis.values[number])}")
-        return " · ".join(parts)
+                yield axis, axis.values[number]
+
+    def _title(self, place: Place) -> str:
+        return " · ".join(
+            f"{axis.label} {value_label(axis.setting, value)}" for axis, value in self._values(place)
+        )
+
+    def _applied(self, place: Place) -> str:
+        return ", ".join(value_words(axis, value) for axis, value in self._values(place))
 
     # --- where things lie ---
 
@@ -131,11 +149,11 @@ class CompareSheet(QAbstractScrollArea):
             view = self.viewport()
             self._laid = arrange(
                 len(self.cells),
-                None if self.down is None or self.across is None else len(self.across.values),
+                None if self.rows is None or self.columns is None else len(self.columns.values),
                 self._side,
                 (view.width(), view.height()),
                 left=self._left(),
-                top=EDGE if self.down is None else SPACE_M + 2 * LABEL,
+                top=EDGE if self.rows is None else SPACE_M + 2 * LABEL,
                 ratio=self.devicePixelRatioF(),
                 crisp=self._is_crisp,
                 scale=self._scale,
@@ -144,9 +162,9 @@ class CompareSheet(QAbstractScrollArea):
         return self._laid
 
     def _left(self) -> int:
-        if self.down is None:
+        if self.rows is None:
             return SPACE_L
-        labels = [self.down.label, *(value_label(self.down.setting, value) for value in self.down.values)]
+        labels = [self.rows.label, *(value_label(self.rows.setting, value) for value in self.rows.values)]
         return SPACE_M + min(max(map(self.fontMetrics().horizontalAdvance, labels)), WIDEST) + SPACE_S
 
     @property
@@ -180,7 +198,7 @@ class CompareSheet(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, view = QPainter(self.viewport()), self.viewport()
         painter.fillRect(event.rect(), QColor(tokens().ground))
-        if not self.cells or self.across is None:
+        if not self.cells or self.columns is None:
             self.message.paint(painter, view.rect(), view.font())
             return
         seen = QRectF(event.rect().adjusted(-4, -LABEL, 4, 4))
@@ -189,20 +207,22 @@ class CompareSheet(QAbstractScrollArea):
             if area.intersects(seen):
                 number = self.selected.index(place) if place in self.selected else None
                 letter = "" if number is None or len(self.selected) < 2 else "AB"[number]
-                label = None if self.down else value_label(self.across.setting, self.across.values[place[0]])
+                label = (
+                    None if self.rows else value_label(self.columns.setting, self.columns.values[place[0]])
+                )
                 paint_cell(
                     painter,
                     cell,
                     area,
                     crisp=self._is_crisp,
                     label=label,
-                    chosen=number is not None,
+                    selected=number is not None,
                     hovered=place == self._hovered,
                     letter=letter,
                 )
-        if self.down is not None:
+        if self.rows is not None:
             covered = (self.horizontalScrollBar().maximum() > 0, self.verticalScrollBar().maximum() > 0)
-            paint_headers(painter, self.layout_, self.across, self.down, covered)
+            paint_headers(painter, self.layout_, self.columns, self.rows, covered)
         painter.end()
 
     # --- pointer and keys ---
@@ -239,7 +259,7 @@ class CompareSheet(QAbstractScrollArea):
         else:
             self.select([place])
             if event.button() == Qt.MouseButton.LeftButton:
-                self.chosen.emit(*place)
+                self.applied.emit(*place)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         place = self.cell_at(event.position())
@@ -281,7 +301,7 @@ class CompareSheet(QAbstractScrollArea):
         if key in arrows and self.cells:
             self._arrow(*arrows[key], several=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected:
-            self.chosen.emit(*self.selected[-1])
+            self.applied.emit(*self.selected[-1])
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.zoom(1)
         elif key == Qt.Key.Key_Minus:
@@ -292,11 +312,11 @@ class CompareSheet(QAbstractScrollArea):
             super().keyPressEvent(event)
 
     def _arrow(self, dx: int, dy: int, *, several: bool) -> None:
-        """Go to the neighbour; with Shift the cell one came from stays chosen too."""
+        """Go to the neighbour; with Shift the cell one came from stays selected too."""
         here = self.selected[-1] if self.selected else None
         if here is None:
             there: Place = (0, 0)
-        elif self.down is None:
+        elif self.rows is None:
             there = (here[0] + dx + dy * self.layout_.columns, 0)
         else:
             there = (here[0] + dx, here[1] + dy)
@@ -321,3 +341,13 @@ class CompareSheet(QAbstractScrollArea):
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self._laid = None
         self.viewport().update()
+
+
+def value_words(axis: Axis, value: Value) -> str:
+    """A value as it is read without its column: “DPM++ 2M”, “10 steps”, “Seed 7”."""
+    shown = value_label(axis.setting, value)
+    if axis.setting in SPEAKING:
+        return shown
+    if axis.setting == "steps" and isinstance(value, int):
+        return plural("{count} step", "{count} steps", value)
+    return f"{axis.label} {shown}"

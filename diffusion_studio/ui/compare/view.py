@@ -1,4 +1,4 @@
-"""Comparing in the place of the canvas: what differs across and down, the sheet as it fills, and what can be done with it."""
+"""A comparison in place of the canvas: its columns and rows, the grid as it fills, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError, not_saved
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.units import duration
@@ -58,22 +58,22 @@ class CompareView(QWidget):
         self.pair: PairView | None = None
         self.stack = QStackedWidget()
         self.save_sheet = ground_button(
-            tr("Save sheet…"), tr("Write the sheet as one picture, with all settings inside")
+            tr("Save grid…"), tr("Save the grid as one image, with all settings embedded")
         )
         self.save_cells = ground_button(
-            tr("Save pictures…"), tr("Write every picture by itself, with its settings")
+            tr("Save images…"), tr("Save every image by itself, with its settings")
         )
         self.two = ground_button(
             tr("Compare two"),
-            tr("Show the two chosen pictures against each other; Ctrl+click chooses a second one"),
+            tr("Show the two selected images side by side; Ctrl+click selects a second one"),
         )
-        self.fit = ground_button("Fit", tr("Show everything, as large as there is room (F)"))
+        self.fit = ground_button(tr("Fit"), tr("Fit the whole grid into view (F)"))
         self._lay_out()
         self._connect()
         self._follow_selection()
         self.sheet.show_message(
-            tr("A sheet of one seed will form here"),
-            tr("Choose above what differs across and down, then press Compare."),
+            tr("Your comparison grid will appear here"),
+            tr("Choose what columns and rows vary, then press Compare."),
         )
 
     @property
@@ -87,7 +87,7 @@ class CompareView(QWidget):
     # --- the comparison ---
 
     def start(self, settings: GenerationSettings) -> None:
-        """Draw the sheet, unless one is being drawn; raises `UserError` where it can not be."""
+        """Generate the grid, unless one is being generated. Raises `UserError` for axes that are not possible."""
         if self.running:
             return
         from diffusion_studio.jobs.compare import Comparison, compare
@@ -105,12 +105,12 @@ class CompareView(QWidget):
         self._follow_selection()
 
     def stop(self) -> None:
-        """Give up what is being drawn; what is done stays."""
+        """Stop generating; what is done stays."""
         if self._job is not None:
             job, self._job = self._job, None
             self._worker.cancel(job)
             self.sheet.show_stopped()
-            self._end(tr("Stopped: {done_words}", done_words=self._done_words()))
+            self._end(tr("Stopped: {done}", done=self._done_words()))
 
     def _on_event(self, job: int, event: CompareEvent) -> None:
         if job != self._job:
@@ -126,15 +126,15 @@ class CompareView(QWidget):
                     until or event.total, 1
                 )  # of its own way: it may stop before the end
                 self.sheet.show_forming(place, picture, share)
-                self._tell(share)
+                self._report(share)
             case events.CellDone():
                 picture = Picture({"denoised": event.picture}, settings=event.settings)
                 self.sheet.show_done((event.column, event.row), picture)
                 self._follow_selection()
-                self._tell(0.0)
+                self._report(0.0)
             case events.CellFailed():
                 self.sheet.show_failed((event.column, event.row), event.reason)
-                self._tell(0.0)
+                self._report(0.0)
             case events.Status(text=text):
                 self.progressed.emit(self._share(0.0), text)
             case events.Warned(text=text):
@@ -145,9 +145,9 @@ class CompareView(QWidget):
                 pass  # saved by hand
             case events.Finished(seconds=seconds):
                 self._last_words = tr(
-                    "{done_words} in {time_words}",
-                    done_words=self._done_words(),
-                    time_words=duration(seconds),
+                    "{done} in {time}",
+                    done=self._done_words(),
+                    time=duration(seconds),
                 )
             case _:
                 events.assert_never(event)
@@ -158,7 +158,7 @@ class CompareView(QWidget):
             self._end(getattr(self, "_last_words", self._done_words()))
 
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
-        if job == self._job:  # the banner is told by whoever owns the worker
+        if job == self._job:  # the owner of the worker says why
             self._job = None
             self.sheet.show_stopped()
             self._end("")
@@ -172,29 +172,31 @@ class CompareView(QWidget):
         over = sum(cell.state >= DONE for cell in self.sheet.cells.values())
         return (over + of_cell) / count
 
-    def _tell(self, of_cell: float) -> None:
+    def _report(self, of_cell: float) -> None:
         over = sum(cell.state >= DONE for cell in self.sheet.cells.values())
         count = len(self.sheet.cells)
-        self.progressed.emit(self._share(of_cell), f"picture {min(over + 1, count)} of {count}")
+        self.progressed.emit(
+            self._share(of_cell), tr("Image {number} of {count}", number=min(over + 1, count), count=count)
+        )
 
     def _done_words(self) -> str:
         done = self._comparison.done if self._comparison else 0
-        return tr("{done} of {count} pictures", done=done, count=len(self.sheet.cells))
+        return plural("{done} of {count} image", "{done} of {count} images", len(self.sheet.cells), done=done)
 
     # --- what can be done with it ---
 
-    def _choose(self, column: int, row: int) -> None:
-        """Take the settings of a cell into the panel."""
+    def _apply(self, column: int, row: int) -> None:
+        """Apply the settings of a cell to the panel."""
         cell = self.sheet.cells[column, row]
         values = {name: getattr(cell.settings, name) for name in LOADED}
         if cell.settings.model.startswith("run:"):
             del values["model"]
         self.settings_wanted.emit(values)
-        self._context.show_status(tr("In the panel now: {title}", title=cell.title))
+        self._context.show_status(tr("Applied: {values}", values=cell.applied))
 
     def show_pair(self) -> None:
-        """The two chosen pictures against each other."""
-        pictures = self._chosen_pictures()
+        """Show the two selected images side by side."""
+        pictures = self._selected_pictures()
         if len(pictures) != 2:
             return
         left, right = pictures
@@ -209,7 +211,7 @@ class CompareView(QWidget):
         self.pair.setFocus()
 
     def leave(self) -> bool:
-        """Go one back: from two pictures to the sheet; whether there was anything to leave."""
+        """Go one back: from two images to the grid; whether there was anything to leave."""
         if self.pair is not None and self.stack.currentWidget() is self.pair:
             self._show_sheet()
             return True
@@ -220,7 +222,7 @@ class CompareView(QWidget):
         self._foot.show()
         self.sheet.setFocus()
 
-    def _chosen_pictures(self) -> list[Picture]:
+    def _selected_pictures(self) -> list[Picture]:
         cells = [self.sheet.cells[place] for place in self.sheet.selected if place in self.sheet.cells]
         return [cell.picture for cell in cells if cell.picture is not None and cell.state == DONE]
 
@@ -244,17 +246,17 @@ class CompareView(QWidget):
     def _show_menu(self, column: int, row: int, position: QPoint) -> None:
         cell = self.sheet.cells[column, row]
         menu = QMenu(self)
-        use = make_action(menu, tr("Use these settings"))
-        use.triggered.connect(lambda: self._choose(column, row))
-        show = make_action(menu, tr("Show on the canvas"))
+        use = make_action(menu, tr("Apply these settings"))
+        use.triggered.connect(lambda: self._apply(column, row))
+        show = make_action(menu, tr("Show on canvas"))
         show.triggered.connect(lambda: self._show_alone((column, row)))
         copy = make_action(menu, tr("Copy"))
         copy.triggered.connect(lambda: self._copy((column, row)))
-        two = make_action(menu, tr("Compare the two chosen"))
+        two = make_action(menu, tr("Compare the two selected"))
         two.triggered.connect(self.show_pair)
         for entry in (show, copy):
             entry.setEnabled(cell.state == DONE)
-        two.setEnabled(len(self._chosen_pictures()) == 2)
+        two.setEnabled(len(self._selected_pictures()) == 2)
         fill_menu(menu, [use, show, copy, None, two])
         menu.exec(position)
         menu.deleteLater()
@@ -268,7 +270,7 @@ class CompareView(QWidget):
         picture = self.sheet.cells[place].picture
         if picture is not None:
             commands.copy_picture(picture.pixels)
-            self._context.show_status(tr("Picture copied"))
+            self._context.show_status(tr("Image copied"))
 
     # --- following ---
 
@@ -277,7 +279,7 @@ class CompareView(QWidget):
         for button in (self.save_sheet, self.save_cells):
             button.setVisible(done)
         self.fit.setVisible(bool(self.sheet.cells))
-        self.two.setVisible(len(self._chosen_pictures()) == 2)
+        self.two.setVisible(len(self._selected_pictures()) == 2)
         self._group.setVisible(bool(self.sheet.cells))
 
     def _connect(self) -> None:
@@ -286,7 +288,7 @@ class CompareView(QWidget):
         worker.job_finished.connect(self._on_finished)
         worker.job_failed.connect(self._on_failed)
         self.head.closed.connect(self.closed)
-        self.sheet.chosen.connect(self._choose)
+        self.sheet.applied.connect(self._apply)
         self.sheet.selection_changed.connect(self._follow_selection)
         self.sheet.menu_wanted.connect(self._show_menu)
         self.two.clicked.connect(self.show_pair)
@@ -320,7 +322,7 @@ class CompareView(QWidget):
 
 
 def _by_hand(settings: GenerationSettings) -> GenerationSettings:
-    """Without what the model recommends with its own sampler: several are compared."""
+    """Without what the model recommends together with its own sampler: several are compared."""
     try:
         return cards.find(settings.model).without_recipe(settings)
     except UserError:
@@ -335,7 +337,7 @@ def _side(model: str) -> int:
 
 
 def _save_in(comparison: Comparison, folder: Path) -> Generator[Path, None, None]:
-    """A job: write every picture by itself; one that cannot be written costs none of the others."""
+    """A job: save every image by itself; one that cannot be saved costs none of the others."""
     done = [place for place in comparison.places() if comparison.cells[place].picture is not None]
     reasons = []
     for place in done:

@@ -47,7 +47,7 @@ QLabel[fault="true"] { color: $danger; }
 QLabel[success="true"] { color: $success; }
 QLabel[warning="true"] { color: $warning; }
 QLabel[display="true"] { font-size: 28px; font-weight: 600; }
-QLabel[title="true"] { font-size: 20px; font-weight: 600; }
+QLabel[title="true"], QLineEdit[title="true"] { font-size: 20px; font-weight: 600; }
 QLabel[heading="true"] { font-size: 15px; font-weight: 600; }
 
 QComboBox, QSpinBox, QDoubleSpinBox, QLineEdit {
@@ -114,7 +114,7 @@ QToolButton:checked { background: $hover; }
 #disclosure:hover { background: $hover; }
 
 #compareHead { background: $panel; border: none; border-bottom: 1px solid $border; }
-#compareHead QStackedWidget { background: transparent; }
+#compareHead QStackedWidget, #panel QStackedWidget { background: transparent; }
 #compareFoot, #compareSheet { background: $ground; border: none; }
 #checkList {
     background: $raised; border: 1px solid $border; border-radius: 6px; min-height: ${line}px; max-height: ${line}px;

@@ -28,7 +28,7 @@ from diffusion_studio.ui.widgets.fields import ChoiceField, name_field
 
 LONGEST_LIST = 3  # models; more are shown as a grid, with search and order
 TILE = 144  # least width of a tile
-WIDE = 1600  # of the window, from which the panel has room for a third column
+WIDE = (1600, 2200)  # of the window, from which the panel has room for one more column of tiles
 SORT = Option(tr("Sort by"), tr("the order of the models"), choices=SORTS)
 
 
@@ -119,9 +119,9 @@ class ModelBrowser(QFrame):
         self._show_selected()
 
     def fit(self, window_width: int) -> None:
-        """Take the room there is: a third column of tiles in a wide window."""
-        columns = 3 if window_width >= WIDE and self.view.grid else 2
-        self.setFixedWidth(PANEL_WIDTH + (columns - 2) * (TILE + SPACE_S))
+        """Take the room there is: more columns of tiles in a wide window."""
+        more = sum(window_width >= width for width in WIDE) if self.view.grid else 0
+        self.setFixedWidth(PANEL_WIDTH + more * (TILE + SPACE_S))
 
     def _lay_out(self) -> None:
         self.setFixedWidth(PANEL_WIDTH)

@@ -37,7 +37,7 @@ from diffusion_studio.ui.pictures.sample_grid import SampleGrid
 from diffusion_studio.ui.widgets.flow_layout import FlowLayout
 from diffusion_studio.ui.widgets.schedule_curve import ForwardCurve
 
-WIDEST, FORM_WIDTH, NARROW = 1280, 340, 720
+WIDEST, FORM_WIDTH, NARROW = 1680, 340, 720
 ACTIONS = {  # name -> (text, explanation, keys)
     "use": (tr("Use"), tr("Open the Generate page with this model"), "Ctrl+Return or Ctrl+Enter"),
     "tune": (tr("Fine-tune"), tr("Open the Train page to train this model further on your own images"), ""),

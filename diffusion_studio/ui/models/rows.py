@@ -149,7 +149,7 @@ class ModelTiles(QStyledItemDelegate):
         for text, size, weight, colour in (
             (row.card.title, TYPE, QFont.Weight.DemiBold, t.text),
             (
-                " · ".join(filter(None, (badge(row), describe(row.card)))),
+                " · ".join(filter(None, (badge(row), tr("{pixels} px", pixels=row.card.pixels(" × "))))),
                 TYPE_SMALL,
                 QFont.Weight.Normal,
                 shade,

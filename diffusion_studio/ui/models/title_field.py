@@ -30,7 +30,7 @@ class TitleField(QWidget):
         self.field.setAccessibleName(tr("Title"))
         self.field.setProperty("title", True)
         self.field.setMaxLength(200)
-        self.fault = plain_label("", "small")
+        self.fault = plain_label("", "fault")
         self.fault.setWordWrap(True)
         self._title = ""
         self._taken: frozenset[str] = frozenset()

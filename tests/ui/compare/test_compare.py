@@ -74,8 +74,8 @@ def page(window, drawing):
 
 def choose(page, across, down=None):
     head = page.compare.view.head
-    head.across.show_axis(parse_axis(across))
-    head.down.show_axis(parse_axis(down) if down else None)
+    head.columns.show_axis(parse_axis(across))
+    head.rows.show_axis(parse_axis(down) if down else None)
 
 
 def finish(page, qtbot):
@@ -94,7 +94,7 @@ def click(sheet, qtbot, place, *, modifier=Qt.KeyboardModifier.NoModifier):
 
 def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, qtbot, drawing):
     choose(page, "sampler=ddim,dpmpp_2m,heun", "steps=5,10,20")
-    assert page.panel.button.text() == "Compare 9 pictures"
+    assert page.panel.button.text() == "Compare 9 images"
     page.request.lock_seed(42)
     view = finish(page, qtbot)
     comparison = drawing.asked[0]
@@ -103,7 +103,7 @@ def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, 
     assert view.sheet.cells[2, 1].settings.sampler == "heun"
     assert view.sheet.cells[2, 1].settings.steps == 10
     assert np.array_equal(view.sheet.cells[2, 1].picture.pixels, pixels(50))
-    assert page.panel.line.text() == "9 of 9 pictures in 2.0 s"
+    assert page.panel.line.text() == "9 of 9 images in 2.0 s"
     click(view.sheet, qtbot, (2, 1))
     shown = page.request.value()
     assert (shown.sampler, shown.steps, shown.seed) == ("heun", 10, 42)
@@ -128,7 +128,7 @@ def test_a_random_seed_is_drawn_once_and_shown_in_the_panel(page, qtbot, drawing
     assert drawing.asked[0].settings.seed == page.request.settings.seed is not None
 
 
-def test_stop_keeps_what_is_done_and_compare_can_begin_anew(page, qtbot, drawing):
+def test_stop_keeps_what_is_done_and_compare_can_begin_again(page, qtbot, drawing):
     drawing.pause = 0.1
     choose(page, "seed=1,2,3,4,5,6")
     page.generate()
@@ -138,7 +138,7 @@ def test_stop_keeps_what_is_done_and_compare_can_begin_anew(page, qtbot, drawing
     page.panel.button.click()
     states = [cell.state for cell in view.sheet.cells.values()]
     assert states[:2] == [DONE, DONE] and states[-1] == WAITING and not page.working
-    assert page.panel.button.text() == "Compare 6 pictures" and view.save_sheet.isVisible()
+    assert page.panel.button.text() == "Compare 6 images" and view.save_sheet.isVisible()
     drawing.pause = 0.0
     qtbot.waitUntil(lambda: drawing.closed == 1)
     finish(page, qtbot)
@@ -151,7 +151,7 @@ def test_a_fault_stands_in_its_cell(page, qtbot, drawing):
     sheet = finish(page, qtbot).sheet
     assert sheet.cells[1, 0].state == FAILED and "no class" in sheet.cells[1, 0].words
     assert [cell.state for cell in sheet.cells.values()].count(DONE) == 3
-    assert page.panel.line.text().startswith("3 of 4 pictures")
+    assert page.panel.line.text().startswith("3 of 4 images")
 
 
 # Axes
@@ -159,7 +159,7 @@ def test_a_fault_stands_in_its_cell(page, qtbot, drawing):
 
 def test_what_can_differ_follows_the_model(page):
     def offered():
-        editor = page.compare.view.head.across.setting
+        editor = page.compare.view.head.columns.setting
         return {editor.itemData(row) for row in range(editor.count())}
 
     assert {"sampler", "steps", "model", "class_label", "guidance"} <= offered()
@@ -173,18 +173,18 @@ def test_choices_are_ticked_and_numbers_are_typed(page, qtbot):
     choose(page, "sampler=ddim", "steps=5")
     item = next(
         item
-        for k in range(head.across.checks.list.count())
-        if (item := head.across.checks.list.item(k)).text() == "Heun"
+        for k in range(head.columns.checks.list.count())
+        if (item := head.columns.checks.list.item(k)).text() == "Heun"
     )
     item.setCheckState(Qt.CheckState.Checked)
-    assert head.across.axis() == Axis("sampler", ("ddim", "heun"))
-    head.down.numbers.clear()
-    qtbot.keyClicks(head.down.numbers, "5, 10..30:10")
+    assert head.columns.axis() == Axis("sampler", ("ddim", "heun"))
+    head.rows.numbers.clear()
+    qtbot.keyClicks(head.rows.numbers, "5, 10..30:10")
     assert head.axes()[1] == Axis("steps", (5, 10, 20, 30))
-    assert page.panel.button.text() == "Compare 8 pictures"
-    head.across.setting.show_value("spacing")
-    head.across.setting.show_value("sampler")
-    assert head.across.axis().values == ("ddim", "heun")  # what was chosen is not forgotten
+    assert page.panel.button.text() == "Compare 8 images"
+    head.columns.setting.show_value("spacing")
+    head.columns.setting.show_value("sampler")
+    assert head.columns.axis().values == ("ddim", "heun")  # what was chosen is not forgotten
 
 
 @pytest.mark.parametrize(
@@ -197,22 +197,17 @@ def test_choices_are_ticked_and_numbers_are_typed(page, qtbot):
 )
 def test_what_cannot_be_compared_is_said_at_once(page, qtbot, across, text, sentence):
     head = page.compare.view.head
-    head.across.setting.show_value(across)
-    head.across.numbers.clear()
-    qtbot.keyClicks(head.across.numbers, text)
-    assert sentence in head.words.text() and not page.panel.button.isEnabled()
-
-
-def test_the_same_setting_can_not_stand_on_both_sides(page):
-    choose(page, "steps=1,2", "steps=3,4")
-    assert "one side only" in page.compare.view.head.words.text() and page.compare.view.head.count == 0
+    head.columns.setting.show_value(across)
+    head.columns.numbers.clear()
+    qtbot.keyClicks(head.columns.numbers, text)
+    assert sentence in head.summary.text() and not page.panel.button.isEnabled()
 
 
 def test_random_seeds_are_as_many_as_before(page):
     choose(page, "seed=1,2,3,4,5")
     head = page.compare.view.head
-    head.across.dice.click()
-    drawn = head.across.axis().values
+    head.columns.dice.click()
+    drawn = head.columns.axis().values
     assert len(drawn) == 5 and drawn != (1, 2, 3, 4, 5)
 
 
@@ -450,3 +445,26 @@ def test_what_the_axes_decide_is_disabled_in_the_panel(page, qtbot):
     assert not fields["count"].isEnabled()
     page.compare.action.setChecked(False)
     assert all(fields[name].isEnabled() for name in ("sampler", "steps", "count", "guidance"))
+
+
+def test_an_empty_comparison_says_what_will_be_there_and_a_cell_what_it_applied(page, qtbot, window):
+    said = []
+    window.context.status.connect(said.append)
+    view = page.compare.view
+    assert view.sheet.message.title == "Your comparison grid will appear here"
+    names = [editor.setting.accessibleName() for editor in (view.head.columns, view.head.rows)]
+    assert names == ["Columns: setting", "Rows: setting"]
+    choose(page, "sampler=ddim,dpmpp_2m", "steps=1,10")
+    assert view.head.summary.text().startswith("4 images of one seed")
+    finish(page, qtbot)
+    click(view.sheet, qtbot, (0, 1))
+    assert said[-1] == "Applied: DPM++ 2M, 10 steps"
+    click(view.sheet, qtbot, (1, 0))
+    assert said[-1] == "Applied: DDIM, 1 step"
+
+
+def test_the_same_setting_for_columns_and_rows_is_refused_in_a_sentence(page):
+    choose(page, "steps=1,2", "steps=3,4")
+    words = page.compare.view.head.summary.text()
+    assert words == "Columns and rows both vary Steps. Choose another setting for one of them."
+    assert page.compare.view.head.count == 0
