@@ -13,26 +13,28 @@ from diffusion_studio.ui.base.page import action
 
 
 class TrainActions(QObject):
-    tab_wanted = Signal(int)
+    step_wanted = Signal(int)
 
-    def __init__(self, page: QWidget, tabs: Sequence[tuple[str, str]]) -> None:
-        """`tabs`: (label, explanation)."""
+    def __init__(self, page: QWidget, steps: Sequence[tuple[str, str]]) -> None:
+        """`steps`: (label, explanation)."""
         super().__init__(page)
-        self.folder = action(page, tr("Choose a folder…"), "Ctrl+O", tip="The pictures to learn from")
-        self.train = action(page, tr("Train"), "Ctrl+Return or Ctrl+Enter", tip="Learn from these pictures")
-        self.pause = action(page, tr("Pause"), "Ctrl+P", tip="Hold still with everything loaded")
-        self.stop = action(
-            page, tr("Stop"), "Esc", tip="Stop after the current step and keep what was learned"
+        self.folder = action(
+            page, tr("Choose training images…"), "Ctrl+O", tip=tr("A folder of images to train on")
         )
-        self.tabs = []
-        for number, (name, explanation) in enumerate(tabs):
+        self.train = action(page, tr("Train"), "Ctrl+Return or Ctrl+Enter", tip=tr("Train on these images"))
+        self.pause = action(page, tr("Pause"), "Ctrl+P", tip=tr("Hold with everything loaded"))
+        self.stop = action(
+            page, tr("Stop"), "Esc", tip=tr("Stop after the current step and save a checkpoint")
+        )
+        self.steps = []
+        for number, (name, explanation) in enumerate(steps):
             visit = action(page, name, f"Alt+{number + 1}", tip=explanation)
-            visit.triggered.connect(lambda _=False, number=number: self.tab_wanted.emit(number))
-            self.tabs.append(visit)
+            visit.triggered.connect(lambda _=False, number=number: self.step_wanted.emit(number))
+            self.steps.append(visit)
         self.follow("idle")
 
     def entries(self) -> Mapping[str, Sequence[QAction | None]]:
-        return {"File": [self.folder], "Train": [self.train, self.pause, self.stop, None, *self.tabs]}
+        return {"File": [self.folder], "Train": [self.train, self.pause, self.stop, None, *self.steps]}
 
     def follow(self, state: str) -> None:
         """What can be done while a training is "idle", "running", "paused" or "stopping"."""
@@ -40,4 +42,5 @@ class TrainActions(QObject):
         self.train.setEnabled(state == "idle")
         for entry in (self.pause, self.stop):
             entry.setEnabled(state in ("running", "paused"))
-        self.pause.setText(tr("Go on") if state == "paused" else tr("Pause"))
+        self.pause.setText(tr("Resume") if state == "paused" else tr("Pause"))
+        self.stop.setText(tr("End run") if state == "paused" else tr("Stop"))

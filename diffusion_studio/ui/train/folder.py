@@ -1,4 +1,4 @@
-"""The folder to learn from: dropped or chosen, looked through with progress, then its report beside its pictures."""
+"""The training images: a folder dropped or chosen, checked with progress, then its report beside its images."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.generate.recent import thumbnail_view
-from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
+from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
-from diffusion_studio.ui.train.pictures import Fitted, load_grid, load_one
+from diffusion_studio.ui.train.folder_jobs import Fitted, load_grid, load_one
 from diffusion_studio.ui.train.report import ReportView
 
 
 class FolderView(QWidget):
-    """Three faces: an invitation, the progress of the scan, and what was found."""
+    """Three faces: an invitation, the progress of the check, and what was found; an empty folder leads back to the first."""
 
     folder_wanted = Signal()
+    continue_wanted = Signal()  # to the recipe
     samples_wanted = Signal()
     checked = Signal(object)  # the report
     cancelled = Signal()
@@ -44,16 +47,23 @@ class FolderView(QWidget):
         self.invitation = Invitation(self)
         self.model = Thumbnails(self)
         self.grid = thumbnail_view(
-            self, "Pictures", tr("Choose a picture to see it drown in noise under “Noise”")
+            self, tr("Images"), tr("Select an image to preview noising on it under “Recipe”")
         )
         self.grid.setModel(self.model)
         self.caption = plain_label("", "small")
         self.report = ReportView(self)
         self.progress = QProgressBar()
         self.cancel_button = QPushButton(tr("Cancel"))
+        self.name = ElidedLabel("")
+        self.name.setProperty("heading", True)
+        self.change = push_button(tr("Change…"), tr("Choose another folder of images"))
+        self.next = push_button(tr("Continue"), tr("Choose a recipe for these images"))
+        self.next.setProperty("primary", True)
+        self.nothing = NoImages(self)
+        self._images = QStackedWidget()
         self._found = QWidget()
         self._scanning = QWidget()
-        self._words = plain_label(tr("Looking at the pictures…"))
+        self._words = plain_label(tr("Checking the images…"))
         self.stack = QStackedWidget(self)
         self.folder: Path | None = None
         self._scan: int | None = None
@@ -64,26 +74,26 @@ class FolderView(QWidget):
         self._connect()
 
     def scan(self, folder: Path, settings: TrainingSettings) -> None:
-        """Look at every picture of a folder, in place of a look that still goes on."""
+        """Check every image of a folder, in place of a check that still runs."""
         from diffusion_studio.jobs.check import check
 
         self.cancel()
         self.folder, self._seen = folder, ()
         self.model.show_paths([])
-        self._words.setText(tr("Looking at the pictures…"))
+        self._words.setText(tr("Checking the images…"))
         self.progress.setRange(0, 0)
         self.stack.setCurrentWidget(self._scanning)
         self._scan = self.worker.submit(iter(check(folder, size=settings.size)))
 
     def look_again(self, settings: TrainingSettings) -> None:
-        """Renew the report, for another size, behind what is shown."""
+        """Renew the report for another size, behind what is shown."""
         if self.folder is not None and self._scan is None:
             from diffusion_studio.jobs.check import check
 
             self._scan = self.worker.submit(iter(check(self.folder, size=settings.size)))
 
     def show_as(self, settings: TrainingSettings) -> None:
-        """Show the pictures as the network will see them with these choices."""
+        """Show the images as the network will see them with these settings."""
         wanted = (self.folder, settings.size, settings.fit, settings.flip)
         if self.folder is None or self.stack.currentWidget() is not self._found or wanted == self._seen:
             return
@@ -91,25 +101,22 @@ class FolderView(QWidget):
         for job in (self._load, self._one):
             if job is not None:
                 self.worker.cancel(job)
-        how = "whole on white" if settings.fit == "pad" else "cropped to the middle"
-        mirrored = ", half of them mirrored" if settings.flip else ""
-        self.caption.setText(
-            tr(
-                "As the network will see them: {size} × {size}, {how}{mirrored}",
-                size=settings.size,
-                how=how,
-                mirrored=mirrored,
-            )
-        )
+        self.caption.setText(preview_words(settings))
         self._load = self.worker.submit(
             load_grid(self.folder, settings.size, pad=settings.fit == "pad", flip=settings.flip)
         )
+
+    def allow_change(self, allowed: bool) -> None:
+        """While a training runs, its folder stays."""
+        for button in (self.change, self.nothing.back, self.invitation.choose, self.invitation.samples):
+            button.setEnabled(allowed)
 
     def cancel(self) -> None:
         self.worker.cancel_all()
         self._scan = self._load = self._one = None
 
-    def _give_up(self) -> None:
+    def show_invitation(self) -> None:
+        """Back to the drop prompt; the folder is forgotten."""
         self.cancel()
         self.folder = None
         self.stack.setCurrentWidget(self.invitation)
@@ -126,7 +133,7 @@ class FolderView(QWidget):
                     self.progress.setRange(0, max(total, 1))
                     self.progress.setValue(done)
                     self._words.setText(
-                        tr("Looking at the pictures… {done:,} of {total:,}", done=done, total=total)
+                        tr("Checking the images… {done:,} of {total:,}", done=done, total=total)
                     )
                 case events.Checked(report=report):
                     self._show_report(report)
@@ -144,35 +151,53 @@ class FolderView(QWidget):
     def _show_report(self, report: Mapping[str, Any]) -> None:
         self._scan = None
         self.report.show_report(report)
+        usable = bool(report["usable"])
+        self._images.setCurrentIndex(0 if usable else 1)
+        self.caption.setVisible(usable)
+        self.name.setText(readable(self.folder.name) if self.folder is not None else "")
+        self.next.setEnabled(usable)
         self.stack.setCurrentWidget(self._found)
         self.checked.emit(report)
 
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         if job == self._scan:
-            self._give_up()
+            self.show_invitation()
             self.failed.emit(sentence, details)
 
     def _choose(self, index: QModelIndex) -> None:
-        """The picture pointed at is the one the forward process is shown on."""
+        """The selected image is the one that noising is previewed on."""
         _, size, fit, _ = self._seen
         self._one = self.worker.submit(load_one(index.data(PATH), size, pad=fit == "pad"))
 
     def _connect(self) -> None:
         self.worker.reported.connect(self._on_event)
         self.worker.job_failed.connect(self._on_failed)
-        self.cancel_button.clicked.connect(self._give_up)
+        self.cancel_button.clicked.connect(self.show_invitation)
         self.invitation.choose.clicked.connect(self.folder_wanted)
         self.invitation.samples.clicked.connect(self.samples_wanted)
+        self.change.clicked.connect(self.folder_wanted)
+        self.next.clicked.connect(self.continue_wanted)
+        self.nothing.back.clicked.connect(self.show_invitation)
         self.grid.selectionModel().currentChanged.connect(
             lambda new, _: self._choose(new) if new.isValid() else None
         )
 
     def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, SPACE_L, 0)
+        head.setSpacing(SPACE_S)
+        self.name.setContentsMargins(-SPACE_S, 0, 0, 0)  # it has a margin of its own
+        head.addWidget(self.name, 1)
+        head.addWidget(self.change)
+        head.addWidget(self.next)
+        self._images.addWidget(self.grid)
+        self._images.addWidget(self.nothing)
         left = QVBoxLayout()
-        left.setContentsMargins(SPACE_L, SPACE_M, 0, 0)
+        left.setContentsMargins(SPACE_L, SPACE_S, 0, 0)
         left.setSpacing(SPACE_S)
+        left.addLayout(head)
         left.addWidget(self.caption)
-        left.addWidget(self.grid, 1)
+        left.addWidget(self._images, 1)
         row = QHBoxLayout(self._found)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -183,7 +208,7 @@ class FolderView(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(tr("Progress"))
         self.cancel_button.setAccessibleName(tr("Cancel"))
-        self.cancel_button.setToolTip(tr("Stop looking, and choose another folder"))
+        self.cancel_button.setToolTip(tr("Stop checking, and choose another folder"))
         middle = QVBoxLayout(self._scanning)
         middle.setSpacing(SPACE_M)
         middle.addStretch(1)
@@ -198,25 +223,25 @@ class FolderView(QWidget):
 
 
 class Invitation(QWidget):
-    """What will be here, and the two ways to begin. It glows while a folder is held over the page."""
+    """What will be here, and the two ways to begin. It is highlighted while a folder is held over the page."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._glows = False
-        self._title = plain_label(tr("Drop a folder of pictures here, or choose one"), "heading")
+        self._title = plain_label(tr("Drop a folder of images here"), "heading")
         self._sentence = plain_label(
             tr(
-                "A network learns from them to draw new ones like them. A few hundred pictures of one kind are a good start;\n"
-                "sub-folders become classes. The pictures stay on this computer."
+                "A model learns to generate new ones like them. A few hundred images of one kind are a good start; "
+                "subfolders become classes. The images stay on this computer."
             ),
             "quiet",
         )
-        self.choose = QPushButton(tr("Choose a folder…"))
-        self.choose.setAccessibleName(tr("Choose a folder…"))
-        self.choose.setToolTip(tr("PNG, JPEG, WebP, BMP, GIF and TIFF, in sub-folders too"))
-        self.samples = QPushButton(tr("Try the sample drawings"))
-        self.samples.setAccessibleName(tr("Try the sample drawings"))
-        self.samples.setToolTip(tr("Two hundred small faces in five classes, free to use"))
+        self.choose = QPushButton(tr("Choose folder…"))
+        self.choose.setAccessibleName(tr("Choose folder…"))
+        self.choose.setToolTip(tr("PNG, JPEG, WebP, BMP, GIF and TIFF, in subfolders too"))
+        self.samples = QPushButton(tr("Use sample images"))
+        self.samples.setAccessibleName(tr("Use sample images"))
+        self.samples.setToolTip(tr("200 small faces in five classes, free to use"))
         self.choose.setProperty("primary", True)
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACE_M)
@@ -228,6 +253,7 @@ class Invitation(QWidget):
         column.setContentsMargins(SPACE_XL * 2, SPACE_XL, SPACE_XL * 2, SPACE_XL)
         column.setSpacing(SPACE_M)
         column.addStretch(1)
+        self._sentence.setWordWrap(True)
         for label in (self._title, self._sentence):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(label)
@@ -249,6 +275,34 @@ class Invitation(QWidget):
         frame = QRectF(self.rect()).adjusted(SPACE_XL, SPACE_XL, -SPACE_XL, -SPACE_XL)
         painter.drawRoundedRect(frame, RADIUS_LARGE, RADIUS_LARGE)
         painter.end()
+
+
+class NoImages(QWidget):
+    """In place of the images where none can be used; the report beside it says why."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.back = push_button(tr("Choose other images"), tr("Back to the drop prompt"))
+        column = QVBoxLayout(self)
+        column.setSpacing(SPACE_M)
+        column.addStretch(1)
+        words = tr("PNG, JPEG, WebP, BMP, GIF and TIFF files can be used. The report says what was skipped.")
+        for text, kind in ((tr("No usable images in this folder"), "heading"), (words, "quiet")):
+            label = plain_label(text, kind)
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            label.setWordWrap(True)
+            column.addWidget(label)
+        column.addWidget(self.back, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(1)
+
+
+def preview_words(settings: TrainingSettings) -> str:
+    """“Training preview: 32 × 32, cropped, random mirroring”."""
+    parts = [tr("{size} × {size}", size=settings.size)]
+    parts.append(tr("whole, on white") if settings.fit == "pad" else tr("cropped"))
+    if settings.flip:
+        parts.append(tr("random mirroring"))
+    return tr("Training preview: {parts}", parts=", ".join(parts))
 
 
 def title_of(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""A drawn picture beside the training picture it is most like, with how like they are, to see what was learned by heart."""
+"""A generated image beside the training image it is most like, and how alike they are, to recognise overfitting."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 WIDTH = 296
 EXPLANATION = tr(
-    "The distance is the root mean square over small copies, 0 for the same picture and 1 for black against white. "
-    "It is held against the distance from a training picture to the nearest other one, for even surfaces and blurred "
-    "pictures are near to many. A distance can only hint: look at the two yourself."
+    "The distance is the root mean square over small copies: 0 for the same image, 1 for black against white. "
+    "It is compared with the distance from a training image to its nearest other one, because plain and blurred "
+    "images are close to many. A distance is only a hint: compare the two images yourself."
 )
 
 
@@ -37,7 +37,7 @@ class PairCanvas(Canvas):
 
 
 class NearestView(QWidget):
-    """Hidden until a picture is asked about. What it reads of a run's folder it keeps until another run is shown."""
+    """Hidden until an image is selected. What it reads of a run's folder is kept until another run is shown."""
 
     closed = Signal()
 
@@ -45,7 +45,7 @@ class NearestView(QWidget):
         super().__init__(parent)
         self.worker = Worker("nearest", self)
         self.canvas = PairCanvas(self)
-        self.canvas.setAccessibleName(tr("Sample and nearest training picture"))
+        self.canvas.setAccessibleName(tr("Sample and nearest training image"))
         self.close_button = IconButton("close", tr("Close"), tr("show the samples alone"), self)
         self.name = ElidedLabel("")
         self.name.setProperty("small", True)
@@ -57,34 +57,34 @@ class NearestView(QWidget):
         self._lay_out()
         self.worker.reported.connect(self._on_event)
         self.worker.job_failed.connect(lambda job, sentence, _: self._on_failed(job, sentence))
-        self.close_button.clicked.connect(self.put_away)
+        self.close_button.clicked.connect(self.close_pair)
         self.hide()
 
     def begin(self, run: Path | None) -> None:
-        """The run whose training pictures count from now on."""
+        """The run whose training images are compared from now on."""
         if run != self._run:
             self._run, self._gallery = run, None
-            self.put_away()
+            self.close_pair()
 
     def ask(self, picture: np.ndarray | Path) -> None:
-        """Look for the training picture nearest to this one, in place of a search that still goes on."""
+        """Look for the training image nearest to this one, in place of a search that still runs."""
         if self._run is None:
             return
-        self._give_up()
+        self._cancel()
         if self._gallery is None:
             self._gallery = gallery_of(self._run)
         self._job = self.worker.submit(iter(self._gallery.ask(picture)))
         self.show()
 
-    def put_away(self) -> None:
-        self._give_up()
+    def close_pair(self) -> None:
+        self._cancel()
         self.canvas.show_message("")
         for label in (self.name, self.measure, self.verdict):
             label.setText("")
         self.hide()
         self.closed.emit()
 
-    def _give_up(self) -> None:
+    def _cancel(self) -> None:
         if self._job is not None:
             job, self._job = self._job, None
             self.worker.cancel(job)
@@ -94,7 +94,7 @@ class NearestView(QWidget):
             return
         match event:
             case Checking(done=done, total=total):
-                self._wait(tr("Reading the training pictures… {done:,} of {total:,}", done=done, total=total))
+                self._wait(tr("Reading the training images… {done:,} of {total:,}", done=done, total=total))
             case Status(text=text):
                 self._wait(text)
             case _:
@@ -107,7 +107,7 @@ class NearestView(QWidget):
     def _show(self, likeness: Likeness) -> None:
         pair = (likeness.asked, likeness.pixels)
         self.canvas.show_pictures([Picture({"denoised": pixels}) for pixels in pair])
-        self.name.setText(readable(likeness.path.name) + (", mirrored" if likeness.mirrored else ""))
+        self.name.setText(readable(likeness.path.name) + (tr(", mirrored") if likeness.mirrored else ""))
         self.name.setToolTip(tooltip(readable(likeness.path)))
         self.measure.setText(tr("Distance {measure}.", measure=likeness.measure))
         self.verdict.setText(likeness.verdict)
@@ -122,7 +122,7 @@ class NearestView(QWidget):
     def _lay_out(self) -> None:
         self.setFixedWidth(WIDTH)
         self.canvas.setMinimumSize(QSize(160, 100))
-        title = plain_label(tr("Nearest training picture"), "small")
+        title = plain_label(tr("Nearest training image"), "small")
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_S, 0)
         row.addWidget(title, 1)
@@ -130,7 +130,7 @@ class NearestView(QWidget):
         words = QVBoxLayout()
         words.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         words.setSpacing(SPACE_XS)
-        self.name.setContentsMargins(-SPACE_S, 0, -SPACE_S, 0)  # it leaves room about its own words
+        self.name.setContentsMargins(-SPACE_S, 0, -SPACE_S, 0)  # it has a margin of its own
         for label in (self.name, self.measure, self.verdict):
             words.addWidget(label)
         for label in (self.measure, self.verdict):
@@ -146,7 +146,7 @@ class NearestView(QWidget):
 
 
 def gallery_of(run: Path) -> Gallery:
-    """The pictures a run learns from."""
+    """The training images of a run."""
     from diffusion_studio.training.nearest import Gallery
     from diffusion_studio.training.runs import Run
 

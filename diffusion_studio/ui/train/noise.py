@@ -1,4 +1,4 @@
-"""The forward process on one of the user's own pictures: how the chosen schedule drowns it in noise, from t = 0 to the end."""
+"""The forward process on one of the training images: how the selected schedule adds noise, from t = 0 to the end."""
 
 from __future__ import annotations
 
@@ -23,25 +23,23 @@ SEED = 0
 
 
 class NoiseView(QWidget):
-    """The picture at a timestep, large; under it the stages from clean to noise, the schedule's curve, and the slider of t."""
+    """The image at a timestep, large; below it the stages from clean to noise, the schedule's curve, and the slider of t."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.canvas = Canvas(self)
-        self.canvas.setAccessibleName(tr("Noised picture"))
+        self.canvas.setAccessibleName(tr("Noisy image"))
         self.stages = Stages(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, POSITIONS)
         self.slider.setPageStep(POSITIONS // 10)
         self.slider.setValue(POSITIONS // 5)
         self.slider.setAccessibleName(tr("Timestep"))
-        self.slider.setToolTip(
-            tr("How far the forward process has gone, from the clean picture to nothing but noise.")
-        )
+        self.slider.setToolTip(tr("How much noise is added: from the clean image to pure noise."))
         self.words = plain_label("")
         self.explanation = plain_label(
             tr(
-                "A network learns by looking at pictures in all these stages. The training schedule says how fast they drown."
+                "The network learns to remove noise at all of these stages. The schedule sets how quickly noise is added."
             ),
             "small",
         )
@@ -53,12 +51,10 @@ class NoiseView(QWidget):
         self._lay_out()
         self.slider.valueChanged.connect(self._draw)
         self.stages.chosen.connect(lambda share: self.slider.setValue(round(share * POSITIONS)))
-        self.canvas.show_message(
-            tr("No picture yet"), tr("Choose a folder to see its pictures drown in noise.")
-        )
+        self.canvas.show_message(tr("No image yet"), tr("Choose a folder to preview noising on its images."))
 
     def show_picture(self, pixels: np.ndarray) -> None:
-        """(H, W, 3) uint8, as the network will see it."""
+        """(H, W, 3) uint8, as the network sees it."""
         self._clean = pixels.astype(np.float64) / 127.5 - 1
         self._noise = np.random.default_rng(SEED).standard_normal(pixels.shape)
         self._draw_all()
@@ -80,7 +76,7 @@ class NoiseView(QWidget):
     def noised(self, timestep: int) -> np.ndarray:
         """The picture at a timestep, (H, W, 3) uint8."""
         assert self._clean is not None
-        if self._process is None:  # no schedule was chosen yet: the picture as it is
+        if self._process is None:  # no schedule is selected yet: the image as it is
             return ((self._clean + 1) * 127.5).round().astype(np.uint8)
         return noised(self._process, self._clean, self._noise, float(self._left[timestep]))
 
@@ -93,7 +89,12 @@ class NoiseView(QWidget):
         picture = float(self._left[timestep])
         timesteps = self._process.timesteps if self._process is not None else np.arange(2)
         self.stages.mark(self.slider.value() / POSITIONS)
-        words = f"t = {timesteps[timestep]:.0f} of {timesteps[-1]:.0f}: {picture:.0%} picture, {1 - picture:.0%} noise"
+        words = tr(
+            "{noise:.0%} noise (step {t:.0f} of {last:.0f})",
+            noise=1 - picture,
+            t=timesteps[timestep],
+            last=timesteps[-1],
+        )
         self.words.setText(words)
         self.slider.setAccessibleDescription(words)
         if self._clean is not None:
@@ -115,7 +116,7 @@ class NoiseView(QWidget):
 
 
 class Stages(ForwardCurve):
-    """The stages in a row, and the curves of picture and noise under them, over one axis of t. A click goes there."""
+    """The stages in a row, and below them the curves of image and noise over the same axis of t. A click goes there."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,7 +133,7 @@ class Stages(ForwardCurve):
         self._make_images()
 
     def _make_images(self) -> None:
-        """As many stages as have room side by side."""
+        """As many stages as there is room for."""
         count = max((self.width() + SPACE_S) // (STAGE + SPACE_S), 2)
         last = len(self._left) - 1
         noised = self._noised

@@ -1,4 +1,4 @@
-"""The trainings on disk as the window shows them, and the jobs that read and change them off its thread."""
+"""The runs on disk as the window shows them, and the jobs that read and change them off its thread."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 from PySide6.QtGui import QImage
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.options import from_dict
+from diffusion_studio.settings.recipes import expected
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.settings.units import duration
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
+from diffusion_studio.ui.train.words import STATES
 
 DEFAULT_MINUTES = 10.0
-STATES = {"running": tr("Training now"), "stopped": tr("Stopped"), "finished": tr("Finished")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,22 +45,34 @@ class RunRow:
 
     @property
     def fraction(self) -> float:
-        """How much of the way its settings say is done."""
+        """How much of what its settings ask for is done."""
         if self.settings.steps:
             return self.step / self.settings.steps
         return self.seconds / (60 * (self.settings.minutes or DEFAULT_MINUTES))
 
     @property
+    def reached(self) -> str:
+        """What the model generates by now: a key of `EXPECTED`."""
+        return expected(self.settings, self.step)
+
+    @property
+    def progress(self) -> str:
+        """“at step 320 of 1,000”, “at step 320, 45% of the time”."""
+        if self.settings.steps:
+            return tr("at step {step:,} of {steps:,}", step=self.step, steps=self.settings.steps)
+        return tr("at step {step:,}, {share:.0%} of the time", step=self.step, share=min(self.fraction, 1))
+
+    @property
     def words(self) -> str:
-        parts = [STATES.get(self.state, "Damaged")]
+        state = STATES.get(self.state, tr("Damaged"))
         if self.state == "stopped":
-            parts[0] += f" at {min(self.fraction, 1):.0%}"
-        parts += [f"{self.step:,} steps", duration(self.seconds), f"{self.size} × {self.size} pixels"]
-        return " · ".join(parts + (["in the model chooser"] if self.published else []))
+            state = tr("{state} at {share:.0%}", state=state, share=min(self.fraction, 1))
+        steps = plural("{count:,} step", "{count:,} steps", self.step)
+        return " · ".join((state, steps, duration(self.seconds), f"{self.size} × {self.size}"))
 
 
 class RunRecord(NamedTuple):
-    """All there is to show of one run: its row in the list, and its reports so far."""
+    """One run: its row in the list, and its reports so far."""
 
     row: RunRow
     log: list[dict[str, Any]]
@@ -90,7 +103,7 @@ def read_row(run: Any) -> RunRow:
 
 
 def _image(path: Path) -> QImage:
-    """Read here: Qt opens no file whose name is not text, and waits for a pipe."""
+    """Not read by Qt, which opens no file whose name is not text, and waits for a pipe."""
     try:
         return QImage.fromData(read_foreign(path, LARGEST_PICTURE))
     except OSError:
@@ -119,7 +132,7 @@ def restore_run(trashed: Path, original: Path) -> Generator[None, None, None]:
 
 
 def read_run(path: Path) -> Generator[RunRecord, None, None]:
-    """A job: what a run has to show."""
+    """A job: one run."""
     from diffusion_studio.training import runs
 
     run = runs.Run(path)
@@ -127,7 +140,7 @@ def read_run(path: Path) -> Generator[RunRecord, None, None]:
 
 
 def free_name(title: str) -> str:
-    """The title, with a number where a run or a model of that name is there."""
+    """The title, with a number where that name is taken."""
     from diffusion_studio.training import runs
 
     for number in range(1, 1000):
@@ -141,33 +154,33 @@ def free_name(title: str) -> str:
 
 
 def name_fault(name: str) -> str:
-    """Why a new training can not be called this, in a sentence; "" where it can."""
+    """Why a new run cannot have this name, in a sentence; "" where it can."""
     if not any(letter.isalnum() for letter in name):
         return tr("Give the model a name with at least one letter or digit.")
     if free_name(name) != name:
         return tr(
-            "There is a training or a model called “{name}” already: choose another name, or go on with that one.",
+            "“{name}” is the name of another run or model. Choose another name, or resume that run.",
             name=name[:60],
         )
     return ""
 
 
 def mark_interrupted(run: Path) -> None:
-    """Have the next start offer to go on with this run."""
+    """Let the next start offer to resume this run."""
     from diffusion_studio.training import runs
 
-    with suppress(UserError):  # the window is going; a run that is left "running" is found as well
+    with suppress(UserError):  # the window closes; a run left "running" is found as well
         runs.Run(run).note(interrupted=True)
 
 
 def find_interrupted() -> Generator[RunRow, None, None]:
-    """A job: the latest run that the end of the window, or a power cut, broke off. It is told of once."""
+    """A job: the latest run that was interrupted when the window closed or the power failed. It is reported once."""
     from diffusion_studio.training import runs
 
     for run in runs.list_runs():
         facts = run.facts
         if run.state == "stopped" and (facts.get("interrupted") or facts.get("state") == "running"):
-            with suppress(UserError):  # it is told of again next time
+            with suppress(UserError):  # it is reported again next time
                 run.note(state="stopped", interrupted=False)
             yield read_row(run)
             return

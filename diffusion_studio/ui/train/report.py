@@ -1,4 +1,4 @@
-"""The report on a folder of pictures, readable at a glance: what can be used, what cannot and why, the classes."""
+"""The report on a folder of images, readable at a glance: what can be used, what cannot and why, the classes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
-from diffusion_studio.ui.train.refused import RefusedList
+from diffusion_studio.ui.train.skipped import SkippedList
 
 ROW = 22  # pixels of a class
 MOST_NAMES, MOST_VALUES = 12, 3
-COLOURS = {  # what a picture's mode means to who looks at it; others are named as they are
-    "1": "black and white",
-    "L": "grey",
-    "LA": "transparent grey",
-    "P": "palette",
-    "RGB": "colour",
-    "RGBA": "transparent colour",
+COLOURS = {  # what an image's mode means; others keep their names
+    "1": tr("black and white"),
+    "L": tr("grey"),
+    "LA": tr("transparent grey"),
+    "P": tr("palette"),
+    "RGB": tr("colour"),
+    "RGBA": tr("transparent colour"),
     "I;16": tr("16-bit grey"),
-    "F": "float",
+    "F": tr("float"),
 }
 REPORT_WIDTH = 336
 
@@ -47,9 +47,9 @@ class ReportView(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFixedWidth(REPORT_WIDTH)
-        self.setAccessibleName(tr("Health report"))
+        self.setAccessibleName(tr("Report on the images"))
         self.report: Mapping[str, Any] = {}
-        self.problems: RefusedList | None = None
+        self.problems: SkippedList | None = None
 
     def show_report(self, report: Mapping[str, Any]) -> None:
         self.report, self.problems = report, None
@@ -69,13 +69,13 @@ class ReportView(QScrollArea):
             column.addWidget(ClassBars(report["classes"]))
         if report["refused"]:
             column.addSpacing(SPACE_S)
-            column.addWidget(plain_label(tr("Left out ({count:,})", count=len(report["refused"])), "heading"))
-            self.problems = RefusedList(report["refused"])
+            column.addWidget(plain_label(tr("Skipped ({count:,})", count=len(report["refused"])), "heading"))
+            self.problems = SkippedList(report["refused"])
             column.addWidget(self.problems)
         known = remarks(report)
         if known:
             column.addSpacing(SPACE_S)
-            column.addWidget(plain_label(tr("Worth knowing"), "heading"))
+            column.addWidget(plain_label(tr("Notes"), "heading"))
             for line, names in known:
                 label = _wrapped(line, "quiet")
                 label.setToolTip(tooltip(_some(names)))
@@ -86,7 +86,7 @@ class ReportView(QScrollArea):
 
 
 def headline(report: Mapping[str, Any]) -> str:
-    return tr("1 picture") if report["usable"] == 1 else tr("{report:,} pictures", report=report["usable"])
+    return plural("{count:,} image", "{count:,} images", report["usable"])
 
 
 def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -99,11 +99,11 @@ def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         else tr("{low:,} to {high:,} pixels a side", low=low, high=high)
     )
     modes = {COLOURS.get(name, name): count for name, count in report["modes"].items()}
-    lines = [("Sizes", side, _counted(report["sizes"], MOST_NAMES))]
+    lines = [(tr("Sizes"), side, _counted(report["sizes"], MOST_NAMES))]
     for what, counts in (
-        ("Shapes", report["aspect_ratios"]),
-        ("Formats", report["formats"]),
-        ("Colours", modes),
+        (tr("Shapes"), report["aspect_ratios"]),
+        (tr("Formats"), report["formats"]),
+        (tr("Colours"), modes),
     ):
         lines.append((what, _counted(counts, MOST_VALUES), _counted(counts, MOST_NAMES)))
     return lines
@@ -114,41 +114,49 @@ def _counted(counts: Mapping[str, int], most: int) -> str:
     if len(counts) == 1:
         return next(iter(counts))
     words = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
-    return words + (f" and {len(counts) - most} more" if len(counts) > most else "")
+    return words + (tr(" and {count} more", count=len(counts) - most) if len(counts) > most else "")
 
 
 def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
-    """What happens to some of the pictures, and which."""
+    """What is done to some of the images, and to which."""
     same = [" = ".join(names) for names in report["duplicates"]]
     alike = [" ≈ ".join(names) for names in report["near_duplicates"]]
     found: list[tuple[str, Sequence[str]]] = [
-        ("turned upright, as their EXIF data say", report["rotated"]),
-        (f"transparent, shown over {report['background']}", report["transparent"]),
-        ("animated: only the first frame is used", report["animated"]),
-        ("with several pages: only the first is used", report.get("pages", ())),
-        ("smaller than the size and enlarged", report["small"]),
-        ("nearly black or of one colour", [": ".join(pair) for pair in report.get("dark", ())]),
-        ("opened with a note", [": ".join(pair) for pair in report.get("notes", ())]),
-        ("in two classes", [" = ".join(names) for names in report.get("two_classes", ())]),
-        ("linked more than once and used once", [" = ".join(names) for names in report.get("repeated", ())]),
-        ("links to a folder that is there already", report.get("loops", ())),
+        (tr("turned upright, as their EXIF data say"), report["rotated"]),
+        (tr("transparent, shown on {background}", background=report["background"]), report["transparent"]),
+        (tr("animated: only the first frame is used"), report["animated"]),
+        (tr("with several pages: only the first is used"), report.get("pages", ())),
+        (tr("smaller than the training size, enlarged"), report["small"]),
+        (tr("nearly black or of one colour"), [": ".join(pair) for pair in report.get("dark", ())]),
+        (tr("opened with a note"), [": ".join(pair) for pair in report.get("notes", ())]),
+        (tr("in two classes"), [" = ".join(names) for names in report.get("two_classes", ())]),
+        (tr("linked more than once, used once"), [" = ".join(names) for names in report.get("repeated", ())]),
+        (tr("links to a folder that is included already"), report.get("loops", ())),
     ]
     lines = [(f"{len(names):,} {words}", names) for words, names in found if names]
-    for words, groups in (("of exact copies", same), ("that look the same", alike)):
-        if groups:
-            lines.append((f"{len(groups):,} {'group' if len(groups) == 1 else 'groups'} {words}", groups))
+    if same:
+        lines.append(
+            (plural("{count:,} group of exact copies", "{count:,} groups of exact copies", len(same)), same)
+        )
+    if alike:
+        words = plural(
+            "{count:,} group that looks the same", "{count:,} groups that look the same", len(alike)
+        )
+        lines.append((words, alike))
     others = report.get("others", {})
     if others:
         from diffusion_studio.training.folder_report import others_in_words
 
         lines.append((others_in_words(others, 4), [f"{count:,} {kind}" for kind, count in others.items()]))
     if report.get("hidden"):
-        lines.append((f"{report['hidden']:,} hidden, left out", ["names that begin with a dot"]))
+        lines.append(
+            (tr("{count:,} hidden, skipped", count=report["hidden"]), [tr("names that begin with a dot")])
+        )
     return lines
 
 
 class ClassBars(QWidget):
-    """The classes with their counts as bars: an uneven folder is seen at once."""
+    """The classes with their counts as bars, which show an uneven folder."""
 
     def __init__(self, counts: Mapping[str, int], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -219,5 +227,5 @@ def _wrapped(text: str, kind: str = "") -> QLabel:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f", and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    more = tr(", and {count:,} more", count=len(names) - MOST_NAMES) if len(names) > MOST_NAMES else ""
     return ", ".join(names[:MOST_NAMES]) + more

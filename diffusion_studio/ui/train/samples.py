@@ -1,37 +1,39 @@
-"""Samples from one fixed noise while a model trains: averaged and raw weights side by side, and the film of all of them."""
+"""Samples from one fixed noise while a model trains, of the averaged (EMA) or the raw weights, and the film of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import open_file
+from diffusion_studio.ui.look.buttons import push_button, text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.drop import FILTERS
 from diffusion_studio.ui.pictures.picture import Picture
-from diffusion_studio.ui.train.film import Sheet, list_sheets, read_sheet
 from diffusion_studio.ui.train.nearest import NearestView
+from diffusion_studio.ui.train.sample_sheets import Sheets, list_sheets, read_sheet
+from diffusion_studio.ui.train.words import about
 
 if TYPE_CHECKING:
     from diffusion_studio.events import Samples
 
-KEPT = 60  # sheets of raw pictures of this sitting; the averaged ones are files
+KEPT = 60  # sheets of this session; older ones are read from their files
 FRAME = 160  # milliseconds of the film
-WARMING = tr("The average still remembers where it started: the raw pictures tell more for now.")
+WARMING = tr("EMA lags early on; check Raw for now.")
 
 
 class SampleCanvas(Canvas):
-    """There are many small pictures and no buttons over them, so it gives all of its room to them."""
+    """There are many small images and no buttons over them, so it gives all of its room to them."""
 
     margin, gap, room_for_bar = SPACE_S, SPACE_XS, 0
 
@@ -40,9 +42,11 @@ class SamplesView(QWidget):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.ema, self.raw = SampleCanvas(self), SampleCanvas(self)
-        self.ema.setAccessibleName(tr("Averaged samples"))
-        self.raw.setAccessibleName(tr("Raw samples"))
+        self.canvas = SampleCanvas(self)
+        self.canvas.setAccessibleName(tr("Samples"))
+        self.canvas.setToolTip(tr("Click an image to see the training image nearest to it."))
+        self.ema = _toggle(tr("EMA"), tr("Averaged weights, which the finished model uses"))
+        self.raw = _toggle(tr("Raw"), tr("The weights of the network at this very step"))
         self.film = QSlider(Qt.Orientation.Horizontal, self)
         self.film.setAccessibleName(tr("Film of the samples"))
         self.film.setToolTip(tr("The samples from the first to the latest, always from the same noise."))
@@ -50,52 +54,64 @@ class SamplesView(QWidget):
             "play", tr("Play"), tr("show how the samples developed, as a film"), self, icon_on="hold"
         )
         self.play.setCheckable(True)
-        self.compare = QPushButton(tr("Compare a picture…"), self)
-        self.compare.setAccessibleName(tr("Compare a picture…"))
-        self.compare.setToolTip(tr("Find the training picture nearest to a picture that a model has drawn"))
+        self.compare = push_button(
+            tr("Compare an image…"), tr("Find the training image nearest to a generated image")
+        )
         self.nearest = NearestView(self)
         self.when = plain_label("", "small")
         self.note = plain_label("", "small")
         self._steps: list[int] = []
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, bool]] = {}
+        self._sheet: Sheets | None = None  # the step that is shown
         self._folder: Path | None = None
         self._size = 32
-        self._asked: np.ndarray | None = None  # the sample whose nearest training picture is shown
-        self.controls: list[QWidget] = [self.ema, self.raw, self.nearest.close_button]
+        self._asked: np.ndarray | None = None  # the sample whose nearest training image is shown
+        self.controls: list[QWidget] = [self.ema, self.raw, self.canvas, self.nearest.close_button]
         self.controls += [self.play, self.film, self.compare]
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._advance)
         self._lay_out()
+        self.ema.setChecked(True)
+        self.ema.toggled.connect(self._show_weights)
         self.film.valueChanged.connect(self._show_frame)
         self.play.toggled.connect(self._play)
         self.compare.clicked.connect(self._choose)
         self.nearest.closed.connect(self._unselect)
-        for canvas, other in ((self.ema, self.raw), (self.raw, self.ema)):
-            canvas.setToolTip(tr("Click a picture to see the training picture nearest to it."))
-            canvas.view_changed.connect(lambda canvas=canvas, other=other: self._follow(canvas, other))
+        self.canvas.view_changed.connect(self._follow)
         self.begin(None, 32)
 
     def begin(self, run: Path | None, size: int) -> None:
         """Show the film of a run: the sheets in its folder, and those that come."""
         self._folder = run / "samples" if run is not None else None
         self._size = size
-        self._steps, self._kept = [], {}
+        self._steps, self._kept, self._sheet = [], {}, None
         self.nearest.begin(run)
         self.compare.setEnabled(run is not None)
         self.play.setChecked(False)
-        message = tr("The first samples come in a while") if run is not None else tr("Samples will form here")
-        self.ema.show_message(
-            message, tr("Always from the same noise, so that two sheets differ by the training alone.")
-        )
-        self.raw.show_message("")
+        self.expect_first(0)
         self.when.setText("")
-        self._say("")
+        self._show_note("")
         self._show_film()
         if self._folder is not None:
             self._context.run(list_sheets(self._folder), self._on_listed)
 
+    def expect_first(self, seconds: float) -> None:
+        """Say when the first samples come; 0: not known."""
+        if self._sheet is not None:
+            return
+        message = tr("Samples will appear here")
+        if self._folder is not None and seconds:
+            message = tr("First samples in about {time}", time=about(seconds))
+        sentence = tr("They always start from the same noise, so that sheets differ by the training alone.")
+        self.canvas.show_message(message, sentence)
+
+    @property
+    def weights(self) -> str:
+        """Whose samples are shown: "ema" or "raw"."""
+        return "ema" if self.ema.isChecked() else "raw"
+
     def add(self, event: Samples) -> None:
-        """Samples drawn just now; they are shown unless the user looks at earlier ones."""
+        """New samples; they are shown unless the user looks at earlier ones."""
         latest = self.film.value() == self.film.maximum() or not self._steps
         self._steps = [*(step for step in self._steps if step < event.step), event.step]
         self._kept[event.step] = (event.ema, event.raw, event.warming_up)
@@ -107,8 +123,7 @@ class SamplesView(QWidget):
             self._show_frame()
 
     def set_crisp(self, crisp: bool) -> None:
-        self.ema.set_crisp(crisp)
-        self.raw.set_crisp(crisp)
+        self.canvas.set_crisp(crisp)
 
     def close_down(self) -> None:
         self._timer.stop()
@@ -144,41 +159,42 @@ class SamplesView(QWidget):
         )
         if step in self._kept:
             ema, raw, warming_up = self._kept[step]
-            self._show(self.ema, ema)
-            self._show(self.raw, raw)
-            self._say(WARMING if warming_up else "")
+            self._show(Sheets(step, tuple(ema), tuple(raw)), WARMING if warming_up else "")
         elif self._folder is not None:
             self._context.run(read_sheet(self._folder, step, self._size), self._on_sheet)
 
-    def _on_sheet(self, sheet: Sheet) -> None:
-        if self._steps and self._steps[min(self.film.value(), len(self._steps) - 1)] == sheet.step:
-            self._show(self.ema, sheet.pictures)
-            if sheet.raw:
-                self._show(self.raw, sheet.raw)
-            else:
-                self.raw.show_message("", tr("The raw pictures of this step were not kept."))
-            self._say("")
+    def _on_sheet(self, sheets: Sheets) -> None:
+        if self._steps and self._steps[min(self.film.value(), len(self._steps) - 1)] == sheets.step:
+            self._show(sheets, "")
 
-    def _say(self, words: str) -> None:
+    def _show(self, sheets: Sheets, note: str) -> None:
+        self._sheet = sheets
+        self._show_note(note)
+        self._show_weights()
+
+    def _show_weights(self) -> None:
+        """The shown step, of the selected weights."""
+        if self._sheet is None:
+            return
+        pictures = self._sheet.ema if self.weights == "ema" else self._sheet.raw
+        if pictures:
+            self.canvas.show_pictures([Picture({"denoised": picture}) for picture in pictures])
+            self._follow()
+        else:
+            self.canvas.show_message("", tr("The raw samples of this step were not saved."))
+
+    def _show_note(self, words: str) -> None:
         self.note.setText(words)
         self.note.setVisible(bool(words))
 
-    def _show(self, canvas: Canvas, pictures: Iterable[np.ndarray]) -> None:
-        canvas.show_pictures([Picture({"denoised": picture}) for picture in pictures])
-        if canvas.selected is not None:
-            self._follow(canvas, self.raw if canvas is self.ema else self.ema)
-
-    def _follow(self, canvas: Canvas, other: Canvas) -> None:
-        """The sample that is chosen, in whichever step is shown, beside its nearest training picture."""
-        chosen = canvas.selected
-        if chosen is None or chosen >= len(canvas.pictures):
-            if self._asked is not None and other.selected is None:
-                self.nearest.put_away()
+    def _follow(self) -> None:
+        """The selected sample, in whichever step is shown, beside its nearest training image."""
+        selected = self.canvas.selected
+        if selected is None or selected >= len(self.canvas.pictures):
+            if self._asked is not None:
+                self.nearest.close_pair()
             return
-        if other.selected is not None:
-            other.selected = None
-            other.update()
-        pixels = canvas.pictures[chosen].pixels
+        pixels = self.canvas.pictures[selected].pixels
         if pixels is not self._asked:
             self._asked = pixels
             self.nearest.ask(pixels)
@@ -192,12 +208,11 @@ class SamplesView(QWidget):
 
     def _unselect(self) -> None:
         self._asked = None
-        for canvas in (self.ema, self.raw):
-            if canvas.selected is not None:
-                canvas.select(None)
+        if self.canvas.selected is not None:
+            self.canvas.select(None)
 
     def _play(self, playing: bool) -> None:
-        self.play.setAccessibleName(tr("Hold") if playing else tr("Play"))
+        self.play.setAccessibleName(tr("Pause") if playing else tr("Play"))
         if not playing:
             self._timer.stop()
             return
@@ -212,37 +227,37 @@ class SamplesView(QWidget):
             self.film.setValue(self.film.value() + 1)
 
     def _lay_out(self) -> None:
+        self.canvas.setMinimumSize(QSize(160, 120))
+        head = QHBoxLayout()
+        head.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
+        head.setSpacing(SPACE_XS)
+        weights = QButtonGroup(self)
+        for button in (self.ema, self.raw):
+            weights.addButton(button)
+            head.addWidget(button)
+        head.addSpacing(SPACE_M)
+        head.addWidget(self.note, 1)
+        head.addStretch()
+        head.addWidget(self.compare)
         both = QHBoxLayout()
         both.setSpacing(1)
-        for name, explanation, canvas in (
-            (
-                "Averaged weights (EMA)",
-                "What the finished model will draw with: an average over the last steps",
-                self.ema,
-            ),
-            ("Raw weights", "What the network draws with at this very step", self.raw),
-        ):
-            side = QVBoxLayout()
-            side.setSpacing(SPACE_S)
-            label = plain_label(name, "small")
-            label.setToolTip(explanation)
-            label.setContentsMargins(SPACE_L, 0, 0, 0)
-            label.setMinimumHeight(self.nearest.close_button.sizeHint().height())  # all three in one line
-            canvas.setMinimumSize(QSize(160, 140))
-            side.addWidget(label)
-            side.addWidget(canvas, 1)
-            both.addLayout(side, 1)
+        both.addWidget(self.canvas, 1)
         both.addWidget(self.nearest)
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         row.setSpacing(SPACE_M)
         self.when.setMinimumWidth(84)
-        for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0), (self.compare, 0)):
+        for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0)):
             row.addWidget(part, stretch)
-        self.note.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, SPACE_S, 0, SPACE_S)
         column.setSpacing(SPACE_S)
+        column.addLayout(head)
         column.addLayout(both, 1)
-        column.addWidget(self.note)
         column.addLayout(row)
+
+
+def _toggle(name: str, explanation: str) -> QToolButton:
+    button = text_button(name, explanation)
+    button.setCheckable(True)
+    return button

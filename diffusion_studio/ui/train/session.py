@@ -1,4 +1,4 @@
-"""A training as the window sees it: at most one, that can be paused, stopped and taken up again, told in signals."""
+"""A training as the window sees it: at most one at a time, which can be paused, stopped and resumed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 Reported = TypeVar("Reported")
 
 
-class Sitting(QObject):
-    """Starts `jobs.train` on its own worker. What has been learned is saved however it ends, by the job itself."""
+class TrainingSession(QObject):
+    """Runs the training job on a worker of its own, and measures steps there. The job itself saves however it ends."""
 
     waiting = Signal(str)  # for what, in words
-    started = Signal(object)  # events.TrainingStarted
-    progressed = Signal(object)  # events.Loss
-    sampled = Signal(object)  # events.Samples
+    started = Signal(object)  # TrainingStarted
+    progressed = Signal(object)  # Loss
+    sampled = Signal(object)  # Samples
     saved = Signal(int)  # step of a checkpoint
     warned = Signal(str)
-    published = Signal(object)  # events.Published
-    estimated = Signal(object)  # events.Estimated
-    measuring = Signal(str)  # how far, or why it failed, in words
+    published = Signal(object)  # Published
+    estimated = Signal(object)  # Estimated
+    measuring = Signal(str)  # what is being measured, in words
+    estimate_ended = Signal(str)  # why it failed, in a sentence; "" where it did not
     changed = Signal()  # `state`
-    held = Signal()  # a pause has begun: it stands still, and its checkpoint is there
+    held = Signal()  # a pause has begun, and its checkpoint is saved
     ended = Signal(str)  # "finished", "stopped", "interrupted" (the window closes) or "failed"
     failed = Signal(str, str)  # sentence, details
-    differs = Signal(object)  # events.DataDiffers: a resume is refused, and fails next
+    differs = Signal(object)  # DataDiffers: resuming is refused, and the job fails next
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,21 +59,21 @@ class Sitting(QObject):
     def start(
         self, settings: TrainingSettings, resume: str | None = None, *, changed_data: bool = False
     ) -> None:
-        """Begin, or go on with the run called `resume`, unless a training is there already."""
+        """Begin, or resume the run called `resume`, unless a training is running already."""
         if self.running:
             return
-        from diffusion_studio.jobs.train import train
+        from diffusion_studio.jobs import train as jobs
 
-        self.give_up_estimate()
+        self.cancel_estimate()
         self.run = None
-        job = train(settings, resume=resume, changed_data=changed_data)
-        self._job = self.worker.submit(awake(job, tr("Training {resume}", resume=resume or settings.name)))
+        job = jobs.train(settings, resume=resume, changed_data=changed_data)
+        self._job = self.worker.submit(awake(job, tr("Training {run}", run=resume or settings.name)))
         self._become("running")
 
     def pause(self) -> None:
-        """Hold still after the current step with everything loaded.
+        """Hold after the current step with everything loaded.
 
-        Before that the job is asked for a checkpoint, so that what was learned can be tried out meanwhile.
+        The job is asked for a checkpoint first, so that what was learned can be used meanwhile.
         """
         if self._job is not None and self.state == "running":
             from diffusion_studio.events import SAVE, CheckpointSaved, Warned
@@ -80,26 +81,27 @@ class Sitting(QObject):
             self.worker.hold(self._job, ask=SAVE, until=(CheckpointSaved, Warned))
             self._become("paused")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
+        """End a pause."""
         if self._job is not None and self.state == "paused":
             self.worker.release(self._job)
             self._become("running")
 
     def stop(self) -> None:
-        """End after the current step; the job saves a checkpoint to go on from."""
+        """End after the current step; the job saves a checkpoint to resume from."""
         if self._job is not None and self.state != "stopping":
             self._become("stopping")
             self.worker.cancel(self._job)
 
     def estimate(self, settings: TrainingSettings) -> None:
-        """Measure a few steps of these settings, in place of a measurement asked for before."""
-        self.give_up_estimate()
+        """Measure a few steps of these settings, in place of a measurement that still runs."""
+        self.cancel_estimate()
         if not self.running:
-            from diffusion_studio.jobs.train import estimate
+            from diffusion_studio.jobs import train as jobs
 
-            self._estimate = self.worker.submit(iter(estimate(settings)))
+            self._estimate = self.worker.submit(iter(jobs.estimate(settings)))
 
-    def give_up_estimate(self) -> None:
+    def cancel_estimate(self) -> None:
         if self._estimate is not None:
             estimate, self._estimate = self._estimate, None
             self.worker.cancel(estimate)
@@ -109,16 +111,23 @@ class Sitting(QObject):
         self.changed.emit()
 
     def _on_event(self, job: int, event: TrainingEvent | EstimateEvent) -> None:
+        if job == self._estimate:
+            self._on_estimate_event(event)
+        elif job == self._job:
+            self._on_training_event(event)
+
+    def _on_estimate_event(self, event: TrainingEvent | EstimateEvent) -> None:
         from diffusion_studio import events
 
-        if job == self._estimate:
-            if isinstance(event, events.Estimated):
+        match event:
+            case events.Estimated():
                 self.estimated.emit(event)
-            elif isinstance(event, events.Status):
-                self.measuring.emit(event.text)
-            return
-        if job != self._job:
-            return
+            case events.Status(text=text):
+                self.measuring.emit(text)
+
+    def _on_training_event(self, event: TrainingEvent | EstimateEvent) -> None:
+        from diffusion_studio import events
+
         match event:
             case events.Status(text=text):
                 self.waiting.emit(text)
@@ -142,9 +151,10 @@ class Sitting(QObject):
             case _:
                 events.assert_never(event)
 
-    def _on_end(self, job: int, outcome: str) -> None:
+    def _on_end(self, job: int, outcome: str, sentence: str = "") -> None:
         if job == self._estimate:
             self._estimate = None
+            self.estimate_ended.emit(sentence)
         if job != self._job:
             return
         asked, self._job = self.state == "stopping", None
@@ -158,14 +168,12 @@ class Sitting(QObject):
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         if job == self._job:
             self.failed.emit(sentence, details)
-        elif job == self._estimate:
-            self.measuring.emit(sentence)
-        self._on_end(job, "failed")
+        self._on_end(job, "failed", sentence)
 
 
 def awake(
     job: Generator[Reported, Answer | None, None], reason: str
 ) -> Generator[Reported, Answer | None, None]:
-    """The job, while which the machine does not go to sleep by itself."""
+    """The job; while it runs, the computer does not go to sleep by itself."""
     with keep_awake(reason):
         yield from job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,29 @@ from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.labels import Line, plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, TYPE_SMALL, tokens
 
 MOST_POINTS = 2000  # drawn of the training loss; more are averaged
 SMOOTHING = 60  # percent, to begin with
 
 
-DIGITS: tuple[tuple[float, tuple[float, ...]], ...] = (  # decades to be shown, and the ticks in each
-    (0.15, tuple(1 + k / 20 for k in range(180))),
-    (0.4, (1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9)),
-    (1.2, (1, 1.5, 2, 3, 4, 6, 8)),
-    (2.5, (1, 2, 5)),
-    (math.inf, (1,)),
+MOST_TICKS = 6
+LABEL_HEIGHT, LABEL_WIDTH = 22, 72  # pixels a tick needs for its label
+ROUND = (1, 2, 2.5, 5)  # a tick is one of these times a power of ten
+DIGITS = (  # of a logarithmic axis, from dense to sparse; the first with few enough ticks is taken
+    tuple(1 + k / 100 for k in range(900)),
+    tuple(1 + k / 20 for k in range(180)),
+    tuple(1 + k / 10 for k in range(90)),
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+    (1, 1.5, 2, 3, 4, 6, 8),
+    (1, 2, 5),
+    (1,),
 )
 
 
 class LossPlot(QWidget):
-    """Training and validation loss over the steps. The pointer tells the values; a double click shows all again."""
+    """Training and validation loss over the steps. The pointer shows the values; a double click shows all steps."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,16 +50,13 @@ class LossPlot(QWidget):
         self.view.addItem(self._cursor, ignoreBounds=True)
         self._cursor.hide()
         self.log = QCheckBox(tr("Log scale"))
-        self.log.setToolTip(
-            tr("Draw each tenth of the loss as high as the one before: late progress stays visible.")
-        )
-        self.log.setChecked(True)
+        self.log.setToolTip(tr("Show the loss on a logarithmic scale, where late progress stays visible."))
         self.smoothing = QSlider(Qt.Orientation.Horizontal)
         self.smoothing.setRange(0, 99)
         self.smoothing.setValue(SMOOTHING)
         self.smoothing.setFixedWidth(110)
-        self.smoothing.setToolTip(tr("How much of the chance in the training loss is averaged away."))
-        self.readout = plain_label("", "small")
+        self.smoothing.setToolTip(tr("How strongly the training loss is averaged."))
+        self.readout = Line()
         self._name()
         self._lay_out()
         self.log.toggled.connect(self._draw)
@@ -70,6 +73,10 @@ class LossPlot(QWidget):
         self.fit()
         self._draw()
 
+    def add_control(self, control: QWidget) -> None:
+        """Place a control before those of the plot."""
+        self._row.insertWidget(self._row.indexOf(self.log), control)
+
     def add(self, step: int, loss: float, validation: float | None) -> None:
         first = not self._training
         self._take(step, loss, validation)
@@ -78,7 +85,7 @@ class LossPlot(QWidget):
             self.fit()
 
     def fit(self) -> None:
-        """Show everything, and go on doing so as more comes."""
+        """Show everything, and keep doing so as more comes."""
         if self._training:
             self.view.enableAutoRange()
         else:
@@ -106,7 +113,7 @@ class LossPlot(QWidget):
     def words_at(self, step: float | None) -> str:
         """The values nearest to a step, or the last ones, in words."""
         if not self._training:
-            return tr("No loss was measured yet")
+            return tr("No loss measured yet")
         at, loss = nearest(self._training, step)
         words = f"step {at:,} · training {loss:.4f}"
         if self._validation:
@@ -149,23 +156,23 @@ class LossPlot(QWidget):
         self.log.setAccessibleName(self.log.text())
         self.smoothing.setAccessibleName(tr("Smoothing"))
         self._training_key, self._validation_key = plain_label("", "small"), plain_label("", "small")
-        self._training_key.setToolTip(
-            tr("The loss on the pictures it learns from, averaged over the last steps")
-        )
+        self._training_key.setToolTip(tr("The loss on the training images, averaged over the last steps"))
         self._validation_key.setToolTip(
-            tr("The loss on pictures held out, always with the same noise: when it rises, it learns by heart")
+            tr(
+                "The loss on images held out, always with the same noise: when it rises, the model is overfitting"
+            )
         )
         for label in (self._training_key, self._validation_key):
             label.setTextFormat(Qt.TextFormat.RichText)  # our own words alone
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout()
+        row = self._row = QHBoxLayout()
         row.setSpacing(SPACE_M)
         label = plain_label(tr("Smoothing"), "small")
         label.setBuddy(self.smoothing)
         for part in (self._training_key, self._validation_key):
             row.addWidget(part)
-        row.addStretch(1)
+        row.addWidget(self.readout, 1)
         for control in (self.log, label, self.smoothing):
             row.addWidget(control)
         column = QVBoxLayout(self)
@@ -173,7 +180,6 @@ class LossPlot(QWidget):
         column.setSpacing(SPACE_S)
         column.addLayout(row)
         column.addWidget(self.view, 1)
-        column.addWidget(self.readout)
 
 
 class TimestepPlot(QWidget):
@@ -186,17 +192,14 @@ class TimestepPlot(QWidget):
         self.view.addItem(self._bars)
         self.view.setMouseEnabled(False, False)
         self.view.showGrid(x=False, y=False)  # its lines would run across the bars
-        label = plain_label(tr("Loss by timestep"), "small")
-        label.setToolTip(tr("Validation loss for little noise (left) to nothing but noise (right)"))
+        self.setToolTip(tr("Validation loss from little noise (left) to pure noise (right)"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_S)
-        column.addWidget(label)
         column.addWidget(self.view, 1)
         self._dress()
 
     def show_losses(self, losses: Sequence[tuple[int, float]]) -> None:
-        self.setVisible(bool(losses))
         if not losses:
             return
         timesteps = [timestep for timestep, _ in losses]
@@ -216,22 +219,66 @@ class TimestepPlot(QWidget):
         self._bars.setOpts(brush=pg.mkBrush(tokens().accent), pen=pg.mkPen(None))
 
 
-class LossAxis(pg.AxisItem):
-    """An axis whose logarithmic ticks are few and round."""
+class RoundAxis(pg.AxisItem):
+    """An axis with at most `MOST_TICKS` ticks at round numbers, `whole` ones where it counts something."""
 
-    def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: Any) -> list[Any]:
-        digits = next(digits for span, digits in DIGITS if maxVal - minVal <= span)
-        decades = range(math.floor(minVal), math.ceil(maxVal) + 1)
+    def __init__(self, side: str, *, whole: bool = False) -> None:
+        super().__init__(side)
+        self._whole = whole
+        self._shown: list[float] = []
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[Any]:
+        low, high = sorted((minVal, maxVal))
+        room = LABEL_HEIGHT if self.orientation in ("left", "right") else LABEL_WIDTH
+        most = max(2, min(MOST_TICKS, int(size / room)))
+        if self.logMode:
+            ticks = round_log_ticks(low, high, most)
+        else:
+            ticks = round_ticks(low, high, most, whole=self._whole)
+        self._shown = ticks
+        return [(high - low, ticks)]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        if self.logMode:
+            return [f"{10**value:.3g}" for value in values]
+        if self._whole:
+            return [f"{round(value):,}" for value in values]
+        step = min((b - a for a, b in pairwise(self._shown)), default=1.0)
+        digits = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if f"{step:.1e}"[:3] == "2.5" else 0))
+        return [f"{value:.{digits}f}" for value in values]
+
+
+def round_ticks(low: float, high: float, most: int = MOST_TICKS, *, whole: bool = False) -> list[float]:
+    """At most `most` multiples of the smallest round step from `low` to `high`."""
+    if not high > low:
+        return []
+    power = math.floor(math.log10((high - low) / most)) - 1
+    for step in (digit * 10.0**exponent for exponent in range(power, power + 5) for digit in ROUND):
+        if whole and (step < 1 or step % 1):
+            continue
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            return [number * step for number in range(first, last + 1)]
+    return []
+
+
+def round_log_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
+    """The same for an axis of powers of ten; the numbers are logarithms."""
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    for digits in DIGITS:
         values = [decade + math.log10(digit) for decade in decades for digit in digits]
-        return [(None, [value for value in values if minVal <= value <= maxVal])]
-
-    def logTickStrings(self, values: Sequence[float], scale: float, spacing: Any) -> list[str]:
-        return [f"{10**value:.3g}" for value in values]
+        inside = [value for value in values if low <= value <= high]
+        if len(inside) <= most:
+            return inside
+    whole = [float(decade) for decade in decades if low <= decade <= high]
+    return whole[:: -(-len(whole) // most)]
 
 
 def make_view(name: str, across: str, up: str) -> pg.PlotWidget:
-    view = pg.PlotWidget(axisItems={"left": LossAxis("left")}, enableMenu=False)
-    menu = view.plotItem.ctrlMenu  # made all the same, and never shown: it must at least go with the plot
+    view = pg.PlotWidget(
+        axisItems={"left": RoundAxis("left"), "bottom": RoundAxis("bottom", whole=True)}, enableMenu=False
+    )
+    menu = view.plotItem.ctrlMenu  # made even where it is not enabled: it has to go with the plot
     menu.setParent(view, menu.windowFlags())
     view.setAccessibleName(name)
     view.hideButtons()
@@ -239,8 +286,8 @@ def make_view(name: str, across: str, up: str) -> pg.PlotWidget:
     if up:
         view.setLabel("left", up)
     view.showGrid(x=False, y=True, alpha=0.15)
-    view.setMinimumSize(160, 120)
-    view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # everything in it is said in words beside it
+    view.setMinimumSize(160, 90)
+    view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its values are given in words beside it
     return view
 
 

@@ -87,7 +87,7 @@ class Interior(QWidget):
         """Let the page that is shown begin what had to wait until it was on screen."""
         number = self.rail.chosen_number
         if not self._greeted:
-            from diffusion_studio.ui.train.offer import offer_to_resume
+            from diffusion_studio.ui.train.resume_offer import offer_to_resume
 
             offer_to_resume(self.context)
             self.context.run(_sweep_trash(), lambda _: None)

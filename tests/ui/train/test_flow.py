@@ -8,8 +8,8 @@ from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.generate.start.start_picture import Levels, StartPicture
-from diffusion_studio.ui.train.choices import TrainingPanel
 from diffusion_studio.ui.train.noise import NoiseView
+from diffusion_studio.ui.train.recipe import RecipeView
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve, short
 
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000}
@@ -17,7 +17,7 @@ FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps":
 
 @pytest.fixture
 def panel(qtbot):
-    panel = TrainingPanel()
+    panel = RecipeView()
     qtbot.addWidget(panel)
     return panel
 
@@ -51,11 +51,11 @@ def test_a_picture_is_noised_as_every_process_does(qtbot, name):
     view.show_picture(np.full((8, 8, 3), 200, np.uint8))
     view.show_schedule(name, 100)
     view.slider.setValue(1000)
-    assert view.words.text().startswith("t = 100 of 100" if name == "flow" else "t = 99 of 99")
+    assert view.words.text().endswith("(step 100 of 100)" if name == "flow" else "(step 99 of 99)")
     view.slider.setValue(500)
     place = view.timestep
     left = float(PROCESSES[name](100).picture_share[place])
-    assert f"{left:.0%} picture, {1 - left:.0%} noise" in view.words.text()
+    assert view.words.text().startswith(f"{1 - left:.0%} noise")
     view.grab()
 
 
@@ -92,10 +92,10 @@ def test_pure_noise_is_infinitely_loud():
 
 def test_strength_is_t_for_a_start_picture():
     levels = Levels.of(FLOW)
-    assert levels.words(0.4) == "t = 400 of 1000: 60% picture, 40% noise"
+    assert levels.words(0.4) == "40% noise (step 400 of 1000)"
     assert levels.left(0) == 1 and levels.left(1) == 0
     shifted = Levels.of(FLOW, shift=3.0)
-    assert shifted.words(0.4) == "t = 667 of 1000: 33% picture, 67% noise"
+    assert shifted.words(0.4) == "67% noise (step 667 of 1000)"
     assert shifted.shares[399] == pytest.approx(1 / 3, rel=1e-6)
     start = StartPicture("", np.full((8, 8, 3), 100, np.uint8), "")
     start.fit(8, 3)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
@@ -22,11 +22,11 @@ from diffusion_studio.training import runs
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import Theme
-from diffusion_studio.ui.train import outlook
+from diffusion_studio.ui.train import forecast
 from diffusion_studio.ui.train import page as train_page
 from diffusion_studio.ui.train.page import TrainPage
 from diffusion_studio.ui.train.records import find_interrupted, read_run
-from diffusion_studio.ui.train.tabs import NOISE, PICTURES, PROGRESS, RUNS
+from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN, RUNS
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 SIZE = 8
@@ -116,8 +116,8 @@ def backend(monkeypatch):
     monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
     monkeypatch.setattr("diffusion_studio.jobs.train.estimate", estimate)
     monkeypatch.setattr("diffusion_studio.jobs.train.publish", publish)
-    monkeypatch.setattr(outlook, "count_parameters", count_parameters)
-    monkeypatch.setattr(outlook, "SETTLE", 1)
+    monkeypatch.setattr(forecast, "count_parameters", count_parameters)
+    monkeypatch.setattr(forecast, "SETTLE", 1)
     return control
 
 
@@ -146,7 +146,7 @@ def page(qtbot, qapp, backend, models):
     page.faults = []
     context.fault.connect(lambda sentence, *_: page.faults.append(sentence))
     page.context = context
-    workers = [*page.workers, context.background]
+    workers = [*page.workers, *context.background.workers]
 
     def finish(page):
         """Let its threads come to rest: pytest-qt deletes what it has closed."""
@@ -167,51 +167,51 @@ def page(qtbot, qapp, backend, models):
 @pytest.fixture
 def ready(page, folder, qtbot):
     """The page with a folder looked through."""
-    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
         page.open_folder(folder)
-    qtbot.waitUntil(lambda: page.panel.measured, timeout=10_000)
+    qtbot.waitUntil(lambda: page.recipe.measured, timeout=10_000)
     return page
 
 
 def train(page, qtbot):
-    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
-        page.panel.button.click()
+    with qtbot.waitSignal(page.session.ended, timeout=10_000):
+        page.recipe.train_button.click()
 
 
 def wait_for_steps(page, qtbot, state="running"):
-    qtbot.waitUntil(lambda: page.sitting.run is not None and page.progress.figures["step"].text() != "–")
-    assert page.sitting.state == state
+    qtbot.waitUntil(lambda: page.session.run is not None and page.run_view.figures["step"].text() != "–")
+    assert page.session.state == state
 
 
 def test_an_empty_page_says_what_to_do(page):
-    assert "Drop a folder" in page.pictures.invitation._title.text()
-    assert not page.panel.button.isEnabled()
-    assert page.pictures.invitation.samples.isEnabled()
+    assert "Drop a folder" in page.images.invitation._title.text()
+    assert not page.recipe.train_button.isEnabled()
+    assert page.images.invitation.samples.isEnabled()
 
 
 def test_a_folder_is_looked_through_and_its_bad_files_are_named(ready, folder):
-    report = ready.pictures.report
+    report = ready.images.report
     refused = dict(report.report["refused"])
     assert set(refused) == {"cats/empty.png", "dogs/torn.jpg"}
     shown = dict(zip(report.problems.names(), report.problems.reasons(), strict=True))
     assert shown == refused and "empty" in shown["cats/empty.png"]
     assert report.report["classes"] == {"cats": 4, "dogs": 2}
-    value = ready.panel.value()
+    value = ready.recipe.value()
     assert (value.folder, value.name) == (str(folder), "My faces")
-    assert ready.panel.button.isEnabled()
+    assert ready.recipe.train_button.isEnabled()
 
 
 def test_the_grid_shows_the_pictures_as_the_network_will_see_them(ready, qtbot):
-    ready.panel.form.fields["size"].show_value(16)
-    qtbot.waitUntil(lambda: "16 × 16" in ready.pictures.caption.text())
-    grid = ready.pictures.model
+    ready.recipe.form.fields["size"].show_value(16)
+    qtbot.waitUntil(lambda: "16 × 16" in ready.images.caption.text())
+    grid = ready.images.model
 
     def sides():
         images = [grid.index(k).data(Qt.ItemDataRole.DecorationRole) for k in range(len(grid.paths))]
         return [(image.width(), image.height()) for image in images if image is not None]
 
     qtbot.waitUntil(lambda: sides() == [(16, 16)] * 6)
-    qtbot.waitUntil(lambda: ready.pictures.report.report["size"] == 16)
+    qtbot.waitUntil(lambda: ready.images.report.report["size"] == 16)
 
 
 def test_a_dropped_folder_is_opened(page, folder, qtbot):
@@ -221,9 +221,9 @@ def test_a_dropped_folder_is_opened(page, folder, qtbot):
     held = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, keys
     QApplication.sendEvent(page, QDragEnterEvent(QPoint(5, 5), *held))
     event = QDropEvent(QPointF(5, 5), *held)
-    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
         QApplication.sendEvent(page, event)
-    assert page.panel.value().folder == str(folder)
+    assert page.recipe.value().folder == str(folder)
 
 
 def test_a_look_through_a_folder_can_be_cancelled(page, folder, qtbot, monkeypatch):
@@ -234,65 +234,76 @@ def test_a_look_through_a_folder_can_be_cancelled(page, folder, qtbot, monkeypat
 
     monkeypatch.setattr("diffusion_studio.jobs.check.check", check)
     page.open_folder(folder)
-    qtbot.waitUntil(lambda: page.pictures.progress.maximum() == 100_000)
-    page.pictures.cancel_button.click()
-    qtbot.waitUntil(lambda: not page.pictures.worker.busy)
-    assert page.pictures.stack.currentWidget() is page.pictures.invitation
+    qtbot.waitUntil(lambda: page.images.progress.maximum() == 100_000)
+    page.images.cancel_button.click()
+    qtbot.waitUntil(lambda: not page.images.worker.busy)
+    assert page.images.stack.currentWidget() is page.images.invitation
 
 
 def test_a_folder_that_is_gone_is_told(page, tmp_path, qtbot):
-    with qtbot.waitSignal(page.pictures.failed, timeout=10_000):
+    with qtbot.waitSignal(page.images.failed, timeout=10_000):
         page.open_folder(tmp_path / "nowhere")
     assert "nowhere" in page.faults[0]
-    assert page.pictures.stack.currentWidget() is page.pictures.invitation
+    assert page.images.stack.currentWidget() is page.images.invitation
 
 
-def test_what_it_will_take_is_measured_and_said(ready, backend):
-    assert "0.25 s a step" in ready.panel.cost.text() and "0.9 GB" in ready.panel.cost.text()
-    ready.panel.form.fields["steps"].show_value(4000)
-    assert "4,000 steps" in ready.panel.cost.text() and "16 min 40 s" in ready.panel.cost.text()
-    assert len(backend.estimated) == 1  # the length alone changes nothing of what a step takes
+def test_what_it_will_take_is_measured_and_said(ready, backend, qtbot):
+    cost = ready.recipe.cost
+    assert "0.25 s/step" in cost.text() and "0.9 GB RAM" in cost.text()
+    ready.recipe.form.fields["steps"].show_value(4000)
+    assert "4,000 steps in about 17 min" in cost.text()
+    ready.recipe.form.fields["minutes"].show_value(2)
+    assert cost.text().startswith("About 480 steps in 2 min (0.25 s/step) · 0.9 GB RAM\nExpect")
+    qtbot.waitUntil(lambda: len(backend.estimated) == 2)  # a small and, for “Best”, a medium network
+    assert [settings.model_size for settings in backend.estimated] == ["small", "medium"]
 
 
 def test_parameter_counts_stand_beside_the_model_sizes(ready, qtbot):
-    field = ready.panel.form.fields["model_size"]
+    field = ready.recipe.form.fields["model_size"]
     qtbot.waitUntil(lambda: field.itemText(0) == "Small · 6.4 M")
-    assert field.itemText(2) == "Large · 140 M" and ready.panel.value().model_size == "small"
+    assert field.itemText(2) == "Large · 140 M" and ready.recipe.value().model_size == "small"
 
 
 def test_train_to_the_end_gives_a_model(ready, backend, qtbot):
     with qtbot.waitSignal(ready.context.models_changed):
         train(ready, qtbot)
     settings, resume = backend.asked[0]
-    assert (settings.name, settings.minutes, resume) == ("My faces", 10.0, None)
-    assert ready.progress.figures["step"].text() == "6"
-    assert ready.progress.outcome.isVisibleTo(ready) and "ready" in ready.progress.outcome.sentence.text()
-    assert [button.text() for button in ready.progress.outcome.buttons] == ["Generate with it"]
-    assert ready.panel.button.text() == "Train" and ready.panel.value().name == "My faces 2"
-    assert ready.progress.warning.text() == "There are only 6 pictures."
-    qtbot.waitUntil(lambda: [row.state for row in ready.runs.model.rows] == ["finished"])
+    assert (settings.name, settings.steps, resume) == ("My faces", 1000, None)
+    assert ready.run_view.figures["step"].text() == "6"
+    outcome = ready.run_view.outcome
+    qtbot.waitUntil(
+        lambda: "mostly noise" in outcome.sentence.text()
+    )  # after six steps: nothing to celebrate
+    assert outcome.sentence.text().startswith("Too short")
+    assert [button.text() for button in outcome.buttons] == ["Train longer…", "Use in Generate"]
+    assert ready.recipe.train_button.isEnabled() and ready.recipe.value().name == "My faces 2"
+    assert ready.run_view.warning.text() == "There are only 6 pictures."
+    qtbot.waitUntil(lambda: [row.state for row in ready.runs.rows] == ["finished"])
 
 
 def test_losses_and_samples_are_shown_as_they_come(ready, backend, qtbot):
     train(ready, qtbot)
-    assert ready.tabs.current == PROGRESS
-    assert "validation 0.3333" in ready.progress.loss.words_at(None)
-    assert "t 500: 0.500" in ready.progress.timesteps.view.accessibleDescription()
-    view = ready.progress.samples
+    assert ready.steps.current == RUN
+    assert "validation 0.3333" in ready.run_view.chart.loss.words_at(None)
+    assert "t 500: 0.500" in ready.run_view.chart.timesteps.view.accessibleDescription()
+    view = ready.run_view.samples
     assert view.film.maximum() == 1 and view.when.text() == "Step 6" and not view.note.text()
-    assert view.ema.pictures[0].pixels[0, 0, 0] == 6 and view.raw.pictures[0].pixels[0, 0, 0] == 249
+    assert view.canvas.pictures[0].pixels[0, 0, 0] == 6
+    view.raw.click()
+    assert view.canvas.pictures[0].pixels[0, 0, 0] == 249
+    view.ema.click()
     view.film.setValue(0)
-    assert view.ema.pictures[0].pixels[0, 0, 0] == 3 and "average" in view.note.text()
-    ready.progress.add(replace(loss(6, 6), loss=math.nan))
-    assert ready.progress.figures["loss"].text() == "0.1667"
+    assert view.canvas.pictures[0].pixels[0, 0, 0] == 3 and "check Raw" in view.note.text()
+    ready.run_view.add(replace(loss(6, 6), loss=math.nan))
+    assert ready.run_view.figures["loss"].text() == "0.1667"
 
 
 def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtbot):
-    ready.panel.form.fields["size"].show_value(16)
+    ready.recipe.form.fields["size"].show_value(16)
     train(ready, qtbot)
-    view, pair = ready.progress.samples, ready.progress.samples.nearest
+    view, pair = ready.run_view.samples, ready.run_view.samples.nearest
     assert not pair.isVisibleTo(ready)
-    view.ema.select(2)
+    view.canvas.select(2)
     qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
     assert pair.isVisibleTo(ready) and pair.canvas.pictures[0].pixels[0, 0, 0] == 6
     assert pair.canvas.pictures[1].size == (16, 16) and pair.name.text().split(",")[0].endswith(".png")
@@ -300,25 +311,24 @@ def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtb
     assert pair.verdict.text().endswith(".")
     view.film.setValue(0)  # the same place of another sheet
     qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 3)
-    view.raw.select(1)  # one is chosen at a time
+    view.raw.click()  # the same place of the other weights
     qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 252)
-    assert view.ema.selected is None
     pair.close_button.click()
-    assert not pair.isVisibleTo(ready) and view.raw.selected is None
+    assert not pair.isVisibleTo(ready) and view.canvas.selected is None
 
 
 def test_a_click_beside_the_samples_puts_the_nearest_picture_away(ready, backend, qtbot):
     train(ready, qtbot)
-    view = ready.progress.samples
-    view.ema.select(0)
+    view = ready.run_view.samples
+    view.canvas.select(0)
     qtbot.waitUntil(lambda: len(view.nearest.canvas.pictures) == 2)
-    view.ema.select(None)
+    view.canvas.select(None)
     assert not view.nearest.isVisibleTo(ready)
 
 
 def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, choose_file):
     train(ready, qtbot)
-    view, own = ready.progress.samples, folder / "cats" / "1.png"
+    view, own = ready.run_view.samples, folder / "cats" / "1.png"
     choose_file(own)
     view.compare.click()
     pair = view.nearest
@@ -334,68 +344,76 @@ def test_without_its_folder_the_nearest_picture_is_told_to_be_missing(page, qtbo
     settings = TrainingSettings(name="Old", size=SIZE, folder=str(tmp_path / "gone"))
     run = runs.create("old", to_dict(settings), {})
     page._show_run(next(read_run(run.path)))
-    page.progress.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
-    qtbot.waitUntil(lambda: "is not there" in page.progress.samples.nearest.canvas.message.sentence)
+    page.run_view.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
+    qtbot.waitUntil(lambda: "is not there" in page.run_view.samples.nearest.canvas.message.sentence)
 
 
 def test_pause_holds_the_job_and_go_on_continues_it(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
-    ready.panel.button.click()
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    ready.panel.pause.click()
-    assert ready.sitting.state == "paused" and ready.panel.pause.text() == "Go on"
+    ready.run_view.pause.click()
+    assert ready.session.state == "paused" and ready.run_view.pause.text() == "Resume"
     qtbot.waitUntil(lambda: len(backend.saved) == 1)  # so that it can be tried out
     qtbot.wait(50)  # what was on its way has come
-    step = ready.progress.figures["step"].text()
+    step = ready.run_view.figures["step"].text()
     qtbot.wait(150)
-    assert ready.progress.figures["step"].text() == step and backend.closed == 0
-    ready.panel.pause.click()
-    qtbot.waitUntil(lambda: ready.progress.figures["step"].text() != step)
-    with qtbot.waitSignal(ready.sitting.ended):
-        ready.sitting.stop()
+    assert ready.run_view.figures["step"].text() == step and backend.closed == 0
+    ready.run_view.pause.click()
+    qtbot.waitUntil(lambda: ready.run_view.figures["step"].text() != step)
+    with qtbot.waitSignal(ready.session.ended):
+        ready.session.stop()
 
 
 def test_a_paused_training_can_be_made_a_model(ready, backend, qtbot, monkeypatch):
     backend.steps, backend.pause = 10_000, 0.01
     chosen = []
-    monkeypatch.setattr(ready.result, "generate_with", chosen.append)
-    ready.panel.button.click()
+    monkeypatch.setattr(ready.publishing, "use", chosen.append)
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    ready.panel.pause.click()
-    assert not ready.progress.outcome.isVisibleTo(
+    ready.run_view.pause.click()
+    assert not ready.run_view.outcome.isVisibleTo(
         ready
     )  # there is nothing to draw with before its checkpoint
-    qtbot.waitUntil(lambda: ready.progress.outcome.isVisibleTo(ready))
-    assert len(backend.saved) == 1 and ready.panel.line.text().startswith("Paused")
-    ready.progress.outcome.buttons[1].click()
+    qtbot.waitUntil(lambda: ready.run_view.outcome.isVisibleTo(ready))
+    assert len(backend.saved) == 1 and ready.run_view.line.text().startswith("Paused")
+    shown = [
+        button.text() for button in ready.run_view.findChildren(QPushButton) if button.isVisibleTo(ready)
+    ]
+    assert shown.count("Resume") == 1 and "Stop" not in shown and "End run" in shown
+    assert [button.text() for button in ready.run_view.outcome.buttons] == ["Use in Generate"]
+    ready.run_view.outcome.buttons[0].click()
     qtbot.waitUntil(lambda: chosen == ["my-faces"])
-    assert backend.published == ["my-faces"] and ready.sitting.state == "paused"
-    with qtbot.waitSignal(ready.sitting.ended):
-        ready.panel.button.click()
+    assert backend.published == ["my-faces"] and ready.session.state == "paused"
+    with qtbot.waitSignal(ready.session.ended):
+        ready.run_view.stop.click()
 
 
 def test_stop_keeps_and_offers_to_go_on(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
-    ready.panel.button.click()
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    with qtbot.waitSignal(ready.sitting.ended) as ended:
-        ready.panel.button.click()
-        assert not ready.panel.button.isEnabled() and "saving" in ready.panel.line.text()
+    with qtbot.waitSignal(ready.session.ended) as ended:
+        ready.run_view.stop.click()
+        assert not ready.run_view.stop.isEnabled() and "saving" in ready.run_view.line.text()
     assert ended.args == ["stopped"] and backend.closed == 1
-    qtbot.waitUntil(lambda: len(ready.runs.model.rows) == 1)
+    outcome = ready.run_view.outcome
+    qtbot.waitUntil(lambda: outcome.isVisibleTo(ready))
+    assert outcome.sentence.text().startswith("Stopped at step 3 of 1,000: expect mostly noise")
+    assert [button.text() for button in outcome.buttons] == ["Resume", "Save as model"]
     backend.steps, backend.pause = 6, 0.0
-    with qtbot.waitSignal(ready.sitting.ended) as ended:
-        ready.progress.outcome.buttons[0].click()
+    with qtbot.waitSignal(ready.session.ended) as ended:
+        ready.run_view.outcome.buttons[0].click()
     assert ended.args == ["finished"] and backend.asked[1][1] == "my-faces"
 
 
 def test_stop_while_paused_ends_too(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
-    ready.panel.button.click()
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    ready.panel.pause.click()
-    with qtbot.waitSignal(ready.sitting.ended) as ended:
-        ready.sitting.stop()
+    ready.run_view.pause.click()
+    with qtbot.waitSignal(ready.session.ended) as ended:
+        ready.session.stop()
     assert ended.args == ["stopped"]
 
 
@@ -403,27 +421,26 @@ def test_discard_asks_and_can_be_undone(ready, backend, qtbot, monkeypatch):
     backend.steps, backend.pause = 10_000, 0.01
     answers = [False, True]
     monkeypatch.setattr(train_page, "may_discard", lambda *_: answers.pop(0))
-    ready.panel.button.click()
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    ready.panel.discard.click()
-    assert ready.sitting.state == "running"
-    ready.panel.discard.click()
+    ready.run_view.discard.click()
+    assert ready.session.state == "running"
+    ready.run_view.discard.click()
     place = places.runs_dir() / "my-faces"
-    qtbot.waitUntil(lambda: not place.exists() and ready.runs.undo.isVisibleTo(ready))
-    assert ready.tabs.current == RUNS
-    ready.runs.undo.click()
-    qtbot.waitUntil(lambda: [row.name for row in ready.runs.model.rows] == ["my-faces"])
+    qtbot.waitUntil(lambda: not place.exists() and not ready.context.background.busy)
+    assert ready.steps.current == RUNS
+    ready.context.undo.undo()
+    qtbot.waitUntil(lambda: [row.name for row in ready.runs.rows] == ["my-faces"])
     ready.runs.remove("my-faces")
-    qtbot.waitUntil(lambda: not place.exists() and ready.runs.undo.isVisibleTo(ready))
-    ready.runs._context.undo.undo()  # Edit > Undo is the same
+    qtbot.waitUntil(lambda: not place.exists() and not ready.context.background.busy)
+    ready.context.undo.undo()  # Edit > Undo is the same
     qtbot.waitUntil(place.exists)
-    qtbot.waitUntil(lambda: not ready.runs.undo.isVisibleTo(ready))
 
 
 def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtbot):
     backend.fault = UserError("The loss was not finite.")
     train(ready, qtbot)
-    assert ready.faults == ["The loss was not finite."] and ready.sitting.state == "idle"
+    assert ready.faults == ["The loss was not finite."] and ready.session.state == "idle"
     backend.fault = None
     train(ready, qtbot)
     assert backend.closed == 1
@@ -432,18 +449,18 @@ def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtb
 def test_a_name_that_is_missing_or_taken_is_told_before_anything_begins(ready, backend):
     runs.create("taken", to_dict(TrainingSettings(name="taken")), {})
     for name in ("", " - ", "Taken"):
-        ready.panel.form.fields["name"].setText(name)
+        ready.recipe.form.fields["name"].setText(name)
         ready.train()
     assert "name" in ready.faults[0] and "another name" in ready.faults[2]
-    assert len(ready.faults) == 3 and not backend.asked and not ready.sitting.running
+    assert len(ready.faults) == 3 and not backend.asked and not ready.session.running
 
 
 def test_an_end_nobody_asked_for_is_offered_once_at_the_next_start(ready, backend, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
-    ready.panel.button.click()
+    ready.recipe.train_button.click()
     wait_for_steps(ready, qtbot)
-    with qtbot.waitSignal(ready.sitting.ended) as ended:
-        ready.sitting.worker.cancel_all()  # as the closing window does
+    with qtbot.waitSignal(ready.session.ended) as ended:
+        ready.session.worker.cancel_all()  # as the closing window does
     assert ended.args == ["interrupted"]
     assert [row.name for row in find_interrupted()] == ["my-faces"]
     assert list(find_interrupted()) == []
@@ -460,18 +477,18 @@ def test_runs_can_be_renamed_deleted_and_brought_back(page, qtbot, monkeypatch):
     from diffusion_studio.ui.train import runs as train_runs
 
     runs.create("old", to_dict(TrainingSettings(name="old")), {}).note(state="stopped", step=5, seconds=120.0)
-    page.show_tab(RUNS)
-    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
-    assert page.runs.chosen.words.startswith("Stopped at 20% · 5 steps · 2 min")
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
+    assert page.runs.rows[0].words.startswith("Stopped at 20% · 5 steps · 2 min")
     monkeypatch.setattr(train_runs, "new_name", lambda *_: "New name")
-    page.runs.rename.click()
-    qtbot.waitUntil(lambda: [row.title for row in page.runs.model.rows] == ["New name"])
-    page.runs.delete.click()
-    qtbot.waitUntil(lambda: not page.runs.model.rows and page.runs.undo.isVisibleTo(page))
-    page.runs.undo.click()
-    qtbot.waitUntil(lambda: [row.name for row in page.runs.model.rows] == ["new-name"])
-    page.runs.publish.click()
-    qtbot.waitUntil(lambda: not page.result.worker.busy)
+    page.runs.items[0].rename.trigger()
+    qtbot.waitUntil(lambda: [row.title for row in page.runs.rows] == ["New name"])
+    page.runs.items[0].delete.trigger()
+    qtbot.waitUntil(lambda: not page.runs.rows)
+    page.context.undo.undo()
+    qtbot.waitUntil(lambda: [row.name for row in page.runs.rows] == ["new-name"])
+    page.runs.items[0].use.click()
+    qtbot.waitUntil(lambda: not page.publishing.worker.busy)
 
 
 def test_an_earlier_run_can_be_looked_at(page, qtbot):
@@ -480,48 +497,48 @@ def test_an_earlier_run_can_be_looked_at(page, qtbot):
     for step in (5, 6, 7):
         measured = {"validation": 0.25, "by_timestep": [[0, 0.75], [999, 0.5]]} if step == 6 else {}
         runs.append_log(run, {"step": step, "loss": 0.5 / step, **measured})
-    page.show_tab(RUNS)
-    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
-    page.runs.look.click()
-    qtbot.waitUntil(lambda: page.progress.figures["step"].text() == "7")
-    assert page.tabs.current == PROGRESS and page.progress.title.text() == "Old"
-    assert page.progress.figures["validation"].text() == "0.2500"
-    assert "t 999: 0.500" in page.progress.timesteps.view.accessibleDescription()
-    assert page.progress.loss.words_at(None) == "step 7 · training 0.0714 · validation 0.2500 (step 6)"
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
+    page.runs.items[0].show_run.trigger()
+    qtbot.waitUntil(lambda: page.run_view.figures["step"].text() == "7")
+    assert page.steps.current == RUN and page.run_view.title.text() == "Old"
+    assert page.run_view.figures["validation"].text() == "0.2500"
+    assert "t 999: 0.500" in page.run_view.chart.timesteps.view.accessibleDescription()
+    assert page.run_view.chart.loss.words_at(None) == "step 7 · training 0.0714 · validation 0.2500 (step 6)"
 
 
 def test_a_finished_run_is_given_more_time(page, backend, qtbot, monkeypatch):
     settings = TrainingSettings(name="done", minutes=2.0, size=8)
     runs.create("done", to_dict(settings), {}).note(state="finished", step=5, seconds=120.0)
-    page.show_tab(RUNS)
-    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
     monkeypatch.setattr(train_page, "more_minutes", lambda *_: 3.0)
-    with qtbot.waitSignal(page.sitting.ended):
-        page.runs.resume.click()
+    with qtbot.waitSignal(page.session.ended):
+        page.runs.items[0].resume.click()
     given, resume = backend.asked[0]
     assert resume == "done" and given.minutes == 5.0
 
 
 def test_noise_is_shown_on_the_users_own_picture(ready, qtbot):
-    ready.show_tab(NOISE)
-    qtbot.waitUntil(lambda: bool(ready.noise.canvas.pictures))
-    ready.noise.slider.setValue(0)
-    clean = ready.noise.canvas.pictures[0].pixels.astype(int)
-    ready.noise.slider.setValue(1000)
-    noisy = ready.noise.canvas.pictures[0].pixels.astype(int)
-    assert ready.noise.words.text() == "t = 999 of 999: 0% picture, 100% noise"
+    ready.show_step(RECIPE)
+    qtbot.waitUntil(lambda: bool(ready.recipe.noise.canvas.pictures))
+    ready.recipe.noise.slider.setValue(0)
+    clean = ready.recipe.noise.canvas.pictures[0].pixels.astype(int)
+    ready.recipe.noise.slider.setValue(1000)
+    noisy = ready.recipe.noise.canvas.pictures[0].pixels.astype(int)
+    assert ready.recipe.noise.words.text() == "100% noise (step 999 of 999)"
     assert np.abs(clean - noisy).mean() > 30
-    ready.panel.form.fields["schedule"].show_value("linear")
-    ready.noise.slider.setValue(500)
-    qtbot.waitUntil(lambda: "8% picture" in ready.noise.words.text())  # cosine has 49
+    ready.recipe.form.fields["schedule"].show_value("linear")
+    ready.recipe.noise.slider.setValue(500)
+    qtbot.waitUntil(lambda: "92% noise" in ready.recipe.noise.words.text())  # cosine has 51
 
 
 def test_every_control_has_a_name_and_a_sentence(ready):
     from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSpinBox, QComboBox, QSlider
 
     kinds = (QAbstractButton, QComboBox, QAbstractSpinBox, QSlider, QAbstractItemView)
-    for number in (PICTURES, NOISE, PROGRESS, RUNS):
-        ready.show_tab(number)
+    for number in (IMAGES, RECIPE, RUN, RUNS):
+        ready.show_step(number)
         QApplication.processEvents()
         for widget in (widget for kind in kinds for widget in ready.findChildren(kind)):
             if not widget.isVisible() or widget.objectName().startswith("qt_"):
@@ -533,8 +550,8 @@ def test_every_control_has_a_name_and_a_sentence(ready):
 
 
 def test_choices_are_remembered_without_folder_and_name(ready):
-    ready.panel.form.fields["size"].show_value(48)
-    ready.panel.form.fields["flip"].show_value(False)
+    ready.recipe.form.fields["size"].show_value(48)
+    ready.recipe.form.fields["flip"].show_value(False)
     ready.close_down()
     kept = ready.context.settings_file.load("training", TrainingSettings)
     assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
@@ -552,8 +569,8 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
     assert toast.accessibleName() == "Notice" and toast.action.text() == "Resume" and toast.lasting
     toast.action.click()
     assert isinstance(window.page, TrainPage)
-    qtbot.waitUntil(lambda: window.page.sitting.run is not None and not window.page.sitting.running)
-    assert backend.asked[0][1] == "broken-off" and window.page.panel.value().size == SIZE
+    qtbot.waitUntil(lambda: window.page.session.run is not None and not window.page.session.running)
+    assert backend.asked[0][1] == "broken-off" and window.page.recipe.value().size == SIZE
 
 
 def test_closing_while_training_saves_and_marks_the_run(make_window, backend, folder, qtbot):
@@ -561,11 +578,11 @@ def test_closing_while_training_saves_and_marks_the_run(make_window, backend, fo
     window = make_window()
     window.interior.visit(1)
     page = window.page
-    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
         page.open_folder(folder)
-    page.panel.button.click()
+    page.recipe.train_button.click()
     wait_for_steps(page, qtbot)
-    page.panel.pause.click()  # a pause must not keep the window open
+    page.run_view.pause.click()  # a pause must not keep the window open
     with qtbot.waitSignal(window.closed, timeout=10_000):
         window.close()
     assert backend.closed == 1
@@ -580,13 +597,15 @@ def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
     window = make_window()
     window.interior.visit(1)
     page = window.page
-    with qtbot.waitSignal(page.pictures.checked, timeout=10_000):
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
         page.open_folder(folder)
-    page.sitting.started.connect(lambda _: install_model(own_folders, "my-faces", title="My faces"))
+    page.session.started.connect(lambda _: install_model(own_folders, "my-faces", title="My faces"))
     train(page, qtbot)
-    page.progress.outcome.buttons[0].click()
+    outcome = page.run_view.outcome
+    qtbot.waitUntil(lambda: len(outcome.buttons) == 2 and outcome.buttons[1].text() == "Use in Generate")
+    outcome.buttons[1].click()
     assert window.interior.rail.chosen_number == 0
-    assert window.page.panel.card.name == "my-faces"
+    assert window.page.request.card.name == "my-faces"
 
 
 def test_a_run_whose_folder_moved_is_resumed_from_where_it_is_now(
@@ -594,14 +613,14 @@ def test_a_run_whose_folder_moved_is_resumed_from_where_it_is_now(
 ):
     settings = TrainingSettings(name="old", folder=str(tmp_path / "gone"), size=SIZE)
     runs.create("old", to_dict(settings), {}).note(state="stopped", step=5, seconds=120.0)
-    page.show_tab(RUNS)
-    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
     monkeypatch.setattr(train_page, "new_location", lambda *_: None)
-    page.runs.resume.click()
+    page.runs.items[0].resume.click()
     assert backend.asked == []
     monkeypatch.setattr(train_page, "new_location", lambda *_: tmp_path)
-    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
-        page.runs.resume.click()
+    with qtbot.waitSignal(page.session.ended, timeout=10_000):
+        page.runs.items[0].resume.click()
     [(asked, resumed)] = backend.asked
     assert (asked.folder, resumed) == (str(tmp_path), "old")
 
@@ -624,11 +643,11 @@ def test_other_pictures_are_asked_about_in_place_of_a_fault(page, qtbot, monkeyp
     )
     settings = TrainingSettings(name="old", folder=str(tmp_path / "gone"), size=SIZE)
     runs.create("old", to_dict(settings), {}).note(state="stopped", step=5, seconds=120.0)
-    page.show_tab(RUNS)
-    qtbot.waitUntil(lambda: len(page.runs.model.rows) == 1)
-    with qtbot.waitSignal(page.sitting.ended, timeout=10_000):
-        page.runs.resume.click()
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
+    with qtbot.waitSignal(page.session.ended, timeout=10_000):
+        page.runs.items[0].resume.click()
     assert (asked, questions, page.faults) == ([False], ["1 missing (a.png)."], [])
-    with qtbot.waitSignals([page.sitting.ended, page.sitting.ended], timeout=10_000):
-        page.runs.resume.click()
+    with qtbot.waitSignals([page.session.ended, page.session.ended], timeout=10_000):
+        page.runs.items[0].resume.click()
     assert asked == [False, False, True] and page.faults == []

@@ -1,14 +1,18 @@
 """What the Train page is made of: the choices, the plots, the report's words, the film."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtGui import QImage, QPainter
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.ui.train.choices import TrainingPanel, millions
-from diffusion_studio.ui.train.film import cut
 from diffusion_studio.ui.train.folder import title_of
+from diffusion_studio.ui.train.recipe import RecipeView
 from diffusion_studio.ui.train.report import ReportView, facts, headline, remarks
+from diffusion_studio.ui.train.sample_sheets import cut
+from diffusion_studio.ui.train.words import about
 from diffusion_studio.ui.widgets import loss_plots
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
@@ -16,7 +20,7 @@ pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 @pytest.fixture
 def panel(qtbot):
-    panel = TrainingPanel()
+    panel = RecipeView()
     qtbot.addWidget(panel)
     return panel
 
@@ -40,7 +44,7 @@ def test_the_form_gives_back_every_setting_it_is_shown(panel):
 
 def test_a_run_ends_by_minutes_or_by_steps(panel):
     fields = panel.form.fields
-    assert (panel.value().minutes, panel.value().steps) == (10.0, 0)
+    assert (panel.value().minutes, panel.value().steps) == (0.0, 1000)  # the first recipe
     fields["steps"].setValue(100)
     assert (panel.value().minutes, panel.value().steps) == (0.0, 100)
     fields["minutes"].setValue(3)
@@ -68,11 +72,16 @@ def test_a_name_of_the_users_own_is_not_replaced(panel, tmp_path):
 
 def test_names_and_counts_in_words(tmp_path):
     assert title_of(tmp_path / "pixel-avatars_2") == "Pixel avatars 2"
-    assert (millions(6_412_000), millions(140_000_000)) == ("6.4 M", "140 M")
+    assert [about(seconds) for seconds in (40, 700, 3 * 3600 + 1220, 160_000)] == [
+        "40 s",
+        "12 min",
+        "3 h 20 min",
+        "44 h",
+    ]
 
 
 def test_the_plot_tells_its_values_and_takes_both_scales(plot):
-    assert plot.words_at(None) == "No loss was measured yet"
+    assert plot.words_at(None) == "No loss measured yet"
     for step in range(1, 101):
         plot.add(step, 1 / step, 2 / step if step % 50 == 0 else None)
     assert plot.words_at(None) == "step 100 · training 0.0100 · validation 0.0200"
@@ -104,12 +113,47 @@ def test_smoothing_has_no_bias_at_the_start():
     assert loss_plots.smoothed(np.array([1.0, 5.0]), 0.0) == pytest.approx([1.0, 5.0])
 
 
-def test_a_logarithmic_axis_has_few_round_ticks(plot):
+@pytest.mark.parametrize("last", [1, 2, 3, 5, 7, 13, 30, 69, 70, 999, 12_345, 10_000_000])
+def test_the_steps_have_at_most_six_whole_ticks(last):
+    ticks = loss_plots.round_ticks(0, last, whole=True)
+    assert 2 <= len(ticks) <= 6 and all(tick % 1 == 0 for tick in ticks)
+    assert ticks == sorted(set(ticks)) and ticks[0] == 0 and ticks[-1] <= last
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.2, 1.3), (0.0312, 0.0313), (0, 1), (0.01, 0.9), (1e-6, 2e-6), (0.5, 0.5001)]
+)
+def test_both_scales_have_at_most_six_ticks_whose_labels_differ(plot, low, high):
     axis = plot.view.getAxis("left")
-    for low, high in ((-3, 0), (-1.2, -0.9), (-0.3, 0.5)):
-        ((_, values),) = axis.logTickValues(low, high, 200, [])
-        assert 2 <= len(values) <= 10
-    assert axis.logTickStrings([-2, np.log10(0.05)], 1, None) == ["0.01", "0.05"]
+    ((_, ticks),) = axis.tickValues(low, high, 200)
+    labels = axis.tickStrings(ticks, 1, 0)
+    assert 2 <= len(ticks) <= 6 and len(set(labels)) == len(labels)
+    if low > 0:
+        plot.log.click()
+        ((_, ticks),) = axis.tickValues(np.log10(low), np.log10(high), 200)
+        labels = axis.tickStrings(ticks, 1, 0)
+        assert len(ticks) <= 6 and len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_labels_never_overprint_from_the_first_step_on(plot, log):
+    plot.resize(500, 150)  # as high as the chart is in the smallest window
+    plot.log.setChecked(log)
+    image = QImage(500, 150, QImage.Format.Format_RGB32)
+    for step in (*range(1, 9), 70, 1000, 10_000_000):
+        plot.add(step, 0.1 + 1 / step, None)
+        plot.view.grab()
+        for side in ("left", "bottom"):
+            painter = QPainter(image)
+            _, _, labels = plot.view.getAxis(side).generateDrawSpecs(painter)
+            painter.end()
+            assert 0 < len(labels) <= 6
+            for (one, _, _), (other, _, _) in pairwise(labels):
+                assert not one.intersects(other)
+
+
+def test_the_scale_is_linear_until_it_is_changed(plot):
+    assert not plot.log.isChecked()
 
 
 REPORT = {
@@ -134,7 +178,7 @@ REPORT = {
 
 
 def test_the_report_in_words(qtbot):
-    assert headline(REPORT) == "1,200 pictures"
+    assert headline(REPORT) == "1,200 images"
     assert facts(REPORT) == [
         ("Sizes", "32 to 64 pixels a side", "32×32 (1,000), 64×48 (200)"),
         ("Shapes", "1:1 (1,000), 4:3 (200)", "1:1 (1,000), 4:3 (200)"),
@@ -179,15 +223,18 @@ def test_the_film_shows_the_sheets_of_an_earlier_sitting(qtbot, qapp, tmp_path):
     (folder / "raw").mkdir()
     Image.new("RGB", (16, 8), (0, 20, 0)).save(folder / "raw" / "00000020.png")
     view.begin(tmp_path / "run", 8)
-    qtbot.waitUntil(lambda: len(view.ema.pictures) == 2 and view.ema.pictures[0].pixels[0, 0, 0] == 30)
+    qtbot.waitUntil(lambda: len(view.canvas.pictures) == 2 and view.canvas.pictures[0].pixels[0, 0, 0] == 30)
     view.film.setValue(0)
-    qtbot.waitUntil(lambda: view.ema.pictures[0].pixels[0, 0, 0] == 10)
-    assert not view.raw.pictures
+    qtbot.waitUntil(lambda: view.canvas.pictures[0].pixels[0, 0, 0] == 10)
+    view.raw.click()
+    assert not view.canvas.pictures and "not saved" in view.canvas.message.sentence
     view.film.setValue(1)
-    qtbot.waitUntil(lambda: bool(view.raw.pictures) and view.ema.pictures[0].pixels[0, 0, 0] == 20)
-    assert view.raw.pictures[1].pixels[0, 0, 1] == 20
+    qtbot.waitUntil(lambda: bool(view.canvas.pictures) and view.canvas.pictures[1].pixels[0, 0, 1] == 20)
+    view.ema.click()
+    assert view.canvas.pictures[0].pixels[0, 0, 0] == 20
     view.film.setValue(0)
     view.play.click()
     qtbot.waitUntil(lambda: view.film.value() == 2 and not view.play.isChecked(), timeout=5000)
     view.close_down()
-    context.background.stop()
+    for worker in context.background.workers:
+        worker.stop()

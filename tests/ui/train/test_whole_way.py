@@ -158,7 +158,7 @@ class Driver:
 
     def outcome(self, train, name):
         """Click the button of this name under the tabs, once it is offered."""
-        outcome = train.progress.outcome
+        outcome = train.run_view.outcome
 
         def offered():
             return [b for b in outcome.buttons if b.text() == name and b.isVisible() and b.isEnabled()]
@@ -167,19 +167,19 @@ class Driver:
         self.click(offered()[0])
 
     def step(self, train):
-        text = train.progress.figures["step"].text().replace(",", "")
+        text = train.run_view.figures["step"].text().replace(",", "")
         return int(text) if text.isdigit() else 0
 
     def trains_on(self, train, steps=10):
         """Until so many more steps were taken."""
-        self.until(lambda: train.sitting.state == "running" and self.step(train) > 0)
+        self.until(lambda: train.session.state == "running" and self.step(train) > 0)
         first = self.step(train)
         self.until(lambda: self.step(train) >= first + steps)
 
     def draws_with(self, name):
         """The Generate page has chosen this model; two pictures of it."""
         page = self.window.page
-        assert page.panel.card.name == name
+        assert page.request.card.name == name
         page.panel.form.fields["count"].show_value(2)
         with self.qtbot.waitSignal(page.generation.ended, timeout=WAIT):
             page.generate()
@@ -195,50 +195,52 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     user = Driver(window, qtbot)
     train = user.page("Train")
 
-    with qtbot.waitSignal(train.pictures.checked, timeout=WAIT):
+    with qtbot.waitSignal(train.images.checked, timeout=WAIT):
         train.open_folder(place)
-    report = train.pictures.report
+    report = train.images.report
     assert set(report.problems.names()) == bad and report.report["usable"] == 280
     assert all(report.problems.reasons()) and len(report.problems.reasons()) == len(bad) == 18
     assert report.report["classes"] == {"bright": 140, "dark": 140}
 
+    user.click(train.images.next)
     choices = TrainingSettings(
         size=SIZE, steps=1_000_000, batch=16, sample_every=1.0, learning_rate=2e-3, warmup=10, ema=0.9, seed=1
     )
-    train.panel.show_value(choices)
-    user.click(train.panel.button)
-    samples = train.progress.samples
+    train.recipe.show_value(choices)
+    user.click(train.recipe.train_button)
+    samples = train.run_view.samples
     user.until(lambda: len(samples._steps) >= 3)
-    assert len(samples.ema.pictures) == len(samples.raw.pictures) == 16
+    assert len(samples.canvas.pictures) == 16
     first = samples._kept[samples._steps[0]][0].astype(float)
-    user.until(lambda: fallen([entry["validation"] for entry in train.progress._log if entry["validation"]]))
+    user.until(lambda: fallen([entry["validation"] for entry in train.run_view._log if entry["validation"]]))
     latest = samples._kept[samples._steps[-1]][0].astype(float)
     assert roughness(latest) < roughness(first)  # out of noise, even grounds
 
-    user.click(train.panel.pause)
-    user.until(lambda: train.progress.outcome.isVisible())
-    first_cell = samples.ema.cell_rect(0).center()
-    qtbot.mouseClick(samples.ema, Qt.MouseButton.LeftButton, pos=QPoint(*map(round, first_cell.toTuple())))
+    user.click(train.run_view.pause)
+    user.until(lambda: train.run_view.outcome.isVisible())
+    first_cell = samples.canvas.cell_rect(0).center()
+    qtbot.mouseClick(samples.canvas, Qt.MouseButton.LeftButton, pos=QPoint(*map(round, first_cell.toTuple())))
     user.until(lambda: len(samples.nearest.canvas.pictures) == 2)
-    assert samples.nearest.canvas.pictures[0].pixels.tolist() == samples.ema.pictures[0].pixels.tolist()
+    assert samples.nearest.canvas.pictures[0].pixels.tolist() == samples.canvas.pictures[0].pixels.tolist()
     assert (
         "half of the training pictures" in samples.nearest.measure.text() and samples.nearest.verdict.text()
     )
 
-    user.outcome(train, "Generate with it")
+    user.outcome(train, "Use in Generate")
     user.until(lambda: window.page is not train)
     user.draws_with("mixed-pictures")
-    assert train.sitting.state == "paused"
+    assert train.session.state == "paused"
 
     user.page("Train")
-    user.outcome(train, "Go on")
+    assert train.run_view.pause.text() == "Resume"
+    user.click(train.run_view.pause)
     user.trains_on(train)
-    with qtbot.waitSignal(train.sitting.ended, timeout=WAIT):
-        user.click(train.panel.button)
+    with qtbot.waitSignal(train.session.ended, timeout=WAIT):
+        user.click(train.run_view.stop)
     stopped = runs.find("mixed-pictures").step
     assert runs.find("mixed-pictures").state == "stopped" and stopped > 10
 
-    user.outcome(train, "Go on")
+    user.outcome(train, "Resume")
     user.trains_on(train)
     with qtbot.waitSignal(window.closed, timeout=WAIT):
         window.close()  # while it trains
@@ -252,11 +254,11 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     user.click(window.interior.toasts.latest.action)
     train = window.page
     user.trains_on(train)
-    assert user.step(train) > closed and train.panel.value().folder == str(place)
-    with qtbot.waitSignal(train.sitting.ended, timeout=WAIT):
-        user.click(train.panel.button)
-    user.outcome(train, "Publish as model")
-    user.outcome(train, "Generate with it")
+    assert user.step(train) > closed and train.recipe.value().folder == str(place)
+    with qtbot.waitSignal(train.session.ended, timeout=WAIT):
+        user.click(train.run_view.stop)
+    user.outcome(train, "Save as model")
+    user.outcome(train, "Use in Generate")
     chooser = window.page.panel.chooser
     assert [chooser.itemData(row) for row in range(chooser.count())].count("mixed-pictures") == 1
     pictures = user.draws_with("mixed-pictures")

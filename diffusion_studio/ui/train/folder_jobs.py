@@ -1,4 +1,4 @@
-"""Jobs that look at a folder for the Train page: the pictures as the network will see them."""
+"""Jobs that read a folder for the Train page: the images as the network will see them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from diffusion_studio.ui.pictures.picture import to_image
 from diffusion_studio.ui.pictures.thumbnails import Listed, Thumbnail
 
-MOST = 300  # pictures of the grid: as many as tell what is in the folder
+MOST = 300  # images of the grid: enough to show what is in the folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """One picture as the network will see it."""
+    """One image as the network will see it."""
 
     path: Path
     pixels: np.ndarray  # (S, S, 3) uint8
@@ -25,7 +25,7 @@ class Fitted:
 def load_grid(
     folder: Path, size: int, *, pad: bool, flip: bool
 ) -> Generator[Listed | Thumbnail | Fitted | None, None, None]:
-    """Up to `MOST` pictures spread evenly over the folder, cropped and resized; with `flip` every second one mirrored."""
+    """Up to `MOST` images spread evenly over the folder, cropped and resized; with `flip` every second one mirrored."""
     from diffusion_studio.pictures.decoding import open_picture
     from diffusion_studio.pictures.fitting import fit
     from diffusion_studio.pictures.folder_listing import find_pictures
@@ -53,7 +53,7 @@ def load_grid(
 
 
 def load_one(path: Path, size: int, *, pad: bool) -> Generator[Fitted, None, None]:
-    """The picture the user points at."""
+    """The selected image."""
     from diffusion_studio.pictures.decoding import open_picture
     from diffusion_studio.pictures.fitting import fit
     from diffusion_studio.pictures.formats.contents import Refused

@@ -1,4 +1,4 @@
-"""The files that can not be learned from, each over the reason why, as a list that scrolls by itself."""
+"""The files that cannot be used for training, each with the reason, in a list that scrolls by itself."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ HEIGHT, MOST_SHOWN = 42, 5  # pixels of a file, and files before the list scroll
 MOST_ROWS = 500
 
 
-class RefusedList(QListWidget):
-    """`refused`: (name, reason)."""
+class SkippedList(QListWidget):
+    """`skipped`: (name, reason)."""
 
-    def __init__(self, refused: Sequence[Sequence[str]], parent: QWidget | None = None) -> None:
+    def __init__(self, skipped: Sequence[Sequence[str]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("refused")
-        self.setAccessibleName(tr("Left out"))
-        self.setToolTip(tr("Files that can not be used, each with the reason. They stop nothing."))
-        self.setItemDelegate(_Delegate(self))
+        self.setAccessibleName(tr("Skipped"))
+        self.setToolTip(tr("Files that cannot be used, each with the reason"))
+        self.setItemDelegate(_SkippedDelegate(self))
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setUniformItemSizes(True)
-        for name, reason in refused[:MOST_ROWS]:
+        for name, reason in skipped[:MOST_ROWS]:
             item = QListWidgetItem(one_line(name))
             item.setData(REASON, one_line(reason))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name}: {reason}")
@@ -52,7 +52,7 @@ class RefusedList(QListWidget):
         return [self.item(row).data(REASON) for row in range(self.count())]
 
 
-class _Delegate(QStyledItemDelegate):
+class _SkippedDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(120, HEIGHT)
 

@@ -1,4 +1,4 @@
-"""The sheets of samples in a run's folder, read off the window's thread: averaged and raw pictures of each step."""
+"""The sheets of samples in a run's folder, read off the window's thread: EMA and raw samples of each step."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 
 
-class Sheet(NamedTuple):
-    """The pictures of one step as they were read from their files; raw ones only where they were kept."""
+class Sheets(NamedTuple):
+    """The samples of one step, (H, W, 3) uint8 each; raw ones only where they were saved."""
 
     step: int
-    pictures: tuple[np.ndarray, ...]
+    ema: tuple[np.ndarray, ...]
     raw: tuple[np.ndarray, ...]
 
 
@@ -27,12 +27,12 @@ def list_sheets(folder: Path) -> Generator[tuple[Path, tuple[int, ...]], None, N
     yield folder, tuple(sorted(steps))
 
 
-def read_sheet(folder: Path, step: int, size: int) -> Generator[Sheet, None, None]:
-    """A job: the pictures of one step; a sheet that can not be read leaves what is shown."""
+def read_sheet(folder: Path, step: int, size: int) -> Generator[Sheets, None, None]:
+    """A job: the samples of one step; a sheet that cannot be read leaves what is shown."""
     name = f"{step:08d}.png"
     pictures = _pictures(folder / name, size)
     if pictures:
-        yield Sheet(step, pictures, _pictures(folder / "raw" / name, size))
+        yield Sheets(step, pictures, _pictures(folder / "raw" / name, size))
 
 
 def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
@@ -46,7 +46,7 @@ def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
 
 
 def cut(page: np.ndarray, size: int) -> tuple[np.ndarray, ...]:
-    """A sheet into its pictures, row by row."""
+    """A sheet cut into its images, row by row."""
     rows, columns = page.shape[0] // size, page.shape[1] // size
     return tuple(
         page[row * size : (row + 1) * size, column * size : (column + 1) * size]

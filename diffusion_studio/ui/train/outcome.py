@@ -1,0 +1,97 @@
+"""The line under the head of a run: what was reached, and what can be done next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
+
+from diffusion_studio.language import tr
+from diffusion_studio.settings.recipes import EXPECTED, NOISE, SHAPES
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S
+from diffusion_studio.ui.train.records import RunRow
+
+Do = Callable[[], None]
+RESUME = tr("Resume")
+USE = (tr("Use in Generate"), tr("Select this model on the Generate page"))
+SAVE = (tr("Save as model"), tr("Save the newest checkpoint as a model, to generate with"))
+
+
+class Outcome(QFrame):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("outcome")
+        self.sentence = plain_label("")
+        self.sentence.setWordWrap(True)
+        self.buttons: list[QPushButton] = []
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(SPACE_L, SPACE_S, SPACE_L, SPACE_S)
+        self._row.setSpacing(SPACE_S)
+        self._row.addWidget(self.sentence, 1)
+        self.hide()
+
+    def show_outcome(self, sentence: str, *actions: tuple[str, str, Do]) -> None:
+        """`actions`: (name, explanation, what it does); the first is the obvious one."""
+        self.sentence.setText(sentence)
+        self.sentence.setAccessibleName(sentence)
+        for button in self.buttons:
+            self._row.removeWidget(button)
+            button.deleteLater()
+        self.buttons = []
+        for name, explanation, do in actions:
+            button = QPushButton(name)
+            button.setAccessibleName(name)
+            button.setToolTip(explanation)
+            button.setProperty("primary", not self.buttons)
+            button.clicked.connect(lambda _=False, do=do: do())
+            self._row.addWidget(button)
+            self.buttons.append(button)
+        self.show()
+
+    def show_busy(self, sentence: str) -> None:
+        """What was asked for is being done."""
+        self.sentence.setText(sentence)
+        for button in self.buttons:
+            button.setEnabled(False)
+
+    def show_paused(self, step: int, use: Do) -> None:
+        """There is one Resume, in the head."""
+        self.show_outcome(
+            tr("Paused at step {step:,}. You can generate with this checkpoint now.", step=step), (*USE, use)
+        )
+
+    def show_stopped(self, row: RunRow, resume: Do, save: Do) -> None:
+        self.show_outcome(
+            tr("Stopped {progress}: expect {what}.", progress=row.progress, what=EXPECTED[row.reached]),
+            (RESUME, tr("Train on from where it stopped"), resume),
+            (*SAVE, save),
+        )
+
+    def show_finished(self, row: RunRow, resume: Do, use: Do) -> None:
+        """Only a model that has learned enough is presented as ready."""
+        longer = (tr("Train longer…"), tr("Resume this run with more time"), resume)
+        facts = {"title": row.title, "steps": row.step, "what": EXPECTED[row.reached]}
+        if row.reached in (NOISE, SHAPES):
+            words = tr(
+                "Too short: after {steps:,} steps expect {what}. Train longer to improve “{title}”.", **facts
+            )
+            self.show_outcome(words, longer, (*USE, use))
+        else:
+            words = tr("“{title}” is ready after {steps:,} steps: expect {what}.", **facts)
+            self.show_outcome(words, (*USE, use), longer)
+
+    def show_failed(self, row: RunRow, fault: str, resume: Do, save: Do) -> None:
+        """`fault` is a sentence; what the last checkpoint holds can still be used."""
+        if not row.step:
+            self.show_outcome(tr("Training failed before its first checkpoint. {fault}", fault=fault))
+            return
+        self.show_outcome(
+            tr(
+                "Training failed. {fault} The checkpoint of step {step:,} is kept.",
+                fault=fault,
+                step=row.step,
+            ),
+            (RESUME, tr("Train on from the last checkpoint"), resume),
+            (*SAVE, save),
+        )

@@ -1,0 +1,47 @@
+"""The words of the Train page: guessed durations, and what a training takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from diffusion_studio.language import tr
+from diffusion_studio.settings.units import duration
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import Estimated
+
+STATES: Mapping[str, str] = {
+    "running": tr("Training now"),
+    "stopped": tr("Stopped"),
+    "finished": tr("Finished"),
+}
+
+
+def about(seconds: float) -> str:
+    """A duration that is a guess: “40 s”, “12 min”, “3 h 20 min”, “44 h”."""
+    if seconds >= 36_000:
+        return duration(round(seconds / 3600) * 3600)
+    return duration(round(seconds / 60) * 60 if seconds >= 60 else max(round(seconds), 1))
+
+
+def cost(estimate: Estimated, steps: int, minutes: float) -> str:
+    """“About 69 steps in 2 min (1.8 s/step) · 0.4 GB RAM”; of a run that ends by steps, the time is the guess."""
+    step = max(estimate.step_seconds, 1e-6)
+    memory = tr("{gigabytes:.1f} GB RAM", gigabytes=estimate.memory_bytes / 1e9)
+    if steps:
+        length = tr(
+            "{steps:,} steps in about {time} ({step:.2g} s/step)",
+            steps=steps,
+            time=about(steps * step),
+            step=step,
+        )
+    else:
+        count = max(1, round(60 * minutes / step))
+        length = tr(
+            "About {steps:,} steps in {time} ({step:.2g} s/step)",
+            steps=count,
+            time=about(60 * minutes),
+            step=step,
+        )
+    return f"{length} · {memory}"
