@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 VIEWS = {
-    "denoised": tr("Predicted image"),
+    "denoised": tr("Preview"),
     "noisy": tr("Noisy image"),
     "noise": tr("Predicted noise"),
-    "difference": tr("Difference to the result"),
+    "difference": tr("Remaining change"),
 }
 
 

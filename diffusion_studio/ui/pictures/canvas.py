@@ -1,4 +1,4 @@
-"""The picture, or the grid of pictures, large: crisp pixels, zoom about the pointer, pan, a grid cell by itself."""
+"""One image or a grid of images, large: sharp pixels, zoom about the pointer, pan, one of the grid by itself."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas c
 
 
 class Canvas(QWidget):
-    """Shows `Picture`s in one of their layers. With none it shows a message, over a faint picture where there is one."""
+    """Shows `Picture`s in one of their layers. With none it shows a message, over a faint image where there is one."""
 
     margin, gap, room_for_bar = MARGIN, GAP, ROOM_FOR_BAR  # about a fitted picture, and between pictures
 
@@ -46,7 +46,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.setAccessibleName(tr("Canvas"))
         self.setAccessibleDescription(
-            tr("The picture. Arrow keys choose or pan, Enter opens one of several, plus and minus zoom.")
+            tr("The image. Arrow keys select or pan, Enter opens one of several, plus and minus zoom.")
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -86,7 +86,7 @@ class Canvas(QWidget):
             self._changed()
 
     def show_message(self, message: str, sentence: str = "", faint: QImage | None = None) -> None:
-        """Show no picture but this text, over an image drawn faintly."""
+        """Show this text instead of images, over a faint image."""
         self.pictures = ()
         self.opened = self.selected = self._view = None
         self.message = Message(message, sentence, faint or QImage())
@@ -97,7 +97,7 @@ class Canvas(QWidget):
         self._changed()
 
     def set_crisp(self, crisp: bool) -> None:
-        """Whether small pictures show their pixels as squares."""
+        """Whether small images show their pixels as squares."""
         self._crisp_wanted = crisp
         self._view = None
         self._changed()
@@ -109,7 +109,7 @@ class Canvas(QWidget):
 
     @property
     def chosen(self) -> Picture | None:
-        """The picture a command like Copy is about: the opened, the selected or the only one; None for a whole grid."""
+        """The image a command like Copy is about: the opened, the selected or the only one; None for a whole grid."""
         index = self.opened if self.opened is not None else self.selected
         if index is None and len(self.pictures) == 1:
             index = 0
@@ -191,7 +191,7 @@ class Canvas(QWidget):
         return QRectF((view.x + x) / ratio, (view.y + y) / ratio, width / ratio, height / ratio)
 
     def _pictures_rect(self) -> QRect:
-        """Where pictures and the edge of a chosen one are painted."""
+        """Where images and the ring of a selected one are painted."""
         grid, view = self._geometry()
         ratio, (width, height) = self.devicePixelRatioF(), grid.extent(view.scale)
         area = QRectF(view.x / ratio, view.y / ratio, width / ratio, height / ratio)
@@ -322,7 +322,7 @@ class Canvas(QWidget):
             super().keyPressEvent(event)
 
     def _arrow(self, dx: int, dy: int) -> bool:
-        """Pan what is larger than the canvas, else choose among several; False: there is nothing to do."""
+        """Pan what is larger than the canvas, else select among several; False where there is nothing to do."""
         if self.can_pan:
             self.pan(-dx * PAN, -dy * PAN)
         elif len(self.pictures) < 2:

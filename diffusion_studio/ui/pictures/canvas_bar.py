@@ -1,4 +1,4 @@
-"""The few buttons that lie on the canvas: which layer is shown, how large, and the way back to what is forming."""
+"""The few buttons on the canvas: which layer is shown, how large, and the way back to the running generation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.picture import EXPLAINED, LAYERS
 
 SHORT = {
-    "denoised": tr("Picture"),
-    "noisy": tr("State"),
+    "denoised": tr("Preview"),
+    "noisy": tr("Noisy"),
     "noise": tr("Noise"),
-    "difference": tr("Difference"),
+    "difference": tr("Change"),
 }
 SYMBOLS = {"denoised": "x̂₀", "noisy": "xₜ", "noise": "ε̂", "difference": "Δ"}
 NARROW, NARROWEST = 700, 440  # pixels of canvas, below which the buttons say less
@@ -35,12 +35,10 @@ class CanvasBar(QObject):
             button.setCheckable(True)
             button.clicked.connect(lambda _=False, layer=name: canvas.show_layer(layer))  # ends in `_update`
         self.percent = plain_label("100 %")
-        self.percent.setToolTip(tr("Screen pixels for each pixel of the picture"))
-        self.fit = ground_button("Fit", tr("Show everything, as large as the canvas allows (F)"))
+        self.percent.setToolTip(tr("Screen pixels per pixel of the image"))
+        self.fit = ground_button(tr("Fit"), tr("Show everything, as large as the canvas allows (F)"))
         self.fit.clicked.connect(canvas.fit)
-        self.live = ground_button(
-            tr("Show what is forming"), tr("Go back to the picture that is being drawn now")
-        )
+        self.live = ground_button(tr("Show progress"), tr("Go back to the images that are being generated"))
         self.live.clicked.connect(self.live_wanted)
         self._tools: list[QToolButton] = []
         self._left = _group(canvas, *self.layers.values())

@@ -1,4 +1,4 @@
-"""The menu entries that act on a canvas: save, copy, find, zoom, and the menu under the right mouse button."""
+"""The menu entries that act on a canvas: save, copy, reveal, zoom, and the menu under the right mouse button."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class CanvasCommands(QObject):
-    """A command is about the chosen picture; where none of several is chosen, about all of them as one sheet."""
+    """A command is about the selected image; where none of several is selected, about all of them as one sheet."""
 
     def __init__(self, context: AppContext, canvas: Canvas) -> None:
         super().__init__(canvas)
         self._context, self._canvas = context, canvas
-        self.save_as = action(canvas, tr("Save as…"), "Ctrl+S", tip="Write the picture as PNG, JPEG or WebP")
-        self.copy = action(canvas, tr("Copy"), "Ctrl+C", tip="Copy the picture")
+        self.save_as = action(canvas, tr("Save as…"), "Ctrl+S", tip=tr("Save the image as PNG, JPEG or WebP"))
+        self.copy = action(canvas, tr("Copy"), "Ctrl+C", tip=tr("Copy the image"))
         self.copy_settings = action(
-            canvas, tr("Copy settings"), "Ctrl+Shift+C", tip="Copy what draws this picture again"
+            canvas, tr("Copy settings"), "Ctrl+Shift+C", tip=tr("Copy what generates this image again")
         )
         self.reveal = action(
-            canvas, tr("Reveal in folder"), "Ctrl+Shift+R", tip="Show the file in its folder"
+            canvas, tr("Reveal in folder"), "Ctrl+Shift+R", tip=tr("Show the file in its folder")
         )
         self.fit = action(
-            canvas, tr("Fit"), tr("F or Ctrl+0"), tip="Show everything, as large as the canvas allows"
+            canvas, tr("Fit"), "F or Ctrl+0", tip=tr("Show everything, as large as the canvas allows")
         )
         self.zoom_in = action(canvas, tr("Zoom in"), "Ctrl++ or Ctrl+=")
         self.zoom_out = action(canvas, tr("Zoom out"), "Ctrl+-")
@@ -83,11 +83,11 @@ class CanvasCommands(QObject):
 
     @property
     def subject(self) -> Picture | None:
-        """The chosen picture, or the first of a grid: its settings stand for all but the seed."""
+        """The selected image, or the first of a grid, whose settings are those of all but for the seed."""
         return self._canvas.chosen or (self._canvas.pictures[0] if self._canvas.pictures else None)
 
     def _pixels(self) -> np.ndarray:
-        """What is seen: the chosen picture or the whole grid, in the layer shown."""
+        """What is seen: the selected image or the whole grid, in the layer shown."""
         from diffusion_studio.pictures.grid import sheet
 
         layer, chosen = self._canvas.layer, self._canvas.chosen
@@ -117,7 +117,7 @@ class CanvasCommands(QObject):
     def _copy(self) -> None:
         if self._canvas.pictures:
             commands.copy_picture(self._pixels())
-            self._context.show_status(tr("Picture copied"))
+            self._context.show_status(tr("Image copied"))
 
     def _copy_settings(self) -> None:
         subject = self.subject

@@ -1,4 +1,4 @@
-"""What stands on the canvas where there is no picture: a line and a sentence, over a picture drawn faintly."""
+"""What the canvas shows where there is no image: a line and a sentence, over a faint image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diffusion_studio.ui.look.texts import readable_text
 from diffusion_studio.ui.look.theme import SPACE_XL, TYPE_LARGE, tokens
 
 FAINT = 0.22  # opacity
-LARGEST = 420  # pixels of the faint picture's side
+LARGEST = 420  # pixels of the faint image's side
 ROOM = 96  # pixels kept for the words, and for the space about them
 
 
@@ -41,7 +41,7 @@ class Message:
         painter.drawText(text.adjusted(0, 28, 0, 28), flags, readable_text(self.sentence))
 
     def _paint_faint(self, painter: QPainter, area: QRect) -> QRect:
-        """Paint the picture; returns where the words go, under it."""
+        """Paint the image; returns where the words go, under it."""
         side = min(area.width(), area.height() - ROOM, LARGEST)
         size = self.faint.size().scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
         top = area.center().y() - (size.height() + 72) // 2

@@ -1,4 +1,4 @@
-"""What can be done with a picture on any page: copy it or its settings, save it elsewhere, find it, drag it out."""
+"""What can be done with an image on any page: copy it or its settings, save it elsewhere, reveal it, drag it out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 FORMATS = {
-    "PNG (*.png)": (".png",),
-    "JPEG (*.jpg *.jpeg)": (".jpg", ".jpeg"),
-    "WebP (*.webp)": (".webp",),
+    tr("PNG (*.png)"): (".png",),
+    tr("JPEG (*.jpg *.jpeg)"): (".jpg", ".jpeg"),
+    tr("WebP (*.webp)"): (".webp",),
 }
-DRAGGED = 96  # pixels of the picture under the pointer
+DRAGGED = 96  # pixels of the image under the pointer
 
 
 def copy_picture(pixels: np.ndarray) -> None:
@@ -35,7 +35,7 @@ def copy_picture(pixels: np.ndarray) -> None:
 
 
 def copy_settings(settings: GenerationSettings, facts: Mapping[str, Any]) -> None:
-    """The line of parameters other tools read too."""
+    """The line of parameters that other programs read too."""
     from diffusion_studio.pictures.metadata import parameters_line
 
     QGuiApplication.clipboard().setText(parameters_line(settings, dict(facts)))
@@ -49,7 +49,7 @@ def save_as(
     settings: GenerationSettings | None,
     facts: Mapping[str, Any],
 ) -> None:
-    """Ask where to, and write the picture with its settings there; the ending says which format."""
+    """Ask where to, and save the image with its settings there; the ending says which format."""
     target = ask_target(parent, suggested)
     if target is not None:
         job = _export(source, target, settings, facts, context.preferences)
@@ -79,7 +79,7 @@ def open_folder(folder: Path) -> None:
 
 
 def drag_out(source: QWidget, image: QImage, path: Path | None) -> None:
-    """Let the picture be dropped elsewhere: as its file where it is saved, and as pixels."""
+    """Let the image be dropped elsewhere: as its file where it is saved, and as pixels."""
     data = QMimeData()
     data.setImageData(image)
     if path is not None:

@@ -1,4 +1,4 @@
-"""Two pictures against each other: side by side, as a slider between them, or as their difference."""
+"""Two images compared: side by side, as a slider between them, or as their difference."""
 
 from __future__ import annotations
 
@@ -31,14 +31,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 MODES = {
-    "side": ("Side by side", "Both pictures, one beside the other (1)"),
-    "slider": (
-        "Slider",
-        "One over the other, uncovered by the line you move: drag it, or Left and Right (2)",
-    ),
+    "side": (tr("Side by side"), tr("Both images, one beside the other (1)")),
+    "slider": (tr("Slider"), tr("One over the other: drag the line between them, or use Left and Right (2)")),
     "difference": (
-        "Difference",
-        "Where they differ: grey where they are alike, brighter and darker where not (3)",
+        tr("Difference"),
+        tr("Gray where they are equal, brighter or darker where they differ (3)"),
     ),
 }
 ROOM_BELOW = 52  # for the buttons
@@ -48,7 +45,7 @@ STRONGER = 2  # differences are shown this much stronger
 
 
 class PairView(QWidget):
-    """`names` stand over the pictures. Pictures of two sizes are shown equally large."""
+    """`names` are shown over the images. Images of two sizes are shown equally large."""
 
     closed = Signal()
 
@@ -62,7 +59,7 @@ class PairView(QWidget):
         closable: bool = False,
     ) -> None:
         super().__init__(parent)
-        self.setAccessibleName(tr("Two pictures"))
+        self.setAccessibleName(tr("Two images"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -73,7 +70,7 @@ class PairView(QWidget):
         self._dragging = False
         self._keyboard = False  # focus came by the keyboard: show where it is
         self.buttons = {mode: ground_button(*words) for mode, words in MODES.items()}
-        self.back = ground_button("Back", tr("Show the sheet again (Esc)"))
+        self.back = ground_button(tr("Back"), tr("Show the sheet again (Esc)"))
         self.words = plain_label("")
         self._bar = QFrame(self)
         self._lay_out(closable)
@@ -111,7 +108,7 @@ class PairView(QWidget):
     # --- where things lie ---
 
     def areas(self) -> list[QRectF]:
-        """Where pictures are shown, in the widget: one place, or two side by side."""
+        """Where images are shown in the widget: one place, or two side by side."""
         count = 2 if self.mode == "side" else 1
         wide, high = max(self.left.size[0], self.right.size[0]), max(self.left.size[1], self.right.size[1])
         ratio = self.devicePixelRatioF()
@@ -183,7 +180,7 @@ class PairView(QWidget):
             pixels = alike(self.left.pixels, self.right.pixels)
             if pixels is None:
                 painter.setPen(QColor(tokens().ground_muted))
-                words = tr("Pictures of these two sizes have no difference that could be shown.")
+                words = tr("The difference of images of these two sizes cannot be shown.")
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, words)
                 return
             self._difference = to_image(difference(*pixels))
@@ -268,7 +265,7 @@ class PairView(QWidget):
 
 
 def alike(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Both at the size of the larger, where the one is a whole number of times the other; else nothing."""
+    """Both at the size of the larger, where one is a whole multiple of the other; otherwise None."""
     if left.shape[0] > right.shape[0]:
         swapped = alike(right, left)
         return None if swapped is None else (swapped[1], swapped[0])
@@ -278,7 +275,7 @@ def alike(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] 
 
 
 def difference(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8: grey where they are alike."""
+    """(H, W, 3) uint8: gray where they are equal."""
     import numpy as np
 
     return np.clip(128 + STRONGER * (right.astype(np.int16) - left), 0, 255).astype(np.uint8)
@@ -292,4 +289,6 @@ def mean_difference(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def distance_words(distance: float) -> str:
-    return "exactly alike" if distance == 0 else f"differ by {distance:.1f} of 255 levels in the mean"
+    if distance == 0:
+        return tr("Identical")
+    return tr("Average difference {levels} / 255", levels=f"{distance:.1f}")

@@ -1,4 +1,4 @@
-"""Two pictures of the gallery against each other, in a window of their own."""
+"""Two images of the gallery compared, in a window of their own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PairDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint)
-        self.setWindowTitle(tr("Compare two pictures"))
-        self.view = PairView(left, right, self, names=(_name(left, "Left"), _name(right, "Right")))
+        self.setWindowTitle(tr("Compare two images"))
+        self.view = PairView(left, right, self, names=(_name(left, tr("Left")), _name(right, tr("Right"))))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.view)

@@ -1,4 +1,4 @@
-"""A picture as the canvas holds it: its pixels in one or more layers, where it is saved, and what draws it again."""
+"""An image as the canvas holds it: its pixels in one or more layers, its file, and what generates it again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
 LAYERS = VIEWS  # name -> what the user reads
 EXPLAINED = {
-    "denoised": tr("The clean picture the model predicts at this step (x̂₀). Coarse shapes come first."),
-    "noisy": tr("The picture with the noise that is still in it (xₜ). The sampler walks on from here."),
-    "noise": tr(
-        "What the model takes for noise (ε̂): grey where it sees none. Where outlines show, it is unsure."
-    ),
+    "denoised": tr("The clean image the model predicts at this step (x̂₀). Coarse shapes come first."),
+    "noisy": tr("The image with the noise that is still in it (xₜ). The sampler continues from here."),
+    "noise": tr("Noise predicted by the model (ε̂); gray means none. Where outlines show, it is unsure."),
     "difference": tr(
-        "What will still change until the end: black where nothing will. Shown twice as bright as it is."
+        "What will still change until the end; black means nothing. Shown at twice its brightness."
     ),
 }  # one sentence of what one sees, and one of how to read it
 
@@ -45,7 +43,7 @@ class Picture:
 
     @property
     def pixels(self) -> np.ndarray:
-        """The picture itself: the predicted clean one."""
+        """The image itself: the predicted clean one."""
         return self.layers["denoised"]
 
     @property
@@ -60,7 +58,7 @@ class Picture:
         return self.path, self.settings is None, tuple(self.layers)
 
     def image(self, layer: str = "denoised") -> QImage:
-        """A layer to paint; one the picture does not have is the picture itself."""
+        """A layer to paint; one it does not have is the image itself."""
         if layer not in self.layers:
             layer = "denoised"
         if layer not in self._images:
@@ -72,7 +70,7 @@ class Picture:
 
 
 class Views(Mapping[str, "np.ndarray"]):
-    """The layers of one picture of a step."""
+    """The layers of one image of a step."""
 
     def __init__(self, batch: StepViews, place: int) -> None:
         self._batch, self._place = batch, place

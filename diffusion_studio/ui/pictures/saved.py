@@ -130,7 +130,7 @@ def read_settings(path: Path) -> Generator[ReadSettings, None, None]:
 
 
 def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None, None]:
-    """A job: write pictures that the outputs folder did not take; one that fails again costs none of the others.
+    """A job: save images that the outputs folder did not take; one that fails again costs none of the others.
 
     Yields the folder where any was written, then the events of those that still were not, with their new reasons.
     """
@@ -149,7 +149,7 @@ def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None
 
 
 def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:
-    """A job: save images as they were shown at a step; a `Saved` or a `NotSaved` for each."""
+    """A job: save images as they were shown at a step, with a `Saved` or a `NotSaved` for each."""
     from diffusion_studio.events import NotSaved, Saved
     from diffusion_studio.models.made_by import known_facts
     from diffusion_studio.pictures.writing import save

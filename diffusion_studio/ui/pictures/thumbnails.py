@@ -1,4 +1,4 @@
-"""A list of pictures with thumbnails that are made off the window's thread, shared by the strip and the gallery."""
+"""A list of images with thumbnails that are made off the window's thread, shared by the strip and the gallery."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The pictures of a folder, newest first."""
+    """The images of a folder, newest first."""
 
     paths: tuple[Path, ...]
 
@@ -49,7 +49,7 @@ class Listed:
 @dataclass(frozen=True, slots=True, eq=False)
 class Thumbnail:
     path: Path
-    image: QImage  # null where the file can not be read
+    image: QImage  # null where the file cannot be read
 
 
 def load_thumbnails(paths: Iterable[Path]) -> Generator[Thumbnail, None, None]:
@@ -103,7 +103,7 @@ class Thumbnails(QAbstractListModel):
         self._pixmaps: dict[Path, QPixmap] = {}
 
     def missing(self) -> list[Path]:
-        """The pictures whose thumbnails are still to be made."""
+        """The images whose thumbnails are still to be made."""
         return [path for path in self.paths if path not in self._pixmaps]
 
     def show_paths(self, paths: Iterable[Path]) -> None:
@@ -130,7 +130,7 @@ class Thumbnails(QAbstractListModel):
                 self.endInsertRows()
 
     def add_first(self, path: Path, image: QImage) -> None:
-        """A picture just saved, with its image at hand."""
+        """An image just saved, with its pixels at hand."""
         self._pixmaps[path] = QPixmap.fromImage(image)
         if path not in self.paths:
             self.beginInsertRows(QModelIndex(), 0, 0)
@@ -162,7 +162,7 @@ class Thumbnails(QAbstractListModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._pixmaps.get(path)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return tr("Picture {name}", name=readable(path.name))
+            return tr("Image {name}", name=readable(path.name))
         if role == Qt.ItemDataRole.ToolTipRole:
             return tooltip(shorten(readable(path)))
         return path if role == PATH else None

@@ -1,4 +1,4 @@
-"""Ticks on the pictures of a canvas: which of a batch to go on with."""
+"""Ticks on the images of a canvas: which of a batch to finish."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARROWS = {
 
 
 class Ticks(QObject):
-    """Lays a `Tick` on every picture while it is asked for, and keeps them there as the view moves."""
+    """Shows a `Tick` on every image while a choice is asked for, and keeps them there as the view moves."""
 
     changed = Signal()
 
@@ -37,11 +37,11 @@ class Ticks(QObject):
 
     @property
     def chosen(self) -> tuple[int, ...]:
-        """The places of the ticked pictures."""
+        """The places of the selected images."""
         return tuple(place for place, tick in enumerate(self.ticks) if tick.isChecked())
 
     def ask(self, count: int) -> None:
-        """Begin with none ticked."""
+        """Begin with none selected."""
         self.end()
         self.ticks = [Tick(place, count, self._canvas) for place in range(count)]
         for tick in self.ticks:
@@ -79,13 +79,13 @@ class Ticks(QObject):
             tick.setGeometry(area.toAlignedRect())
 
     def _on_toggled(self) -> None:
-        """Pictures left out step back once there are others that are not."""
+        """Once some are selected, the others are dimmed."""
         for tick in self.ticks:
             tick.show_left_out(bool(self.chosen) and not tick.isChecked())
         self.changed.emit()
 
     def _move(self, place: int, dx: int, dy: int) -> None:
-        """Take the focus to the neighbour of a tick."""
+        """Take the focus to the neighbor of a tick."""
         here = QPointF(self.ticks[place].geometry().center())
 
         def distance(tick: Tick) -> float:
@@ -99,7 +99,7 @@ class Ticks(QObject):
 
 
 class Tick(QAbstractButton):
-    """As large as its picture."""
+    """As large as its image."""
 
     arrow_pressed = Signal(int, int, int)  # place, dx, dy
 
@@ -111,8 +111,8 @@ class Tick(QAbstractButton):
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(tr("Picture {place} of {count}", place=place + 1, count=count))
-        self.setToolTip(tr("Choose this picture to be finished (click, or Space)"))
+        self.setAccessibleName(tr("Image {place} of {count}", place=place + 1, count=count))
+        self.setToolTip(tr("Select this image to finish it (click, or Space)"))
 
     def show_left_out(self, left_out: bool) -> None:
         self._left_out = left_out

@@ -1,4 +1,4 @@
-"""Where pictures lie on a canvas: the grid, the scale, zoom and pan. Plain numbers in device pixels, no Qt."""
+"""Where images are on a canvas: the grid, the scale, zoom and pan. Plain numbers in device pixels, no Qt."""
 
 from __future__ import annotations
 

@@ -349,7 +349,7 @@ def seen(pair, area, x):
 def test_side_by_side_slider_and_difference_show_what_they_say(pair, qtbot):
     left, right = pair.areas()
     assert (seen(pair, left, 0.5), seen(pair, right, 0.5)) == (100, 160)
-    assert "60.0 of 255" in pair.words.text()
+    assert "60.0 / 255" in pair.words.text()
     qtbot.keyClick(pair, Qt.Key.Key_2)
     (area,) = pair.areas()
     assert (seen(pair, area, 0.25), seen(pair, area, 0.75)) == (100, 160)
@@ -368,7 +368,7 @@ def test_side_by_side_slider_and_difference_show_what_they_say(pair, qtbot):
 def test_pictures_of_two_sizes_are_shown_equally_large(pair):
     pair.show_pictures(Picture({"denoised": pixels(5, 16)}), Picture({"denoised": pixels(5, 8)}))
     left, right = pair.areas()
-    assert left.size() == right.size() and pair.words.text() == "exactly alike"
+    assert left.size() == right.size() and pair.words.text() == "Identical"
     pair.show_pictures(Picture({"denoised": pixels(5, 9)}), Picture({"denoised": pixels(5, 8)}))
     assert pair.words.text() == ""
     for mode in pair.buttons:
