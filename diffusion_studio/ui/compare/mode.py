@@ -74,7 +74,7 @@ class CompareMode(QObject):
         except UserError as error:
             self._context.show_fault(str(error))
             return
-        self._panel.button.show_progress(0)
+        self._panel.foot.show_progress(0, queue=False)
 
     def stop(self) -> None:
         """Stop generating; else go back, from two images to the grid, from the grid to the canvas."""
@@ -118,7 +118,7 @@ class CompareMode(QObject):
 
             view = self.view = CompareView(self._context, self._steering.generation.worker)
             self._place.addWidget(view)
-            order = [self._panel.button, *view.controls]
+            order = [self._panel.foot.button, *view.controls]
             for first, second in zip(order, order[1:], strict=False):
                 QWidget.setTabOrder(first, second)
             view.closed.connect(lambda: self.action.setChecked(False))
@@ -148,9 +148,9 @@ class CompareMode(QObject):
         self._mark_ruled()
         count = self.view.head.count
         name = tr("Compare {count} images", count=count) if count > 1 else tr("Compare")
-        self._panel.button.name(name, tr("Generate the comparison grid (Ctrl+Enter)"))
-        able = self._request.card is not None and (count > 0 or self.running)
-        self._panel.button.setEnabled(able)
+        self._panel.foot.name(name, tr("Generate the comparison grid (Ctrl+Enter)"))
+        able = self._request.card is not None and count > 0 and not self.running
+        self._panel.foot.button.setEnabled(able)
 
     def _mark_ruled(self) -> None:
         """Settings that the axes decide are disabled in the panel for as long as the sheet is shown."""
@@ -165,11 +165,11 @@ class CompareMode(QObject):
             self.view.sheet.set_crisp(self._context.preferences.scaling == "crisp")
 
     def _on_progress(self, share: float, words: str) -> None:
-        self._panel.button.show_progress(share)
-        self._panel.line.setText(words)
+        self._panel.foot.show_progress(share, queue=False)
+        self._panel.foot.line.setText(words)
 
     def _on_ended(self, words: str) -> None:
-        self._panel.button.show_idle()
-        self._panel.line.setText(words)
+        self._panel.foot.show_idle()
+        self._panel.foot.line.setText(words)
         self.ended.emit()
         self._follow_panel()

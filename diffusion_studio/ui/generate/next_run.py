@@ -161,9 +161,9 @@ class NextRun(QObject):
             self._show_branch(past)
         else:
             panel.note.hide()
-            panel.button.name(*USUAL)
+            panel.foot.name(*USUAL)
         able = self._request.card is not None and (not self.ticks.asking or bool(self.ticks.chosen))
-        panel.button.setEnabled(able)
+        panel.foot.button.setEnabled(able or panel.foot.running)
 
     def _show_selection(self) -> None:
         panel, chosen, count = self._panel, len(self.ticks.chosen), len(self.ticks.ticks)
@@ -177,7 +177,7 @@ class NextRun(QObject):
         name = (
             tr("Finish {chosen} of {count}", chosen=chosen, count=count) if chosen else tr("Finish selected")
         )
-        panel.button.name(name, tr("Finish the selected images (Ctrl+Enter)"))
+        panel.foot.name(name, tr("Finish the selected images (Ctrl+Enter)"))
 
     def _show_branch(self, past: Branch) -> None:
         parent, step = past
@@ -191,7 +191,7 @@ class NextRun(QObject):
                 title += f", {places_words(self._places, self._parent.count)}"
             same = replace(self._request.settings, until=0) == self._unchanged
             self._panel.note.show_note(title, SAME if same else CHANGE)
-        self._panel.button.name(tr("Branch"), tr("Continue from that step with these settings (Ctrl+Enter)"))
+        self._panel.foot.name(tr("Branch"), tr("Continue from that step with these settings (Ctrl+Enter)"))
 
     def _show_ticks(self) -> None:
         """Ticks lie on the images they are about, and on no others."""

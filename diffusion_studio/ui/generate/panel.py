@@ -9,15 +9,14 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.ui.generate.action_bar import ActionBar
 from diffusion_studio.ui.generate.few_steps import FewSteps
 from diffusion_studio.ui.generate.form import RequestForm
 from diffusion_studio.ui.generate.panel_note import PanelNote
 from diffusion_studio.ui.generate.request import GenerationRequest
-from diffusion_studio.ui.generate.stop_choices import StopChoices
-from diffusion_studio.ui.look.labels import Line, plain_label
-from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_M, SPACE_S
+from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
-from diffusion_studio.ui.widgets.action_button import ActionButton
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
 
 
@@ -36,9 +35,7 @@ class GenerationPanel(QWidget):
         self.repeats.setWordWrap(True)
         self.add_section("seed", self.repeats)
         self.note = PanelNote()
-        self.choices = StopChoices()
-        self.button = ActionButton(tr("Generate"), tr("Generate an image (Ctrl+Enter)"))
-        self.line = Line(align=Qt.AlignmentFlag.AlignHCenter)
+        self.foot = ActionBar(self)
         self._lay_out()
         request.changed.connect(self._follow)
         request.model_changed.connect(self._show_model)
@@ -77,16 +74,8 @@ class GenerationPanel(QWidget):
         after = order.index(self.form.fields["count"]) + 1
         return [
             *(*self.note.controls, *order[:after], *self.few_steps.controls, *order[after:]),
-            *(self.button, *self.choices.controls),
+            *self.foot.controls,
         ]
-
-    def ask_to_stop(self, asking: bool) -> None:
-        """Show the choices a stopped run has, in the place of the button."""
-        focused = self.button.hasFocus() or any(part.hasFocus() for part in self.choices.controls)
-        self.choices.setVisible(asking)
-        self.button.setVisible(not asking)
-        if focused:
-            (self.choices.keep if asking else self.button).setFocus()
 
     def _show_model(self) -> None:
         card = self._request.card
@@ -123,16 +112,8 @@ class GenerationPanel(QWidget):
         around.setSpacing(0)
         around.addWidget(area, 1)
         around.addWidget(self.note)
-        foot = QFrame()
-        foot.setObjectName("panelFoot")
-        below = QVBoxLayout(foot)
-        below.setContentsMargins(SPACE_L - 3, SPACE_M - 3, SPACE_L - 3, SPACE_S)
-        below.setSpacing(SPACE_S // 2)
-        below.addWidget(self.button)
-        below.addWidget(self.choices)
-        below.addWidget(self.line)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(top, 1)
-        column.addWidget(foot)
+        column.addWidget(self.foot)

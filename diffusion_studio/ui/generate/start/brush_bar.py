@@ -6,8 +6,8 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from diffusion_studio.ui.generate.canvas_toolbar import ActionIcon
 from diffusion_studio.ui.generate.start.brush import Brush
-from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS, tokens
 from diffusion_studio.ui.pictures.canvas import MARGIN, Canvas
 
@@ -23,7 +23,6 @@ class BrushBar(QObject):
         column = QVBoxLayout(self._frame)
         column.setContentsMargins(*(SPACE_XS - 1,) * 4)
         column.setSpacing(2)
-        self.entry = GroundButton("brush", actions["brush"])
         self.buttons: dict[str, GroundButton] = {}
         for name, action in actions.items():
             button = GroundButton(name, action)
@@ -61,24 +60,8 @@ class BrushBar(QObject):
         return False
 
 
-class GroundButton(IconButton):
-    """An icon on the dark ground of the canvas, doing what its action does."""
-
-    def __init__(self, icon_name: str, action: QAction) -> None:
-        explanation = action.statusTip()
-        keys = action.shortcut().toString()
-        if keys:
-            explanation += f" ({keys})"
-        super().__init__(icon_name, action.text(), explanation[:1].lower() + explanation[1:])
-        self._action = action
-        self.setCheckable(action.isCheckable())
-        self.clicked.connect(action.trigger)
-        action.changed.connect(self._follow)
-        self._follow()
+class GroundButton(ActionIcon):
+    """On the dark ground of the canvas."""
 
     def colour(self) -> str:
         return tokens().ground_text if self.isChecked() else tokens().ground_muted
-
-    def _follow(self) -> None:
-        self.setEnabled(self._action.isEnabled())
-        self.setChecked(self._action.isChecked())

@@ -1,0 +1,63 @@
+"""The toolbar above the canvas: what can be done with the image that is shown, each with its name and key in the tooltip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
+
+from diffusion_studio.language import tr
+from diffusion_studio.ui.look.icons import IconButton
+from diffusion_studio.ui.look.texts import tooltip
+from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
+
+BUTTON = 30  # pixels
+
+
+class CanvasToolbar(QFrame):
+    def __init__(self, groups: Sequence[Mapping[str, QAction]], parent: QWidget | None = None) -> None:
+        """`groups`: icons and the entries of the menu they stand for; a gap between groups."""
+        super().__init__(parent)
+        self.setObjectName("canvasToolbar")
+        self.setAccessibleName(tr("Image tools"))
+        self.buttons: dict[str, ActionIcon] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(SPACE_XS, 3, SPACE_XS, 3)
+        row.setSpacing(2)
+        for place, group in enumerate(groups):
+            if place:
+                row.addSpacing(SPACE_S)
+            for icon_name, action in group.items():
+                button = ActionIcon(icon_name, action, self)
+                button.setFixedSize(QSize(BUTTON, BUTTON))
+                self.buttons[icon_name] = button
+                row.addWidget(button)
+        row.addStretch(1)
+
+    @property
+    def controls(self) -> list[QWidget]:
+        return list(self.buttons.values())
+
+
+class ActionIcon(IconButton):
+    """An icon that does what an entry of a menu does, and can when it can."""
+
+    def __init__(self, icon_name: str, action: QAction, parent: QWidget | None = None) -> None:
+        super().__init__(icon_name, action.text().rstrip("…"), action.statusTip(), parent)
+        self._action = action
+        self.setCheckable(action.isCheckable())
+        self.clicked.connect(action.trigger)
+        action.changed.connect(self._follow)
+        self._follow()
+
+    def _follow(self) -> None:
+        action = self._action
+        name, tip, keys = action.text().rstrip("…"), action.statusTip(), action.shortcut().toString()
+        words = tr("{name} ({keys})", name=name, keys=keys) if keys else name
+        self.setAccessibleName(name)
+        self.setAccessibleDescription(tip)
+        self.setToolTip(tooltip(f"{words}: {tip}" if tip else words))
+        self.setEnabled(action.isEnabled())
+        self.setChecked(action.isChecked())
