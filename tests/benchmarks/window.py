@@ -237,7 +237,7 @@ class Measurement:
         """Generate to the end; seconds from the click to the first preview."""
         self.previews.clear()
         begun = time.perf_counter()
-        self.page.panel.button.click()
+        self.page.panel.foot.button.click()
         self.wait(lambda: not self.page.generation.running)
         return self.previews[0] - begun
 

@@ -43,10 +43,10 @@ class ActionBar(QFrame):
         )
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.hold = IconButton(
-            "hold", tr("Pause"), tr("pause after this step (Ctrl+P)"), self, icon_on="resume"
+            "pause", tr("Pause"), tr("pause after this step (Ctrl+P)"), self, icon_on="resume"
         )
         self.hold.setCheckable(True)
-        self.stop = IconButton("halt", tr("Stop"), tr("stop after this step (Esc)"), self)
+        self.stop = IconButton("stop", tr("Stop"), tr("stop after this step (Esc)"), self)
         self.choices = StopChoices()
         self.progress = QProgressBar()
         self.line = Line(align=Qt.AlignmentFlag.AlignLeft)
@@ -89,7 +89,8 @@ class ActionBar(QFrame):
             self._running = True
             if queue:
                 self.button.name(
-                    tr("Add to queue"), tr("Generate this when the running generation is done (Ctrl+Enter)")
+                    tr("Add to queue"),
+                    tr("Generate this when the running generation is done (Ctrl+Shift+Enter)"),
                 )
             self.button.setEnabled(queue)
             for part in (self.progress, self.stop):

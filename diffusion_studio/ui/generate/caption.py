@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QVBoxLayout
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
@@ -15,6 +15,7 @@ from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.generate.start.editor import StartEditor
 from diffusion_studio.ui.generate.steering import Steering
+from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import ElidedLabel
 from diffusion_studio.ui.look.texts import readable, tooltip
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
@@ -37,14 +38,25 @@ class Caption(QObject):
         self._request, self._canvas, self._steering, self._start = request, canvas, steering, start
         self.frame = QFrame(canvas)
         self.frame.setObjectName("onGround")
-        self.frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.shown, self.differs = ElidedLabel(), ElidedLabel()
+        self.reuse = ground_button(
+            tr("Reuse settings"), tr("Use the settings this image was made with (Ctrl+U)")
+        )
+        self.seed = ground_button(tr("Seed only"), tr("Use the seed of this image (Ctrl+Shift+U)"))
+        self._actions = QWidget()
+        actions = QHBoxLayout(self._actions)
+        actions.setContentsMargins(0, 0, 0, 0)
+        actions.setSpacing(SPACE_XS)
+        actions.addStretch(1)
+        for button in self.controls:
+            actions.addWidget(button)
         column = QVBoxLayout(self.frame)
         column.setContentsMargins(SPACE_S, SPACE_XS, SPACE_S, SPACE_XS)
         column.setSpacing(0)
         for label in (self.shown, self.differs):
             label.setProperty("small", True)
             column.addWidget(label)
+        column.addWidget(self._actions)
         canvas.installEventFilter(self)
         self._described: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.describe)
@@ -52,6 +64,11 @@ class Caption(QObject):
         request.changed.connect(self.describe)
         request.model_changed.connect(self.describe)
         self.describe()
+
+    @property
+    def controls(self) -> list[QToolButton]:
+        """In the order of the Tab key."""
+        return [self.reuse, self.seed]
 
     def _on_preview(self) -> None:
         """Another run may have begun in the place of the one that was described; the step is for the timeline to say."""
@@ -68,6 +85,7 @@ class Caption(QObject):
             tr("Panel differs: {differences}", differences=", ".join(differences)) if differences else ""
         )
         self.differs.setVisible(bool(differences))
+        self._actions.setVisible(bool(differences))
         self.frame.setAccessibleName(words)
         self.frame.setVisible(bool(words))
         self._place()
@@ -119,7 +137,10 @@ class Caption(QObject):
         needed = max(metrics.horizontalAdvance(label.text()) for label in (self.shown, self.differs))
         for label in (self.shown, self.differs):
             label.setToolTip(tooltip(label.text()))
-        self.frame.resize(min(needed + 2 * SPACE_S + 28, room), self.frame.sizeHint().height())
+        wide = needed + 28
+        if not self._actions.isHidden():
+            wide = max(wide, self._actions.sizeHint().width())
+        self.frame.resize(min(wide + 2 * SPACE_S, room), self.frame.sizeHint().height())
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, SPACE_M)
 
 

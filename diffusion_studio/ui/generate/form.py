@@ -212,7 +212,7 @@ class RequestForm(QWidget):
 
     def _make_reset(self, name: str, label: str) -> IconButton:
         reset = IconButton(
-            "undo", tr("Reset {label}", label=label), tr("back to what the model recommends"), self
+            "reset", tr("Reset {label}", label=label), tr("back to what the model recommends"), self
         )
         keeps = QSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         keeps.setRetainSizeWhenHidden(True)  # nothing moves when it comes and goes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt
+from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import plural, tr
@@ -26,7 +27,7 @@ class JobsPopover(QFrame):
     """Closes with a click elsewhere or Escape."""
 
     def __init__(self, runner: QueueRunner, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup)
+        super().__init__(parent)
         self.setObjectName("popover")
         self.setAccessibleName(tr("Queue"))
         self._runner = runner
@@ -40,20 +41,43 @@ class JobsPopover(QFrame):
         self._column = QVBoxLayout(self._list)
         self._area = QScrollArea()
         self._lay_out()
+        self.hide()
         self.hold.clicked.connect(lambda: runner.resume() if runner.paused else runner.pause())
         self.clear.clicked.connect(runner.clear)
         runner.changed.connect(self._follow)
 
     def show_at(self, corner: QPoint) -> None:
-        """Open with the lower left corner there, in pixels of the screen."""
+        """Open with the lower left corner there, in pixels of what it lies on."""
         self._runner.refresh()
         self._follow()
         self.setFixedWidth(WIDTH)
         self._area.setFixedHeight(min(self._list.sizeHint().height() + 2, TALLEST))
         self.adjustSize()
-        self.move(corner.x(), corner.y() - self.height())
+        self.move(corner.x(), max(corner.y() - self.height(), SPACE_S))
         self.show()
+        self.raise_()
         self.hold.setFocus()
+        application().installEventFilter(self)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        application().removeEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A click elsewhere closes it, and so does Escape."""
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
+            inside = self.rect().contains(self.mapFromGlobal(event.globalPosition().toPoint()))
+            if not inside and isinstance(watched, QWidget) and watched.window() is self.window():
+                self.hide()
+        elif (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            event.accept()
+            self.hide()
+            return True
+        return False
 
     def show_progress(self) -> None:
         """The running request has come further."""
@@ -109,6 +133,12 @@ class JobsPopover(QFrame):
         column.addLayout(head)
         column.addWidget(self._empty)
         column.addWidget(self._area)
+
+
+def application() -> QCoreApplication:
+    running = QCoreApplication.instance()
+    assert running is not None
+    return running
 
 
 class RequestRow(QFrame):

@@ -131,6 +131,7 @@ class GeneratePage(Page):
             *self.toolbar.controls,
             self.canvas,
             *tools,
+            *self.caption.controls,
             *self.bar.controls,
             *below,
             self.strip.view,
@@ -152,6 +153,7 @@ class GeneratePage(Page):
             super().keyPressEvent(event)
 
     def save_pending(self) -> Sequence[str]:
+        self.queue.close_down()
         return [event.reason for event in self.pending.save_now()]
 
     def close_down(self) -> None:
@@ -223,7 +225,7 @@ class GeneratePage(Page):
 
     def _show_jobs(self) -> None:
         bar = self.panel.foot
-        self.jobs.show_at(bar.mapToGlobal(QPoint(SPACE_M, 0)))
+        self.jobs.show_at(bar.mapTo(self, QPoint(SPACE_M, 0)))
 
     def _show_waiting(self) -> None:
         self.panel.foot.show_waiting(self.queue.waiting, failed=self.queue.failed)
@@ -264,6 +266,7 @@ class GeneratePage(Page):
     def _on_ended(self, words: str) -> None:
         self.end_work(words)
         self.panel.foot.show_idle()
+        self.next_run.show_state()
         self.panel.foot.line.setText(words)
         self._expiry.start()
         self._show_repeats()
@@ -386,13 +389,13 @@ class GeneratePage(Page):
         own, start = self.commands, self.start
         groups: list[dict[str, QAction]] = [
             {"save": own.save_as, "copy": own.copy, "star": self.star.action},
-            {"start": start.start_action, "brush": start.tools.brush_action},
+            {"start-image": start.start_action, "mask": start.tools.brush_action},
             {
                 "compare": self.compare.action,
                 "film": self.films.export_action,
-                "morph": self.films.walk_action,
+                "morph": self.films.morph_action,
             },
-            {"fullscreen": self.full_screen.action},
+            {"full-screen": self.full_screen.action},
         ]
         return CanvasToolbar(groups, self)
 
@@ -401,7 +404,7 @@ class GeneratePage(Page):
             self,
             tr("Generate"),
             "Ctrl+Return or Ctrl+Enter",
-            tip=tr("Generate an image; while one runs, queue it"),
+            tip=tr("Generate an image"),
         )
         self.queue_action = make_action(
             self,
@@ -452,7 +455,7 @@ class GeneratePage(Page):
         panel.foot.choices.discard_wanted.connect(self.steering.discard)
         self.compare.left.connect(self.messages.show_empty)
         self.request.model_changed.connect(self._on_model)
-        self.generate_action.triggered.connect(self._on_button)
+        self.generate_action.triggered.connect(self.generate)
         self.queue_action.triggered.connect(self.add_to_queue)
         self.keep_action.toggled.connect(self._on_keep)
         self.jobs_action.triggered.connect(self._show_jobs)
@@ -465,6 +468,8 @@ class GeneratePage(Page):
         self.lock_action.triggered.connect(self.request.lock)
         self.request.changed.connect(lambda: self.lock_action.setChecked(self.request.locked))
         self.dice_action.triggered.connect(self.request.draw_seed)
+        self.caption.reuse.clicked.connect(self.settings_action.trigger)
+        self.caption.seed.clicked.connect(self.seed_action.trigger)
         self.settings_action.triggered.connect(lambda: self._use_shown(*EVERY))
         self.seed_action.triggered.connect(lambda: self._use_shown("seed"))
         generation.progressed.connect(self._on_progress)

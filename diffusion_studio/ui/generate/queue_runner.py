@@ -32,6 +32,7 @@ class QueueRunner(QObject):
         self._opened: GenerationQueue | None = None
         self.requests: list[Request] = []
         self.paused = False
+        self._resumed = False  # by the user's hand, in this session
         self.current: Request | None = None  # the one that runs here
         self._reason = ""  # why the current one failed
         self._next = QTimer(self, singleShot=True, interval=0)
@@ -59,7 +60,7 @@ class QueueRunner(QObject):
     def wake(self) -> None:
         """Read what waits from the last session; called once the window is on screen."""
         self.refresh()
-        if self.waiting:
+        if self.waiting and not self._resumed:
             self.paused = True
             self.changed.emit()
             sentence = plural(
@@ -111,17 +112,18 @@ class QueueRunner(QObject):
         self.changed.emit()
 
     def resume(self) -> None:
-        self.paused = False
+        self.paused, self._resumed = False, True
         self.changed.emit()
         self._next.start()
 
     def close_down(self) -> None:
-        """Before the window goes: a request that runs waits again for the next start."""
+        """Before the window goes: a request that runs is stopped and waits again, for the next start."""
         self.paused = True
         self._next.stop()
         current, self.current = self.current, None
         if current is not None:
             self._do(lambda queue: queue.give_back(current.id))
+            self._generation.stop()
 
     # --- running ---
 

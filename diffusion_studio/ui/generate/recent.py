@@ -1,14 +1,16 @@
-"""The strip of the latest pictures, newest first: what is in the outputs folder, whoever wrote it."""
+"""The strip of the latest images, newest first: what is in the outputs folder, whoever wrote it."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import (
+    QEvent,
     QFileSystemWatcher,
     QModelIndex,
+    QObject,
     QPersistentModelIndex,
     QPoint,
     QRect,
@@ -17,7 +19,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
+from PySide6.QtGui import QColor, QCursor, QHelpEvent, QImage, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -25,20 +27,32 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, SPACE_XS, STRIP_WIDTH, tokens
+from diffusion_studio.ui.look.texts import class_title, readable, tooltip
+from diffusion_studio.ui.look.theme import (
+    RADIUS,
+    SCROLL_WIDTH,
+    SPACE_M,
+    SPACE_S,
+    SPACE_XS,
+    STRIP_WIDTH,
+    tokens,
+)
 from diffusion_studio.ui.pictures.cells import paint_fitted, paint_outline, paint_ring
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails, load_thumbnails
 
-SIDE = 64  # 32-pixel pictures at twice their size
+SIDE = 64  # 32-pixel images at twice their size
 CELL = SIDE + SPACE_S
+WIDTHS = (150, 250)  # pixels of the view from which there are two and three columns
 LIMIT = 200
 SETTLE = 250  # milliseconds the folder must be quiet before it is listed again
 
@@ -56,9 +70,15 @@ class RecentStrip(QFrame):
         self._watcher = QFileSystemWatcher(self)
         self._settle = QTimer(self, singleShot=True, interval=SETTLE)
         self._heading = plain_label(tr("Recent"), "small")
-        self._empty = plain_label(tr("Finished pictures\nwait here."), "small")
+        self._empty = plain_label(tr("Your images will appear here."), "small")
+        self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.view = thumbnail_view(self, "Recent", tr("The latest pictures, newest first"))
+        self.view = thumbnail_view(self, tr("Recent"), "")
+        self.view.setAccessibleDescription(
+            tr("The latest images, newest first. Hover to see how one was made.")
+        )
+        self.delegate = ThumbnailDelegate(self.view)
+        self.view.setItemDelegate(self.delegate)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.setDragEnabled(True)
         self.view.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
@@ -70,17 +90,46 @@ class RecentStrip(QFrame):
         for part, stretch in ((self._heading, 0), (self._empty, 0), (self.view, 1)):
             column.addWidget(part, stretch)
         self._heading.setContentsMargins(SPACE_XS, 0, 0, 0)
-        self.setFixedWidth(STRIP_WIDTH)
+        self._facts: dict[Path, str] = {}  # of images that were hovered over
+        self._hovered: Path | None = None
+        self.view.viewport().installEventFilter(self)
         self._connect()
 
+    def sizeHint(self) -> QSize:
+        return QSize(STRIP_WIDTH, 400)
+
+    @property
+    def columns(self) -> int:
+        """1 to 3, by the width."""
+        return 1 + sum(self.view.width() >= width for width in WIDTHS)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fill the width with one to three columns."""
+        super().resizeEvent(event)
+        cell = max((self.view.width() - SCROLL_WIDTH - 2) // self.columns, CELL // 2)
+        self.view.setGridSize(QSize(cell, cell))
+        self.delegate.side = cell - SPACE_S
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Hovering over an image shows how it was made."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            index = self.view.indexAt(event.pos())
+            self._hovered = index.data(PATH) if index.isValid() else None
+            if self._hovered in self._facts:
+                QToolTip.showText(event.globalPos(), self._facts[self._hovered], self.view)
+            elif self._hovered is not None:
+                self.worker.submit(read_facts(self._hovered))
+            return True
+        return False
+
     def refresh(self) -> None:
-        """List the outputs folder anew and make the thumbnails that are missing, off the window's thread."""
+        """List the outputs folder again and make the thumbnails that are missing, off the window's thread."""
         if self._job is not None:
             self.worker.cancel(self._job)
         self._job = self.worker.submit(_list(LIMIT, first=not self._watcher.directories()))
 
     def add(self, path: Path, image: QImage) -> None:
-        """A picture that was saved just now."""
+        """An image that was saved just now."""
         self.model.add_first(path, image)
         self.model.keep(LIMIT)
         self._watch([path])
@@ -104,6 +153,10 @@ class RecentStrip(QFrame):
     def _on_event(self, job: int, event: Any) -> None:
         if isinstance(event, Thumbnail):
             self.model.show_thumbnail(event)
+        elif isinstance(event, Facts):
+            self._facts[event.path] = event.words
+            if event.path == self._hovered and self.view.underMouse():
+                QToolTip.showText(QCursor.pos(), event.words, self.view)
         elif isinstance(event, Listed) and job == self._job:
             self.model.show_paths(event.paths)
             self._watch(list(event.paths))
@@ -129,6 +182,37 @@ class RecentStrip(QFrame):
             self.menu_wanted.emit(index.data(PATH), self.view.viewport().mapToGlobal(position))
 
 
+class Facts(NamedTuple):
+    """How an image was made, a line each."""
+
+    path: Path
+    words: str
+
+
+def read_facts(path: Path) -> Generator[Facts, None, None]:
+    """A job: the name of a file, and the settings it was generated with."""
+    from diffusion_studio.errors import UserError
+    from diffusion_studio.pictures.reading import read
+
+    lines = [readable(path.name)]
+    try:
+        record = read(path)
+        settings = record.settings
+    except UserError as error:
+        yield Facts(path, tooltip("\n".join([*lines, str(error)])))
+        return
+    if settings is None:
+        lines.append(tr("No generation settings found."))
+    else:
+        title = record.facts.get("model_title") or settings.model
+        lines.append(tr("{model} · seed {seed}", model=title, seed=settings.seed))
+        steps = plural("{count} step", "{count} steps", settings.steps)
+        lines.append(f"{setting_words('sampler', settings.sampler)} · {steps}")
+        if settings.class_label:
+            lines.append(tr("Class: {name}", name=class_title(settings.class_label)))
+    yield Facts(path, tooltip("\n".join(lines)))
+
+
 def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
     from contextlib import suppress
 
@@ -142,7 +226,7 @@ def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
 
 
 def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
-    """A scrolling grid of thumbnails, of which one can be chosen."""
+    """A scrolling grid of thumbnails, of which one can be selected."""
     view = QListView(parent)
     view.setAccessibleName(name)
     view.setToolTip(explanation)
@@ -159,10 +243,12 @@ def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
 
 
 class ThumbnailDelegate(QStyledItemDelegate):
-    """A thumbnail in the middle of its cell, small pixel pictures enlarged by whole numbers."""
+    """A thumbnail in the middle of its cell."""
+
+    side = SIDE  # pixels
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(CELL, CELL)
+        return QSize(self.side + SPACE_S, self.side + SPACE_S)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -170,7 +256,7 @@ class ThumbnailDelegate(QStyledItemDelegate):
         rect: QRect = option.rect
         state = option.state
         t, pixmap = tokens(), index.data(Qt.ItemDataRole.DecorationRole)
-        place = QRect(0, 0, SIDE, SIDE)
+        place = QRect(0, 0, self.side, self.side)
         place.moveCenter(rect.center())
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

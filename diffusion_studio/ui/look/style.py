@@ -32,6 +32,12 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #outcome { background: $panel; border: none; border-top: 1px solid $border; border-bottom: 1px solid $border; }
 #panel QScrollArea, #panelBody { background: $panel; border: none; }
 #strip { background: $panel; border: none; }
+#popover { background: $raised; border: 1px solid $border; border-radius: 10px; }
+#popover QScrollArea, #popover QScrollArea > QWidget > QWidget { background: transparent; }
+#chip { background: $raised; border: 1px solid $border; border-radius: 6px; }
+#chip QDoubleSpinBox { background: transparent; border: none; }
+#chip QToolButton { padding: 2px 6px; }
+#canvasToolbar { background: $panel; border: none; border-bottom: 1px solid $border; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
 #timeline { background: $panel; }
 #timeline QToolButton { color: $text; font-size: 12px; padding: 4px; }

@@ -94,7 +94,7 @@ def click(sheet, qtbot, place, *, modifier=Qt.KeyboardModifier.NoModifier):
 
 def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, qtbot, drawing):
     choose(page, "sampler=ddim,dpmpp_2m,heun", "steps=5,10,20")
-    assert page.panel.button.text() == "Compare 9 images"
+    assert page.panel.foot.button.text() == "Compare 9 images"
     page.request.lock_seed(42)
     view = finish(page, qtbot)
     comparison = drawing.asked[0]
@@ -103,7 +103,7 @@ def test_three_by_three_is_driven_from_the_axes_to_the_settings_of_a_cell(page, 
     assert view.sheet.cells[2, 1].settings.sampler == "heun"
     assert view.sheet.cells[2, 1].settings.steps == 10
     assert np.array_equal(view.sheet.cells[2, 1].picture.pixels, pixels(50))
-    assert page.panel.line.text() == "9 of 9 images in 2.0 s"
+    assert page.panel.foot.line.text() == "9 of 9 images in 2.0 s"
     click(view.sheet, qtbot, (2, 1))
     shown = page.request.value()
     assert (shown.sampler, shown.steps, shown.seed) == ("heun", 10, 42)
@@ -134,11 +134,11 @@ def test_stop_keeps_what_is_done_and_compare_can_begin_again(page, qtbot, drawin
     page.generate()
     view = page.compare.view
     qtbot.waitUntil(lambda: [cell.state for cell in view.sheet.cells.values()][:2] == [DONE, DONE])
-    assert page.panel.button.text() == "Stop" and page.working
-    page.panel.button.click()
+    assert page.panel.foot.stop.isVisible() and not page.panel.foot.button.isEnabled() and page.working
+    page.panel.foot.stop.click()
     states = [cell.state for cell in view.sheet.cells.values()]
     assert states[:2] == [DONE, DONE] and states[-1] == WAITING and not page.working
-    assert page.panel.button.text() == "Compare 6 images" and view.save_sheet.isVisible()
+    assert page.panel.foot.button.text() == "Compare 6 images" and view.save_sheet.isVisible()
     drawing.pause = 0.0
     qtbot.waitUntil(lambda: drawing.closed == 1)
     finish(page, qtbot)
@@ -151,7 +151,7 @@ def test_a_fault_stands_in_its_cell(page, qtbot, drawing):
     sheet = finish(page, qtbot).sheet
     assert sheet.cells[1, 0].state == FAILED and "no class" in sheet.cells[1, 0].words
     assert [cell.state for cell in sheet.cells.values()].count(DONE) == 3
-    assert page.panel.line.text().startswith("3 of 4 images")
+    assert page.panel.foot.line.text().startswith("3 of 4 images")
 
 
 # Axes
@@ -181,7 +181,7 @@ def test_choices_are_ticked_and_numbers_are_typed(page, qtbot):
     head.rows.numbers.clear()
     qtbot.keyClicks(head.rows.numbers, "5, 10..30:10")
     assert head.axes()[1] == Axis("steps", (5, 10, 20, 30))
-    assert page.panel.button.text() == "Compare 8 images"
+    assert page.panel.foot.button.text() == "Compare 8 images"
     head.columns.setting.show_value("spacing")
     head.columns.setting.show_value("sampler")
     assert head.columns.axis().values == ("ddim", "heun")  # what was chosen is not forgotten
@@ -200,7 +200,7 @@ def test_what_cannot_be_compared_is_said_at_once(page, qtbot, across, text, sent
     head.columns.setting.show_value(across)
     head.columns.numbers.clear()
     qtbot.keyClicks(head.columns.numbers, text)
-    assert sentence in head.summary.text() and not page.panel.button.isEnabled()
+    assert sentence in head.summary.text() and not page.panel.foot.button.isEnabled()
 
 
 def test_random_seeds_are_as_many_as_before(page):
@@ -217,7 +217,7 @@ def test_random_seeds_are_as_many_as_before(page):
 def test_escape_goes_from_two_pictures_to_the_sheet_and_to_the_canvas(page, qtbot):
     choose(page, "steps=5,10")
     view = finish(page, qtbot)
-    assert not page.strip.isVisible() and page.middle.currentWidget() is view
+    assert not page.strip.isVisible() and page.view.middle.currentWidget() is view
     click(view.sheet, qtbot, (0, 0))
     click(view.sheet, qtbot, (1, 0), modifier=Qt.KeyboardModifier.ControlModifier)
     assert view.two.isVisible()
@@ -227,8 +227,8 @@ def test_escape_goes_from_two_pictures_to_the_sheet_and_to_the_canvas(page, qtbo
     page.stop_action.trigger()
     assert view.stack.currentWidget() is view.sheet and page.compare.shown
     page.stop_action.trigger()
-    assert not page.compare.shown and page.middle.currentWidget() is page.below and page.strip.isVisible()
-    assert page.panel.button.text() == "Generate"
+    assert not page.compare.shown and page.view.middle.currentIndex() == 0 and page.strip.isVisible()
+    assert page.panel.foot.button.text() == "Generate"
 
 
 def test_generating_goes_on_as_usual_afterwards(page, qtbot, draw):

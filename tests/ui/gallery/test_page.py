@@ -250,7 +250,7 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
     page.details.buttons["branch"].click()
     qtbot.waitUntil(lambda: bool(draw.asked))
     assert window.page is generate and (draw.asked[0].seed, draw.asked[0].steps) == (3, 30)
-    qtbot.waitUntil(lambda: generate.panel.button.text() == "Branch")
+    qtbot.waitUntil(lambda: generate.panel.foot.button.text() == "Branch")
     assert draw.saving == [False] and len(list(newest())) == len(paths)
     assert generate.request.past[1] == 15 and generate.steering.timeline.track.index == 15
     assert generate.request.settings.seed == 3 and "repeats" in generate.panel.note.sentence.text()

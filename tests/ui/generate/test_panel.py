@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import Qt
 
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
@@ -70,3 +71,53 @@ def test_the_curve_follows_steps_and_spacing(panel, request_):
     panel.form.fields["steps"].show_value(25)
     assert len(panel.curve.sigmas) == 26
     assert "25 steps" in panel.curve.accessibleDescription()
+
+
+def test_sections_open_and_close(panel):
+    assert panel.form.open_sections == ["result", "quality"]
+    assert not panel.form.fields["sampler"].isVisibleTo(panel) and panel.form.fields["steps"].isVisibleTo(
+        panel
+    )
+    panel.form.heads["advanced"].click()
+    panel.form.heads["quality"].click()
+    assert panel.form.fields["sampler"].isVisibleTo(panel) and not panel.form.fields["steps"].isVisibleTo(
+        panel
+    )
+    assert panel.form.open_sections == ["result", "advanced"]
+
+
+def test_each_setting_can_be_reset_to_what_the_model_recommends(panel, request_):
+    request_.show(cards.find("faces").defaults())
+    reset = panel.form.resets["steps"]
+    assert not reset.isVisibleTo(panel)
+    panel.form.fields["steps"].show_value(99)
+    assert reset.isVisibleTo(panel) and reset.accessibleName() == "Reset Steps"
+    reset.click()
+    assert request_.settings.steps == 12 and not reset.isVisibleTo(panel)
+    assert "seed" not in panel.form.resets
+
+
+def test_the_lists_of_samplers_and_schedules_explain_themselves(panel, request_):
+    from diffusion_studio.diffusion.names import SAMPLERS, SPACINGS
+
+    for name, known in (("sampler", SAMPLERS), ("spacing", SPACINGS)):
+        choice = panel.form.fields[name]
+        assert [choice.itemData(place) for place in range(choice.count())] == list(known)
+        assert all(choice.explanation(place) for place in range(choice.count()))
+    request_.choose_model("plain")
+    sampler = panel.form.fields["sampler"]
+    assert sampler.recommended == "ddim"
+    words = sampler.itemData(sampler.findData("ddim"), Qt.ItemDataRole.AccessibleTextRole)
+    assert words.startswith("DDIM. Recommended.")
+
+
+def test_the_seed_chip_says_random_or_locked(panel, request_, qtbot):
+    chip = panel.form.seed
+    assert chip.lock.text() == "Random" and chip.value() is None
+    chip.number.lineEdit().selectAll()
+    qtbot.keyClicks(chip.number, "41720")
+    assert request_.settings.seed == 41720 and request_.locked and chip.lock.text() == "Locked"
+    chip.lock.click()
+    assert not request_.locked and chip.lock.text() == "Random" and request_.settings.seed == 41720
+    chip.dice.click()
+    assert request_.settings.seed != 41720 and not request_.locked and request_.fresh

@@ -54,7 +54,7 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
         page.films.morph_action.trigger()
         page.films.dialog.deleteLater()
     else:
-        page.use({"steps": 400, "seed": 3})
+        page.reuse.use({"steps": 400, "seed": 3})
         page.generate()
     qtbot.waitUntil(lambda: len(saved()) == 2)
     settle(qtbot, window, page)
@@ -63,7 +63,7 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
     assert tuple(records[8].pixels()[0, 0]) == formed(draw, 8, step, 500)
     toast = window.interior.toasts.latest
     assert "were saved" in toast.sentence.text()
-    assert not page.steering.asking and not page.panel.choices.isVisible()
+    assert not page.steering.asking and not page.panel.foot.choices.isVisible()
     toast.action.click()  # Undo
     qtbot.waitUntil(lambda: not saved())
     window.context.undo.redo()
@@ -74,7 +74,7 @@ def test_a_visit_to_another_page_leaves_the_question_open(window, page, draw, qt
     stopped(qtbot, page, draw)
     window.interior.visit(2)
     window.interior.visit(0)
-    assert page.steering.asking and page.panel.choices.isVisible() and page.generation.running
+    assert page.steering.asking and page.panel.foot.choices.isVisible() and page.generation.running
     settle(qtbot, window, page)
 
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_saved_keeps_the_window_open_unless_it_may_be_lost(
 
 def test_a_discard_can_be_undone(window, page, draw, qtbot):
     step = stopped(qtbot, page, draw)
-    page.panel.choices.discard.click()
+    page.panel.foot.choices.discard.click()
     assert not page.generation.running and not saved()
     undo = window.menus.undo
     assert undo.isEnabled() and undo.text() == "Undo discard of 1 image"

@@ -92,7 +92,7 @@ def test_strength_is_a_timestep_of_the_training_schedule():
     assert f"step {t} of 999" in levels.words(t / 999)
     assert "stays" in levels.words(0) and "Full noise" in levels.words(1)
     unknown = Levels.of({"beta_schedule": "nobody knows"})
-    assert unknown.left(0.5) == 0.5 and "t = " in unknown.words(0.5)
+    assert unknown.left(0.5) == 0.5 and "50% noise" in unknown.words(0.5)
 
 
 def test_the_start_picture_is_seen_as_training_sees_it_and_drowns():
@@ -339,8 +339,9 @@ def test_undo_redo_invert_and_clear_by_keys_and_menu(opened, page, window):
 def test_the_buttons_on_the_canvas_are_the_actions(opened, page):
     bar, tools = opened.tools.bar, opened.tools
     visible = lambda: {name for name, button in bar.buttons.items() if button.isVisible()}  # noqa: E731
-    assert not visible() and bar.entry.isVisible() and bar.entry in page.controls()
-    bar.entry.click()
+    entry = page.toolbar.buttons["mask"]
+    assert not visible() and entry.isVisible() and entry in page.controls()
+    entry.click()
     assert tools.brush.active and visible() == set(bar.buttons)
     bar.buttons["eraser"].click()
     assert tools.brush.erasing and bar.buttons["eraser"].isChecked() and not bar.buttons["brush"].isChecked()
@@ -448,9 +449,9 @@ def test_use_these_settings_restores_picture_mask_and_strength(opened, page, qtb
     assert reading.read(path).settings.source == opened.digests[0]
     page.start.settle()
     assert page.request.value().mask == asked.mask, "what was not touched stays what it was"
-    page.use({"seed": 5})
+    page.reuse.use({"seed": 5})
     assert page.request.value().source == asked.source, "another seed for the same picture"
-    page.use({"steps": 9})
+    page.reuse.use({"steps": 9})
     assert page.request.value().source == "" and opened.picture is None
 
 

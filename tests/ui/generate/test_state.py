@@ -63,9 +63,9 @@ def test_a_branch_does_not_outlive_the_window(make_window, draw, qtbot):
 
 def test_settings_of_another_image_leave_the_lock_where_no_seed_is_named(page, window, qtbot):
     page.request.change(seed=5)
-    page.use({"steps": 40})
+    page.reuse.use({"steps": 40})
     assert not page.request.locked and page.request.value().steps == 40
-    page.use({"steps": 41, "seed": 9}, lock=False)  # as a cell of a comparison does
+    page.reuse.use({"steps": 41, "seed": 9}, lock=False)  # as a cell of a comparison does
     assert not page.request.locked and page.request.settings.seed == 9
     finish(qtbot, page)
     assert page.request.settings.seed == 9  # used once, as it is
@@ -173,7 +173,7 @@ def test_the_canvas_says_what_it_shows_and_where_the_panel_differs(page, window,
     page.steering.show_elsewhere(Picture({"denoised": PHOTO}, path=path, settings=settings))
     assert said.shown.text().startswith(f"{path.name} · Seed 99") and "guidance 3" in said.shown.text()
     assert said.differs.text() == "Panel differs: seed, guidance"
-    page.use({"seed": 99, "guidance": 3.0})
+    page.reuse.use({"seed": 99, "guidance": 3.0})
     assert not said.differs.isVisible()
     page.steering.show_elsewhere(Picture({"denoised": PHOTO}, path=path))
     assert said.shown.text() == "No generation settings found"
@@ -227,7 +227,7 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
 
 def test_the_outcome_of_a_run_expires(page, window, qtbot):
     run(qtbot, page)
-    assert page.panel.line.text().startswith("Done") and page._expiry.isActive()
+    assert page.panel.foot.line.text().startswith("Done") and page._expiry.isActive()
     page._expiry.timeout.emit()
-    assert page.panel.line.text() == ""
+    assert page.panel.foot.line.text() == ""
     rest(qtbot, window)

@@ -167,7 +167,7 @@ def test_pause_step_and_resume(page, steering, draw, qtbot):
     begin(qtbot, page, draw, steps=40)
     steering.hold_action.trigger()
     index = held(qtbot, page)
-    assert page.panel.line.text() == f"Paused at step {index} of 40"
+    assert page.panel.foot.line.text() == f"Paused at step {index} of 40"
     assert steering.hold_action.text() == "Resume" and steering.timeline.hold.isChecked()
     assert pixel(page) == formed(draw, 7, index, 40)  # the very last preview is on the canvas
     steering.step_action.trigger()
@@ -175,7 +175,7 @@ def test_pause_step_and_resume(page, steering, draw, qtbot):
     assert held(qtbot, page) == index + 1
     with qtbot.waitSignal(page.generation.ended):
         steering.hold_action.trigger()
-    assert page.panel.line.text().startswith("Done") and not steering.hold_action.isEnabled()
+    assert page.panel.foot.line.text().startswith("Done") and not steering.hold_action.isEnabled()
     assert steering.hold_action.text() == "Pause" and len(page.strip.model.paths) == 1
 
 
@@ -231,15 +231,15 @@ def test_closing_while_paused(window, page, steering, draw, qtbot):
 
 def test_stop_holds_and_offers_three_ways(window, page, steering, draw, qtbot):
     begin(qtbot, page, draw)
-    page.panel.button.setFocus()
-    page.panel.button.click()
+    page.panel.foot.stop.setFocus()
+    page.panel.foot.stop.click()
     index = held(qtbot, page)
-    choices = page.panel.choices
-    assert choices.isVisible() and choices.keep.hasFocus() and not page.panel.button.isVisible()
+    choices = page.panel.foot.choices
+    assert choices.isVisible() and choices.keep.hasFocus() and not page.panel.foot.button.isVisible()
     qtbot.wait(30)
     assert page.generation.step[0] == index and page.generation.running
     page.generation.stop()
-    assert not choices.isVisible() and page.panel.button.hasFocus()
+    assert not choices.isVisible() and page.panel.foot.button.hasFocus()
 
 
 def test_keep_saves_the_picture_as_it_is(page, steering, draw, qtbot):
@@ -247,8 +247,8 @@ def test_keep_saves_the_picture_as_it_is(page, steering, draw, qtbot):
     page.stop()
     index = held(qtbot, page)
     with qtbot.waitSignal(page.generation.ended):
-        page.panel.choices.keep.click()
-    assert page.panel.line.text().startswith(f"Saved at step {index}")
+        page.panel.foot.choices.keep.click()
+    assert page.panel.foot.line.text().startswith(f"Saved at step {index}")
     kept = reading.read(page.canvas.pictures[1].path)
     assert kept.settings.until == index and kept.settings.seed == 8
     assert tuple(kept.pixels()[0, 0]) == formed(draw, 8, index, 500)
@@ -259,17 +259,17 @@ def test_finish_goes_on_to_the_end(page, steering, draw, qtbot):
     page.stop()
     held(qtbot, page)
     with qtbot.waitSignal(page.generation.ended):
-        page.panel.choices.finish.click()
-    assert page.panel.line.text().startswith("Done") and len(page.strip.model.paths) == 1
+        page.panel.foot.choices.finish.click()
+    assert page.panel.foot.line.text().startswith("Done") and len(page.strip.model.paths) == 1
 
 
 def test_esc_twice_discards(window, page, draw, qtbot):
     begin(qtbot, page, draw)
     window.activateWindow()
     qtbot.keyClick(window, Qt.Key.Key_Escape)
-    assert page.generation.running and page.panel.choices.isVisible()
+    assert page.generation.running and page.panel.foot.choices.isVisible()
     qtbot.keyClick(window, Qt.Key.Key_Escape)
-    assert not page.generation.running and page.panel.button.isVisible()
+    assert not page.generation.running and page.panel.foot.button.isVisible()
     qtbot.waitUntil(lambda: draw.closed == 1)
     assert not page.strip.model.paths
 
@@ -280,8 +280,8 @@ def test_a_short_run_is_stopped_without_asking(page, draw, qtbot):
     page.generate()
     qtbot.waitUntil(lambda: page.generation.step[0] > 3)
     page.stop()
-    assert not page.generation.running and not page.panel.choices.isVisible()
-    assert page.panel.line.text().startswith("Stopped at step")
+    assert not page.generation.running and not page.panel.foot.choices.isVisible()
+    assert page.panel.foot.line.text().startswith("Stopped at step")
     assert page.steering.run.newest >= 3 and page.steering.branch_action.isEnabled()  # its steps stay
 
 
@@ -291,7 +291,7 @@ def test_pause_again_after_stop_means_go_on(page, steering, draw, qtbot):
     held(qtbot, page)
     with qtbot.waitSignal(page.generation.ended):
         steering.hold_action.trigger()
-    assert not page.panel.choices.isVisible() and page.panel.line.text().startswith("Done")
+    assert not page.panel.foot.choices.isVisible() and page.panel.foot.line.text().startswith("Done")
 
 
 # --- branching ---
@@ -307,7 +307,7 @@ def test_a_branch_goes_on_from_the_step_that_is_shown(page, steering, draw, qtbo
     assert (value.steps, value.seed, value.guidance, value.count) == (20, 7, 2.5, 3)
     assert parts(value) == [(parent.settings, 12)]
     assert page.panel.note.title.text() == "Branching from step 12 of seed 7"
-    assert page.panel.button.text() == "Branch" and not page.panel.form.fields["count"].isEnabled()
+    assert page.panel.foot.button.text() == "Branch" and not page.panel.form.fields["count"].isEnabled()
     page.request.lock_seed(99)
     finish(qtbot, page)
     asked, start = draw.asked[-1], draw.starts[-1]
@@ -345,7 +345,7 @@ def test_cancel_brings_the_form_back(window, page, steering, qtbot):
     assert page.request.value() != before
     page.panel.note.close_button.click()
     assert page.request.value() == before and not page.panel.note.isVisible()
-    assert page.panel.button.text() == "Generate" and page.panel.form.fields["count"].isEnabled()
+    assert page.panel.foot.button.text() == "Generate" and page.panel.form.fields["count"].isEnabled()
     steering.branch_action.trigger()
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert page.request.value() == before
@@ -387,7 +387,7 @@ def test_a_branch_from_a_paused_run(page, steering, draw, qtbot):
     steering.timeline.step_wanted.emit(2)
     assert steering.branch_action.isEnabled()
     steering.branch_action.trigger()
-    assert not page.generation.running and page.panel.button.text() == "Branch"
+    assert not page.generation.running and page.panel.foot.button.text() == "Branch"
     assert steering.run.newest == index
     page.panel.form.fields["steps"].show_value(20)
     finish(qtbot, page)
@@ -409,11 +409,11 @@ def test_a_picture_with_a_past_brings_it_to_the_form(page, steering, draw, qtbot
     assert page.panel.note.isVisible() and page.panel.note.title.text() == "Branch of seed 8 at step 12"
     page.request.lock_seed(5)
     assert parts(page.request.value())[0][0].seed == 8  # what was walked stays walked with its own seed
-    page.use({"seed": 6})
+    page.reuse.use({"seed": 6})
     assert page.panel.note.isVisible() and page.request.value().seed == 6
     page.panel.note.close_button.click()
     assert not page.request.value().history and page.request.value().seed == 6
-    page.use({"model": "faces", "steps": 9})
+    page.reuse.use({"model": "faces", "steps": 9})
     assert not page.request.value().history
 
 
@@ -429,11 +429,11 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     assert page.request.value().batch == ""
     steps.show_value(picture.settings.steps)
     assert page.request.value() == picture.settings
-    page.use({"seed": 6})
+    page.reuse.use({"seed": 6})
     assert page.request.value().batch == ""
     for other in ({"seed": None}, {"model": "gone"}):
         window.status.told.setText("")
-        page.use({**to_dict(picture.settings), **other})
+        page.reuse.use({**to_dict(picture.settings), **other})
         assert page.request.value().batch == "" and not window.status.told.text()
 
 
@@ -475,16 +475,18 @@ def test_choosing_which_pictures_of_a_batch_to_finish(page, steering, draw, qtbo
     assert draw.asked[-1].until == 5 and draw.saving == [False]
     ticks = page.next_run.ticks
     assert len(ticks.ticks) == 4 and all(tick.isVisible() for tick in ticks.ticks)
-    assert not page.panel.button.isEnabled() and page.panel.note.isVisible()
+    assert not page.panel.foot.button.isEnabled() and page.panel.note.isVisible()
     assert ticks.ticks[3].geometry().contains(page.canvas.cell_rect(3).center().toPoint())
     qtbot.mouseClick(ticks.ticks[3], Qt.MouseButton.LeftButton)
     qtbot.keyClick(ticks.ticks[1], Qt.Key.Key_Space)
-    assert page.panel.button.text() == "Finish 2 of 4"
+    assert page.panel.foot.button.text() == "Finish 2 of 4"
     finish(qtbot, page)
     assert draw.asked[-1].until == 0 and draw.starts[-1].pictures == (1, 3) and draw.saving[-1]
     assert [picture.settings.seed for picture in page.canvas.pictures] == [8, 10]
     assert not page.canvas.pictures[0].settings.history  # the same as drawn in one go
-    assert not ticks.asking and page.panel.button.text() == "Generate" and not page.panel.note.isVisible()
+    assert (
+        not ticks.asking and page.panel.foot.button.text() == "Generate" and not page.panel.note.isVisible()
+    )
     assert steering.timeline.track.course.first == 5
     assert [link.text() for link in steering.timeline._links] == ["seed 7", "2 chosen at step 5"]
     steering.timeline._links[0].click()  # and others of them
@@ -495,9 +497,9 @@ def test_ticks_all_none_keys_and_cancel(page, steering, draw, qtbot):
     run(qtbot, page, count=4, until=5)
     ticks, note = page.next_run.ticks, page.panel.note
     note.all.click()
-    assert ticks.chosen == (0, 1, 2, 3) and page.panel.button.text() == "Finish 4 of 4"
+    assert ticks.chosen == (0, 1, 2, 3) and page.panel.foot.button.text() == "Finish 4 of 4"
     note.none.click()
-    assert ticks.chosen == () and not page.panel.button.isEnabled()
+    assert ticks.chosen == () and not page.panel.foot.button.isEnabled()
     page.activateWindow()
     ticks.ticks[0].setFocus()
     qtbot.waitUntil(ticks.ticks[0].hasFocus)
@@ -509,7 +511,11 @@ def test_ticks_all_none_keys_and_cancel(page, steering, draw, qtbot):
     assert [tick.isVisible() for tick in ticks.ticks] == [False, False, True, False]
     page.canvas.open_cell(None)
     note.close_button.click()
-    assert not ticks.asking and page.panel.button.text() == "Generate" and page.panel.button.isEnabled()
+    assert (
+        not ticks.asking
+        and page.panel.foot.button.text() == "Generate"
+        and page.panel.foot.button.isEnabled()
+    )
 
 
 def test_ticks_hide_while_another_picture_is_looked_at(page, steering, draw, qtbot):

@@ -42,8 +42,8 @@ def close(qtbot, window):
 
 
 def test_first_start_offers_one_obvious_thing(window, page, qtbot):
-    qtbot.waitUntil(lambda: page.panel.button.hasFocus())
-    assert page.panel.button.text() == "Generate" and page.panel.button.isEnabled()
+    qtbot.waitUntil(lambda: page.panel.foot.button.hasFocus())
+    assert page.panel.foot.button.text() == "Generate" and page.panel.foot.button.isEnabled()
     value = page.request.value()
     assert (value.model, value.steps, value.guidance) == ("faces", 12, 2.0)  # as its card recommends
     assert "Faces" in page.canvas.message.sentence
@@ -78,7 +78,9 @@ def test_generate_previews_saves_and_lists(window, page, draw, qtbot):
         assert np.array_equal(picture.pixels, draw.picture(7 + index))
         assert reading.read(picture.path).settings == picture.settings
     assert page.strip.model.paths[:3] == [picture.path for picture in reversed(page.canvas.pictures)]
-    assert page.panel.button.text() == "Generate" and page.panel.line.text().startswith("Done in 0.5 s")
+    assert page.panel.foot.button.text() == "Generate" and page.panel.foot.line.text().startswith(
+        "Done in 0.5 s"
+    )
     assert page.canvas.pictures[2].path.name in window.status.told.text()
 
 
@@ -108,26 +110,29 @@ def test_an_unlocked_seed_is_new_each_time_and_shown(page, draw, qtbot):
 
 def test_a_double_click_starts_one_job(page, draw, qtbot):
     draw.pause = 0.02
-    button = page.panel.button
+    button = page.panel.foot.button
     with qtbot.waitSignal(page.generation.ended):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         qtbot.mouseDClick(button, Qt.MouseButton.LeftButton)
         qtbot.mouseRelease(button, Qt.MouseButton.LeftButton)
         page.generate_action.trigger()
-    assert len(draw.asked) == 1 and page.panel.line.text().startswith("Done")
+    assert len(draw.asked) == 1 and page.panel.foot.line.text().startswith("Done")
 
 
 def test_the_button_stops_what_it_started_and_answers_at_once(page, draw, qtbot):
     draw.pause = 0.02
     page.request.show(GenerationSettings(model="faces", steps=500))
-    qtbot.mouseClick(page.panel.button, Qt.MouseButton.LeftButton)
-    assert page.panel.button.text() == page.panel.button.accessibleName() == "Stop"
+    qtbot.mouseClick(page.panel.foot.button, Qt.MouseButton.LeftButton)
+    assert page.panel.foot.button.text() == page.panel.foot.button.accessibleName() == "Add to queue"
+    assert page.panel.foot.stop.isVisible() and page.panel.foot.progress.isVisible()
     qtbot.waitUntil(lambda: page.generation.step[0] > 2)
-    qtbot.mouseClick(page.panel.button, Qt.MouseButton.LeftButton)
-    assert page.panel.choices.isVisible() and not page.panel.button.isVisible()
-    qtbot.mouseClick(page.panel.choices.discard, Qt.MouseButton.LeftButton)
-    assert page.panel.button.isVisible() and not page.panel.choices.isVisible()
-    assert page.panel.button.text() == "Generate" and page.panel.line.text().startswith("Stopped at step")
+    qtbot.mouseClick(page.panel.foot.stop, Qt.MouseButton.LeftButton)
+    assert page.panel.foot.choices.isVisible() and not page.panel.foot.button.isVisible()
+    qtbot.mouseClick(page.panel.foot.choices.discard, Qt.MouseButton.LeftButton)
+    assert page.panel.foot.button.isVisible() and not page.panel.foot.choices.isVisible()
+    assert page.panel.foot.button.text() == "Generate" and page.panel.foot.line.text().startswith(
+        "Stopped at step"
+    )
     qtbot.waitUntil(lambda: draw.closed == 1)
     assert page.canvas.pictures and not page.strip.model.paths  # the partial picture stays, unsaved
 
@@ -140,12 +145,12 @@ def test_stop_and_generate_at_once_runs_the_second_to_its_end(page, draw, qtbot)
     page.stop()
     page.request.show(GenerationSettings(model="faces", steps=3, seed=1000))
     page.generate()
-    assert page.generation.running and page.panel.button.isVisible()
+    assert page.generation.running and page.panel.foot.button.isVisible()
     with qtbot.waitSignal(page.generation.ended):
         pass
     assert [settings.seed for settings in draw.asked] == [1, 1000]
     assert np.array_equal(page.canvas.pictures[0].pixels, draw.picture(1000))
-    assert page.panel.line.text().startswith("Done")
+    assert page.panel.foot.line.text().startswith("Done")
 
 
 def test_progress_is_told_in_words_and_on_the_curve(page, draw, qtbot):
@@ -198,10 +203,10 @@ def test_a_fault_is_a_sentence_in_the_window_and_the_next_job_works(window, page
     assert "three tensors" in QGuiApplication.clipboard().text()
     banner.close_button.click()
     assert not banner.isVisible()
-    assert page.panel.button.text() == "Generate"
+    assert page.panel.foot.button.text() == "Generate"
     draw.fault = None
     run(qtbot, page)
-    assert page.panel.line.text().startswith("Done") and not banner.isVisible()
+    assert page.panel.foot.line.text().startswith("Done") and not banner.isVisible()
 
 
 def test_text_of_a_fault_is_never_taken_for_markup(window, draw, page, qtbot):
@@ -547,6 +552,6 @@ def test_no_model_is_said_in_the_window(make_window, draw, qtbot, own_folders):
     shutil.rmtree(own_folders / "models")
     window = make_window()
     qtbot.waitUntil(lambda: window.page.canvas.message.title == "No model is installed")
-    assert not window.page.panel.button.isEnabled()
+    assert not window.page.panel.foot.button.isEnabled()
     window.page.generate()
     assert not draw.asked

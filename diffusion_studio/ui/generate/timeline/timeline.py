@@ -32,7 +32,6 @@ NARROW, NARROWEST = (
     400,
 )  # pixels, below which a button shows its icon alone, and two leave it to their keys
 LONGEST = 32  # letters of a link
-EMPTY = tr("Every step of your picture will stand here: to look at, to play, and to branch off from.")
 
 
 class Timeline(QFrame):
@@ -85,19 +84,20 @@ class Timeline(QFrame):
     # --- what is shown ---
 
     def clear(self) -> None:
-        """There is no run."""
+        """There is no run: nothing is shown of it."""
         self.run, self._facts, self._changes = None, [], []
         self._show_chain([])
         self.track.show_course(Course())
         self.track.show_index(None)
         self._enable()
-        self.sentence.setText(EMPTY)
+        self.hide()
 
     def show_run(self, run: Run, place: int | None) -> None:
         """The steps of a run as they are now; the curve is that of one picture, or of all in the mean."""
         facts, kept = run.facts(), run.kept()
         if not kept:
             return
+        self.show()
         known = self._changes if (run, place) == (self.run, self._place) else []
         if len(known) < len(facts):
             known = [*known, *changes_of(facts[len(known) :], place)]
