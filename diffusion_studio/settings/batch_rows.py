@@ -1,8 +1,8 @@
-"""The batch a picture was drawn in: which row of the network's work was whose.
+"""The batch an image was generated in: which row of the network's work was whose.
 
-A processor adds in another order when it works on another number of pictures, and in the last rows of a batch otherwise than in
-the first. So the bits of a picture depend on the size of its batch and on its place there, though not on the other pictures.
-Settings keep both as text: the pictures row by row, as their places in the batch the settings describe, with “-” for one that
+A processor adds in another order when it works on another number of images, and differently in the last rows of a batch than in
+the first. So the bits of an image depend on the size of its batch and on its place there, though not on the other images.
+Settings keep both as text: the images row by row, as their places in the batch the settings describe, with “-” for one that
 is not among them. Empty: `count` rows in order.
 """
 
@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+
+if TYPE_CHECKING:
+    from diffusion_studio.settings.generation import GenerationSettings
 
 LARGEST = 64  # rows
 OTHER = "-"
@@ -21,11 +24,11 @@ ROWS = re.compile(rf"((-|\d{{1,2}})(,(-|\d{{1,2}})){{0,{LARGEST - 1}}})?")
 
 
 def read_batch(value: Any) -> str:
-    """The text as it is. Raises `UserError` for what is none."""
+    """The text as it is. Raises `UserError` for what is not a batch."""
     if not isinstance(value, str) or not ROWS.fullmatch(value):
         raise UserError(
             tr(
-                "A batch must be at most {largest} places of pictures, or “{other}”, with commas between.",
+                "A batch must be at most {largest} places of images, or “{other}”, separated by commas.",
                 largest=LARGEST,
                 other=OTHER,
             )
@@ -33,24 +36,24 @@ def read_batch(value: Any) -> str:
     return value
 
 
-def rows(settings: Any) -> list[str]:
-    """The picture in each row, as text."""
+def rows(settings: GenerationSettings) -> list[str]:
+    """The image in each row, as text."""
     return settings.batch.split(",") if settings.batch else [str(place) for place in range(settings.count)]
 
 
 def of_pictures(pictures: Sequence[int]) -> str:
-    """Of these pictures, in this order."""
+    """A batch of these images, in this order."""
     return ",".join(map(str, pictures))
 
 
-def alone(settings: Any, index: int) -> str:
-    """What becomes of a batch when its picture `index` is the only one the settings describe."""
+def alone(settings: GenerationSettings, index: int) -> str:
+    """The batch when its image `index` is the only one that the settings describe."""
     own = ["0" if row == str(index) else OTHER for row in rows(settings)]
     return "" if own == ["0"] else ",".join(own)
 
 
-def places(settings: Any, pictures: Sequence[int]) -> tuple[list[int], int]:
-    """The rows of these pictures and the number of all rows; those of a batch of their own where one is in no row."""
+def places(settings: GenerationSettings, pictures: Sequence[int]) -> tuple[list[int], int]:
+    """The rows of these images and the number of all rows; those of a batch of their own if one is in no row."""
     whole = rows(settings)
     wanted = [str(picture) for picture in pictures]
     if not set(wanted) <= set(whole):

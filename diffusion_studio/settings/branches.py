@@ -1,19 +1,22 @@
-"""The past of a branch: which settings were walked before, and up to which step.
+"""The past of a branch: which settings led to it, and up to which step.
 
-A branch is the settings it goes on with, and a `Part` for each walk before it that says in what that one differed. From
-these the branch can be walked again from the first noise on, without its parent's file.
+A branch is its own settings, and a `Part` for each part of the sampling before it that says in what that one differed. From
+these the branch can be generated again from the first noise, without the file of its parent.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.options import LARGEST_SEED
+
+if TYPE_CHECKING:
+    from diffusion_studio.settings.generation import GenerationSettings
 
 LONGEST = 32  # parts
 Scalar = str | int | float | bool | None
@@ -21,7 +24,7 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Walked until `step` with the final settings but for `values`, pairs of a name and a value."""
+    """Sampled until `step` with the final settings except `values`, pairs of a name and a value."""
 
     step: int
     values: tuple[tuple[str, Scalar], ...] = ()
@@ -52,70 +55,71 @@ def _read_part(entry: Any) -> Part:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[1], Scalar):
             raise fault
         if not isinstance(pair[0], str) or pair[0] in NEVER:
-            raise UserError(
-                tr("A branch can not differ in “{pair}” from what it came from.", pair=str(pair[0])[:60])
-            )
+            raise UserError(tr("A branch cannot differ in “{pair}” from its parent.", pair=str(pair[0])[:60]))
     return Part(step, tuple((name, value) for name, value in pairs))
 
 
-NEVER = ("history", "model", "count")  # what all parts of a walk share
+NEVER = ("history", "model", "count")  # what all parts share
 
 
-def branch(parent: Any, step: int, **changes: Any) -> Any:
+def branch(parent: GenerationSettings, step: int, **changes: Any) -> GenerationSettings:
     """The settings of a branch of `parent` (GenerationSettings) that leaves it at `step`."""
     child = dataclasses.replace(parent, **{"until": 0, **changes, "history": ()})
     return _with_past(child, [*_walked(parent), (_alone(parent), step)])
 
 
-def parts(settings: Any) -> list[tuple[Any, int]]:
-    """The walks before the last one, first to last: (settings, the step at which it was left)."""
+def parts(settings: GenerationSettings) -> list[tuple[GenerationSettings, int]]:
+    """The parts before the last one, first to last: (settings, the step at which it was left)."""
     walked = _walked(settings)
     return [(_with_past(own, walked[:place]), step) for place, (own, step) in enumerate(walked)]
 
 
-def _walked(settings: Any) -> list[tuple[Any, int]]:
+def _walked(settings: GenerationSettings) -> list[tuple[GenerationSettings, int]]:
     """As `parts`, but each without a past of its own."""
-    return [
-        (dataclasses.replace(settings, **{**dict(part.values), "history": ()}), part.step)
-        for part in settings.history
-    ]
+    walked = []
+    for part in settings.history:
+        values: dict[str, Any] = {**dict(part.values), "history": ()}
+        walked.append((dataclasses.replace(settings, **values), part.step))
+    return walked
 
 
-def _with_past(settings: Any, walked: list[tuple[Any, int]]) -> Any:
+def _with_past(
+    settings: GenerationSettings, walked: list[tuple[GenerationSettings, int]]
+) -> GenerationSettings:
     past = tuple(Part(step, _difference(before, settings)) for before, step in walked)
     return dataclasses.replace(settings, history=past)
 
 
-def _alone(settings: Any) -> Any:
+def _alone(settings: GenerationSettings) -> GenerationSettings:
     return dataclasses.replace(settings, history=())
 
 
-def root(settings: Any) -> Any:
-    """The settings of the first walk: those of the first noise."""
+def root(settings: GenerationSettings) -> GenerationSettings:
+    """The settings of the first part: those of the first noise."""
     return parts(settings)[0][0] if settings.history else settings
 
 
-def single(settings: Any, index: int) -> Any:
-    """What draws picture `index` of a batch again by itself: its own seeds, count 1, in every part of its past.
+def single(settings: GenerationSettings, index: int) -> GenerationSettings:
+    """What generates image `index` of a batch again by itself: its own seeds, count 1, in every part of its past.
 
-    It keeps its place in its batch, without which the bits would not come out the same.
+    It keeps its place in its batch, without which the bits would not be the same.
     """
     walked = [(_one(before, index), step) for before, step in _walked(settings)]
     return _with_past(_one(_alone(settings), index), walked)
 
 
-def _one(settings: Any, index: int) -> Any:
+def _one(settings: GenerationSettings, index: int) -> GenerationSettings:
     own = _own_seeds(settings, index)
     return dataclasses.replace(settings, **own, count=1, batch=batch_rows.alone(settings, index))
 
 
-def in_batch(settings: Any, batch: str) -> Any:
-    """The same but for the last walk, which works on these rows at once; the walks before it stay as they were."""
+def in_batch(settings: GenerationSettings, batch: str) -> GenerationSettings:
+    """The same, but the last part works on these rows at once; the parts before it stay as they were."""
     return _with_past(dataclasses.replace(_alone(settings), batch=batch), _walked(settings))
 
 
-def _own_seeds(settings: Any, index: int) -> dict[str, Any]:
-    """Pictures of a batch count up from the seed; variations share it and count up from the second seed."""
+def _own_seeds(settings: GenerationSettings, index: int) -> dict[str, Any]:
+    """Images of a batch count up from the seed; variations share it and count up from the second seed."""
     size = LARGEST_SEED + 1
     if settings.variation_strength > 0 and settings.variation_seed is not None:
         return {"seed": settings.seed, "variation_seed": (settings.variation_seed + index) % size}
@@ -125,7 +129,7 @@ def _own_seeds(settings: Any, index: int) -> dict[str, Any]:
     }
 
 
-def _difference(settings: Any, child: Any) -> tuple[tuple[str, Scalar], ...]:
+def _difference(settings: GenerationSettings, child: GenerationSettings) -> tuple[tuple[str, Scalar], ...]:
     names = [f.name for f in dataclasses.fields(settings) if f.name not in NEVER]
     found = ((name, getattr(settings, name)) for name in names)
     return tuple((name, value) for name, value in found if value != getattr(child, name))

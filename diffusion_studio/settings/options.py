@@ -1,7 +1,7 @@
-"""Options of settings classes: what a form, a parser, metadata and a check need to know of one, and the one check of them all.
+"""Options of settings classes: what a form, a parser, metadata and a check need to know about one, and the check of all.
 
-A settings class is a frozen dataclass whose fields come from `option()`; a field from `carried()` has no row of its own
-anywhere and travels along.
+A settings class is a frozen dataclass whose fields come from `option()`; a field from `carried()` has no row in a form, a
+parser or a table, and only travels with the others.
 """
 
 from __future__ import annotations
@@ -14,19 +14,28 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 
-DEVICES = {"auto": "Automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"}
-PRECISIONS = {"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+DEVICES = {"auto": tr("Automatic"), "cpu": "CPU", "cuda": "CUDA", "mps": tr("Apple GPU (MPS)")}
+PRECISIONS = {"auto": tr("Automatic"), "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
 LARGEST_SEED = 2**32 - 1  # fits every generator in use elsewhere, and a spin box of doubles
+
+
+class Settings(Protocol):
+    """Any settings class: a frozen dataclass whose fields all have a default."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Kind = TypeVar("Kind", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Everything a form, a parser and a check need to know of one setting."""
+    """Everything a form, a parser and a check need to know about one setting."""
 
     label: str
     help: str
@@ -42,7 +51,7 @@ def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:
 
 
 def carried(default: Any, read: Callable[[Any], Any]) -> Any:
-    """A field that is no option: `read` makes its value of what was given or stood in a file, or raises `UserError`."""
+    """A field that is no option: `read` makes its value from what was given or read from a file, or raises `UserError`."""
     return field(default=default, metadata={"read": read})
 
 
@@ -71,7 +80,7 @@ def value_types(kind: type) -> dict[str, tuple[type, bool]]:
     return result
 
 
-def check(settings: Any) -> None:
+def check(settings: Settings) -> None:
     """Raise `UserError` naming the first option whose type, range or choice is wrong; ints given for floats are converted."""
     owner: type = type(settings)
     for name, read in readers(owner).items():
@@ -112,11 +121,11 @@ def _check_range(facts: Option, value: float) -> None:
     if not finite or (low is not None and value < low) or (high is not None and value > high):
         raise UserError(
             tr(
-                "{label} must be between {show_number} and {show_number2}, not {show_number3}.",
+                "{label} must be between {least} and {most}, not {value}.",
                 label=facts.label,
-                show_number=show_number(low),
-                show_number2=show_number(high),
-                show_number3=show_number(value),
+                least=show_number(low),
+                most=show_number(high),
+                value=show_number(value),
             )
         )
 
@@ -127,7 +136,7 @@ def show_number(value: float | None) -> str:
 
 
 def _kind_name(kind: type) -> str:
-    return {int: "a whole number", float: "a number", str: "text", bool: "yes or no"}[kind]
+    return {int: tr("a whole number"), float: tr("a number"), str: tr("text"), bool: tr("yes or no")}[kind]
 
 
 def _short(text: object, length: int = 60) -> str:
@@ -135,17 +144,17 @@ def _short(text: object, length: int = 60) -> str:
     return string if len(string) <= length else string[: length - 1] + "…"
 
 
-def to_dict(settings: Any) -> dict[str, Any]:
+def to_dict(settings: Settings) -> dict[str, Any]:
     return dataclasses.asdict(settings)
 
 
-def from_dict(kind: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
+def from_dict(kind: type[Kind], values: Mapping[str, Any]) -> tuple[Kind, list[str]]:
     """Settings from foreign data: each bad or unknown value falls back by itself; the second result says which, and why."""
-    known, refused = options(kind), []
+    known, refused = options(kind), list[str]()
     good: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known and name not in readers(kind):
-            refused.append(f"“{_short(name)}” is not a setting.")
+            refused.append(tr("“{name}” is not a setting.", name=_short(name)))
             continue
         try:
             kind(**{name: value})
@@ -156,7 +165,7 @@ def from_dict(kind: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
     return kind(**good), refused
 
 
-def changed(settings: Any) -> dict[str, Any]:
-    """Only what differs from the defaults: what preferences and command lines need to say."""
+def changed(settings: Settings) -> dict[str, Any]:
+    """Only what differs from the defaults: what preferences and command lines have to contain."""
     defaults = type(settings)()
     return {k: v for k, v in to_dict(settings).items() if v != getattr(defaults, k)}

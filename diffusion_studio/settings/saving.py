@@ -1,5 +1,4 @@
-"""How finished pictures are written: format, what they say of themselves, their names, and where; shared by window and
-command line."""
+"""How finished images are written: format, metadata, names and place; shared by window and command line."""
 
 from __future__ import annotations
 
@@ -8,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import check, option
+
+if TYPE_CHECKING:
+    from diffusion_studio.settings.generation import GenerationSettings
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "webp-lossless": "WebP, lossless"}
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "webp-lossless": ".webp"}
@@ -23,7 +25,7 @@ TOKENS = {
     "model": "the model's name",
     "sampler": "the sampler",
     "steps": "how many steps",
-    "index": "the picture's place in its batch, from 1",
+    "index": "the place of the image in its batch, from 1",
 }
 LONGEST_PATTERN, LONGEST_NAME = 120, 150  # characters; bytes, which leaves room for an ending and a number
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # what one of the systems allows in no name
@@ -37,31 +39,31 @@ class SavingSettings:
         "png",
         choices=FORMATS,
         label=tr("Format"),
-        help=tr("of finished pictures; PNG and lossless WebP keep every pixel as it was drawn"),
+        help=tr("of finished images; PNG and lossless WebP keep every pixel as it was generated"),
     )
     quality: int = option(
         90,
         min=1,
         max=100,
         label=tr("Quality"),
-        help=tr("of JPEG and WebP: high is large and exact, low is small and blurred"),
+        help=tr("of JPEG and WebP: high means large and exact, low means small and blurred"),
     )
     metadata: bool = option(
         True,
-        label=tr("Settings inside"),
-        help=tr("whether what made a picture is written into it; without, a file holds nothing but pixels"),
+        label=tr("Embed settings"),
+        help=tr("write what made an image into its metadata; without, a file contains only pixels"),
     )
     pattern: str = option(
         "{time}-{seed}",
         label=tr("Names"),
         flag="name-pattern",
         help=tr(
-            "of finished pictures, made of text and {tokens}",
+            "of finished images, made of text and {tokens}",
             tokens=", ".join(f"{{{name}}}" for name in TOKENS),
         ),
     )
     folder: str = option(
-        "", label=tr("Folder"), help=tr("where finished pictures are kept; empty: in the Pictures folder")
+        "", label=tr("Folder"), help=tr("where finished images are saved; empty: in the Pictures folder")
     )
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class SavingSettings:
         if self.folder and (not Path(self.folder).is_absolute() or "\0" in self.folder):
             raise UserError(
                 tr(
-                    "The folder of the pictures must be a whole path, not “{folder}”.",
+                    "The folder of the images must be a full path, not “{folder}”.",
                     folder=self.folder[:60],
                 )
             )
@@ -84,7 +86,7 @@ def check_pattern(pattern: str) -> None:
     if not pattern.strip() or len(pattern) > LONGEST_PATTERN:
         raise UserError(
             tr(
-                "A pattern for names must have 1 to {longest_pattern} characters.",
+                "A name pattern must have 1 to {longest_pattern} characters.",
                 longest_pattern=LONGEST_PATTERN,
             )
         )
@@ -92,24 +94,24 @@ def check_pattern(pattern: str) -> None:
     if unknown:
         raise UserError(
             tr(
-                "Names can not hold “{{{unknown}}}”; there are: {tokens}.",
+                "Names cannot contain “{{{unknown}}}”; what they can contain: {tokens}.",
                 unknown=unknown[0][:40],
                 tokens=", ".join(TOKENS),
             )
         )
     rest = PART.sub("", pattern)
     if "{" in rest or "}" in rest:
-        raise UserError(tr("A brace in a pattern for names is not closed, as in {seed}."))
+        raise UserError(tr("A brace in the name pattern is not closed; write it as in {seed}."))
     found = UNSAFE.search(rest)
     if found:
         shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
-        raise UserError(tr("Names can not hold “{shown}”, which some systems do not allow.", shown=shown))
+        raise UserError(tr("Names cannot contain “{shown}”, which some systems do not allow.", shown=shown))
     if pattern.startswith("."):
-        raise UserError(tr("Names can not begin with a dot: such files are hidden."))
+        raise UserError(tr("Names cannot begin with a dot, because such files are hidden."))
 
 
-def file_name(pattern: str, settings: Any, facts: Mapping[str, Any], moment: datetime) -> str:
-    """The name a pattern gives a picture, without ending; fit for every system, whatever its model is called."""
+def file_name(pattern: str, settings: GenerationSettings, facts: Mapping[str, Any], moment: datetime) -> str:
+    """The name a pattern gives an image, without ending; valid on every system, whatever its model is called."""
     batch = facts.get("batch")
     place = batch.get("index", 0) if isinstance(batch, Mapping) else 0
     values = {

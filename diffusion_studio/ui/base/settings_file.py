@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.language import tr
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import config_dir
+
+if TYPE_CHECKING:
+    from diffusion_studio.settings.options import Kind
 
 
 class SettingsFile:
@@ -29,7 +32,7 @@ class SettingsFile:
         """The values as they were read, unchecked."""
         return self._sections.get(name, {})
 
-    def load(self, name: str, kind: type) -> Any:
+    def load(self, name: str, kind: type[Kind]) -> Kind:
         """The settings of a section, checked."""
         from diffusion_studio.settings.options import (
             from_dict,  # here: the window's first glance at its theme does without it
