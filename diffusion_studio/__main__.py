@@ -1,4 +1,4 @@
-"""Where the app starts: with a verb the command line, without one the window."""
+"""Where the application starts: with a command the command line, without one the window."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def console(argv: Sequence[str] | None = None) -> int:
-    """Carry out a verb; without one open the window, or where there is no display do the main job without it."""
+    """Carry out a command; without one open the window, or where there is no display generate a sheet without it."""
     choose_language()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
@@ -17,8 +17,8 @@ def console(argv: Sequence[str] | None = None) -> int:
         if has_display():
             return gui()
         print(
-            "There is no display here, so no window is opened: drawing a sheet of pictures with the starter model instead.\n"
-            "Every other command works here too: --help lists them.",
+            "There is no display, so no window is opened. Generating a sheet of images with the starter model instead.\n"
+            "All other commands work without a display: --help lists them.",
             file=sys.stderr,
             flush=True,
         )
@@ -40,13 +40,13 @@ def choose_language() -> None:
 
 
 def gui() -> int:
-    """Open the window; where Qt would abort, say instead what is missing and how to get it."""
+    """Open the window; where Qt would abort, print what is missing and how to get it."""
     choose_language()
     from diffusion_studio.machine.display import has_display, missing_for_window, missing_libraries
 
     if not os.environ.get("QT_QPA_PLATFORM") and not has_display():
         print(
-            "There is no display here to open a window on. Without one, “diffusion-studio generate” works.",
+            "There is no display to open a window on. “diffusion-studio generate” works without one.",
             file=sys.stderr,
         )
         return 1

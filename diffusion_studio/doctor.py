@@ -24,28 +24,30 @@ def text() -> str:
 
 
 def report() -> list[tuple[str, str]]:
-    """(what, value) line by line. A fault in one line is its value; it never keeps the others from being told."""
+    """(what, value) line by line. An error in one line is its value, and never hides the others."""
     rows = [
         ("Diffusion Studio", __version__),
         ("Python", f"{platform.python_version()} ({sys.executable})"),
         ("System", platform.platform()),
-        *((name, _told(partial(importlib.metadata.version, name))) for name in PACKAGES),
-        ("Processor", _told(_processor)),
-        ("Memory", _told(_memory)),
-        ("Threads", _told(_threads)),
+        *((name, _value(partial(importlib.metadata.version, name))) for name in PACKAGES),
+        ("Processor", _value(_processor)),
+        ("Memory", _value(_memory)),
+        ("Threads", _value(_threads)),
     ]
     devices = _devices()
     rows += [(f"Device {name}", value) for name, value in devices.items()]
-    rows += [(f"Precision on {name}", _told(partial(_precision, name))) for name in devices if name != "none"]
+    rows += [
+        (f"Precision on {name}", _value(partial(_precision, name))) for name in devices if name != "none"
+    ]
     rows += [(f"Folder of {name}", str(place())) for name, place in PLACES.items()]
-    rows += [("Log", _told(_log)), ("Models", _told(_models)), ("Qt", _told(_qt))]
+    rows += [("Log", _value(_log)), ("Models", _value(_models)), ("Qt", _value(_qt))]
     return rows
 
 
 def with_log() -> str:
-    """The report, and what the log said last, for a bug report."""
-    said = tail(places.log_dir())
-    return f"{text()}\n\n{said}" if said else text()
+    """The report and the end of the log, for a bug report."""
+    ending = tail(places.log_dir())
+    return f"{text()}\n\n{ending}" if ending else text()
 
 
 PLACES: dict[str, Callable[[], object]] = {
@@ -53,17 +55,17 @@ PLACES: dict[str, Callable[[], object]] = {
     "data": places.data_dir,
     "models": places.models_dir,
     "runs": places.runs_dir,
-    "pictures": places.outputs_dir,
+    "images": places.outputs_dir,
     "cache": places.cache_dir,
     "logs": places.log_dir,
 }
 
 
-def _told(tell: Callable[[], str]) -> str:
+def _value(find: Callable[[], str]) -> str:
     try:
-        return tell()
+        return find()
     except Exception as error:  # a broken installation is what the report is for
-        return f"not to be found out: {type(error).__name__}: {error}"
+        return f"unknown: {type(error).__name__}: {error}"
 
 
 def _processor() -> str:
@@ -116,7 +118,7 @@ def _precision(device: str) -> str:
 
 def _log() -> str:
     path = log_file(places.log_dir())
-    return f"{path}, {path.stat().st_size:,} bytes" if path.is_file() else f"{path}, nothing was logged yet"
+    return f"{path}, {path.stat().st_size:,} bytes" if path.is_file() else f"{path}, nothing logged yet"
 
 
 def _models() -> str:
@@ -124,7 +126,7 @@ def _models() -> str:
 
     cards = installed()
     starters = sum(card.starter for card in cards)
-    return f"{len(cards)} installed, {starters} of them came with the app"
+    return f"{len(cards)} installed, {starters} of them included with the app"
 
 
 def _qt() -> str:
@@ -135,5 +137,5 @@ def _qt() -> str:
     if has_display():
         place = f"display {display}" if display else "the desktop"
     else:
-        place = f"display {display} does not answer" if display else "no display"
+        place = f"display {display} does not respond" if display else "no display"
     return f"{place}; {check().sentence}"

@@ -1,4 +1,4 @@
-"""Faults the user can mend."""
+"""Errors that the user can correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """A fault the user can mend, with a sentence to read; `details` is for those who want to know more."""
+    """An error that the user can correct, with a sentence to read; `details` is for those who want to know more."""
 
     def __init__(self, message: str, details: str | None = None) -> None:
         super().__init__(message)

@@ -28,7 +28,7 @@ def test_a_broken_torch_is_a_line_and_no_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusion_studio.machine.devices", None)
     rows = dict(doctor.report())
     assert "does not work here" in rows["Device none"]
-    assert "not to be found out" in rows["Processor"]
+    assert "unknown: " in rows["Processor"]
     assert rows["Folder of cache"] == str(places.cache_dir())
 
 

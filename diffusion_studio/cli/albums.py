@@ -69,7 +69,7 @@ def run_collect(arguments: argparse.Namespace, find: Find) -> int:
 
     name = check_album(arguments.album)
     if not arguments.search and arguments.limit is None:
-        raise UserError(tr("Say which images: give a search, or --limit for the newest."))
+        raise UserError(tr("Select images with a search, or with --limit for the newest."))
     marks = Marks()
     if arguments.remove and name not in marks.albums():
         raise UserError(tr("There is no album “{name}”.", name=plain(name)))

@@ -1,20 +1,25 @@
-"""`gallery`: list and search the pictures of the outputs folder, star and tag them, give them away."""
+"""`gallery`: list and search the images of the outputs folder, star, tag and export them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.albums import add_albums
 from diffusion_studio.cli.output import agreed, asks, plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.storage.paths import check_path, check_readable
+
+if TYPE_CHECKING:
+    from diffusion_studio.gallery.entries import Entry
+    from diffusion_studio.gallery.marks import Marks
+    from diffusion_studio.storage.trash import TrashEntry
 
 Run = Callable[[argparse.Namespace, Stop], int]
 SEARCH = tr("""A search is any number of terms that must all hold: words of the name, model, class or tags; KEY:VALUE for any
@@ -35,31 +40,34 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
         action.add_argument(
             "--out", type=Path, metavar="FOLDER", help=tr("look there (default: the outputs folder)")
         )
-        action.add_argument("--limit", type=int, metavar="N", help=tr("at most so many, newest first"))
-        action.add_argument("--json", action="store_true", help=tr("print one picture a line as JSON"))
+        action.add_argument("--limit", type=int, metavar="N", help=tr("at most this many, newest first"))
+        action.add_argument("--json", action="store_true", help=tr("print one image per line as JSON"))
         action.set_defaults(run=run)
         return action
 
-    add("list", run_list, "list the pictures, newest first (what “gallery” alone does)")
-    add("search", run_list, "list the pictures a search finds")
-    give = add("export", run_export, "copy what a search finds to a folder, a zip or one sheet")
+    add("list", run_list, tr("list the images, newest first (what “gallery” alone does)"))
+    add("search", run_list, tr("list the images that a search finds"))
+    give = add("export", run_export, tr("copy what a search finds to a folder, a zip or one sheet"))
     give.add_argument(
         "--to",
         type=Path,
         required=True,
         metavar="TARGET",
         help=tr(
-            "a folder, in which {free_names}; or a file ending in .zip or .png, refused where it exists",
+            "a folder, in which {free_names}; or a file ending in .zip or .png, refused if it exists",
             free_names=FREE_NAMES,
         ),
     )
     add_overwrite(give)
     for name, help in (
-        ("star", "star what a search finds"),
-        ("unstar", "take the star from what a search finds"),
+        ("star", tr("star what a search finds")),
+        ("unstar", tr("remove the star from what a search finds")),
     ):
         add(name, run_star, help).set_defaults(starred=name == "star")
-    for name, help in (("tag", "tag what a search finds"), ("untag", "take a tag from what a search finds")):
+    for name, help in (
+        ("tag", tr("tag what a search finds")),
+        ("untag", tr("remove a tag from what a search finds")),
+    ):
         action = add(name, run_tag, help)
         action.add_argument("--name", required=True, metavar="TAG", help=tr("the tag"))
         action.set_defaults(remove=name == "untag")
@@ -69,9 +77,9 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
 
 
 def _add_trash(actions: Any) -> None:
-    """`gallery trash`, with what can be done there."""
-    said = "show what was deleted: pictures, models and training runs; bring it back, or remove it for good"
-    note = tr("What was deleted more than 30 days ago is removed when the window is opened.")
+    """Add `gallery trash` and its actions."""
+    said = tr("show what was deleted: images, models and runs; restore it, or delete it permanently")
+    note = tr("What was moved to the trash more than 30 days ago is deleted when the window opens.")
 
     def add(parsers: Any, name: str, run: Run, help: str) -> argparse.ArgumentParser:
         parser = parsers.add_parser(
@@ -81,20 +89,22 @@ def _add_trash(actions: Any) -> None:
         return parser
 
     trash = add(actions, "trash", run_trash_list, said)
-    trash.add_argument("--json", action="store_true", help=tr("print one deleted thing a line as JSON"))
+    trash.add_argument("--json", action="store_true", help=tr("print one item per line as JSON"))
     verbs = trash.add_subparsers(metavar="[ACTION]", title=tr("actions"), prog=trash.prog)
-    listing = add(verbs, "list", run_trash_list, "list what was deleted, the latest first")
+    listing = add(verbs, "list", run_trash_list, tr("list what is in the trash, the latest first"))
     listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
-    back = add(verbs, "restore", run_trash_restore, "move deleted things back to where they were")
+    back = add(verbs, "restore", run_trash_restore, tr("move items back to where they were"))
     back.add_argument(
         "names",
         metavar="NAME",
         nargs="*",
-        help=tr("as “list” names it, or what it was called, or where it was"),
+        help=tr("as “list” shows it, or its former name or path"),
     )
-    back.add_argument("--all", action="store_true", help=tr("all that was deleted"))
-    empty = add(verbs, "empty", run_trash_empty, "remove deleted things for good")
-    empty.add_argument("--older-than", type=int, metavar="DAYS", help=tr("only what was deleted longer ago"))
+    back.add_argument("--all", action="store_true", help=tr("everything in the trash"))
+    empty = add(verbs, "empty", run_trash_empty, tr("delete items permanently"))
+    empty.add_argument(
+        "--older-than", type=int, metavar="DAYS", help=tr("only what was moved to the trash longer ago")
+    )
     empty.add_argument("--yes", action="store_true", help=tr("do not ask on a terminal"))
 
 
@@ -103,7 +113,7 @@ def run_trash_list(arguments: argparse.Namespace, stop: Stop) -> int:
 
     found = trash_can().entries()
     for entry in found:
-        when = f"{entry.deleted:%Y-%m-%d %H:%M}" if entry.deleted is not None else "unknown date"
+        when = f"{entry.deleted:%Y-%m-%d %H:%M}" if entry.deleted is not None else tr("an unknown date")
         if arguments.json:
             say_json({
                 "name": entry.path.name,
@@ -117,9 +127,9 @@ def run_trash_list(arguments: argparse.Namespace, stop: Stop) -> int:
                 tr(
                     "{name}  {kind}, deleted {when}, from {original}",
                     name=plain(entry.path.name),
-                    kind=entry.kind or "other",
+                    kind=entry.kind or tr("other"),
                     when=when,
-                    original=plain(entry.original or "an unknown place"),
+                    original=plain(entry.original or tr("an unknown place")),
                 )
             )
     if not found:
@@ -131,7 +141,7 @@ def run_trash_restore(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.storage.places import restore, trash_can
 
     if bool(arguments.names) == arguments.all:
-        raise UserError(tr("Name what to restore, as “gallery trash list” does, or give --all."))
+        raise UserError(tr("Name what to restore, as “gallery trash list” shows it, or use --all."))
     there = trash_can().entries()
     wanted = there if arguments.all else [_trashed(name, there) for name in dict.fromkeys(arguments.names)]
     faults = []
@@ -147,9 +157,9 @@ def run_trash_restore(arguments: argparse.Namespace, stop: Stop) -> int:
     return 0
 
 
-def _trashed(name: str, there: list[Any]) -> Any:
-    """What is called so: by its name in the trash, which is its alone, else by the one it had, or its place."""
-    ways: tuple[Callable[[Any], bool], ...] = (
+def _trashed(name: str, there: Sequence[TrashEntry]) -> TrashEntry:
+    """The item of that name: its name in the trash, which is unique, or else its former path or name."""
+    ways: tuple[Callable[[TrashEntry], bool], ...] = (
         lambda entry: name in (entry.path.name, str(entry.path)),
         lambda entry: str(entry.original) == str(Path(name).absolute()),
         lambda entry: entry.name == name,
@@ -160,7 +170,7 @@ def _trashed(name: str, there: list[Any]) -> Any:
             names = ", ".join(plain(entry.path.name) for entry in found[:10])
             raise UserError(
                 tr(
-                    "Several deleted things are called “{name}”; name one of: {names}.",
+                    "Several items in the trash are called “{name}”; name one of: {names}.",
                     name=plain(name),
                     names=names,
                 )
@@ -185,21 +195,19 @@ def run_trash_empty(arguments: argparse.Namespace, stop: Stop) -> int:
             )
         )
     age = None if arguments.older_than is None else timedelta(days=arguments.older_than)
-    if not arguments.yes and asks() and not agreed(tr("Remove them for good? This cannot be undone. [y/N] ")):
-        tell(tr("Nothing was removed."))
+    if (
+        not arguments.yes
+        and asks()
+        and not agreed(tr("Delete them permanently? This cannot be undone. [y/N] "))
+    ):
+        tell(tr("Nothing was deleted."))
         return 0
     count = 0
     try:
         for _ in trash_can().empty(age):
             count += 1
     finally:
-        tell(
-            tr(
-                "{count} deleted {value} removed for good.",
-                count=count,
-                value="thing was" if count == 1 else "things were",
-            )
-        )
+        tell(plural("{count} item deleted permanently.", "{count} items deleted permanently.", count))
     return 0
 
 
@@ -212,7 +220,7 @@ def run_list(arguments: argparse.Namespace, stop: Stop) -> int:
         else:
             say(str(entry.path))
     if not count:
-        tell(tr("No picture was found."))
+        tell(tr("No images found."))
     return 0
 
 
@@ -222,7 +230,7 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     check_path(arguments.to)
     paths = [entry.path for entry in search(arguments)]
     if not paths:
-        raise UserError(tr("No picture was found, so there is nothing to give away."))
+        raise UserError(tr("No images found, so there is nothing to export."))
     kind = arguments.to.suffix.lower()
     ways = {".zip": give.as_zip, ".png": give.as_sheet}
     if kind in ways:
@@ -230,14 +238,7 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     for event in ways.get(kind, give.as_files)(paths, arguments.to):
         path = event.path
     say(str(path))
-    tell(
-        tr(
-            "{count} {value} in {path}",
-            count=len(paths),
-            value="picture" if len(paths) == 1 else "pictures",
-            path=plain(path),
-        )
-    )
+    tell(plural("{count} image in {path}", "{count} images in {path}", len(paths), path=plain(path)))
     return 0
 
 
@@ -249,18 +250,18 @@ def run_tag(arguments: argparse.Namespace, stop: Stop) -> int:
     return _mark(arguments, lambda marks, paths: marks.tag(paths, [arguments.name], remove=arguments.remove))
 
 
-def _mark(arguments: argparse.Namespace, do: Callable[[Any, list[Path]], None]) -> int:
+def _mark(arguments: argparse.Namespace, do: Callable[[Marks, list[Path]], None]) -> int:
     from diffusion_studio.gallery.marks import Marks
 
     if not arguments.search and arguments.limit is None:
-        raise UserError(tr("Say which pictures: give a search, or --limit for the newest."))
+        raise UserError(tr("Select images with a search, or with --limit for the newest."))
     paths = [entry.path for entry in search(arguments)]
     do(Marks(), paths)
-    tell(tr("{count} {value} marked", count=len(paths), value="picture" if len(paths) == 1 else "pictures"))
+    tell(plural("{count} image changed", "{count} images changed", len(paths)))
     return 0
 
 
-def search(arguments: argparse.Namespace) -> Iterator[Any]:
+def search(arguments: argparse.Namespace) -> Iterator[Entry]:
     from diffusion_studio.gallery import entries, index
     from diffusion_studio.gallery import search as query
     from diffusion_studio.gallery.marks import Marks
@@ -282,11 +283,11 @@ def search(arguments: argparse.Namespace) -> Iterator[Any]:
 
 
 def _quoted(word: str) -> str:
-    """A word of the shell with blanks in it is one term."""
+    """A word of the shell that contains spaces is one term."""
     return f'"{word}"' if " " in word and '"' not in word and ":" not in word else word
 
 
-def as_json(entry: Any) -> dict[str, Any]:
+def as_json(entry: Entry) -> dict[str, Any]:
     return {
         "path": str(entry.path),
         "day": entry.day,

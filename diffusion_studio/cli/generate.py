@@ -17,7 +17,7 @@ from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.settings.effects import unheeded
+from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
@@ -68,11 +68,11 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.pictures import writing as outputs
     from diffusion_studio.pictures.listing import sweep
 
-    said = given(arguments, GenerationSettings)
-    settings = settings_for({**said, **own_picture(arguments)}, arguments.like)
-    for words in filter(None, (unheeded(name, [settings]) for name in said)):
+    asked = given(arguments, GenerationSettings)
+    settings = settings_for({**asked, **own_picture(arguments)}, arguments.like)
+    for words in filter(None, (ineffective(name, [settings]) for name in asked)):
         tell(words)
-    for words in without_effect(said, settings.model):
+    for words in without_effect(asked, settings.model):
         tell(words)
     if arguments.queue:
         return enqueue(arguments, settings)
@@ -129,12 +129,12 @@ def enqueue(arguments: argparse.Namespace, settings: GenerationSettings) -> int:
     return 0
 
 
-def without_effect(said: Collection[str], model: str) -> Iterator[str]:
+def without_effect(names: Collection[str], model: str) -> Iterator[str]:
     """A sentence for each setting that was given and that the model does not use."""
     from diffusion_studio.models import cards
 
     card = cards.find(model)
-    for name in sorted(set(said) - card.options - {"class_label"}):  # a class it does not have is an error
+    for name in sorted(set(names) - card.options - {"class_label"}):  # a class it does not have is an error
         yield tr(
             "{label} has no effect with {title}.",
             label=options(GenerationSettings)[name].label,

@@ -1,4 +1,4 @@
-"""`info`, `models` and `doctor`: what made a picture, what a model is, what is installed, and how this machine is set up."""
+"""`info` and `doctor`: what made an image, what a model is, what is installed, and how this computer is set up."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.output import plain, say, say_json, say_rows, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models.wording import architecture, disk_size
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import changed, options, readers, to_dict
 from diffusion_studio.settings.units import size
 from diffusion_studio.storage.paths import check_readable
 
-# facts that stand among the settings of another program
+# facts that are listed among the settings of another program
 NAMED_ABOVE = (
     "made_with", "prompt", "negative_prompt", "width", "height", "model_title", "model_hash", "app_version",
 )  # fmt: skip
 TRAINED_WITH = {"beta_schedule": "noise schedule", "num_train_timesteps": "timesteps", "shift": "shift"}
+
+if TYPE_CHECKING:
+    from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
+    from diffusion_studio.pictures.reading import Record
 
 Run = Callable[[argparse.Namespace, Stop], int]
 
 
 def info(parser: argparse.ArgumentParser) -> Run:
     parser.add_argument(
-        "subject", metavar="PICTURE|MODEL", help=tr("a picture's file, a model's name, or its folder")
+        "subject", metavar="IMAGE|MODEL", help=tr("an image file, the name of a model, or its folder")
     )
     parser.add_argument("--json", action="store_true", help=tr("print one JSON object"))
     return run_info
@@ -52,10 +57,10 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
 
         card = find_typed(subject)
     else:
-        known = ", ".join(card.name for card in cards.installed()[:20]) or "none"
+        known = ", ".join(card.name for card in cards.installed()[:20]) or tr("none")
         raise UserError(
             tr(
-                "“{subject}” is neither a file nor a model that is installed; installed are: {known}.",
+                "“{subject}” is neither a file nor an installed model; installed: {known}.",
                 subject=subject[:80],
                 known=known,
             )
@@ -67,8 +72,8 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
     return 0
 
 
-def _read(path: Path, read: Callable[[Path], Any]) -> Any:
-    """A picture, or what else this file is."""
+def _read(path: Path, read: Callable[[Path], Record]) -> Record:
+    """An image; raises `UserError` with what else this file is."""
     from diffusion_studio.models.recognise import PICKLES, explain
 
     if path.suffix.lower() in {*PICKLES, ".safetensors", ".gguf", ".onnx", ".zip"}:
@@ -76,14 +81,14 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     return read(path)
 
 
-def _show_picture(record: Any, as_json: bool) -> None:
+def _show_picture(record: Record, as_json: bool) -> None:
     if as_json:
         say_json({
             "path": str(record.path),
             "format": record.format,
             "width": record.width,
             "height": record.height,
-            "settings": _plain(record) if record.settings else None,
+            "settings": _plain(record) or None,
             "facts": record.facts,
             "refused": record.refused,
             "parameters": record.parameters,
@@ -97,8 +102,8 @@ def _show_picture(record: Any, as_json: bool) -> None:
         tell(tr("No generation settings found."))
 
 
-def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
-    yield "Picture", record.path
+def _picture_rows(record: Record) -> Iterator[tuple[str, object]]:
+    yield "Image", record.path
     yield "Format", f"{record.format}, {record.width}×{record.height}"
     idle = GenerationSettings()
     given = record.given
@@ -109,10 +114,10 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
         if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
             yield _setting_row(name, value)
     for part in record.settings.history if record.settings else ():
-        walked = [": ".join(map(str, _setting_row(name, value))) for name, value in part.values]
+        before = [": ".join(map(str, _setting_row(name, value))) for name, value in part.values]
         yield (
             "Branch",
-            f"of a walk left at step {part.step}" + (f", with {', '.join(walked)}" if walked else ""),
+            tr("at step {step}", step=part.step) + (f", {', '.join(before)}" if before else ""),
         )
     for name, value in record.facts.items():
         if record.others is not None and name in NAMED_ABOVE:
@@ -124,11 +129,11 @@ def _picture_rows(record: Any) -> Iterator[tuple[str, object]]:
     if not record.ours:
         yield "Metadata", record.raw
     for reason in record.refused:
-        yield "Left out", reason
+        yield "Ignored", reason
 
 
-def foreign_rows(said: Any) -> Iterator[tuple[str, object]]:
-    """Another program's settings as it names them; a row without a value is not printed."""
+def foreign_rows(said: ForeignSettings) -> Iterator[tuple[str, object]]:
+    """The settings of another program in our names; a row without a value is not printed."""
     yield "Made with", " ".join(filter(None, (said.program, _version(said.version))))
     yield "Prompt", said.prompt
     yield "Negative prompt", said.negative
@@ -153,8 +158,8 @@ def _plainly(value: float | None) -> str | None:
     return None if value is None else f"{value:g}"
 
 
-def _foreign(said: Any) -> dict[str, Any]:
-    """The values of another program as JSON: null for what it does not say."""
+def _foreign(said: ForeignSettings) -> dict[str, Any]:
+    """The settings of another program as JSON: null for what is not known."""
     values = {name: value for name, value in asdict(said).items() if name not in ("raw", "left_out")}
     return {name: None if value in ("", ()) else value for name, value in values.items()}
 
@@ -165,12 +170,12 @@ def _setting_row(name: str, value: Any) -> tuple[str, object]:
     return facts.label, facts.choices.get(value, value) if facts.choices else shown
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    whole = to_dict(record.settings)
+def _plain(record: Record) -> dict[str, Any]:
+    whole = to_dict(record.settings) if record.settings else {}
     return {name: whole[name] for name in record.given}
 
 
-def model_facts(card: Any) -> dict[str, Any]:
+def model_facts(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "title": card.title,
@@ -193,11 +198,11 @@ def model_facts(card: Any) -> dict[str, Any]:
     }
 
 
-def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
+def _model_rows(card: ModelCard) -> Iterator[tuple[str, object]]:
     yield "Model", card.title
     yield "Name", card.name
     yield "Description", card.description
-    yield "Draws", f"{card.pixels()} pixels, {'grey' if card.channels == 1 else 'colour'}"
+    yield "Images", f"{card.pixels()} pixels, {'greyscale' if card.channels == 1 else 'colour'}"
     yield "Classes", ", ".join(card.classes)
     yield "Architecture", architecture(card)
     yield "Parameters", _parameters(card)
@@ -223,13 +228,8 @@ def _model_rows(card: Any) -> Iterator[tuple[str, object]]:
     yield "Folder", card.path
 
 
-def _parameters(card: Any) -> str | None:
+def _parameters(card: ModelCard) -> str | None:
     return tr("{parameters:.1f} million", parameters=card.parameters / 1e6) if card.parameters else None
-
-
-def models(parser: argparse.ArgumentParser) -> Run:
-    parser.add_argument("--json", action="store_true", help=tr("print one model a line as JSON"))
-    return run_models
 
 
 def run_models(arguments: argparse.Namespace, _: Stop) -> int:
@@ -245,10 +245,12 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     else:
         _say_table([
             [
-                plain(card.name) + (" (default)" if card.name == default else ""),
+                plain(card.name) + (tr(" (default)") if card.name == default else ""),
                 plain(card.title),
                 card.pixels(),
-                f"{len(card.classes)} classes" if card.classes else "no classes",
+                plural("{count} class", "{count} classes", len(card.classes))
+                if card.classes
+                else tr("no classes"),
                 _parameters(card) or "",
             ]
             for card in found
@@ -256,12 +258,12 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     for reason in _broken({card.name for card in found}):
         tell(reason)
     if not found:
-        raise UserError(tr("No model is installed; “train FOLDER --name NAME” makes one."))
+        raise UserError(tr("No model is installed. Make one with “train FOLDER --name NAME”."))
     return 0
 
 
 def _broken(known: set[str]) -> Iterator[str]:
-    """Why other folders among the user's models are not listed."""
+    """Why other folders among the models of the user are not listed."""
     from diffusion_studio.models import cards
     from diffusion_studio.storage import places
 
@@ -271,7 +273,7 @@ def _broken(known: set[str]) -> Iterator[str]:
             try:
                 cards.read_card(folder)
             except UserError as error:
-                yield f"Not listed: {error}"
+                yield tr("Not listed: {error}", error=error)
 
 
 def _say_table(rows: list[list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""`models`: list what is installed, and look into it, bring in, give away, check, delete, choose the default."""
+"""`models`: list, show, import, export, rename, duplicate, verify and delete models, and choose the default."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[[argparse.Namespace, Stop], int]
 
 
 def models(parser: argparse.ArgumentParser) -> Run:
-    parser.add_argument("--json", action="store_true", help=tr("print one model a line as JSON"))
+    parser.add_argument("--json", action="store_true", help=tr("print one model per line as JSON"))
     parser.set_defaults(run=run_models)
     actions = parser.add_subparsers(metavar="[ACTION]", title=tr("actions"), prog=f"{parser.prog}")
 
@@ -32,33 +32,33 @@ def models(parser: argparse.ArgumentParser) -> Run:
         return action
 
     for name, run, help in (
-        ("list", run_models, "list the installed models (what “models” alone does)"),
-        ("info", run_info, "what a model is"),
+        ("list", run_models, tr("list the installed models (what “models” alone does)")),
+        ("info", run_info, tr("show what a model is")),
     ):
         action = add(name, run, help)
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
         if name == "info":
             action.add_argument("subject", metavar="MODEL", help=tr("an installed model, or a folder"))
-    bring = add("import", run_import, "copy a diffusers folder or a zip of one among the models")
+    bring = add("import", run_import, tr("copy a diffusers folder, or a zip of one, to the models"))
     bring.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
         help=tr(
-            "a folder, a zip, or the name of one that the hub's cache holds; without it, those are listed"
+            "a folder, a zip, or the name of a model in the cache of the hub; without it, those are listed"
         ),
     )
-    bring.add_argument("--name", help=tr("what to call it"))
+    bring.add_argument("--name", help=tr("its name here"))
     bring.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
-    give = add("export", run_export, "write a model as a folder that diffusers opens, or as ONNX")
+    give = add("export", run_export, tr("write a model as a folder that diffusers opens, or as ONNX"))
     give.add_argument("model", metavar="MODEL")
     give.add_argument(
-        "target", metavar="TARGET", help=tr("the folder or zip to write; one that exists is refused")
+        "target", metavar="TARGET", help=tr("the folder or zip to write; an existing one is refused")
     )
     give.add_argument(
         "--overwrite",
         action="store_true",
-        help=tr("move what exists there to the trash, and write in its place"),
+        help=tr("move what exists there to the trash and replace it"),
     )
     give.add_argument(
         "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help=tr("number format")
@@ -71,20 +71,16 @@ def models(parser: argparse.ArgumentParser) -> Run:
             "write a folder with the network as ONNX, its noise schedule and a README (needs the extra “onnx”)"
         ),
     )
-    title = add(
-        "rename", run_rename, "give a model another title; its name, which pictures know it by, stays"
-    )
+    title = add("rename", run_rename, tr("give a model another title; the name that images refer to stays"))
     title.add_argument("model", metavar="MODEL")
     title.add_argument("title", metavar="TITLE")
-    copy = add("duplicate", run_duplicate, "make a second, independent copy of a model")
+    copy = add("duplicate", run_duplicate, tr("make a second, independent copy of a model"))
     copy.add_argument("model", metavar="MODEL")
-    copy.add_argument("--title", help=tr("what to call the copy"))
-    add("delete", run_delete, "move a model to the trash").add_argument("model", metavar="MODEL")
-    check = add("verify", run_verify, "read models from end to end: hashes, finite weights, loadable")
-    check.add_argument("model", metavar="MODEL", nargs="?", help=tr("without it, all of them"))
-    choose = add(
-        "default", run_default, "choose the model that is used where none is named, or say which it is"
-    )
+    copy.add_argument("--title", help=tr("the title of the copy"))
+    add("delete", run_delete, tr("move a model to the trash")).add_argument("model", metavar="MODEL")
+    check = add("verify", run_verify, tr("check models completely: hashes, finite weights, loadable"))
+    check.add_argument("model", metavar="MODEL", nargs="?", help=tr("without it, all are checked"))
+    choose = add("default", run_default, tr("set the model that is used when none is named, or show it"))
     choose.add_argument("model", metavar="MODEL", nargs="?")
     return lambda arguments, stop: int(arguments.run(arguments, stop))
 
@@ -102,10 +98,10 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
             say(
                 f"{plain(model.name)}  {plain(str(model.path))}"
                 if not model.reason
-                else f"{plain(model.name)}  no: {model.reason}"
+                else tr("{name}  cannot be imported: {reason}", name=plain(model.name), reason=model.reason)
             )
         if not found:
-            raise UserError(tr("Nothing in the hub's cache can be imported; name a folder or a zip."))
+            raise UserError(tr("Nothing in the cache of the hub can be imported; name a folder or a zip."))
         return 0
     card = library.import_model(arguments.source, arguments.name)
     say_json(model_facts(card)) if as_json else say(plain(card.name))
@@ -137,12 +133,12 @@ def run_export(arguments: argparse.Namespace, _: Stop) -> int:
         raise
     say(str(written))
     if trashed is not None:
-        tell(tr("What was there before is in the trash: {trashed}", trashed=trashed))
+        tell(tr("What was replaced is in the trash: {trashed}", trashed=trashed))
     return 0
 
 
 def _move_aside(place: Path) -> Path:
-    """To the trash with an export that is to be replaced, and with nothing else."""
+    """Move an export that is to be replaced to the trash; raises `UserError` for anything else."""
     from diffusion_studio.storage.places import trash
 
     exported = ("model_index.json", "model.onnx", "unet")
@@ -197,7 +193,7 @@ def run_verify(arguments: argparse.Namespace, _: Stop) -> int:
 def _verify(name: str, verify: Callable[[str], list[str]]) -> list[str]:
     faults = verify(name)
     if not faults:
-        say(tr("{name}: sound", name=plain(name)))
+        say(tr("{name}: no problems found", name=plain(name)))
     return faults
 
 

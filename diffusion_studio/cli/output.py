@@ -1,4 +1,4 @@
-"""What every verb prints with: results on standard output, everything else on standard error, and never a crash over either."""
+"""What every command prints with: results on standard output, everything else on standard error, and no crash over either."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _faults: list[OSError] = []  # why standard output takes no more
 
 
 def prepare() -> None:
-    """Names may hold bytes that are no text; they are printed escaped."""
+    """Names may contain bytes that are not text; they are printed escaped."""
     _faults.clear()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -25,7 +25,7 @@ def prepare() -> None:
 
 
 def say(line: str) -> None:
-    """A result, at once. When nobody reads any more, the work goes on in silence: what it makes is kept all the same."""
+    """A result, at once. When nobody reads any more, the work continues silently: what it makes is kept all the same."""
     if sys.stdout is None or _faults:
         return
     try:
@@ -42,7 +42,7 @@ def say_json(value: Mapping[str, Any]) -> None:
 
 
 def say_rows(rows: Iterable[tuple[str, object]]) -> None:
-    """(what, value) line by line, aligned; values of strangers are made harmless."""
+    """(what, value) line by line, aligned; foreign values are made harmless."""
     shown = [(name, plain(value)) for name, value in rows if value not in (None, "")]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -50,7 +50,7 @@ def say_rows(rows: Iterable[tuple[str, object]]) -> None:
 
 
 def tell(sentence: object) -> None:
-    """Something to read, beside the results."""
+    """A message, besides the results."""
     with suppress(OSError, ValueError):
         print(plain(sentence), file=sys.stderr, flush=True)
 
@@ -64,7 +64,7 @@ def plain(text: object) -> str:
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches standard error, so that progress is worth drawing."""
+    """Whether standard error is a terminal, so that progress is worth showing."""
     try:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # closed
@@ -72,7 +72,7 @@ def on_terminal() -> bool:
 
 
 def asks() -> bool:
-    """Whether somebody is there to answer a question: both what is read and what is shown belong to a terminal."""
+    """Whether a question can be answered: both standard input and standard error are a terminal."""
     try:
         return on_terminal() and sys.stdin is not None and sys.stdin.isatty()
     except ValueError:  # closed
@@ -87,7 +87,7 @@ def agreed(question: str) -> bool:
 
 
 def progress_bar(**facts: Any) -> Any:
-    """tqdm on standard error, which draws nothing where that is no terminal."""
+    """tqdm on standard error, which shows nothing where that is not a terminal."""
     from tqdm import tqdm
 
     tqdm.monitor_interval = (
@@ -103,7 +103,7 @@ def progress_bar(**facts: Any) -> Any:
 
 
 def finish() -> str | None:
-    """Leave nothing for the interpreter to stumble over at its end; returns what went wrong, unless nobody was reading."""
+    """Leave nothing that could fail at the end of the interpreter; returns what went wrong, unless nobody was reading."""
     try:
         if sys.stdout is not None and not _faults:
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What Ctrl-C, a polite kill and a closed terminal do to a verb at work."""
+"""What Ctrl-C, SIGTERM and a closed terminal do to a running command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
 class Stop:
     """While entered, a signal ends the work at once, by `Interrupted`; once `gently`, it only sets `asked`.
 
-    The loop over a job looks at `asked` after every event, so that a training step or a save is never torn in two.
+    The loop over a job looks at `asked` after every event, so that a training step or a save is never interrupted halfway.
     Signals the process was started to ignore, as nohup does, stay ignored.
     """
 

@@ -1,1 +1,1 @@
-"""The outputs folder as a gallery: what each picture says, found again by any setting, starred, tagged and given away."""
+"""The outputs folder as a gallery: the settings of each image, search by any of them, stars, tags, albums and export."""

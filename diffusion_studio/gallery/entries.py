@@ -1,4 +1,4 @@
-"""What the gallery knows of a picture, and the order pictures stand in."""
+"""What the gallery knows about an image, and the order of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A picture's file. `settings` and `facts` are what it says, once it was read; None: not read yet."""
+    """An image file. `settings` and `facts` are those of its metadata, once it was read; None: not read yet."""
 
     path: Path
     day: str  # 2026-11-23
@@ -40,15 +40,15 @@ class Entry:
         return " ".join(filter(None, (str(named), str(self.facts.get("model_title", "")))))
 
     def value(self, name: str) -> Any:
-        """A setting; the class that the seed drew, where none was asked for."""
+        """A setting; the class that the seed chose, where none was asked for."""
         value = (self.settings or {}).get(name)
         return self.facts.get("class", "") if name == "class_label" and not value else value
 
 
 def key_of(path: Path, base: str | None = None) -> str:
-    """How stars and tags name a picture: by its place in the outputs folder, so that the folder may be moved.
+    """How stars and tags name an image: by its place in the outputs folder, so that the folder may be moved.
 
-    `base` is `key_base()`, for those who ask for many.
+    `base` is `key_base()`, for callers that ask for many.
     """
     base = key_base() if base is None else base
     text = path.as_posix()
@@ -60,7 +60,7 @@ def key_base() -> str:
 
 
 def day_of(path: Path) -> str:
-    """The day a picture belongs to: its folder's, else the one the file was written on."""
+    """The day an image belongs to: that of its folder, else the one on which the file was written."""
     if DAY.fullmatch(path.parent.name):
         return path.parent.name
     try:
@@ -98,7 +98,7 @@ def in_order(entries: Iterable[Entry], sort: str) -> list[Entry]:
 
 
 def group_of(entry: Entry, sort: str) -> str:
-    """The heading an entry stands under."""
+    """The heading of the group of an entry."""
     if sort == "model":
         return str(entry.facts.get("model_title") or entry.value("model") or "Unknown model")
     if sort in ("seed", "steps"):

@@ -1,4 +1,4 @@
-"""Pictures given away: as files, as one sheet, as a zip. Each is a generator of `Given`, one for every picture done."""
+"""Images exported as files, as one sheet or as a zip: generators of `Exported`, one for every image done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.language import tr
@@ -13,34 +14,37 @@ from diffusion_studio.storage.atomic import open_atomic, write_beside
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 from diffusion_studio.storage.paths import numbered
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LARGEST_SHEET = 16_000  # pixels a side
 LARGEST_CELL = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Exported:
     done: int
     total: int
     path: Path  # what was written, or is being written
 
 
-def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Given]:
+def as_files(paths: Sequence[Path], folder: Path) -> Iterator[Exported]:
     """Copies in a folder, under their names; a name that is taken gets a number, nothing is overwritten."""
     lost: list[str] = []
     for done, path in enumerate(paths, 1):
         try:
             data = _bytes(path)
-        except UserError as error:  # one that cannot be read costs none of the others
+        except UserError as error:  # an image that cannot be read stops no other
             lost.append(str(error))
             continue
         write_beside(folder / path.name, data)
-        yield Given(done=done - len(lost), total=len(paths), path=folder)
+        yield Exported(done=done - len(lost), total=len(paths), path=folder)
     if lost:
         raise UserError(not_saved(lost, len(paths)), "\n".join(lost))
 
 
-def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
-    """One zip, with a folder for each day; not packed again, for pictures are packed already."""
+def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Exported]:
+    """One zip, with a folder for each day; not compressed, because images are compressed already."""
     used: set[str] = set()
     lost: list[str] = []
     with open_atomic(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -54,15 +58,15 @@ def as_zip(paths: Sequence[Path], target: Path) -> Iterator[Given]:
                 continue
             used.add(unique)
             archive.writestr(unique, data)
-            yield Given(done=done - len(lost), total=len(paths), path=target)
+            yield Exported(done=done - len(lost), total=len(paths), path=target)
         if len(lost) == len(paths):
             raise UserError(not_saved(lost, len(paths)), "\n".join(lost))  # no empty zip is left
     if lost:
         raise UserError(not_saved(lost, len(paths)), "\n".join(lost))
 
 
-def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
-    """All of them as one picture, each in a cell of the largest one's size."""
+def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Exported]:
+    """All of them as one image, each in a cell of the size of the largest."""
     import numpy as np
 
     from diffusion_studio.pictures.grid import sheet
@@ -72,13 +76,13 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     pictures = []
     for done, path in enumerate(paths, 1):
         pictures.append(read(path).pixels())
-        yield Given(done=done, total=len(paths), path=target)
+        yield Exported(done=done, total=len(paths), path=target)
     side = min(max(max(picture.shape[:2]) for picture in pictures), LARGEST_CELL)
     columns = int(np.ceil(np.sqrt(len(pictures))))
     if columns * (side + max(1, side // 16)) > LARGEST_SHEET:
         raise UserError(
             tr(
-                "A sheet of {count} pictures would be larger than {largest_sheet} pixels; choose fewer.",
+                "A sheet of {count} images would be larger than {largest_sheet} pixels; select fewer.",
                 count=len(pictures),
                 largest_sheet=LARGEST_SHEET,
             )
@@ -86,8 +90,8 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Given]:
     export(sheet([_in_cell(picture, side) for picture in pictures]), target)
 
 
-def _in_cell(picture, side: int):  # type: ignore[no-untyped-def]
-    """In the middle of a white square; small pixels are enlarged by whole numbers, large pictures made smaller."""
+def _in_cell(picture: np.ndarray, side: int) -> np.ndarray:
+    """In the middle of a white square; small images are enlarged by whole numbers, large ones made smaller."""
     import numpy as np
     from PIL import Image
 

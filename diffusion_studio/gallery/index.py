@@ -1,4 +1,4 @@
-"""A cache of what each picture says, so that 20,000 of them can be searched without opening them: may be deleted at any time."""
+"""A cache of the metadata of each image, so that 20,000 can be searched without opening them; may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cache_file() -> Path:
 
 
 def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """The entries with what their files say, a batch at a time; files that are gone or broken say nothing.
+    """The entries with the metadata of their files, a batch at a time; files that are gone or damaged have none.
 
     Those that were looked at before and have not changed stay the objects they are: Python stops all threads for as long as
     it takes to go through what is new.

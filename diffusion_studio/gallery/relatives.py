@@ -1,10 +1,9 @@
-"""Which pictures were branched from which, found through an index by seed: a selection passes over few pictures."""
+"""Which images were branched from which, found through an index by seed, so that a selection checks few images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.settings.branches import parts
@@ -17,11 +16,11 @@ USUAL = GenerationSettings()
 
 
 class Relatives:
-    """An index of pictures by the seeds they were walked from; entries are not kept, only their paths."""
+    """An index of images by their seeds; entries are not kept, only their paths."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._own: dict[Any, list[Path]] = {}  # by the seed of the last walk
-        self._branches: dict[Any, list[Path]] = {}  # branches by the seeds of every walk before
+        self._own: dict[object, list[Path]] = {}  # by the seed of the last part
+        self._branches: dict[object, list[Path]] = {}  # branches by the seeds of every earlier part
         for entry in entries:
             settings = entry.settings
             if not settings:
@@ -33,7 +32,7 @@ class Relatives:
                     self._branches.setdefault(past, []).append(entry.path)
 
     def of(self, entry: Entry, entries: Mapping[Path, Entry]) -> list[tuple[str, Entry]]:
-        """(what it is, picture): what this picture was branched from, then what was branched from it; at most `MOST`."""
+        """(what it is, image): what this image was branched from, then what was branched from it; at most `MOST`."""
         own = settings_of(entry)
         if own is None:
             return []
@@ -60,7 +59,7 @@ def settings_of(entry: Entry) -> GenerationSettings | None:
 
 
 def parent_of(settings: GenerationSettings) -> GenerationSettings | None:
-    """What a branch left; None for a picture that is no branch."""
+    """The parent of a branch; None for an image that is not a branch."""
     return parts(settings)[-1][0] if settings.history else None
 
 
@@ -69,13 +68,13 @@ def _known(paths: Iterable[Path], but: Entry, entries: Mapping[Path, Entry]) -> 
 
 
 def _may_be(entry: Entry, settings: GenerationSettings) -> bool:
-    """Whether a few settings agree: many pictures of one seed usually differ in one of them."""
+    """Whether a few settings agree: images of one seed usually differ in one of them."""
     said = entry.settings or {}
     return all(said.get(name, getattr(USUAL, name)) == getattr(settings, name) for name in QUICK)
 
 
-def _past_seeds(entry: Entry) -> list[Any]:
-    """The seed of each walk before the last, None where it was the last one's."""
+def _past_seeds(entry: Entry) -> list[object]:
+    """The seed of each part before the last, None where it was that of the last one."""
     past = entry.value("history") or ()
     values = (part.get("values", ()) if isinstance(part, dict) else part.values for part in past)
     return [dict(pairs).get("seed") for pairs in values]

@@ -31,7 +31,7 @@ EXAMPLE = "model:avatars steps>=20 seed:7 sampler:heun star tag:cat"
 
 
 def parse(text: str) -> Test:
-    """What a picture must be like. Raises `UserError` for a key nobody knows or a number that is none."""
+    """The test that an image must pass. Raises `UserError` for an unknown key, or for text where a number is needed."""
     tests = [_term(*match.groups()) for match in TERM.finditer(text.strip()) if match[0].strip()]
     return lambda entry: all(test(entry) for test in tests)
 
@@ -106,7 +106,7 @@ def _keyed(key: str, sign: str, word: str) -> Test:
     if kinds[key][0] in (int, float):
         return _number(key, sign, word, lambda entry: entry.value(key))
     if sign in COMPARE:
-        raise UserError(tr("“{key}” is text; it can be compared with : only.", key=key))
+        raise UserError(tr("“{key}” is text; it can be compared only with “:”.", key=key))
     return lambda entry: _text_holds(entry, key, word, whole=sign == "=")
 
 
@@ -142,7 +142,11 @@ def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) ->
 def _is(word: str) -> Test:
     if word not in IS:
         raise UserError(
-            tr("“is:” knows {value}, and not “{word}”.", value=", ".join(sorted(IS)), word=word[:40])
+            tr(
+                "“is:” can be followed by {known}, not by “{word}”.",
+                known=", ".join(sorted(IS)),
+                word=word[:40],
+            )
         )
     tests: dict[str, Test] = {
         "starred": lambda entry: entry.star,

@@ -31,7 +31,7 @@ from diffusion_studio.pictures import start_pictures
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.pictures.labelled_sheet import lay_out
 from diffusion_studio.settings.axes import MOST_CELLS, Axis, value_label
-from diffusion_studio.settings.effects import unheeded
+from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED
 
@@ -156,8 +156,8 @@ def compare(
     Ends with `SheetSaved` if it saves, and `Finished`; with `cells` each image is also saved by itself as it is done.
     """
     for axis in comparison.axes:
-        words = unheeded(axis.setting, (cell.settings for cell in comparison.cells.values()))
-        if words:  # said before all its pictures come out alike
+        words = ineffective(axis.setting, (cell.settings for cell in comparison.cells.values()))
+        if words:  # known before all its images turn out alike
             yield Warned(text=words)
     yield Status(text=tr("Getting ready…"))
     yield CompareStarted(

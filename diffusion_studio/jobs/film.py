@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models.made_by import known_facts
 from diffusion_studio.pictures import film_formats
 from diffusion_studio.pictures.grid import sheet
@@ -36,7 +36,7 @@ VIEWS = {"denoised": ("denoised",), "noisy": ("noisy",), "both": ("denoised", "n
 
 @dataclass(frozen=True)
 class Film:
-    """`draw(k)` is picture k, (H, W, 3) uint8, made when it is asked for; it stays `ticks[k]` moments."""
+    """`draw(k)` is image k, (H, W, 3) uint8, made when it is asked for; it stays `ticks[k]` moments."""
 
     ticks: Sequence[int]
     rate: int  # moments a second
@@ -49,10 +49,10 @@ class Film:
 
 
 def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
-    """The steps that are kept of a generation, one picture of the batch or all as a sheet."""
+    """The steps that are kept of a generation, one image of the batch or all as a sheet."""
     count = len(trajectory.pictures)
     if not trajectory.kept():
-        raise UserError(tr("There is no step to be filmed yet."))
+        raise UserError(tr("There is no step to film yet."))
     check_picture(settings, count)
     shots = pace(trajectory, settings)
     place = settings.picture - 1 if settings.picture else None if count > 1 else 0
@@ -66,7 +66,7 @@ def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
 
 
 def of_pictures(pictures: Sequence[np.ndarray], settings: FilmSettings) -> Film:
-    """Each picture for one moment; the last one holds."""
+    """Each image for one moment; the last one is held."""
     ticks = [1] * len(pictures)
     ticks[-1] += round(settings.hold * settings.frame_rate)
     return _scaled(ticks, lambda k: pictures[k], settings)
@@ -108,7 +108,7 @@ def _eased(easing: str, time: float) -> float:
 def _even_in_change(
     trajectory: Trajectory, settings: FilmSettings, kept: Sequence[int], moments: int
 ) -> list[int]:
-    """Places in `kept` by how much the predicted picture has changed until then."""
+    """Places in `kept` by how much the predicted image has changed until then."""
     import numpy as np
 
     facts = trajectory.facts()
@@ -125,10 +125,10 @@ def _even_in_change(
 
 
 def check_target(path: Path) -> None:
-    """Say before the work that a film can not be written there."""
+    """Raises `UserError` before the work where a film cannot be written."""
     check_path(path)
     if path.is_dir():
-        raise UserError(tr("{path} is a folder; a film needs the name of a file.", path=path))
+        raise UserError(tr("{path} is a folder; a film needs a file name.", path=path))
     film_formats.writer_for(path.suffix)
     folder = path.absolute().parent
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
@@ -136,10 +136,16 @@ def check_target(path: Path) -> None:
 
 
 def check_picture(settings: FilmSettings, count: int) -> None:
-    """Say before the work that a batch of `count` has no such picture."""
+    """Raises `UserError` before the work where a batch of `count` has no such image."""
     if settings.picture > count:
-        of = "this one has 1 picture" if count == 1 else f"this batch has {count} pictures"
-        raise UserError(tr("Picture {picture} can not be filmed: {of}.", picture=settings.picture, of=of))
+        raise UserError(
+            plural(
+                "Image {picture} cannot be filmed; there is {count} image.",
+                "Image {picture} cannot be filmed; the batch has {count} images.",
+                count,
+                picture=settings.picture,
+            )
+        )
 
 
 def film(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Generator[FilmEvent, None, None]:
@@ -168,9 +174,9 @@ def save(
 def write(
     film: Film, path: Path, settings: GenerationSettings, facts: Mapping[str, Any]
 ) -> Iterator[tuple[int, int]]:
-    """Write the film as the ending of `path` says, which is replaced if it is there; yields (frames done, of how many).
+    """Write the film as the ending of `path` says, which is replaced if it exists; yields (frames done, of how many).
 
-    Closing the iterator before its end leaves what was there before. Memory holds one frame at a time.
+    Closing the iterator before its end leaves what was there before. Only one frame is in memory at a time.
     """
     kind = film_formats.writer_for(path.suffix)
     if max(film.size) > kind.longest_side:

@@ -1,4 +1,4 @@
-"""What pictures are compared along: a setting and the values it takes, from left to right or from top to bottom."""
+"""The axes of a comparison: a setting and the values it takes, in columns or in rows."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Axis:
         if self.setting not in AXES:
             raise UserError(
                 tr(
-                    "{setting!r} can not be compared; what can: {words}.",
+                    "{setting!r} cannot be compared; what can: {words}.",
                     setting=self.setting[:60],
                     words=", ".join(words()),
                 )
@@ -62,9 +62,7 @@ class Axis:
             )
         twice = next((value for value in self.values if self.values.count(value) > 1), None)
         if twice is not None:
-            raise UserError(
-                tr("{label}: {value_text} is there twice.", label=self.label, value_text=value_text(twice))
-            )
+            raise UserError(tr("{label}: {value} is given twice.", label=self.label, value=value_text(twice)))
 
     @property
     def label(self) -> str:
@@ -75,12 +73,12 @@ class Axis:
 
 
 def words() -> list[str]:
-    """What the settings that can be compared are called on the command line."""
+    """The names on the command line of the settings that can be compared."""
     return [_word(name) for name in AXES]
 
 
 def parse_axis(text: str) -> Axis:
-    """“sampler=ddim,heun”, “steps=10,20,50”, “guidance=1..4:0.5”. Raises `UserError` for what makes no axis."""
+    """“sampler=ddim,heun”, “steps=10,20,50”, “guidance=1..4:0.5”. Raises `UserError` for what is not an axis."""
     name, equals, listed = text.partition("=")
     setting = _setting(name.strip())
     if not equals or not listed.strip():
@@ -93,7 +91,7 @@ def parse_axis(text: str) -> Axis:
 def parse_values(setting: str, text: str) -> tuple[Value, ...]:
     """Values separated by commas; numbers may also be a range, first..last or first..last:step.
 
-    A value that has a comma itself stands in double quotes, or has a backslash before its comma.
+    A value that contains a comma is put in double quotes, or has a backslash before its comma.
     """
     kind, _ = value_types(GenerationSettings)[setting]
     found: list[Value] = []
@@ -104,9 +102,9 @@ def parse_values(setting: str, text: str) -> tuple[Value, ...]:
 
 
 def split_values(text: str) -> list[str]:
-    """What stands between the commas that are neither quoted nor behind a backslash, without the space around it.
+    """The parts between commas that are neither quoted nor behind a backslash, without the space around them.
 
-    Quotes count where a value begins; two of them inside quotes are one that is meant. Raises `UserError` for one left open.
+    Quotes count at the beginning of a value; two of them inside quotes are a literal one. Raises `UserError` for one left open.
     """
     found, part, quoted, closed, place = [], "", False, False, 0
     while place < len(text):
@@ -145,7 +143,9 @@ def _range(setting: str, kind: type, ends: re.Match[str]) -> list[Value]:
     step = _read(setting, kind, ends["step"] or "1")
     assert not isinstance(first, str) and not isinstance(last, str) and not isinstance(step, str)
     if step <= 0 or last < first:
-        raise UserError(tr("“{ends}” is no range; write first..last or first..last:step.", ends=ends[0][:60]))
+        raise UserError(
+            tr("“{ends}” is not a range; write first..last or first..last:step.", ends=ends[0][:60])
+        )
     count = math.floor((last - first) / step + 1e-9) + 1
     if count > MOST_CELLS:
         raise UserError(
@@ -160,7 +160,7 @@ def _range(setting: str, kind: type, ends: re.Match[str]) -> list[Value]:
 
 
 def _tidy(number: int | float) -> int | float:
-    """Without the tail that adding tenths leaves."""
+    """Without the rounding error of adding tenths."""
     return round(number, 10) if isinstance(number, float) else number
 
 
@@ -171,7 +171,7 @@ def _read(setting: str, kind: type, text: str) -> Value:
     try:
         number: int | float = kind(text)
     except ValueError:
-        whole = "a whole number" if kind is int else "a number"
+        whole = tr("a whole number") if kind is int else tr("a number")
         raise UserError(
             tr(
                 "{label} must be {whole}, not “{value}”.",
@@ -181,14 +181,14 @@ def _read(setting: str, kind: type, text: str) -> Value:
             )
         ) from None
     if not math.isfinite(number):
-        _checked(setting, number)  # says what is allowed
+        _checked(setting, number)  # raises what is allowed
     return number
 
 
 def _checked(setting: str, value: Any) -> Value:
     if value is None:
         raise UserError(
-            tr("{label} needs a value to be compared.", label=options(GenerationSettings)[setting].label)
+            tr("{label} needs a value for a comparison.", label=options(GenerationSettings)[setting].label)
         )
     kept: Value = getattr(GenerationSettings(**{setting: value}), setting)
     return kept
@@ -201,7 +201,7 @@ def _setting(name: str) -> str:
         if wanted.replace(" ", "-") in (_word(setting), setting.replace("_", "-"), label):
             return setting
     raise UserError(
-        tr("“{name}” can not be compared; what can: {words}.", name=name[:60], words=", ".join(words()))
+        tr("“{name}” cannot be compared; what can: {words}.", name=name[:60], words=", ".join(words()))
     )
 
 
@@ -223,15 +223,15 @@ def value_text(value: Value) -> str:
 
 
 def value_label(setting: str, value: Value) -> str:
-    """What a column or a row is headed with."""
+    """The heading of a column or a row."""
     choices = options(GenerationSettings)[setting].choices
     if choices is not None:
         return choices[str(value)]
     if setting == "class_label":
         name = str(value).replace("_", " ").strip()
-        return name[:1].upper() + name[1:] or "Any"
+        return name[:1].upper() + name[1:] or tr("Any")
     if setting == "until":
-        return f"step {value}" if value else "to the end"
+        return tr("step {step}", step=value) if value else tr("all steps")
     if setting == "model":
-        return str(value).removeprefix("run:").replace("@", " at step ") if value else "default"
+        return str(value).removeprefix("run:").replace("@", tr(" at step ")) if value else tr("default")
     return value_text(value)

@@ -1,39 +1,40 @@
-"""Settings that tell only together with another one: what that is, so that nobody turns a knob that moves nothing unawares."""
+"""Settings that have an effect only together with another one, so that nobody changes one in vain without knowing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from diffusion_studio.diffusion.names import SAMPLERS
+from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 
-ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone heeds
+ONLY_WITH = {"eta": "ddim", "churn": "heun"}  # settings that one sampler alone uses
 
 
 def _by(sampler: str) -> Callable[[GenerationSettings], bool]:
     return lambda settings: settings.sampler == sampler
 
 
-# name -> (whether these settings heed it, who heeds it)
-HEEDED: dict[str, tuple[Callable[[GenerationSettings], Any], str]] = {
+# name -> (whether it has an effect in these settings, with what it has one)
+EFFECTIVE: dict[str, tuple[Callable[[GenerationSettings], bool], str]] = {
     **{
-        name: (_by(sampler), f"the sampler {SAMPLERS[sampler]} heeds it")
+        name: (_by(sampler), tr("the sampler {sampler}", sampler=SAMPLERS[sampler]))
         for name, sampler in ONLY_WITH.items()
     },
-    "strength": (lambda settings: settings.source, "a start picture heeds it"),
-    "resamples": (lambda settings: settings.mask, "a start picture with a mask heeds it"),
+    "strength": (lambda settings: bool(settings.source), tr("a start image")),
+    "resamples": (lambda settings: bool(settings.mask), tr("a start image with a mask")),
     "variation_seed": (
         lambda settings: settings.variation_strength > 0,
-        "a variation strength above 0 heeds it",
+        tr("a variation strength above 0"),
     ),
 }
 
 
-def unheeded(name: str, drawn: Iterable[GenerationSettings]) -> str:
-    """A sentence where none of these settings heeds the one called `name`; "" where one does."""
-    heeds, words = HEEDED.get(name, (lambda settings: True, ""))
-    if any(heeds(settings) for settings in drawn):
+def ineffective(name: str, requests: Iterable[GenerationSettings]) -> str:
+    """A sentence if the setting called `name` has no effect in any of these; "" if it has one."""
+    has_effect, needed = EFFECTIVE.get(name, (lambda settings: True, ""))
+    if any(has_effect(settings) for settings in requests):
         return ""
-    return f"{options(GenerationSettings)[name].label} changes nothing here: only {words}."
+    label = options(GenerationSettings)[name].label
+    return tr("{label} has no effect here; it has one only with {needed}.", label=label, needed=needed)

@@ -1,6 +1,6 @@
-"""What can be asked for: one frozen dataclass per kind of work, one line per option.
+"""What can be requested: one frozen dataclass per kind of work, one line per option.
 
-The window's form, the command line, the metadata in a picture and the saved preferences are all made from these
+The window's form, the command line, the metadata in an image and the saved preferences are all made from these
 fields, and all of them are checked by the same `__post_init__`. Nothing here imports torch.
 """
 
@@ -33,28 +33,28 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettings:
-    """One request for pictures. `seed` None means: draw one, and say which."""
+    """One request for images. `seed` None: a random one is chosen and reported."""
 
-    model: str = option("", label=tr("Model"), help=tr("the model that draws; empty: the default one"))
+    model: str = option("", label=tr("Model"), help=tr("the model to generate with; empty: the default one"))
     steps: int = option(
         20,
         min=1,
         max=1000,
         label=tr("Steps"),
-        help=tr("noise levels visited on the way to the picture: few is fast, many is exact"),
+        help=tr("noise levels visited on the way to the image: few is fast, many is exact"),
     )
     seed: int | None = option(
         None,
         min=0,
         max=LARGEST_SEED,
         label=tr("Seed"),
-        help=tr("the number the noise is drawn from: the same seed, the same picture"),
+        help=tr("the number the noise is made from: the same seed gives the same image"),
     )
     sampler: str = option(
         "dpmpp_2m",
         choices=SAMPLERS,
         label=tr("Sampler"),
-        help=tr("how to walk from one noise level to the next"),
+        help=tr("the method that goes from one noise level to the next"),
     )
     spacing: str = option(
         "trailing",
@@ -69,7 +69,7 @@ class GenerationSettings:
         more=True,
         label=tr("Shift"),
         help=tr(
-            "moves the steps of a flow towards noise (above 1) or the picture (below 1), as larger images need; "
+            "moves the steps of a flow towards noise (above 1) or the image (below 1), as larger images need; "
             "0: as the model has it"
         ),
     )
@@ -77,7 +77,7 @@ class GenerationSettings:
         "",
         label=tr("Class"),
         flag="class",
-        help=tr("what to draw, for a model that knows classes; empty: anything"),
+        help=tr("what to generate, for a model with classes; empty: any"),
     )
     guidance: float = option(
         1.0,
@@ -85,11 +85,11 @@ class GenerationSettings:
         max=20.0,
         label=tr("Guidance"),
         help=tr(
-            "how strongly the class is obeyed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied"
+            "how strongly the class is followed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied"
         ),
     )
     count: int = option(
-        1, min=1, max=LARGEST, label=tr("Count"), help=tr("how many pictures; picture k uses the seed plus k")
+        1, min=1, max=LARGEST, label=tr("Count"), help=tr("how many images; image k uses the seed plus k")
     )
     eta: float = option(
         0.0,
@@ -105,21 +105,21 @@ class GenerationSettings:
         max=100.0,
         more=True,
         label=tr("Churn"),
-        help=tr("noise added and removed again by Heun over the whole run (S_churn of Karras et al. 2022)"),
+        help=tr("noise that Heun adds and removes again over all steps (S_churn of Karras et al. 2022)"),
     )
     clipping: str = option(
         "range",
         choices=CLIPPINGS,
         more=True,
         label=tr("Clipping"),
-        help=tr("how the predicted clean picture is kept inside the range of colours at every step"),
+        help=tr("how the predicted clean image is kept within the range of colours at every step"),
     )
     precision: str = option(
         "auto",
         choices=PRECISIONS,
         more=True,
         label=tr("Precision"),
-        help=tr("number format of the network; automatic: bfloat16 where faster"),
+        help=tr("number format of the network; auto: bfloat16 where that is faster"),
     )
     device: str = option(
         "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the network runs")
@@ -130,14 +130,14 @@ class GenerationSettings:
         max=1000,
         more=True,
         label=tr("Stop at step"),
-        help=tr("stop there and keep the predicted clean picture; 0: go to the end"),
+        help=tr("stop there and save the predicted clean image; 0: all steps"),
     )
     source: str = option(
         "",
         more=True,
-        label=tr("Start picture"),
+        label=tr("Start image"),
         flag="init",
-        help=tr("a picture to start from instead of pure noise"),
+        help=tr("an image to start from instead of pure noise"),
     )
     strength: float = option(
         0.6,
@@ -145,13 +145,13 @@ class GenerationSettings:
         max=1.0,
         more=True,
         label=tr("Strength"),
-        help=tr("how far back into noise the start picture is taken: 0 returns it, 1 forgets it"),
+        help=tr("how much noise is added to the start image: 0 returns it unchanged, 1 ignores it"),
     )
     mask: str = option(
         "",
         more=True,
         label=tr("Mask"),
-        help=tr("a picture that is white where the start picture is drawn anew"),
+        help=tr("an image that is white where the start image is regenerated"),
     )
     resamples: int = option(
         1,
@@ -160,7 +160,7 @@ class GenerationSettings:
         more=True,
         label=tr("Resampling"),
         help=tr(
-            "how often each stretch of steps is walked where a mask is used, for seams that fit (RePaint); 1: once"
+            "how often each stretch of steps is repeated where a mask is used, for seamless edges (RePaint); 1: once"
         ),
     )
     variation_seed: int | None = option(
@@ -169,7 +169,7 @@ class GenerationSettings:
         max=LARGEST_SEED,
         more=True,
         label=tr("Variation seed"),
-        help=tr("a second seed to blend towards; picture k uses it plus k, and all of them the first seed"),
+        help=tr("a second seed to blend towards; image k uses it plus k, and all use the first seed"),
     )
     variation_strength: float = option(
         0.0,
@@ -179,8 +179,8 @@ class GenerationSettings:
         label=tr("Variation strength"),
         help=tr("how far to go from the first seed (0) to the second (1)"),
     )
-    history: tuple[Part, ...] = carried((), read_history)  # of a branch: what was walked before
-    batch: str = carried("", read_batch)  # what the network works on at once, see batches.py
+    history: tuple[Part, ...] = carried((), read_history)  # of a branch: what led to it
+    batch: str = carried("", read_batch)  # what the network works on at once, see batch_rows.py
 
     def __post_init__(self) -> None:
         check(self)
@@ -188,10 +188,10 @@ class GenerationSettings:
             check_digest(getattr(self, name), name)
         for part in self.history:
             values: dict[str, Any] = dict(part.values)
-            replace(self, **{**values, "history": ()})  # says what is wrong with it
+            replace(self, **{**values, "history": ()})  # raises what is wrong with it
 
 
-# what the window sets by hand on the picture, and not in a row of the form
+# what the window sets on the canvas, and not in a row of the form
 STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")
 
 
@@ -199,12 +199,12 @@ Settings = GenerationSettings | TrainingSettings | FilmSettings
 
 
 def check_digest(value: str, name: str) -> None:
-    """Pictures are named by what is in them, never by a path: a picture's metadata must not open files."""
+    """Images are named by the hash of their content, never by a path: the metadata of an image must not open files."""
     if value and not DIGEST.fullmatch(value):
         label = options(GenerationSettings)[name].label
         raise UserError(
             tr(
-                "{label} must be named by the 64 digits of its hash, not “{value}”.",
+                "{label} must be given as the 64 digits of its hash, not “{value}”.",
                 label=label,
                 value=value[:60],
             )

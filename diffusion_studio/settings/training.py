@@ -1,4 +1,4 @@
-"""What can be asked for of a training run. Nothing here imports torch."""
+"""What can be requested of a run. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
 
-FITS = {"crop": "Crop to the middle", "pad": "Whole, on white"}
-MODEL_SIZES = {"small": "Small", "medium": "Medium", "large": "Large"}
-BEFORE = {"polish": 0.0}  # what runs did that were begun before there was such an option
+FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
+MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
+BEFORE = {"polish": 0.0}  # what older runs did, which were started before there was such an option
 FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
-CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be another run
+CHANGEABLE = (  # when a run is resumed; it keeps everything else, or it would be another run
     "steps",
     "minutes",
     "autosave",
@@ -26,21 +26,19 @@ CHANGEABLE = (  # when a run goes on; everything else it keeps, or it would be a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """One training run. Exactly one of `steps` and `minutes` ends it (both 0: 10 minutes)."""
+    """One run. Exactly one of `steps` and `minutes` ends it (both 0: 10 minutes)."""
 
     folder: str = option(
-        "", label=tr("Folder"), help=tr("the pictures to learn from; sub-folders become classes")
+        "", label=tr("Folder"), help=tr("the images to learn from; sub-folders become classes")
     )
-    name: str = option("", label=tr("Name"), help=tr("what the model will be called"))
+    name: str = option("", label=tr("Name"), help=tr("the name of the model"))
     start_from: str = option(
         "",
         label=tr("Start from"),
         flag="from",
-        help=tr("an installed model to go on from instead of from scratch"),
+        help=tr("an installed model to start from instead of from scratch"),
     )
-    size: int = option(
-        32, min=8, max=256, label=tr("Size"), help=tr("side of the pictures the model draws, in pixels")
-    )
+    size: int = option(32, min=8, max=256, label=tr("Size"), help=tr("side of the images, in pixels"))
     steps: int = option(
         0, min=0, max=10_000_000, more=True, label=tr("Steps"), help=tr("training steps; 0: use minutes")
     )
@@ -54,7 +52,7 @@ class TrainingSettings:
         more=True,
         label=tr("Batch"),
         help=tr(
-            "pictures per training step; 0: as many as fit into the memory, at most 32, or 128 on a CUDA device"
+            "images per training step; 0: as many as fit into the memory, at most 32, or 128 on a CUDA device"
         ),
     )
     model_size: str = option(
@@ -76,7 +74,7 @@ class TrainingSettings:
         more=True,
         label=tr("Training schedule"),
         help=tr(
-            "how noise is mixed into a picture from t = 0 to the end; flow: along a straight line (flow matching)"
+            "how noise is added to an image from t = 0 to the end; flow: along a straight line (flow matching)"
         ),
     )
     prediction: str = option(
@@ -95,7 +93,7 @@ class TrainingSettings:
         more=True,
         label=tr("Timestep sampling"),
         help=tr(
-            "which timesteps are trained how often: all alike, or those in the middle more often (logit-normal)"
+            "how often each timestep is trained: all alike, or those in the middle more often (logit-normal)"
         ),
     )
     learning_rate: float = option(
@@ -105,7 +103,7 @@ class TrainingSettings:
         more=True,
         label=tr("Learning rate"),
         help=tr(
-            "size of one learning step; 0: as suits the network, less where it goes on from another model"
+            "size of one learning step; 0: chosen for the network, smaller when it starts from another model"
         ),
     )
     warmup: int = option(
@@ -117,7 +115,7 @@ class TrainingSettings:
         max=0.99999,
         more=True,
         label=tr("EMA"),
-        help=tr("memory of the averaged weights that draw the samples"),
+        help=tr("decay of the averaged weights that generate the samples"),
     )
     weighting: str = option(
         "min_snr",
@@ -156,16 +154,16 @@ class TrainingSettings:
         max=1.0,
         more=True,
         label=tr("Label dropout"),
-        help=tr("share of pictures shown without their class, for guidance"),
+        help=tr("share of images shown without their class, for guidance"),
     )
     fit: str = option(
         "crop",
         choices=FITS,
         more=True,
         label=tr("Fit"),
-        help=tr("how a picture that is not square becomes one"),
+        help=tr("how an image that is not square becomes square"),
     )
-    flip: bool = option(True, label=tr("Mirror"), help=tr("show each picture mirrored half of the time"))
+    flip: bool = option(True, label=tr("Mirror"), help=tr("show each image mirrored half of the time"))
     classes: bool = option(True, label=tr("Classes"), help=tr("learn sub-folders as classes"))
     clip_norm: float = option(
         1.0,
@@ -181,7 +179,7 @@ class TrainingSettings:
         max=0.5,
         more=True,
         label=tr("Validation share"),
-        help=tr("share of the pictures held out to measure the loss"),
+        help=tr("share of the images held out to measure the loss"),
     )
     seed: int | None = option(
         None,
@@ -189,7 +187,7 @@ class TrainingSettings:
         max=LARGEST_SEED,
         more=True,
         label=tr("Seed"),
-        help=tr("the number all randomness of the run is drawn from"),
+        help=tr("the number that all randomness of the run comes from"),
     )
     autosave: float = option(
         120.0,
@@ -197,7 +195,7 @@ class TrainingSettings:
         max=86_400.0,
         more=True,
         label=tr("Autosave"),
-        help=tr("seconds of training between two checkpoints"),
+        help=tr("seconds of training between checkpoints"),
     )
     autosave_steps: int = option(
         0,
@@ -205,7 +203,7 @@ class TrainingSettings:
         max=10_000_000,
         more=True,
         label=tr("Autosave steps"),
-        help=tr("steps after which a checkpoint is due as well; 0: by time only"),
+        help=tr("steps between checkpoints, besides the time; 0: by time only"),
     )
     sample_every: float = option(
         60.0,
@@ -213,7 +211,7 @@ class TrainingSettings:
         max=86_400.0,
         more=True,
         label=tr("Samples every"),
-        help=tr("seconds between two sheets of samples; 0: none"),
+        help=tr("seconds between sheets of samples; 0: none"),
     )
     precision: str = option(
         "auto", choices=PRECISIONS, more=True, label=tr("Precision"), help=tr("number format of the network")
@@ -226,9 +224,7 @@ class TrainingSettings:
         check(self)
         self._match_flow()
         if self.steps and self.minutes:
-            raise UserError(
-                tr("A training run ends after steps or after minutes, not both: give one of them.")
-            )
+            raise UserError(tr("A run ends after steps or after minutes, not both; give one of them."))
 
     @property
     def unused(self) -> frozenset[str]:
@@ -247,7 +243,7 @@ class TrainingSettings:
         return frozenset(names)
 
     def _match_flow(self) -> None:
-        """A flow and its velocity belong together: one of them brings the other, unless another was chosen for that."""
+        """A flow and its velocity belong together: one sets the other, unless something else was chosen for it."""
         flow, velocity = self.schedule == FLOW, self.prediction == FLOW_PREDICTION
         if flow == velocity:
             return

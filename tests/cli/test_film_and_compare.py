@@ -67,7 +67,7 @@ def test_images_in_a_folder_never_replace_others(run, tmp_path):
 
 def test_a_film_that_makes_no_sense_is_said_before_the_work(run, tmp_path):
     result = run("generate --model tiny --count 2 --film-picture 3 --film", tmp_path / "film.png")
-    assert result.status == 1 and result.out == [] and "this batch has 2 pictures" in result.err[-1]
+    assert result.status == 1 and result.out == [] and "the batch has 2 images" in result.err[-1]
     result = run("generate --model tiny --film", tmp_path)
     assert result.status == 1 and "is a folder" in result.err[-1]
     result = run("generate --model tiny --film-seconds 3")

@@ -109,7 +109,7 @@ def test_the_command_line_makes_lists_and_changes_albums(paths, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["add", "A"], "give a search"),
+        (["add", "A"], "with a search"),
         (["add", "a,b", "star"], "name of an album"),
         (["remove", "Gone", "star"], "no album"),
         (["rename", "Gone", "New"], "no album"),

@@ -295,10 +295,10 @@ def test_the_command_line_lists_searches_and_exports(three, capsys, tmp_path):
     ("words", "said"),
     [
         ("gallery search colour:red", "searched by"),
-        ("gallery export seed:77 --to x.zip", "No picture was found"),
+        ("gallery export seed:77 --to x.zip", "No images found"),
         ("gallery list --limit 0", "1 or more"),
         ("gallery list --out nowhere", "not a folder"),
-        ("gallery star", "Say which"),
+        ("gallery star", "Select images"),
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence(three, capsys, words, said):

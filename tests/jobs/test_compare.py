@@ -82,17 +82,17 @@ def test_axes_are_read_as_they_are_written():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("color=red", "can not be compared; what can: sampler, spacing, steps"),
-        ("precision=float32", "can not be compared"),
+        ("color=red", "cannot be compared; what can: sampler, spacing, steps"),
+        ("precision=float32", "cannot be compared"),
         ("steps", "needs values, as in steps=10,20,50"),
         ("steps=", "needs values"),
         ("steps=ten", "Steps must be a whole number, not “ten”"),
         ("steps=0", "Steps must be between 1 and 1000"),
         ("sampler=magic", "Sampler “magic” is not known"),
-        ("steps=10,10", "10 is there twice"),
-        ("steps=20..10", "is no range"),
+        ("steps=10,10", "10 is given twice"),
+        ("steps=20..10", "is not a range"),
         ("seed=0..4000", "has 4001 values; 400 are the most"),
-        ("eta=0..1:0", "is no range"),
+        ("eta=0..1:0", "is not a range"),
         ("eta=nan", "between 0 and 1"),
         ("strength=nan..1", "between 0 and 1"),
         ("guidance=1..inf", "between 0 and 20"),
@@ -183,9 +183,9 @@ def test_an_axis_that_changes_nothing_is_said(installed):
     def warned(x, y=None):
         return [event.text for event in compared(x, y)[1] if isinstance(event, Warned)]
 
-    assert "only the sampler DDIM heeds it" in warned("eta=0,1")[0]
+    assert "only with the sampler DDIM" in warned("eta=0,1")[0]
     assert not warned("eta=0,1", "sampler=ddim,heun")
-    assert "start picture" in warned("strength=0.2,0.4")[0]
+    assert "start image" in warned("strength=0.2,0.4")[0]
     assert not warned("variation-strength=0,1")  # a second seed is drawn, as for a single picture
     first, second = (cell.picture for cell in compared("variation-strength=0,1")[0].cells.values())
     assert not np.array_equal(first, second)

@@ -192,7 +192,7 @@ def test_an_unknown_ending_is_a_sentence(tmp_path, name, sentence):
 def test_nothing_to_film_and_no_such_picture_are_sentences(tmp_path):
     with pytest.raises(UserError, match="no step"):
         list(jobs.film(Trajectory(), tmp_path / "film.png", FilmSettings()))
-    with pytest.raises(UserError, match="has 2 pictures"):
+    with pytest.raises(UserError, match="has 2 images"):
         list(jobs.film(walked(), tmp_path / "film.png", FilmSettings(picture=3)))
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.gallery.entries import Entry
-from diffusion_studio.gallery.export import Given, as_files, as_sheet, as_zip
+from diffusion_studio.gallery.export import Exported, as_files, as_sheet, as_zip
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, save_file
@@ -30,7 +30,7 @@ def export(context: AppContext, parent: QWidget, way: str, paths: Sequence[Path]
 
 
 def export_to(context: AppContext, way: str, paths: Sequence[Path], target: Path) -> None:
-    def report(given: Given) -> None:
+    def report(given: Exported) -> None:
         if given.done == given.total:
             said = plural(
                 "Exported {count} image to {path}",

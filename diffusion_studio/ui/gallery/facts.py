@@ -10,7 +10,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
-from diffusion_studio.settings.effects import HEEDED
+from diffusion_studio.settings.effects import EFFECTIVE
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.ui.look.texts import class_title, readable
@@ -92,9 +92,9 @@ def model_words(name: str, entry: Entry) -> str:
 
 def _says_nothing(settings: GenerationSettings, name: str) -> bool:
     """Whether a setting had no effect, or is what it is by default."""
-    if name in HEEDED:
-        heeds, _ = HEEDED[name]
-        return not heeds(settings)
+    if name in EFFECTIVE:
+        has_effect, _ = EFFECTIVE[name]
+        return not has_effect(settings)
     return name in QUIET and getattr(settings, name) == getattr(IDLE, name)
 
 
