@@ -55,8 +55,8 @@ class Engine:
             times = self.times(timestep, labels)
             bands = to_bands(x, self.levels)
             prediction = self.body(bands.to(self.dtype, memory_format=torch.channels_last), times, explicit)
-            prediction = prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-            return to_pixels(prediction, self.levels)
+        prediction = prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        return to_pixels(prediction, self.levels)
 
 
 def compiled(module: nn.Module) -> nn.Module:
