@@ -77,6 +77,11 @@ class Background(QObject):
         for worker in self.workers:
             worker.cancel(job)
 
+    def stop(self) -> None:
+        """End both threads, after the current step of what they do; returns when they have ended."""
+        for worker in self.workers:
+            worker.stop()
+
     def _report(self, job: int, event: Any) -> None:
         long = self._long_jobs.get(job)
         if long is not None and isinstance(event, Counted) and event.total:

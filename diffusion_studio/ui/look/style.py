@@ -172,7 +172,7 @@ QToolButton:checked { background: $hover; }
 #toast QPushButton:focus, #toast QToolButton:focus { border: 2px solid $toast_accent; padding: 2px 8px; }
 #palette { background: $raised; border: 1px solid $border; border-radius: 10px; }
 #palette QLineEdit { font-size: 15px; min-height: 28px; max-height: 28px; }
-#palette QListView::item, #settingsList::item { min-height: 30px; padding: 2px 10px; border-radius: 6px; color: $text; }
+#palette QListView::item, #settingsList::item { padding: 2px 10px; border-radius: 6px; color: $text; }
 #palette QListView::item:selected, #settingsList::item:selected { background: $hover; color: $text; }
 #settingsList { background: $panel; padding: 12px 8px; border: none; }
 #settingsList:focus { border: 1px solid $accent; }
@@ -190,6 +190,10 @@ QListView:focus { border: 1px solid $accent; }
 #found, #refused { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
 #refused:focus { border-color: $accent; }
 #activity { background: $panel; border: none; border-top: 1px solid $border; }
+QTableWidget::item { padding: 0 10px; }
+QTableWidget::item:selected { background: $hover; color: $text; }
+QHeaderView { background: $raised; border: none; }
+QHeaderView::section { background: $raised; color: $muted; border: none; padding: 6px 10px; font-weight: 600; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
 QSplitter::handle { background: $border; }
 QSplitter::handle:horizontal { width: 1px; }

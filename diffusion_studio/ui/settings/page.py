@@ -30,7 +30,7 @@ from diffusion_studio.ui.settings.shortcuts_section import ShortcutsSection
 from diffusion_studio.ui.settings.storage_section import StorageSection
 from diffusion_studio.ui.widgets.form import SettingsForm
 
-LIST_WIDTH, COLUMN = 200, 560  # pixels
+LIST_WIDTH, COLUMN, ROW = 200, 560, 36  # pixels
 APPEARANCE, PERFORMANCE, SAVING, NOTIFICATIONS, SHORTCUTS, STORAGE = range(6)
 CATEGORIES = (
     ("appearance", tr("Appearance")),
@@ -63,7 +63,9 @@ class SettingsPage(Page):
         self.list.setAccessibleName(tr("Categories"))
         self.list.setAccessibleDescription(tr("The categories of settings"))
         for _, name in CATEGORIES:
-            self.list.addItem(QListWidgetItem(name))
+            item = QListWidgetItem(name)
+            item.setSizeHint(QSize(0, ROW))
+            self.list.addItem(item)
         self.stack = QStackedWidget()
         for place in range(len(CATEGORIES)):
             self.stack.addWidget(_scrolling(self._body(place)))

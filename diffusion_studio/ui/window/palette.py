@@ -54,6 +54,7 @@ class CommandPalette(QDialog):
         self.list.setModel(self.rows)
         self.list.setItemDelegate(CommandDelegate(self.list))
         self.list.setUniformItemSizes(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setAccessibleName(tr("Commands"))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.empty = plain_label(tr("No results"), "quiet")

@@ -47,8 +47,7 @@ class Rail(QFrame):
         button.setAccessibleDescription("")
         if work is not None:
             badge.setText("…" if work.fraction is None else f"{work.fraction:.0%}")
-            badge.adjustSize()
-            badge.move(button.width() - badge.width() - 2, 2)
+            badge.setGeometry(3, button.height() - 22, button.width() - 6, 18)  # over the label
             button.setAccessibleDescription(f"{work.title}, {badge.text()}")
 
     def show_chosen(self, number: int) -> None:
@@ -71,6 +70,7 @@ def _badge(button: QToolButton) -> QLabel:
     badge = plain_label("")
     badge.setParent(button)
     badge.setObjectName("badge")
+    badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
     badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     badge.hide()
     return badge

@@ -21,6 +21,13 @@ WIDTH = 560  # pixels at most
 MOST = 3  # at a time; more wait for their turn
 
 
+class ToastButton(IconButton):
+    """Its icon has the colour of the toast's text."""
+
+    def colour(self) -> str:
+        return tokens().toast_text
+
+
 class Toast(QFrame):
     """One message. It expires unless it is `lasting`, and waits while the pointer or the focus is on it."""
 
@@ -49,7 +56,7 @@ class Toast(QFrame):
         self.sentence.setAccessibleName(sentence)
         self.sentence.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action = push_button(action_text(action), sentence)
-        self.close_button = IconButton("close", tr("Dismiss"), tr("close this message"), self)
+        self.close_button = ToastButton("close", tr("Dismiss"), tr("close this message"), self)
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE_L, SPACE_S, SPACE_S, SPACE_S)
         row.setSpacing(SPACE_S)
