@@ -30,7 +30,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.widgets.fields import IntField
-from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
+from diffusion_studio.ui.widgets.form import SettingsForm
 
 if TYPE_CHECKING:
     from diffusion_studio.events import FilmEvent
@@ -191,11 +191,12 @@ class FilmDialog(QDialog):
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()
-        right.setSpacing(SPACE_S)
+        right.setSpacing(SPACE_S // 2)
         right.addWidget(self.form)
         row = QHBoxLayout()
         label = plain_label(tr("Format"), "quiet")
-        label.setMinimumWidth(LABEL_WIDTH)
+        label.setBuddy(self.format)
+        label.setMinimumWidth(self.form.label_width)
         row.setSpacing(SPACE_M)
         row.addWidget(label)
         row.addWidget(self.format, 1)

@@ -36,7 +36,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.fields import IntField, name_field
-from diffusion_studio.ui.widgets.form import LABEL_WIDTH, SettingsForm
+from diffusion_studio.ui.widgets.form import SettingsForm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +71,7 @@ class MorphDialog(QDialog):
         self._started: MorphStarted | None = None
         self._pictures: list[np.ndarray] = []
         self._saved = True  # whether what was rendered is in a file
+        self._failed = False  # whether rendering ended with a fault, which is shown
         self.seeds = QLineEdit()
         self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
         self.frames = IntField(FRAMES)
@@ -161,7 +162,7 @@ class MorphDialog(QDialog):
 
     def _begin(self, job: object) -> None:
         self.starting.emit()
-        self._pictures, self._started, self._saved = [], None, True
+        self._pictures, self._started, self._saved, self._failed = [], None, True, False
         self._job = self._worker.submit(job)  # type: ignore[arg-type]
         self._show_busy(tr("Stop"))
 
@@ -213,6 +214,7 @@ class MorphDialog(QDialog):
 
     def _on_failed(self, job: int, sentence: str) -> None:
         if job == self._job:
+            self._failed = True
             self.facts.setText(sentence)
 
     def _on_ended(self, job: int) -> None:
@@ -221,6 +223,15 @@ class MorphDialog(QDialog):
         self._job = None
         self._show_idle()
         self._play()
+        if not self._failed and (film := self._film()) is not None:
+            self._show_unsaved(film)
+
+    def _show_unsaved(self, film: Film) -> None:
+        images = plural("{count} image", "{count} images", len(self._pictures))
+        self.facts.setText(
+            tr("{images} · {seconds:.1f} s · not saved yet", images=images, seconds=film.seconds)
+        )
+        self.save_button.setFocus()
 
     def _show_idle(self) -> None:
         self.bar.hide()
@@ -348,7 +359,7 @@ class MorphDialog(QDialog):
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_M)
         grid.setVerticalSpacing(SPACE_S // 2)
-        grid.setColumnMinimumWidth(0, LABEL_WIDTH)
+        grid.setColumnMinimumWidth(0, self.form.label_width)
         grid.setColumnStretch(1, 1)
         for row, (text, part) in enumerate(
             (

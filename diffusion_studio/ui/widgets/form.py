@@ -104,6 +104,11 @@ class SettingsForm(QWidget):
         self.fields[name].setEnabled(enabled)
         self._labels[name].setEnabled(enabled)
 
+    @property
+    def label_width(self) -> int:
+        """Of the column of labels, in pixels, for rows beside the form to line up with."""
+        return max((label.sizeHint().width() for label in self._labels.values()), default=0)
+
     def tab_order(self) -> list[QWidget]:
         """Every control from top to bottom."""
         usual: list[QWidget] = []

@@ -199,6 +199,7 @@ def test_a_morph_begins_at_the_seed_of_the_panel_and_shows_its_images_before_it_
     assert asked.settings.count == 1 and asked.settings.model == "faces"
     qtbot.waitUntil(lambda: morphing.preview.place > 1, timeout=10_000)  # it plays what was rendered
     assert choose_file.asked == [] and morphing.save_button.isDefault()
+    assert morphing.facts.text() == "11 images · 0.4 s · not saved yet"
 
 
 def test_what_was_rendered_is_saved_as_the_film_is_set_now(rendered, target, qtbot, window, choose_file):
