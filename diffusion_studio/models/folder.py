@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,19 +71,37 @@ def read_model(folder: Path) -> Checkpoint:
     return Checkpoint(network.eval().requires_grad_(False), schedule, digest.hexdigest())
 
 
-def weights_digest(folder: Path) -> str:
-    """The hash `read_model` gives a model's weights, without opening it."""
-    digest = hashlib.sha256()
-    for path in weight_files(unet_folder(folder), within=folder):
-        try:
+def hash_weights(folder: Path) -> Generator[tuple[int, int], None, str]:
+    """The sha256 that `read_model` gives a model's weights, without opening it; yields (bytes done, bytes in all).
+
+    Raises `UserError` for a file that cannot be read.
+    """
+    digest, done = hashlib.sha256(), 0
+    paths = weight_files(unet_folder(folder), within=folder)
+    path = paths[0]
+    try:
+        total = sum(path.stat().st_size for path in paths)
+        for path in paths:
             with open_foreign(path, LARGEST_WEIGHTS) as file:
                 for block in blocks(file, LARGEST_WEIGHTS):
                     digest.update(block)
-        except OSError as error:
-            raise UserError(
-                tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
-            ) from None
+                    done += len(block)
+                    yield done, total
+    except OSError as error:
+        raise UserError(
+            tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
+        ) from None
     return digest.hexdigest()
+
+
+def weights_digest(folder: Path) -> str:
+    """What `hash_weights` returns."""
+    job = hash_weights(folder)
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return str(end.value)
 
 
 def read_schedule(folder: Path, config: UNetConfig) -> Process:

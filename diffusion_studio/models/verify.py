@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
-from diffusion_studio.models import cards, layout
-from diffusion_studio.models.folder import read_model, weight_files
+from diffusion_studio.models import cards
+from diffusion_studio.models.folder import hash_weights, read_model
 from diffusion_studio.models.kinds import kind_of
-from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +55,13 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
 
 
 def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
-    digest, done = hashlib.sha256(), 0
-    paths = weight_files(layout.unet_folder(card.path), within=card.path)
-    try:
-        total = sum(path.stat().st_size for path in paths)
-        for path in paths:
-            with open_foreign(path, LARGEST_WEIGHTS) as file:
-                for block in blocks(file, LARGEST_WEIGHTS):
-                    digest.update(block)
-                    done += len(block)
-                    yield Hashed(done=done, total=total)
-    except OSError as error:
-        raise UserError(
-            tr("{path} cannot be read: {strerror}.", path=card.path, strerror=error.strerror)
-        ) from None
-    return digest.hexdigest()
+    job = hash_weights(card.path)
+    while True:
+        try:
+            done, total = next(job)
+        except StopIteration as end:
+            return str(end.value)
+        yield Hashed(done=done, total=total)
 
 
 def verify_model(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """safetensors files, known by their content and judged by our own limits before any weight is read; read, never mapped.
 
-So a file that changes or vanishes later does no harm, and a hostile header costs nothing.
+So a file that changes or vanishes later does no harm, and a hostile header costs nothing. The library's own reader decides about
+what is loaded. It has none for the header of an open file, only for a path that it maps itself, so the header is judged here.
 """
 
 from __future__ import annotations
@@ -63,11 +64,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
         raise UserError(
             tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
         ) from None
-    judge(path, blob, len(blob))
     try:
-        tensors = load(blob)
+        tensors = load(
+            blob
+        )  # refuses what does not fit together, also where the file changed since its header was read
     except Exception as error:  # the library's own exceptions are several and change
-        raise UserError(tr("{path} is damaged.", path=path), details=str(error)) from None
+        raise UserError(
+            tr("{path} is damaged, or was cut off.", path=path), details=f"{type(error).__name__}: {error}"
+        ) from None
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor.float()).all():  # as float32, which is what draws
             raise UserError(

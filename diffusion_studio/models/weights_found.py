@@ -12,6 +12,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.models.weights_file import quoted
+from diffusion_studio.storage.foreign_file import leads_outside
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 STEM = r"(?P<stem>diffusion_pytorch_model|model|pytorch_model)"
@@ -89,7 +90,12 @@ def _shards(index: Path) -> tuple[Path, ...]:
     shards = sorted(set(names.values()))
     for name in shards:
         shard = index.parent / name
-        if Path(name).name != name or "\\" in name or not shard.is_file() or not _inside(shard, index.parent):
+        if (
+            Path(name).name != name
+            or "\\" in name
+            or not shard.is_file()
+            or leads_outside(shard, index.parent)
+        ):
             raise UserError(
                 tr(
                     "{index} names a shard that is not in its folder: {quoted}.",
@@ -98,13 +104,6 @@ def _shards(index: Path) -> tuple[Path, ...]:
                 )
             )
     return tuple(index.parent / name for name in shards)
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    """Whether `path` really lies in `folder`, or in the blobs of the hub cache that `folder` is a snapshot of."""
-    real, root = path.resolve(), folder.resolve()
-    snapshots = next((place for place in root.parents if place.name == "snapshots"), None)
-    return root in real.parents or (snapshots is not None and snapshots.parent / "blobs" in real.parents)
 
 
 def prefix_of(names: Collection[str]) -> str:

@@ -22,11 +22,9 @@ from typing import Any, BinaryIO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.storage.paths import check_path, numbered
 
 TEMPORARY = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>part|old)$", re.DOTALL)
-LARGEST_OWN = 256 << 20  # bytes of a JSON file of ours
 A_DAY = 86_400  # seconds; no write lasts that long, so an older temporary is stray even if its process id lives again
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -150,16 +148,6 @@ def sweep_temporaries(folder: Path) -> list[Path]:
 def write_json(path: Path, value: Any, *, exclusive: bool = False) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_atomic(path, text.encode("utf-8", "surrogatepass"), exclusive=exclusive)
-
-
-def read_json(path: Path) -> Any:
-    """Raises FileNotFoundError where there is no such file, `UserError` where it holds no JSON."""
-    try:
-        return json.loads(read_foreign(path, LARGEST_OWN).decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            tr("{path} is not valid JSON, so it cannot be read.", path=path), str(error)
-        ) from None
 
 
 def move(source: Path, target: Path) -> None:
@@ -417,6 +405,7 @@ def _size_of(path: Path) -> int:
 
 
 def _size(count: int) -> str:
+    """Room on a disk, in the thousands that disks are counted in."""
     amount = float(count)
     for unit in ("bytes", "KB", "MB"):
         if amount < 1000:

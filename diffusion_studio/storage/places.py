@@ -1,12 +1,11 @@
 """Where everything lives: the platform's own places, or all under `DIFFUSION_STUDIO_HOME`.
 
-A place is made when something is first written there, by the functions of `writing` that are offered here too.
+A place is made when something is first written there.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import platformdirs
 
 from diffusion_studio.storage import own_files
+from diffusion_studio.storage.stamps import Readings, stamp_of
 from diffusion_studio.storage.trash import Trash
 
 APP = "diffusion-studio"
@@ -51,25 +51,16 @@ def usual_outputs_dir() -> Path:
 
 
 def kept_section(name: str) -> Mapping[str, Any]:
-    """What settings.json, where the window keeps what it is told, says under this name: unchecked, nothing where it is broken."""
+    """The section of this name in settings.json, where the window keeps preferences; nothing where it is broken or missing.
+
+    Values are not checked. Asked for at every image, so the file is read only when it has changed.
+    """
     path = config_dir() / "settings.json"
-    try:
-        facts = path.stat()
-    except OSError:
-        return {}
-    stamp = (str(path), facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)
-    settled = (
-        time.time_ns() - facts.st_mtime_ns > 2_500_000_000
-    )  # else it may change again within one tick of the clock
-    if (
-        _kept.get("stamp") != stamp or not settled
-    ):  # asked for at every picture: read only when it has changed
-        _kept.update(stamp=stamp, whole=own_files.read(path))
-    section = _kept["whole"].get(name)
+    section = _settings.get(path, stamp_of([path]), lambda: own_files.read(path)).get(name)
     return section if isinstance(section, dict) else {}
 
 
-_kept: dict[str, Any] = {}
+_settings: Readings[dict[str, Any]] = Readings()
 
 
 def cache_dir() -> Path:
@@ -94,7 +85,7 @@ def resource(name: str) -> Path:
 
 
 def trash_can() -> Trash:
-    """Where deleted pictures, models and runs are until they are brought back, or for 30 days."""
+    """Where deleted pictures, models and runs are until they are restored, for at most 30 days."""
     return Trash(data_dir() / "trash")
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import shutil
 import struct
 import sys
@@ -273,6 +274,20 @@ def test_weights_that_change_while_they_are_read_are_refused(folder, weights, mo
 
     monkeypatch.setattr(checkpoint, "read_tensors", read_late)
     assert "changed while it was read; try again" in refusal(folder)
+
+
+def test_weights_cut_off_after_their_header_was_read_are_refused(weights, monkeypatch):
+    read = weights_file._read_header
+
+    def read_then_cut(path, file):
+        header = read(path, file)
+        os.truncate(path, path.stat().st_size - 40)
+        return header
+
+    monkeypatch.setattr(weights_file, "_read_header", read_then_cut)
+    with pytest.raises(UserError, match="damaged, or was cut off") as fault:
+        weights_file.read_tensors(weights)
+    assert "SafetensorError" in fault.value.details  # the library's own reader
 
 
 def test_weights_are_known_by_content(folder, weights):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.storage import atomic
+from diffusion_studio.storage import atomic, own_files
 from diffusion_studio.storage import places as folders
 
 ROOT = Path(__file__).parents[2]
@@ -270,13 +270,13 @@ def test_json_round_trip_and_its_faults(tmp_path):
     path = tmp_path / "a.json"
     value = {"σ": [1, 2.5, None], "path": "caf\udce9"}
     atomic.write_json(path, value)
-    assert atomic.read_json(path) == value
+    assert own_files.load(path) == value
     for broken in (b"{", b"\xff\xfe", b"[" * 100_000):
         path.write_bytes(broken)
         with pytest.raises(UserError, match="a.json is not valid JSON"):
-            atomic.read_json(path)
+            own_files.load(path)
     with pytest.raises(FileNotFoundError):
-        atomic.read_json(tmp_path / "none.json")
+        own_files.load(tmp_path / "none.json")
 
 
 # Folders --------------------------------------------------------------------------------------------------------------
