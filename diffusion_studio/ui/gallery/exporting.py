@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData
@@ -99,7 +99,7 @@ def _report_trashed(
     context.show_fault(f"{said}. {moved.fault}", action=tr("Undo"), do=lambda: context.undo.take_back(change))
 
 
-def _job(way: str, paths: Sequence[Path], target: Path):  # type: ignore[no-untyped-def]
+def _job(way: str, paths: Sequence[Path], target: Path) -> Generator[Given, None, None]:
     yield from WAYS[way](paths, target)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -243,8 +243,8 @@ class GalleryGrid(QAbstractScrollArea):
         if self.selection.paths:
             self.menu_wanted.emit(event.globalPos())
 
-    def viewportEvent(self, event) -> bool:  # type: ignore[no-untyped-def]
-        if event.type() == event.Type.ToolTip and isinstance(event, QHelpEvent):
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             index = self._at(event.pos())
             words = tooltip(entry_words(self.entries[index])) if index is not None else ""
             QToolTip.showText(event.globalPos(), words, self)

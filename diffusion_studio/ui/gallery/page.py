@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures import commands
+from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import ReadSettings, open_picture, read_raw, read_settings
 
 TYPING = 200  # milliseconds of quiet before a search begins
@@ -396,7 +397,7 @@ class GalleryPage(Page):
         self.details.hide()
 
 
-def open_pair(paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+def open_pair(paths: Sequence[Path]) -> Generator[tuple[Picture, ...], None, None]:
     """A job: two pictures, as one event."""
     yield tuple(next(open_picture(path)) for path in paths)
 

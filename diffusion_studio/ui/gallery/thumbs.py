@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QBuffer, QIODevice, QObject, Signal
 from PySide6.QtGui import QImage, QPixmap
@@ -54,7 +53,7 @@ class GalleryThumbs(QObject):
         for path in paths:
             self._pixmaps.pop(path, None)
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: Sequence[Thumbnail]) -> None:
         for thumbnail in event:
             self._pixmaps[thumbnail.path] = QPixmap.fromImage(thumbnail.image)
             self.came.emit(thumbnail.path)

@@ -124,7 +124,7 @@ class TrashDialog(QDialog):
 
     # --- the list ---
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Thumbnail | Sequence[TrashEntry]) -> None:
         if isinstance(event, Thumbnail):
             self._show_thumbnail(event)
         else:
@@ -232,7 +232,7 @@ def _blank() -> QPixmap:
     return pixmap
 
 
-def _list() -> Generator[Any, None, None]:
+def _list() -> Generator[Thumbnail | Sequence[TrashEntry], None, None]:
     """A job: what is there, then its thumbnails."""
     entries = trash_can().entries()
     yield entries
