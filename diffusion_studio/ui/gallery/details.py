@@ -134,6 +134,7 @@ class GalleryDetails(QFrame):
         relatives: Sequence[tuple[str, Entry]],
     ) -> None:
         one = len(entries) == 1
+        self._keep_focus()
         for part in (self._uses, self.more):
             part.setVisible(one)
         self.raw.setVisible(one and self.more.isChecked())
@@ -151,6 +152,15 @@ class GalleryDetails(QFrame):
         self.tags.setPlaceholderText(
             tr("Mixed; tags added here go to all") if mixed else tr("Tags, separated by commas")
         )
+
+    def _keep_focus(self) -> None:
+        """The buttons that are made again must not take the focus with them, to wherever Qt sends it."""
+        items = [
+            layout.itemAt(k) for layout in (self._relatives, self._albums) for k in range(layout.count())
+        ]
+        widgets = [item.widget() for item in items if item is not None]
+        if any(widget is not None and widget.hasFocus() for widget in widgets):
+            self.star.setFocus()
 
     def _want_raw(self) -> None:
         if self.more.isChecked() and self.entry is not None and self._raw_of != self.entry.path:

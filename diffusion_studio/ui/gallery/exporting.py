@@ -30,20 +30,20 @@ def export(context: AppContext, parent: QWidget, way: str, paths: Sequence[Path]
 
 
 def export_to(context: AppContext, way: str, paths: Sequence[Path], target: Path) -> None:
-    def report(given: Exported) -> None:
-        if given.done == given.total:
+    def report(exported: Exported) -> None:
+        if exported.done == exported.total:
             said = plural(
                 "Exported {count} image to {path}",
                 "Exported {count} images to {path}",
-                given.total,
-                path=readable(given.path),
+                exported.total,
+                path=readable(exported.path),
             )
         else:
             said = tr(
                 "Exported {done} of {total} to {path}",
-                done=given.done,
-                total=given.total,
-                path=readable(given.path),
+                done=exported.done,
+                total=exported.total,
+                path=readable(exported.path),
             )
         context.show_status(said)
 
@@ -99,7 +99,7 @@ def _report_trashed(
     context.show_fault(f"{said}. {moved.fault}", action=tr("Undo"), do=lambda: context.undo.take_back(change))
 
 
-def _job(way: str, paths: Sequence[Path], target: Path) -> Generator[Given, None, None]:
+def _job(way: str, paths: Sequence[Path], target: Path) -> Generator[Exported, None, None]:
     yield from WAYS[way](paths, target)
 
 

@@ -181,9 +181,15 @@ class GalleryPage(Page):
             self.details.show_entry(main, self.thumbs.get(main.path), self.collection.relatives(main))
         elif selected:
             self.details.show_several(selected, [self.thumbs.get(e.path) for e in selected[:MOSAIC]])
+        if not selected and self._focus_is_in(self.bar, self.details):
+            self.grid.setFocus()
         self.details.setVisible(bool(selected) and self.actions_.details.isChecked())
         self.bar.show_count(len(selected))
         self.area.place()
+
+    def _focus_is_in(self, *parts: QWidget) -> bool:
+        focus = self.focusWidget()
+        return focus is not None and any(part.isAncestorOf(focus) for part in parts)
 
     def _show_values(self) -> None:
         albums = self.collection.marks.albums()

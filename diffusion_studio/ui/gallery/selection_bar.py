@@ -12,7 +12,7 @@ from diffusion_studio.ui.gallery.albums import AlbumMenu
 from diffusion_studio.ui.gallery.grid import GalleryGrid
 from diffusion_studio.ui.gallery.scrubber import DateScrubber
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.theme import SPACE_XS
+from diffusion_studio.ui.look.theme import SPACE_XL, SPACE_XS
 from diffusion_studio.ui.pictures.ground_button import GroundButton
 
 ROOMY = 760  # pixels of the grid from which on the buttons say their names
@@ -81,13 +81,13 @@ class GridArea(QWidget):
         self.place()
 
     def place(self) -> None:
-        """Put the bar in the middle of the upper edge, beside the heading: messages of the window come at the lower one."""
+        """Put the bar at the upper edge, beside the heading: messages of the window come at the lower one."""
         bar = self._bar
         if bar is None:
             return
         bar.show_names(self._grid.width() >= ROOMY)
         bar.adjustSize()
-        bar.move(max((self._grid.width() - bar.width()) // 2, 0), SPACE_XS)
+        bar.move(max(self._grid.width() - bar.width() - SPACE_XL, 0), SPACE_XS)
         bar.raise_()
         self._grid.cover_head(0 if bar.isHidden() else bar.height())
 

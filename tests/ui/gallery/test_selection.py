@@ -63,6 +63,18 @@ def test_its_buttons_act_on_what_is_selected(page, qtbot):
     qtbot.waitUntil(lambda: len(page.grid.entries) == 1)
 
 
+def test_the_focus_stays_in_the_gallery_when_what_had_it_goes(page, qtbot):
+    page.marking.collect(page.grid.entries[:1], "A")
+    page.grid.select(0)
+    album = page.details._albums.itemAt(0).widget()
+    album.setFocus()
+    page.albums.collect_wanted.emit("A", True)
+    assert page.focusWidget() is page.details.star
+    named(page, "Select nothing").setFocus()
+    named(page, "Select nothing").click()
+    assert page.focusWidget() is page.grid
+
+
 def test_details_can_be_kept_closed(page):
     page.actions_.details.setChecked(False)
     page.grid.select(0)
