@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDialog
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
+from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.generate.request import GenerationRequest
-from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.pictures.canvas import Canvas
 
 
 class FilmCommands(QObject):
+    """`worker`: the thread that generates; `filmable` returns the steps that can be filmed now, if there are any."""
+
+    room_wanted = Signal()  # a morph is about to wait for that thread
+
     def __init__(
-        self, context: AppContext, request: GenerationRequest, canvas: Canvas, steering: Steering
+        self,
+        context: AppContext,
+        request: GenerationRequest,
+        canvas: Canvas,
+        worker: Worker,
+        filmable: Callable[[], Trajectory | None],
     ) -> None:
         super().__init__(canvas)
-        self._context, self._request, self._canvas, self._steering = context, request, canvas, steering
+        self._context, self._request, self._canvas = context, request, canvas
+        self._worker, self._filmable = worker, filmable
         self.dialog: QDialog | None = None
         self.export_action = make_action(
             canvas, tr("Export film…"), "Ctrl+E", tip=tr("The steps of this image as APNG, WebP, GIF or MP4")
@@ -35,28 +47,26 @@ class FilmCommands(QObject):
         )
         self.export_action.triggered.connect(self._export)
         self.morph_action.triggered.connect(self._morph)
-        canvas.view_changed.connect(self._follow)
-        steering.generation.changed.connect(self._follow)
-        self._follow()
+        canvas.view_changed.connect(self.follow)
+        self.follow()
 
     @property
     def entries(self) -> list[QAction | None]:
         return [self.export_action, self.morph_action]
 
-    def _follow(self) -> None:
-        steering = self._steering
-        filmable = steering.run is not None and steering.run.newest >= 0 and not steering.elsewhere
-        self.export_action.setEnabled(filmable and not steering.generation.running)
+    def follow(self) -> None:
+        """Enable what is possible; to be called when a generation begins or ends."""
+        self.export_action.setEnabled(self._filmable() is not None)
 
     def _export(self) -> None:
-        run = self._steering.run
-        if run is None or run.newest < 0:
+        trajectory = self._filmable()
+        if trajectory is None:
             return
         from diffusion_studio.ui.films.dialog import FilmDialog
 
         place = self._canvas.opened if self._canvas.opened is not None else self._canvas.selected
         picture = 0 if place is None else place + 1
-        self._open(FilmDialog(self._context, run.trajectory, self._canvas.window(), picture=picture))
+        self._open(FilmDialog(self._context, trajectory, self._canvas.window(), picture=picture))
 
     def _morph(self) -> None:
         try:
@@ -68,9 +78,9 @@ class FilmCommands(QObject):
             return
         from diffusion_studio.ui.films.morph_dialog import MorphDialog
 
-        worker, model = self._steering.generation.worker, self._request.card.name
-        dialog = MorphDialog(self._context, worker, replace(settings, model=model), self._canvas.window())
-        dialog.starting.connect(self._steering.make_room)
+        settings = replace(settings, model=self._request.card.name)
+        dialog = MorphDialog(self._context, self._worker, settings, self._canvas.window())
+        dialog.starting.connect(self.room_wanted)
         self._open(dialog)
 
     def _open(self, dialog: QDialog) -> None:

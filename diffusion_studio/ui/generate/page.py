@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPoint, QTimer
 from PySide6.QtGui import QAction, QKeyEvent
@@ -47,6 +47,9 @@ from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SavedPictures, save_in
 
+if TYPE_CHECKING:
+    from diffusion_studio.ui.compare.view import CompareView
+
 EXPIRES = 12_000  # milliseconds that the outcome of a run is shown
 SECTION = "generation"
 AGAIN = (
@@ -81,10 +84,11 @@ class GeneratePage(Page):
         self.caption = Caption(self.request, self.canvas, self.steering, self.start)
         self.messages = CanvasMessages(self.request, self.canvas, self.steering)
         self.view = PageLayout(context, self, self.panel, self.canvas)
+        worker, steering = self.generation.worker, self.steering
         self.compare = CompareMode(
-            context, self.request, self.panel, self.steering, self.next_run, self.view.middle, self.strip
+            context, self.request, worker, self.view.middle, lambda: steering.shown_seed
         )
-        self.films = FilmCommands(context, self.request, self.canvas, self.steering)
+        self.films = FilmCommands(context, self.request, self.canvas, worker, lambda: steering.filmable)
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(lambda: self.panel.foot.line.setText(""))
         self._again = QTimer(self, singleShot=True, interval=0)
@@ -442,6 +446,14 @@ class GeneratePage(Page):
         split = [self.generate_action, self.queue_action, self.keep_action, None, self.jobs_action]
         self.panel.foot.offer(split, self.steering.hold_action)
 
+    def _on_comparison(self, view: CompareView) -> None:
+        """The comparison took the place of the canvas: it has the room of the strip, too."""
+        self.strip.hide()
+        self.steering.timeline.stop_playing()
+        order = [self.panel.foot.button, *view.controls]
+        for first, second in zip(order, order[1:], strict=False):
+            self.setTabOrder(first, second)
+
     def _connect(self) -> None:
         panel, generation = self.panel, self.generation
         panel.foot.button.clicked.connect(self._on_button)
@@ -453,7 +465,14 @@ class GeneratePage(Page):
         panel.foot.choices.keep_wanted.connect(self.steering.keep)
         panel.foot.choices.finish_wanted.connect(self.steering.finish)
         panel.foot.choices.discard_wanted.connect(self.steering.discard)
+        panel.follow_comparison(self.compare)
+        self.compare.entered.connect(self._on_comparison)
+        self.compare.image_wanted.connect(self.steering.show_elsewhere)
+        self.compare.left.connect(self.strip.show)
+        self.compare.left.connect(self.next_run.show_state)
         self.compare.left.connect(self.messages.show_empty)
+        self.films.room_wanted.connect(self.steering.make_room)
+        generation.changed.connect(self.films.follow)
         self.request.model_changed.connect(self._on_model)
         self.generate_action.triggered.connect(self.generate)
         self.queue_action.triggered.connect(self.add_to_queue)
@@ -462,7 +481,7 @@ class GeneratePage(Page):
         self.queue.changed.connect(self._show_waiting)
         self.queue.plan_wanted.connect(self._begin_queued)
         self.reuse.plan_wanted.connect(self._begin)
-        self.reuse.clearing.connect(lambda: self.compare.action.setChecked(False))
+        self.reuse.clearing.connect(self.compare.leave)
         generation.failed.connect(lambda: self.keep_action.setChecked(False))
         self.stop_action.triggered.connect(self.stop)
         self.lock_action.triggered.connect(self.request.lock)
@@ -477,7 +496,7 @@ class GeneratePage(Page):
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
         self.request.changed.connect(self._show_repeats)
-        self.compare.ended.connect(self._expiry.start)
+        self.compare.ended.connect(lambda _: self._expiry.start())
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._context.show_fault)

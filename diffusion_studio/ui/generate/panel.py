@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
@@ -18,6 +19,9 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
+
+if TYPE_CHECKING:
+    from diffusion_studio.ui.compare.mode import CompareMode
 
 
 class GenerationPanel(QWidget):
@@ -56,6 +60,25 @@ class GenerationPanel(QWidget):
         """Disable what a comparison decides for itself."""
         self.form.disable("comparison", names)
         self.few_steps.setEnabled(not names)
+
+    def follow_comparison(self, compare: CompareMode) -> None:
+        """Show what a comparison decides and how far it is, while it takes the place of the canvas."""
+        compare.ruled.connect(self.show_ruled)
+        compare.named.connect(self._name_comparison)
+        compare.progressed.connect(self._show_comparison)
+        compare.ended.connect(self._end_comparison)
+
+    def _name_comparison(self, name: str, able: bool) -> None:
+        self.foot.name(name, tr("Generate the comparison grid (Ctrl+Enter)"))
+        self.foot.button.setEnabled(able)
+
+    def _show_comparison(self, share: float, words: str) -> None:
+        self.foot.show_progress(share, queue=False)
+        self.foot.line.setText(words)
+
+    def _end_comparison(self, words: str) -> None:
+        self.foot.show_idle()
+        self.foot.line.setText(words)
 
     def add_section(self, name: str, section: QWidget) -> None:
         """Place what may hide itself under the row of a setting."""

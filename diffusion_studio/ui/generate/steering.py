@@ -132,6 +132,14 @@ class Steering(QObject):
         subject = self._canvas.chosen or (pictures[0] if pictures else None)
         return subject.settings.seed if subject is not None and subject.settings is not None else None
 
+    @property
+    def filmable(self) -> Trajectory | None:
+        """The steps of the image on the canvas, once its generation has ended; None where there are none."""
+        run = self.run
+        if run is None or run.newest < 0 or self.elsewhere or self.generation.running:
+            return None
+        return run.trajectory
+
     def make_room(self) -> None:
         """Before other work on the same thread: a held run would keep it waiting without end; a running one is waited for."""
         if self.generation.paused:
