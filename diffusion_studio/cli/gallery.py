@@ -82,7 +82,7 @@ def _add_trash(actions: Any) -> None:
     note = tr("What was moved to the trash more than 30 days ago is deleted when the window opens.")
 
     def add(parsers: Any, name: str, run: Run, help: str) -> argparse.ArgumentParser:
-        parser = parsers.add_parser(
+        parser: argparse.ArgumentParser = parsers.add_parser(
             name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=note, allow_abbrev=False
         )
         parser.set_defaults(run=run)

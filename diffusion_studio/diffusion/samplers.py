@@ -208,7 +208,7 @@ def unipc(
     yield Step(total, total, 0.0, x, x)
 
 
-def _unip(memory: tuple, *, last: bool) -> Array:
+def _unip(memory: tuple[Any, ...], *, last: bool) -> Array:
     """UniP: order 2 where there is a past, order 1 for the first step and the last."""
     x, denoised, h, h_previous, previous = memory
     result = math.exp(-h) * x - math.expm1(-h) * denoised
@@ -217,7 +217,7 @@ def _unip(memory: tuple, *, last: bool) -> Array:
     return result
 
 
-def _unic(memory: tuple, arrived: Array) -> Array:
+def _unic(memory: tuple[Any, ...], arrived: Array) -> Array:
     """UniC: redo the last step from where it started, now knowing the prediction where it arrived."""
     x, denoised, h, h_previous, previous = memory
     base = math.exp(-h) * x - math.expm1(-h) * denoised

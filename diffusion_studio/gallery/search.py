@@ -130,7 +130,7 @@ def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) ->
         raise UserError(
             tr("“{key}” is a number, so it cannot be “{word}”.", key=key, word=word[:40])
         ) from None
-    compare = COMPARE.get(sign, operator.eq)
+    compare: Callable[[Any, Any], bool] = COMPARE.get(sign, operator.eq)
 
     def test(entry: Entry) -> bool:
         value = value_of(entry)

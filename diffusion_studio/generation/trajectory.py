@@ -18,6 +18,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
 BUDGET = 200_000_000  # bytes
 LOUDER = 2  # the remaining change is shown this much stronger
@@ -31,8 +32,8 @@ class State:
     total: int
     sigma: float
     timestep: float
-    x: Any
-    denoised: Any
+    x: Tensor
+    denoised: Tensor
     memory: Any  # the sampler's
     ahead: list[list[float]]  # the noise levels from here on, as legs
     random: Any  # the state of the streams of noise; None where it was not recorded, and nothing can be resumed here
@@ -109,7 +110,7 @@ class Trajectory:
         self._lock = threading.Lock()
         self._states: dict[int, tuple[State, MappedTensors]] = {}
         self._facts: list[StepFacts] = []
-        self._denoised: Any = None  # of the newest step
+        self._denoised: Tensor | None = None  # of the newest step
 
     # --- the job's side ---
 
@@ -122,7 +123,7 @@ class Trajectory:
         rest, tensors = _put_away(state)
         with self._lock:
             newest = self._facts[-1].index if self._facts else None
-            if newest is None:
+            if newest is None or self._denoised is None:
                 self.first = state.index
                 change = None
             else:
@@ -213,14 +214,16 @@ def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
     return to_uint8(state.denoised)
 
 
-def to_uint8(pictures: Any) -> np.ndarray:
+def to_uint8(pictures: Tensor) -> np.ndarray:
     """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; grey models become grey RGB."""
     import torch
 
     levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-    return levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+    shown: np.ndarray = levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+    return shown
 
 
-def _change(before: Any, now: Any) -> np.ndarray:
+def _change(before: Tensor, now: Tensor) -> np.ndarray:
     moved = (now - before).flatten(1).float()
-    return (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()
+    change: np.ndarray = (moved.norm(dim=1) * (127.5 / moved.shape[1] ** 0.5)).numpy()
+    return change

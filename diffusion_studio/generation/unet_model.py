@@ -198,7 +198,8 @@ def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
     from diffusion_studio.diffusion.packed.engine import build
 
     def remember(key: str, value: str | None = None) -> str | None:
-        return devices.remember(f"{devices.cpu_name()} {key}", value)  # a choice of another machine is none
+        known = devices.remember(f"{devices.cpu_name()} {key}", value)  # a choice of another machine is none
+        return known if isinstance(known, str) else None
 
     dtype = devices.DTYPES[precision]
     return build(checkpoint.network, dtype=dtype, device=torch.device(device), remember=remember)

@@ -118,7 +118,7 @@ def _even_in_change(
         steps = [1.0] * len(steps)
     until = np.cumsum(steps)[[index - facts[0].index for index in kept]]
     wanted = until[0] + (np.arange(moments) + 0.5) / moments * (until[-1] - until[0])
-    return np.abs(until[None, :] - wanted[:, None]).argmin(axis=1).tolist()
+    return [int(place) for place in np.abs(until[None, :] - wanted[:, None]).argmin(axis=1)]
 
 
 # Writing --------------------------------------------------------------------------------------------------------------

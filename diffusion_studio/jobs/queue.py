@@ -266,6 +266,6 @@ def _alive(owner: Any) -> bool:
         return False
     try:
         started = psutil.Process(owner["process"]).create_time()
-        return abs(started - float(owner.get("started", 0))) < CLOCK
+        return bool(abs(started - float(owner.get("started", 0))) < CLOCK)
     except (psutil.Error, ValueError, TypeError, OverflowError):
         return False

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from diffusion_studio.diffusion import flow_config, scheduler_config
 from diffusion_studio.diffusion.unet_config import UNetConfig
@@ -337,7 +337,10 @@ def _model_folders(place: Path) -> Iterator[Path]:
             yield folder
 
 
-def _as(kind: type, value: Any, default: Any) -> Any:
+Value = TypeVar("Value")
+
+
+def _as(kind: type[Value], value: Any, default: Value) -> Value:
     return value if isinstance(value, kind) and not isinstance(value, bool) else default
 
 

@@ -138,7 +138,8 @@ class _Plain(nn.Module):
             self.network.to(dtype)
 
     def forward(self, sample: Tensor, timestep: Tensor, class_labels: Tensor | None = None) -> Tensor:
-        return self.network(sample.to(self.dtype), timestep, class_labels).float()
+        prediction: Tensor = self.network(sample.to(self.dtype), timestep, class_labels)
+        return prediction.float()
 
 
 @contextmanager

@@ -212,7 +212,7 @@ def _codec() -> str:
     for name in CODECS:
         if name in av.codecs_available:
             try:
-                return av.codec.Codec(name, "w").name
+                return str(av.codec.Codec(name, "w").name)
             except ValueError:  # known, but for reading only
                 continue
     raise UserError(tr("The installed package “av” can write no MP4 film; save it as PNG, WebP or GIF."))

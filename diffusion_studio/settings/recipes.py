@@ -102,7 +102,7 @@ def expectation(level: str, images: int) -> str:
 def _steps(recipe: str, settings: TrainingSettings) -> int:
     """Rounded to two digits: nobody wants 1,499 of them."""
     steps = RECIPES[recipe].steps * _factor(settings)
-    unit = 10 ** max(len(str(round(steps))) - 2, 0)
+    unit: int = 10 ** max(len(str(round(steps))) - 2, 0)
     return max(round(steps / unit) * unit, 1)
 
 

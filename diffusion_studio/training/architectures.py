@@ -75,4 +75,4 @@ def _widths(model_size: str, levels: int, bands: int) -> tuple[int, ...]:
 
 def learning_rate_for(weights: int, *, new: bool = True) -> float:
     """The size of AdamW's steps that suits a network of so many weights, falling with the root of their number."""
-    return FASTEST * min(1.0, (CALM / weights) ** 0.5) * (1.0 if new else FINER)
+    return float(FASTEST * min(1.0, (CALM / weights) ** 0.5) * (1.0 if new else FINER))

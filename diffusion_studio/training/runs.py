@@ -156,7 +156,7 @@ def this_process() -> list[float]:
 def _lives(process: Any) -> bool:
     try:
         number, begun = process
-        return abs(psutil.Process(int(number)).create_time() - begun) < 2
+        return bool(abs(psutil.Process(int(number)).create_time() - begun) < 2)
     except (TypeError, ValueError, psutil.Error):
         return False
 
@@ -453,7 +453,8 @@ def read_tensors(checkpoint: Path) -> bytes:
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """state.json: the step and the seconds of training until then."""
-    return read_foreign_json(checkpoint / STATE, LARGEST_LOG)
+    state: dict[str, Any] = read_foreign_json(checkpoint / STATE, LARGEST_LOG)
+    return state
 
 
 # The log --------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ def generate(
     sigmas = trailing(schedule, STEPS)
 
     def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
-        return network(x.to(weight.dtype), timestep, rows).float()
+        prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
+        return prediction.float()
 
     denoise = Denoiser(answer, schedule, prediction=prediction, labels=labels)
     start = noise.to(weight.device) * schedule.spread(sigmas[0])

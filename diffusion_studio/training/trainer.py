@@ -138,7 +138,7 @@ class Trainer:
             if self.bad >= PATIENCE:
                 raise NotFinite
         self.done += 1
-        return shown if math.isfinite(loss) else loss
+        return float(shown if math.isfinite(loss) else loss)
 
     def fill_gradients(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean loss, and the unweighted errors (N,); `gradients` holds the gradient.
@@ -203,7 +203,7 @@ class Trainer:
         """(N,) squared error of the prediction, a mean over pixels, weighted by its noise level where asked."""
         clean, noise, timestep, labels = batch
         noisy = self.objective.noisy(clean, noise, timestep)
-        prediction = network(noisy.to(self.gradients.dtype), timestep, labels).float()
+        prediction: Tensor = network(noisy.to(self.gradients.dtype), timestep, labels).float()
         target = self.objective.target(clean, noise, timestep)
         error = (prediction - target).square().mean(dim=(1, 2, 3))
         return error * self.weights[self.objective.rows(timestep)] if weighted else error
@@ -279,7 +279,8 @@ class Trainer:
     @property
     def moments(self) -> dict[str, Tensor]:
         """What the optimizer remembers: two blocks and its step count, once it has taken one."""
-        return self.optimizer.state.get(self.flat.whole, {})
+        moments: dict[str, Tensor] = self.optimizer.state.get(self.flat.whole, {})
+        return moments
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""

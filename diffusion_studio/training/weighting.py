@@ -140,8 +140,8 @@ class Uncertainty:
 
 def _log_sigma(process: Process) -> np.ndarray:
     """(T,) within a range whose exponentials are finite."""
-    return np.log(np.clip(process.sigma, math.exp(-FARTHEST), math.exp(FARTHEST)))
+    return np.asarray(np.log(np.clip(process.sigma, math.exp(-FARTHEST), math.exp(FARTHEST))))
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))

@@ -71,13 +71,15 @@ def _range(low: float, high: float, bits: int, form: int) -> tuple[float, float,
 def _full(samples: np.ndarray, most: int) -> np.ndarray:
     if most == WHITE:
         return samples.astype(np.uint16, copy=False)
-    table = ((np.arange(most + 1, dtype=np.uint64) * (2 * WHITE) + most) // (2 * most)).astype(np.uint16)
-    return table[samples]
+    table: np.ndarray = ((np.arange(most + 1, dtype=np.uint64) * (2 * WHITE) + most) // (2 * most)).astype(
+        np.uint16
+    )
+    return np.asarray(table[samples])
 
 
 def to_bytes(light: np.ndarray) -> np.ndarray:
     """uint8, rounded to the nearest."""
-    return BYTES[light]
+    return np.asarray(BYTES[light])
 
 
 BYTES = ((np.arange(WHITE + 1, dtype=np.uint32) * 510 + WHITE) // (2 * WHITE)).astype(np.uint8)

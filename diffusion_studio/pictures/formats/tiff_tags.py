@@ -63,7 +63,7 @@ class TiffPage:
 
 def read_pages(data: memoryview) -> list[TiffPage]:
     """The pages of a file, smaller copies and masks left out. Raises `Refused` where there is none."""
-    order = "<" if data[:2] == b"II" else ">"
+    order = "<" if bytes(data[:2]) == b"II" else ">"
     big = struct.unpack_from(order + "H", data, 2)[0] == 43
     pages: list[TiffPage] = []
     seen: set[int] = set()
