@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QDialog,
-    QGridLayout,
     QHBoxLayout,
-    QLineEdit,
     QProgressBar,
     QVBoxLayout,
     QWidget,
@@ -21,22 +17,18 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
-from diffusion_studio.settings.axes import parse_values
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.films.morph_form import MorphForm
 from diffusion_studio.ui.films.preview import FilmPreview
-from diffusion_studio.ui.films.target import ask_target, format_field, scale_field
+from diffusion_studio.ui.films.target import ask_target
 from diffusion_studio.ui.look.buttons import push_button
-from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
-from diffusion_studio.ui.widgets.fields import IntField, name_field
-from diffusion_studio.ui.widgets.form import SettingsForm
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,11 +36,7 @@ if TYPE_CHECKING:
     from diffusion_studio.events import FilmEvent, MorphEvent, MorphStarted
     from diffusion_studio.jobs.film import Film
 
-FRAMES = Option(tr("Images per seed"), tr("how many images from one seed to the next"), min=1, max=1000)
-SHOWN = ("frame_rate", "hold", "scale")  # of a film's settings: the others are about the steps of one image
 FORM_WIDTH = 320
-SEEDS = 3  # to begin with
-EASILY_READ = 9999
 
 
 class MorphDialog(QDialog):
@@ -72,17 +60,7 @@ class MorphDialog(QDialog):
         self._pictures: list[np.ndarray] = []
         self._saved = True  # whether what was rendered is in a file
         self._failed = False  # whether rendering ended with a fault, which is shown
-        self.seeds = QLineEdit()
-        self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
-        self.frames = IntField(FRAMES)
-        self.frames.show_value(24)
-        self.loop = QCheckBox(tr("Loop back to the first seed"))
-        self.form = SettingsForm(
-            FilmSettings,
-            fields={"scale": scale_field()},
-            skip=[name for name in FilmSettings.__slots__ if name not in SHOWN],
-        )
-        self.format = format_field()
+        self.form = MorphForm(settings.seed, context.settings_file.load("film", FilmSettings))
         self.preview = FilmPreview(tr("The morph as it is rendered"))
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
@@ -93,28 +71,16 @@ class MorphDialog(QDialog):
         self.close_button = push_button(tr("Close"), tr("Close this window"))
         self._lay_out()
         self._connect()
-        first = settings.seed if settings.seed is not None else _random_seed()
-        self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(SEEDS - 1))])))
-        self.seeds.setCursorPosition(0)
-        self.form.show_value(replace(context.settings_file.load("film", FilmSettings), hold=0.0))
         self._follow()
 
     # --- what it will be ---
-
-    def plan(self) -> tuple[list[int], int, bool]:
-        """Seeds, images from one to the next, and whether it loops. Raises `UserError` for what cannot be morphed."""
-        from diffusion_studio.jobs.morph import check
-
-        seeds = [seed for seed in parse_values("seed", self.seeds.text()) if isinstance(seed, int)]
-        check(seeds, self.frames.value())
-        return seeds, self.frames.value(), self.loop.isChecked()
 
     def _follow(self) -> None:
         if self._busy:
             return
         try:
-            seeds, frames, loop = self.plan()
-            film = self.form.value()
+            seeds, frames, loop = self.form.plan()
+            film = self.form.film()
         except UserError as error:
             self.facts.setText(str(error))
             self._enable()
@@ -131,18 +97,16 @@ class MorphDialog(QDialog):
         if not self._busy:
             self.preview.play(self._film(scale=1))
 
-    def _film(self, **changes: int) -> Film | None:
+    def _film(self, scale: int | None = None) -> Film | None:
         from diffusion_studio.jobs.film import of_pictures
 
         try:
-            film = replace(self.form.value(), **changes)
+            film = self.form.film()
         except UserError:
             return None  # said below the form
+        if scale is not None:
+            film = replace(film, scale=scale)
         return of_pictures(self._pictures, film) if self._pictures else None
-
-    def _choose_seeds(self) -> None:
-        count = max(len([part for part in self.seeds.text().split(",") if part.strip()]), 2)
-        self.seeds.setText(", ".join(str(_random_seed()) for _ in range(count)))
 
     # --- rendering ---
 
@@ -152,7 +116,7 @@ class MorphDialog(QDialog):
 
     def _render(self) -> None:
         try:
-            seeds, frames, loop = self.plan()
+            seeds, frames, loop = self.form.plan()
         except UserError as error:
             self.facts.setText(str(error))
             return
@@ -174,8 +138,7 @@ class MorphDialog(QDialog):
 
     def _enable(self) -> None:
         idle = not self._busy
-        for part in (self.seeds, self.dice, self.frames, self.loop, self.form, self.format):
-            part.setEnabled(idle)
+        self.form.setEnabled(idle)
         self.render_button.setEnabled(idle)
         self.save_button.setEnabled(idle and bool(self._pictures))
         first = self.save_button if self._pictures and not self._saved else self.render_button
@@ -244,12 +207,12 @@ class MorphDialog(QDialog):
         if not self._pictures or self._started is None:
             return
         try:
-            film = self.form.value()
+            film = self.form.film()
         except UserError as error:
             self.facts.setText(str(error))
             return
         suggested = f"{self._settings.model}-{self._started.seeds[0]}-morph"
-        target = ask_target(self, tr("Save film"), suggested, self.format.value())
+        target = ask_target(self, tr("Save film"), suggested, self.form.format.value())
         if target is None:
             return
         from diffusion_studio.jobs.morph import save_film
@@ -321,12 +284,9 @@ class MorphDialog(QDialog):
     # --- building ---
 
     def _connect(self) -> None:
-        self.seeds.textChanged.connect(self._follow)
-        self.frames.changed.connect(self._follow)
-        self.loop.toggled.connect(self._follow)
-        self.form.changed.connect(self._follow)
-        self.form.changed.connect(self._play)
-        self.dice.clicked.connect(self._choose_seeds)
+        self.form.plan_changed.connect(self._follow)
+        self.form.film_changed.connect(self._follow)
+        self.form.film_changed.connect(self._play)
         self.render_button.clicked.connect(self._render)
         self.save_button.clicked.connect(self._save)
         self.close_button.clicked.connect(self._stop)
@@ -337,10 +297,6 @@ class MorphDialog(QDialog):
         self._context.background.job_ended.connect(self._on_saving_ended)
 
     def _lay_out(self) -> None:
-        name_field(self.frames, FRAMES)
-        self.seeds.setAccessibleName(tr("Seeds"))
-        self.seeds.setToolTip(tr("Whole numbers separated by commas; the morph goes from one to the next"))
-        self.loop.setToolTip(tr("End where it began, so that the film plays in a loop"))
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(tr("Images rendered"))
         self.bar.setFixedHeight(6)
@@ -350,29 +306,6 @@ class MorphDialog(QDialog):
         )
         self.facts.setMinimumHeight(36)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
-        seeds = QWidget()
-        line = QHBoxLayout(seeds)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.setSpacing(SPACE_XS)
-        line.addWidget(self.seeds, 1)
-        line.addWidget(self.dice)
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(SPACE_M)
-        grid.setVerticalSpacing(SPACE_S // 2)
-        grid.setColumnMinimumWidth(0, self.form.label_width)
-        grid.setColumnStretch(1, 1)
-        for row, (text, part) in enumerate(
-            (
-                (tr("Seeds"), seeds),
-                (FRAMES.label, self.frames),
-                ("", self.loop),
-                (tr("Format"), self.format),
-            )
-        ):
-            label = plain_label(text, "quiet")
-            label.setBuddy(self.seeds if part is seeds else part)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(part, row, 1)
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACE_S)
         buttons.addStretch(1)
@@ -380,7 +313,6 @@ class MorphDialog(QDialog):
             buttons.addWidget(button)
         right = QVBoxLayout()
         right.setSpacing(SPACE_S // 2)
-        right.addLayout(grid)
         right.addWidget(self.form)
         right.addSpacing(SPACE_S)
         right.addWidget(self.facts)
@@ -396,7 +328,3 @@ class MorphDialog(QDialog):
         whole.setSpacing(SPACE_L)
         whole.addWidget(self.preview, 1)
         whole.addWidget(side)
-
-
-def _random_seed() -> int:
-    return random.SystemRandom().randint(0, EASILY_READ)

@@ -63,6 +63,7 @@ class ImportDialog(QDialog):
     def show_found(self, cache: Path, found: Sequence[Any]) -> None:
         """What was found there: those that cannot be imported say why."""
         self.found.clear()
+        self.found.setVisible(bool(found))
         for model in found:
             item = QListWidgetItem(readable(model.name))
             words = why(model) if model.reason else readable(model.path)
@@ -142,6 +143,7 @@ class ImportDialog(QDialog):
         column.addWidget(heading)
         column.addWidget(self.found, 1)
         column.addWidget(self.outcome)
+        column.addStretch(0)
         foot = QHBoxLayout()
         foot.setSpacing(SPACE_S)
         foot.addStretch(1)

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QPainter
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QListWidget,
-    QListWidgetItem,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.texts import first_upper, one_line, tooltip
-from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS, TYPE, TYPE_SMALL, tokens
+from diffusion_studio.ui.look.theme import SPACE_XS
+from diffusion_studio.ui.widgets.painted_rows import Index, PaintedRow, PaintedRows
 
 REASON = Qt.ItemDataRole.UserRole + 1
 HEIGHT, MOST_SHOWN = 42, 5  # pixels of a file, and files before the list scrolls
@@ -33,7 +25,7 @@ class SkippedList(QListWidget):
         self.setObjectName("refused")
         self.setAccessibleName(tr("Skipped"))
         self.setToolTip(tr("Files that cannot be used, each with the reason"))
-        self.setItemDelegate(_SkippedDelegate(self))
+        self.setItemDelegate(PaintedRows(self, _row_at, height=HEIGHT))
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setUniformItemSizes(True)
@@ -52,28 +44,7 @@ class SkippedList(QListWidget):
         return [self.item(row).data(REASON) for row in range(self.count())]
 
 
-class _SkippedDelegate(QStyledItemDelegate):
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(120, HEIGHT)
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        t, rect = tokens(), QRect(option.rect)
-        painter.save()
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(rect, QColor(t.hover))
-        area = rect.adjusted(SPACE_S, SPACE_XS, -SPACE_S, -SPACE_XS)
-        half = area.height() // 2
-        font = QFont(option.font)
-        for top, size, colour, mode, text in (
-            (0, TYPE, t.text, Qt.TextElideMode.ElideMiddle, index.data()),
-            (half, TYPE_SMALL, t.muted, Qt.TextElideMode.ElideRight, first_upper(index.data(REASON))),
-        ):
-            font.setPixelSize(size)
-            painter.setFont(font)
-            painter.setPen(QColor(colour))
-            shown = painter.fontMetrics().elidedText(text, mode, area.width())
-            line = QRect(area.left(), area.top() + top, area.width(), half)
-            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
-        painter.restore()
+def _row_at(index: Index) -> PaintedRow:
+    """The name over the reason."""
+    reason = first_upper(str(index.data(REASON)))
+    return PaintedRow(str(index.data()), reason, elide=Qt.TextElideMode.ElideMiddle)

@@ -30,14 +30,24 @@ class PaintedRow:
 
 
 class PaintedRows(QStyledItemDelegate):
-    """Paints each row as `row_of(index)` describes it. `side`: of the picture in pixels; 0: there are none."""
+    """Paints each row as `row_of(index)` describes it. `side`: of the picture in pixels; 0: there are none.
 
-    def __init__(self, view: QWidget, row_of: Callable[[Index], PaintedRow | None], *, side: int = 0) -> None:
+    `height`: of a row; None: what its picture and two lines of text need.
+    """
+
+    def __init__(
+        self,
+        view: QWidget,
+        row_of: Callable[[Index], PaintedRow | None],
+        *,
+        side: int = 0,
+        height: int | None = None,
+    ) -> None:
         super().__init__(view)
-        self._row_of, self._side = row_of, side
+        self._row_of, self._side, self._height = row_of, side, height or row_height(side)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(200, row_height(self._side))
+        return QSize(120, self._height)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         row = self._row_of(index)

@@ -174,8 +174,8 @@ def morphing(window, rendering):
 
 @pytest.fixture
 def rendered(morphing, qtbot):
-    morphing.seeds.setText("7, 9, 3")
-    morphing.frames.setValue(5)
+    morphing.form.seeds.setText("7, 9, 3")
+    morphing.form.frames.setValue(5)
     morphing.render_button.click()
     qtbot.waitUntil(morphing.save_button.isEnabled, timeout=10_000)
     return morphing
@@ -186,11 +186,11 @@ def test_a_morph_begins_at_the_seed_of_the_panel_and_shows_its_images_before_it_
 ):
     choose_file("/nowhere/that/is/film.png")  # and is not asked
     assert isinstance(morphing, MorphDialog) and not morphing.save_button.isEnabled()
-    assert morphing.plan()[0][0] == 7 and len(morphing.plan()[0]) == 3
-    morphing.seeds.setText("7, 9, 3")
-    morphing.frames.setValue(5)
+    assert morphing.form.plan()[0][0] == 7 and len(morphing.form.plan()[0]) == 3
+    morphing.form.seeds.setText("7, 9, 3")
+    morphing.form.frames.setValue(5)
     assert morphing.facts.text().startswith("11 images")
-    morphing.loop.setChecked(True)
+    morphing.form.loop.setChecked(True)
     assert morphing.facts.text().startswith("15 images")
     morphing.render_button.click()
     qtbot.waitUntil(morphing.save_button.isEnabled, timeout=10_000)
@@ -203,7 +203,7 @@ def test_a_morph_begins_at_the_seed_of_the_panel_and_shows_its_images_before_it_
 
 
 def test_what_was_rendered_is_saved_as_the_film_is_set_now(rendered, target, qtbot, window, choose_file):
-    rendered.form.fields["scale"].show_value(2)
+    rendered.form.film_form.fields["scale"].show_value(2)
     rendered.save_button.click()
     qtbot.waitUntil(lambda: "Saved to" in rendered.facts.text(), timeout=10_000)
     qtbot.waitUntil(rendered.render_button.isEnabled)
@@ -250,7 +250,7 @@ def test_unsaved_images_are_discarded_only_when_asked(rendered, qtbot, window, m
     ("text", "sentence"), [("1", "2 to 500 seeds"), ("1, x", "whole number"), ("", "2 to 500")]
 )
 def test_what_cannot_be_morphed_is_said(morphing, text, sentence):
-    morphing.seeds.setText(text)
+    morphing.form.seeds.setText(text)
     assert sentence in morphing.facts.text() and not morphing.render_button.isEnabled()
 
 
@@ -265,9 +265,9 @@ def test_a_stopped_morph_keeps_the_images_it_has(morphing, rendering, qtbot):
 
 
 def test_random_seeds_are_as_many_as_before(morphing):
-    morphing.seeds.setText("1, 2, 3, 4")
-    morphing.dice.click()
-    assert len(morphing.plan()[0]) == 4 and morphing.plan()[0] != [1, 2, 3, 4]
+    morphing.form.seeds.setText("1, 2, 3, 4")
+    morphing.form.dice.click()
+    assert len(morphing.form.plan()[0]) == 4 and morphing.form.plan()[0] != [1, 2, 3, 4]
 
 
 def test_films_are_set_in_the_words_of_the_field(dialog, qtbot):
