@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from diffusion_studio.language import tr
 from diffusion_studio.storage.places import outputs_dir
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -74,11 +75,11 @@ def found(paths: Iterable[Path]) -> list[Entry]:
 
 
 SORTS: dict[str, str] = {
-    "newest": "Newest first",
-    "oldest": "Oldest first",
-    "model": "By model",
-    "seed": "By seed",
-    "steps": "By steps",
+    "newest": tr("Newest first"),
+    "oldest": tr("Oldest first"),
+    "model": tr("By model"),
+    "seed": tr("By seed"),
+    "steps": tr("By steps"),
 }
 
 
@@ -100,7 +101,7 @@ def in_order(entries: Iterable[Entry], sort: str) -> list[Entry]:
 def group_of(entry: Entry, sort: str) -> str:
     """The heading of the group of an entry."""
     if sort == "model":
-        return str(entry.facts.get("model_title") or entry.value("model") or "Unknown model")
+        return str(entry.facts.get("model_title") or entry.value("model") or tr("Unknown model"))
     if sort in ("seed", "steps"):
         return ""
     return entry.day

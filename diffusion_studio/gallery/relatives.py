@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from diffusion_studio.gallery.entries import Entry
+from diffusion_studio.language import tr
 from diffusion_studio.settings.branches import parts
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict
@@ -40,14 +41,14 @@ class Relatives:
         past = parent_of(own)
         if past is not None:
             found += (
-                ("Parent", other)
+                (tr("Parent"), other)
                 for other in _known(self._own.get(past.seed, ()), entry, entries)
                 if _may_be(other, past) and settings_of(other) == past
             )
         for other in _known(self._branches.get(own.seed, ()), entry, entries):
             child = settings_of(other)
             if child is not None and parent_of(child) == own:
-                found.append((f"Branch at step {child.history[-1].step}", other))
+                found.append((tr("Branch at step {step}", step=child.history[-1].step), other))
         return found[:MOST]
 
 

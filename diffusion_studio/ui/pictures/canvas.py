@@ -78,9 +78,7 @@ class Canvas(QWidget):
             self._view = self._view if stays else None  # one of several, by itself
             self.opened = self.selected = None
         self.pictures = tuple(pictures)
-        if (
-            quiet
-        ):  # where only the pixels are new, nobody else need know, and nothing beside them is painted anew
+        if quiet:  # only the pixels are new: nobody else need know, and nothing around them is painted again
             self.update(self._pictures_rect())
         else:
             self._changed()

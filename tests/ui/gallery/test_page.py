@@ -160,7 +160,7 @@ def test_a_double_click_opens_what_was_clicked_wherever_it_is_by_then(page, qtbo
     assert opened == [path]
 
 
-def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_anew(page, qtbot):
+def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_again(page, qtbot):
     page.resize(700, 300)
     for seed in range(6, 46):
         draw(seed)
@@ -202,7 +202,7 @@ def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
     assert (value.seed, value.steps, value.model) == (3, 30, "faces")
 
 
-def test_the_metadata_is_shown_as_it_stands_in_the_file(page, qtbot):
+def test_the_metadata_is_shown_word_for_word(page, qtbot):
     click(qtbot, page, 0)
     page.details.more.setChecked(True)
     qtbot.waitUntil(lambda: '"version": 1' in page.details.raw.toPlainText())
@@ -424,7 +424,7 @@ def test_copying_gives_the_files(page, qtbot, paths):
     qtbot.waitUntil(
         lambda: QGuiApplication.clipboard().image().width() == 600
     )  # the picture, not its thumbnail
-    QGuiApplication.clipboard().clear()  # without a display, Qt can not end with what Python put there
+    QGuiApplication.clipboard().clear()  # without a display, Qt cannot end with what Python put there
 
 
 @pytest.mark.parametrize(("way", "target"), [("files", "folder"), ("zip", "p.zip"), ("sheet", "s.png")])
