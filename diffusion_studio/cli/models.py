@@ -106,7 +106,8 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
     card = library.import_model(arguments.source, arguments.name)
     say_json(model_facts(card)) if as_json else say(plain(card.name))
     if card.flow:
-        tell(f"It is a flow-matching model ({card.schedule.get('_class_name')}), and is drawn as one.")
+        name = card.schedule.get("_class_name")
+        tell(tr("It is a flow-matching model ({name}) and generates as one.", name=name))
     for remark in card.remarks:
         tell(remark)
     return 0

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.events import Checked, Checking, Status
+from diffusion_studio.events import Checked, CheckEvent, Checking, Status
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.decoding import BACKGROUND, DecodedImage, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
@@ -76,7 +76,7 @@ class FolderReport:
         return asdict(self)
 
 
-def check(folder: Path, *, size: int = 32) -> Iterator[Any]:
+def check(folder: Path, *, size: int = 32) -> Iterator[CheckEvent]:
     """Look at every picture of `folder`; `Checking` a few times a second, and `Checked` at last. Closing it cancels."""
     folder = picture_folder(folder)
     found, told = [], time.monotonic()

@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Published, Status
+from diffusion_studio.events import Published, PublishEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.models.folder import write_model
 from diffusion_studio.models.layout import CARD, read_small_json
@@ -36,7 +36,7 @@ RECOMMENDED = {"sampler": "dpmpp_2m_sde", "steps": 20, "spacing": "quadratic"}
 RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 
 
-def publish(name: str) -> Iterator[Any]:
+def publish(name: str) -> Iterator[PublishEvent]:
     """Write the newest whole checkpoint of the run called `name` as a model; ends with `Published`. The run stays as it is."""
     run = runs.find(name)
     checkpoint, _ = runs.newest_checkpoint(run)
@@ -64,7 +64,7 @@ def read_average(run: runs.Run, checkpoint: Path) -> tuple[UNet, Origin]:
 
 def publish_network(
     run: runs.Run, network: UNet, origin: Origin, *, step: int, seconds: float
-) -> Iterator[Any]:
+) -> Iterator[PublishEvent]:
     """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2."""
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = origin.schedule

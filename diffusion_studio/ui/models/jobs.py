@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QImage
 
@@ -17,6 +17,11 @@ from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.wording import disk_size
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import SampleSheetEvent, Status
+    from diffusion_studio.models.import_sources import CachedModel
+    from diffusion_studio.models.verify import Hashed, ModelVerdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +72,7 @@ def _changed(folder: Path) -> float:
         return 0.0
 
 
-def find_in_cache() -> Generator[Any, None, None]:
+def find_in_cache() -> Generator[tuple[Path, tuple[CachedModel, ...]], None, None]:
     """A job: what the hub's cache on this computer holds."""
     load_libraries()
     from diffusion_studio.models.import_sources import find_in_hub_cache, hub_cache
@@ -75,7 +80,7 @@ def find_in_cache() -> Generator[Any, None, None]:
     yield hub_cache(), tuple(find_in_hub_cache())
 
 
-def import_model(source: Path) -> Generator[Any, None, None]:
+def import_model(source: Path) -> Generator[Status | ModelCard, None, None]:
     from diffusion_studio.events import Status
 
     load_libraries()
@@ -85,21 +90,21 @@ def import_model(source: Path) -> Generator[Any, None, None]:
     yield library.import_model(source)
 
 
-def export_model(name: str, target: Path, **how: Any) -> Generator[Any, None, None]:
+def export_model(name: str, target: Path, **how: Any) -> Generator[Status | Path, None, None]:
     load_libraries()
     from diffusion_studio.models.export import exporting
 
     yield from exporting(name, target, **how)
 
 
-def verify_model(name: str) -> Generator[Any, None, None]:
+def verify_model(name: str) -> Generator[Status | Hashed | ModelVerdict, None, None]:
     load_libraries()
     from diffusion_studio.models.verify import verify
 
     yield from verify(name)
 
 
-def make_sample_sheet(name: str) -> Generator[Any, None, None]:
+def make_sample_sheet(name: str) -> Generator[SampleSheetEvent, None, None]:
     load_libraries()
     from diffusion_studio.jobs.model_samples import make_samples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QMenu, QWidget
@@ -16,6 +16,9 @@ from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.thumbnails import read_alpha
+
+if TYPE_CHECKING:
+    from diffusion_studio.events import NotSaved, Saved
 
 LONGEST_SENTENCE = 300  # characters
 
@@ -148,7 +151,7 @@ def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None
         yield left
 
 
-def save_shown(pictures: Sequence[Picture]) -> Generator[Any, None, None]:
+def save_shown(pictures: Sequence[Picture]) -> Generator[Saved | NotSaved, None, None]:
     """A job: save images as they were shown at a step, with a `Saved` or a `NotSaved` for each."""
     from diffusion_studio.events import NotSaved, Saved
     from diffusion_studio.models.made_by import known_facts
