@@ -1,7 +1,7 @@
 """Carries out jobs (generators of events) in one long-lived thread and reports every event to the window's thread.
 
 Each job ends in exactly one of finished, cancelled or failed. Previews are latest-only and at most one in `PREVIEW_EVERY`:
-a slow window skips some and never falls behind, a fast network is not held up by its own pictures; the first and the last of
+a slow window skips some and never falls behind, a fast network is not held up by its own images; the first and the last of
 a run always arrive, and so does the one a job is held at. Every other event arrives, in order.
 
 A job can be held: it is not asked for its next event until it is released, taken one step on, or cancelled.
@@ -30,7 +30,7 @@ _running: set[Worker] = set()  # keeps a thread's object for as long as the thre
 PREVIEW_EVERY = (
     0.08  # seconds; painting each step of 12 ms cost a run of small pictures a third of its speed (measured)
 )
-PATIENCE = 8  # events a job may yet tell before it has done what a hold asks for first
+PATIENCE = 8  # events a job may yet report before it has done what a hold asks for first
 STACK = 16 << 20  # bytes; some systems give a second thread too little for a deep network
 
 
@@ -43,12 +43,12 @@ class _Task:
     steps: int = 0  # previews to come before it is held again
     answer: Any = None  # for its next event
     ask: Any = None  # the answer it gets before it is held ...
-    until: tuple[type, ...] = ()  # ... until it tells one of these
+    until: tuple[type, ...] = ()  # ... until it reports one of these
     patience: int = 0
 
     @property
-    def standing(self) -> bool:
-        """Whether it may not go on now."""
+    def waits(self) -> bool:
+        """Whether it is not to be continued now."""
         return self.held and not self.steps and not self.patience
 
 
@@ -60,7 +60,7 @@ class Worker(QThread):
     job_cancelled = Signal(int)
     job_failed = Signal(int, str, str)  # job, sentence, details
     job_ended = Signal(int)  # after any of the three
-    job_held = Signal(int)  # it stands still now, and its last preview has been reported
+    job_held = Signal(int)  # it waits now, and its last preview has been reported
     idle = Signal()  # nothing is left to do
     _ended = Signal(int, str, str, str)
     _preview_waits = Signal()
@@ -114,9 +114,9 @@ class Worker(QThread):
             self.cancel(job)
 
     def hold(self, job: int, *, ask: Any = None, until: tuple[type, ...] = ()) -> None:
-        """Let a job stand still after its current step, with everything loaded.
+        """Hold a job after its current step, with everything loaded.
 
-        With `ask`, that is the answer to its next events first, until it has told one of the events `until` names.
+        With `ask`, that is the answer to its next events first, until it has reported one of the events `until` names.
         """
         task = self._tasks.get(job)
         if task is not None and not task.held:
@@ -125,7 +125,7 @@ class Worker(QThread):
                 task.ask, task.until, task.patience = ask, until, PATIENCE if until else 0
 
     def release(self, job: int) -> None:
-        """Let a held job go on."""
+        """Resume a held job."""
         task = self._tasks.get(job)
         if task is not None:
             with self._wake:
@@ -133,7 +133,7 @@ class Worker(QThread):
                 self._wake.notify()
 
     def step(self, job: int) -> None:
-        """Let a job go on to its next preview and hold it there."""
+        """Run a held job up to its next preview and hold it there."""
         task = self._tasks.get(job)
         if task is not None:
             with self._wake:
@@ -141,7 +141,7 @@ class Worker(QThread):
                 self._wake.notify()
 
     def answer(self, job: int, value: Any) -> None:
-        """Send a value into a job in answer to the event it has told last, or to its next one."""
+        """Send a value into a job in answer to the event it reported last, or to its next one."""
         task = self._tasks.get(job)
         if task is not None:
             with self._wake:
@@ -197,16 +197,16 @@ class Worker(QThread):
     def _may_go_on(self, task: _Task) -> bool:
         """Waits for as long as the task is held; False once it is cancelled."""
         with self._wake:
-            standing = task.standing
-        if standing and not task.cancelled.is_set():
+            waits = task.waits
+        if waits and not task.cancelled.is_set():
             self._show_latest()
             self.job_held.emit(task.id)
             with self._wake:
-                self._wake.wait_for(lambda: not task.standing or task.cancelled.is_set())
+                self._wake.wait_for(lambda: not task.waits or task.cancelled.is_set())
         return not task.cancelled.is_set()
 
     def _answer(self, task: _Task) -> Any:
-        """What the job is told next; the first thing a generator hears must be None."""
+        """What is sent to the job next; the first value sent to a generator must be None."""
         with self._wake:
             if inspect.getgeneratorstate(task.job) == inspect.GEN_CREATED:
                 return None
@@ -274,5 +274,5 @@ def describe(error: BaseException) -> tuple[str, str]:
     if isinstance(error, UserError):
         return str(error), "\n\n".join(filter(None, (getattr(error, "details", None), details)))
     if isinstance(error, MemoryError):
-        return "There is not enough memory for this. Try a smaller count.", details
-    return f"Something went wrong that should not have: {type(error).__name__}: {str(error)[:200]}", details
+        return tr("There is not enough memory for this. Try a smaller count."), details
+    return tr("Unexpected error: {name}: {error}", name=type(error).__name__, error=str(error)[:200]), details

@@ -27,7 +27,7 @@ def text_button(text: str, explanation: str) -> QToolButton:
 
 
 def ground_button(text: str, explanation: str) -> QToolButton:
-    """A button for a bar on the dark ground of pictures, whose own cursor it does not take."""
+    """A button for a bar on the dark ground of images, whose own cursor it does not take."""
     button = text_button(text, explanation)
     button.setCursor(Qt.CursorShape.ArrowCursor)
     return button

@@ -38,8 +38,8 @@ class ElidedLabel(QLabel):
 class Line(QLabel):
     """One small line of plain text that changes many times a second.
 
-    It takes whatever room there is and loses its end rather than ask for more, so that no change of it lays out the window
-    anew: a QLabel's does, up to the window itself.
+    It takes whatever room there is and loses its end rather than ask for more, so that no change of it causes a
+    new layout: a QLabel's does, up to the window itself.
     """
 
     def __init__(

@@ -7,15 +7,14 @@ import os
 import re
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtCore import QUrl
 
 # control characters, and what turns the direction of writing
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def readable(path: Path | str) -> str:
-    """A path as text, the home folder as ~; bytes that are no text become a question mark, what can not be seen a sign."""
+    """A path as text, the home folder as ~; bytes that are no text become a question mark, what cannot be seen a sign."""
     text = str(path).encode("utf-8", "replace").decode("utf-8").replace("\n", " ")
     text = UNSEEN.sub("\ufffd", text)
     home = os.path.expanduser("~")
@@ -57,16 +56,6 @@ def action_text(text: str) -> str:
 def title_text(text: str) -> str:
     """Foreign text for a window's title, where [*] is a mark of changes."""
     return one_line(text).replace("[*]", "[*][*]")
-
-
-def plain_message(parent: QWidget | None, title: str, sentence: str, more: str = "") -> QMessageBox:
-    """A message box whose texts are shown as they are: Qt takes the informative text for markup whatever its format says."""
-    box = QMessageBox(parent)
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setWindowTitle(title)
-    box.setText(readable_text(sentence))
-    box.setInformativeText(escaped(more) if more else "")
-    return box
 
 
 def file_url(path: Path) -> QUrl:

@@ -28,7 +28,7 @@ THEMES = {"system": tr("System"), "light": tr("Light"), "dark": tr("Dark")}
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Every colour of one theme. Text colours keep a contrast of 4.5 on the grounds they stand on."""
+    """Every colour of one theme. Text colours keep a contrast of 4.5 on their grounds."""
 
     window: str  # first surface: rail, bars
     panel: str  # second surface: the settings and the strip

@@ -13,11 +13,9 @@ from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import (
     RADIUS_LARGE,
-    SPACE_L,
     SPACE_M,
     SPACE_S,
     TYPE,
-    TYPE_LARGE,
     TYPE_SMALL,
     tokens,
 )
@@ -90,38 +88,3 @@ def dropped_model(data: QMimeData) -> Path | None:
     """The one file or folder that is being dropped; not an image, which the window takes."""
     path = dropped_path(data)
     return None if path is None or (path.suffix.lower() in ENDINGS and not path.is_dir()) else path
-
-
-class Veil(QWidget):
-    """Covers a page while something is held over it, and says what dropping it does."""
-
-    def __init__(self, page: QWidget, words: str) -> None:
-        super().__init__(page)
-        self._page, self._words = page, words
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.hide()
-
-    def cover(self) -> None:
-        self.setGeometry(self._page.rect())
-        self.raise_()
-        self.show()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        t, painter = tokens(), QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        shade = QColor(t.window)
-        shade.setAlphaF(0.88)
-        painter.fillRect(self.rect(), shade)
-        pen = QPen(QColor(t.accent), 2)
-        pen.setDashPattern([5, 4])
-        painter.setPen(pen)
-        painter.drawRoundedRect(
-            QRectF(self.rect()).adjusted(SPACE_L, SPACE_L, -SPACE_L, -SPACE_L), RADIUS_LARGE, RADIUS_LARGE
-        )
-        font = QFont(self.font())
-        font.setPixelSize(TYPE_LARGE)
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(QColor(t.text))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._words)
-        painter.end()

@@ -1,4 +1,4 @@
-"""How finished pictures are saved, on the Settings page: format, what they say, their names with an example, and where."""
+"""How finished images are saved: format, embedded settings, names with an example, and the folder."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class SavingSection(QWidget):
             "\n".join(f"{{{name}}}: {words}" for name, words in TOKENS.items())
         )
         self.where = ElidedLabel("")
-        self.choose = push_button("Choose…", tr("Save finished pictures in another folder"))
-        self.usual = push_button("Usual", tr("Save finished pictures in the Pictures folder again"))
+        self.choose = push_button(tr("Choose…"), tr("Save finished images in another folder"))
+        self.usual = push_button(tr("Reset"), tr("Save finished images in the usual folder again"))
         self._lay_out()
         self.form.show_value(self.saving)
         self.form.changed.connect(self._apply)
@@ -52,7 +52,7 @@ class SavingSection(QWidget):
         self._follow()
 
     def keep(self, **values: object) -> None:
-        """Have these in force and written down."""
+        """Apply and store these."""
         self.form.carry(**values)
 
     def _apply(self) -> None:

@@ -1,4 +1,4 @@
-"""Files and images dropped on a widget: one behaviour, told by each widget what it can use."""
+"""Files and images dropped on a widget: one behaviour, and each widget says what it can use."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QDropEvent, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.page import Page
+from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_XL, TYPE_LARGE, tokens
+
+LABEL = 40  # pixels the label of a veil is high
 
 
 class FileDrop(QObject):
@@ -83,3 +86,41 @@ def dropped_path(data: QMimeData) -> Path | None:
 def dropped_folder(data: QMimeData) -> Path | None:
     path = dropped_path(data)
     return path if path is not None and path.is_dir() else None
+
+
+class DropVeil(QWidget):
+    """While something is held over an area: a line around it, and what dropping does at its foot. It covers nothing."""
+
+    def __init__(self, area: QWidget, words: str) -> None:
+        super().__init__(area)
+        self._area, self._words = area, words
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAccessibleName(words)
+        self.hide()
+
+    def cover(self, words: str = "") -> None:
+        """`words`: what dropping does here, where it is something else than usual."""
+        self._words = words or self._words
+        self.setAccessibleName(self._words)
+        self.setGeometry(self._area.rect())
+        self.raise_()
+        self.show()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t, painter = tokens(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(t.ring), 3))
+        frame = QRectF(self.rect()).adjusted(2, 2, -2, -2)
+        painter.drawRoundedRect(frame, RADIUS_LARGE, RADIUS_LARGE)
+        font = QFont(self.font())
+        font.setPixelSize(TYPE_LARGE)
+        font.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(font)
+        wide = painter.fontMetrics().horizontalAdvance(self._words) + 2 * SPACE_XL
+        label = QRectF((self.width() - wide) / 2, self.height() - LABEL - SPACE_XL, wide, LABEL)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(t.accent))
+        painter.drawRoundedRect(label, RADIUS_LARGE, RADIUS_LARGE)
+        painter.setPen(QColor(t.accent_text))
+        painter.drawText(label, Qt.AlignmentFlag.AlignCenter, self._words)
+        painter.end()

@@ -205,7 +205,7 @@ class SliderField(QWidget):
 
 
 class SeedField(QWidget):
-    """A seed that is drawn anew for every generation unless it is locked. A number typed in locks itself."""
+    """A seed that is random for every generation unless it is locked. Typing a number locks it."""
 
     changed = Signal()
 
@@ -222,11 +222,11 @@ class SeedField(QWidget):
         self.number.setLocale(locale)
         self.number.setMinimumWidth(96)
         self.number.lineEdit().setTextMargins(*MARGINS)
-        self.dice = IconButton("dice", tr("New seed"), tr("draw another random number"), self)
+        self.dice = IconButton("dice", tr("New seed"), tr("another random number"), self)
         self.lock = IconButton(
             "unlock",
             tr("Lock seed"),
-            tr("keep this seed, so that the same settings draw the same picture"),
+            tr("keep this seed, so that the same settings generate the same image"),
             self,
             icon_on="lock",
         )
@@ -237,7 +237,7 @@ class SeedField(QWidget):
         row.addWidget(self.number, 1)
         row.addWidget(self.dice)
         row.addWidget(self.lock)
-        self._fresh = False  # drawn by the dice and not used yet
+        self._fresh = False  # random, and not used yet
         self.dice.clicked.connect(self.draw)
         self.number.lineEdit().textEdited.connect(lambda _: self.lock.setChecked(True))
         self.number.valueChanged.connect(lambda _: self.changed.emit())
@@ -273,7 +273,7 @@ class SeedField(QWidget):
         self._fresh = True
 
     def draw_unless_locked(self) -> None:
-        """What Generate does first: a locked seed, or one the dice has just drawn, is used as it stands."""
+        """What Generate does first: a locked seed, or one that was just made by New seed, is used as it is."""
         if not (self.locked and self.number.value() >= 0) and not self._fresh:
             self.draw()
         self._fresh = False

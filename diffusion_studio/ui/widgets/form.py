@@ -61,12 +61,12 @@ class SettingsForm(QWidget):
         self.show_value(self._rest)
 
     def value(self) -> Any:
-        """The settings as they stand in the form. Raises `UserError` where a text is not allowed."""
+        """The settings in the form. Raises `UserError` where a text is not allowed."""
         values = {name: field.value() for name, field in self.fields.items()}
         return self.kind(**{**to_dict(self._rest), **values})
 
     def show_value(self, settings: Any, keep: Collection[str] = ()) -> None:
-        """Show these settings, but leave the options to `keep` as they stand."""
+        """Show these settings, but leave the options to `keep` unchanged."""
         self._rest = settings
         blocked = self.blockSignals(True)
         for name, field in self.fields.items():
@@ -85,12 +85,12 @@ class SettingsForm(QWidget):
         self._rest = replace(self._rest, **values)
         self.changed.emit()
 
-    def show_options(self, heeded: Collection[str]) -> None:
+    def show_options(self, shown: Collection[str]) -> None:
         """Show only these options; the others keep their values."""
         for name in self.fields:
             for part in (self._labels.get(name), self.fields[name], self._below.get(name)):
                 if part is not None:
-                    part.setVisible(name in heeded)
+                    part.setVisible(name in shown)
 
     def add_below(self, name: str, widget: QWidget) -> None:
         """Place a widget under the row of an option, to be shown and hidden with it."""

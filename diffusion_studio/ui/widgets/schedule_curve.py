@@ -1,4 +1,4 @@
-"""The forward process as it is drawn: a picture drowned in noise to a level, and the curves of what is left of it."""
+"""The forward process: an image with noise added to a level, and the curves of what is left of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def noised(process: Process, clean: np.ndarray, noise: np.ndarray, left: float) 
 
 
 class ForwardCurve(QWidget):
-    """The share of the picture and that of the noise over t, and a mark between clean and noise. A click goes there."""
+    """The share of the image and that of the noise over t, and a mark between clean and noise. A click goes there."""
 
     chosen = Signal(float)  # share of the way from clean to noise
 
@@ -38,9 +38,9 @@ class ForwardCurve(QWidget):
         super().__init__(parent)
         self.setAccessibleName(tr("Training schedule"))
         self.setAccessibleDescription(
-            tr("How the share of the picture falls and that of the noise rises from t = 0 to the end.")
+            tr("How the share of the image falls and that of the noise rises from t = 0 to the end.")
         )
-        self.setToolTip(tr("Green: how much of the picture is left. Grey: how much is noise."))
+        self.setToolTip(tr("Green: how much of the image is left. Grey: how much is noise."))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._height = height
         self._left: Sequence[float] | np.ndarray = (1.0, 1.0)
@@ -110,8 +110,8 @@ class ForwardCurve(QWidget):
         painter.setFont(font)
         area = self._area().adjusted(6, 8, -6, -8)
         for colour, place, words in (
-            (t.accent, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, "picture"),
-            (t.muted, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight, "noise"),
+            (t.accent, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, tr("image")),
+            (t.muted, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight, tr("noise")),
         ):
             painter.setPen(QColor(colour))
             painter.drawText(area, place, words)

@@ -1,4 +1,4 @@
-"""The noise schedule drawn: how much of the picture is noise at each step, with the steps the sampler visits marked."""
+"""The noise schedule: how much of the image is noise at each step, with the steps the sampler visits marked."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class NoiseCurve(QWidget):
         index = min(max(round((x - area.left()) / area.width() * last), 0), last)
         sigma = self.sigmas[index]
         if sigma == 0:
-            return tr("The finished picture: no noise")
+            return tr("The finished image: no noise")
         timestep, noise = self._schedule.timestep(sigma), self._schedule.noise_share(sigma)
         return tr(
             "Step {index} of {last}: {noise:.0%} noise (σ {short}, timestep {timestep:.0f})",

@@ -1,4 +1,4 @@
-"""A picture dropped anywhere on the window, where no page takes it itself: what it says is shown before anything changes."""
+"""An image dropped anywhere on the window, where no page takes it: its settings are shown before anything changes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.requests import StartFrom, UseSettings
-from diffusion_studio.ui.models.drop import Veil
 from diffusion_studio.ui.pictures.drop import ENDINGS, dropped_picture, to_array
+from diffusion_studio.ui.widgets.drop import DropVeil
 
 
 class WindowDrop(QObject):
@@ -24,7 +24,7 @@ class WindowDrop(QObject):
     def __init__(self, context: AppContext, area: QWidget) -> None:
         super().__init__(area)
         self._context, self._area = context, area
-        self.veil = Veil(area, tr("Drop to read its settings"))
+        self.veil = DropVeil(area, tr("Drop to read its settings"))
         area.setAcceptDrops(True)
         area.installEventFilter(self)
 
@@ -35,7 +35,7 @@ class WindowDrop(QObject):
         if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
             return False
         if not isinstance(event, QDropEvent) or event.source() is not None:
-            return False  # dragged within the window: nothing to be told about it
+            return False  # dragged within the window
         given = picture_in(event)
         if given is None:
             return self._refuse(event)
@@ -75,6 +75,6 @@ class WindowDrop(QObject):
 
 
 def picture_in(event: QDropEvent) -> Path | QImage | None:
-    """What is being dropped, where it may be a picture: what it really is, its content says once it is read."""
+    """What is being dropped, where it may be an image by its name; its content decides once it is read."""
     given = dropped_picture(event.mimeData())
     return None if isinstance(given, Path) and given.suffix.lower() not in ENDINGS else given

@@ -1,4 +1,4 @@
-"""The question a dropped picture asks: what it says of how it was made is shown, and used only if the user wants that."""
+"""The dialog for a dropped image: shows how it was made, and uses that only if the user agrees."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
     from diffusion_studio.pictures.reading import Record
 
-SIDE, WIDTH = 144, 560  # of the picture, and of the dialog
+SIDE, WIDTH = 144, 560  # pixels, of the image and of the dialog
 MOST_REFUSED = 4  # sentences that are shown; the rest is counted
 WHO = {
     "ours": tr("Made with Diffusion Studio."),
     "other": tr("Made with {}. What can be used here is listed."),
-    "nobody": tr("No generation settings found. It can be a picture to start from."),
+    "nobody": tr("No generation settings found. It can be used as a start image."),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What was found in a dropped picture. `values` are the settings it really names, its model by its name here."""
+    """What was found in a dropped image. `values` are the settings it names, its model by its name here."""
 
     picture: Path | np.ndarray
     image: QImage
@@ -62,12 +62,12 @@ class Seen:
     @property
     def name(self) -> str:
         return (
-            readable(self.picture.name) if isinstance(self.picture, Path) else tr("A picture without a file")
+            readable(self.picture.name) if isinstance(self.picture, Path) else tr("An image without a file")
         )
 
 
 def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
-    """A job: read what a picture says. A file that is no picture is a `UserError`, which the window tells."""
+    """A job: read how an image was made. A file that is no image is a `UserError`, which the window shows."""
     if not isinstance(picture, Path):
         image = to_image(picture)
         yield Seen(picture=picture, image=image, size=f"{image.width()}×{image.height()}", who="nobody")
@@ -115,16 +115,17 @@ class DropDialog(QDialog):
         super().__init__(parent)
         self.seen = seen
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(tr("Dropped picture"))
+        self.setWindowTitle(tr("Dropped image"))
         self.setMinimumWidth(WIDTH)
         self.use = push_button(
-            tr("Use its settings"), tr("Put them into the panel; nothing is drawn before you press Generate")
+            tr("Use its settings"),
+            tr("Show them in the panel; nothing is generated before you press Generate"),
         )
         self.start = push_button(
-            tr("Start from this picture"),
-            tr("Take it part of the way back into noise, and draw on from there"),
+            tr("Use as start image"),
+            tr("Add noise to it part of the way, and generate from there"),
         )
-        self.cancel = push_button("Cancel", tr("Change nothing"))
+        self.cancel = push_button(tr("Cancel"), tr("Change nothing"))
         self.use.setVisible(bool(seen.values))
         main = self.use if seen.values else self.start
         main.setProperty("primary", True)
@@ -135,7 +136,7 @@ class DropDialog(QDialog):
         self.raw.setAccessibleName(tr("Metadata"))
         self.raw.setFixedHeight(110)
         self.raw.hide()
-        self.more = Disclosure(tr("Metadata"), tr("what the file says, as it is there"))
+        self.more = Disclosure(tr("Metadata"), tr("the text in the file, as it is"))
         self.more.setVisible(bool(seen.raw))
         self.more.toggled.connect(self.raw.setVisible)
         self._lay_out()
@@ -158,7 +159,7 @@ class DropDialog(QDialog):
         words.setSpacing(SPACE_S // 2)
         words.addWidget(_wrapped(shorten(seen.name, 60), "heading"))
         words.addWidget(_wrapped(seen.size, "small"))
-        words.addWidget(_wrapped(WHO[seen.who].format(seen.made_with or "another program"), "quiet"))
+        words.addWidget(_wrapped(WHO[seen.who].format(seen.made_with or tr("another program")), "quiet"))
         words.addSpacing(SPACE_S)
         words.addLayout(self._rows())
         for sentence in self._warnings():
@@ -184,7 +185,7 @@ class DropDialog(QDialog):
 
     def _picture(self) -> QLabel:
         label = QLabel()
-        label.setAccessibleName(tr("The picture"))
+        label.setAccessibleName(tr("The dropped image"))
         ratio, image = self.devicePixelRatioF(), self.seen.image
         side = round(SIDE * ratio)
         larger = image.width() <= side and image.height() <= side
@@ -215,7 +216,7 @@ class DropDialog(QDialog):
     def _warnings(self) -> list[str]:
         refused = [shorten(sentence, 160) for sentence in self.seen.refused[:MOST_REFUSED]]
         left = len(self.seen.refused) - len(refused)
-        found = ["Left out: " + " ".join(refused)] if refused else []
+        found = [tr("Left out: {refused}", refused=" ".join(refused))] if refused else []
         if left:
             found.append(tr("And {left} more that cannot be used here.", left=left))
         return [*filter(None, [self.seen.missing]), *found]

@@ -31,7 +31,7 @@ LEVELS = {
 class Faults(QObject):
     """While installed, every uncaught exception is logged, shown by `raised`, and printed for those who have a terminal.
 
-    Qt's messages are logged too, and go on to whoever took them before.
+    Qt's messages are logged too, and are passed on to the handler before.
     """
 
     raised = Signal(str, str)  # sentence, details
@@ -48,7 +48,7 @@ class Faults(QObject):
 
     def catch(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         traceback.print_exception(kind, error, trace)
-        log_fault(tr("Nobody caught this"), error)
+        log_fault(tr("Uncaught exception"), error)
         self.raised.emit(*describe(error))
 
     def _catch_in_thread(self, args: Any) -> None:

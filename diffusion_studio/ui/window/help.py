@@ -6,11 +6,12 @@ from collections.abc import Generator, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio import __version__
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.dialogs import close_row
 from diffusion_studio.ui.look.icons import application_icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
@@ -19,22 +20,22 @@ Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what c
 HEADING = 2  # rows a heading with its room is as high as
 
 ON_THE_CANVAS = {
-    "Zoom about the pointer": tr("Wheel"),
-    "Move the picture": tr("Drag, or arrow keys"),
-    "Open one of several, and back": tr("Double click, or Enter"),
-    "Drag a picture out as a file": tr("Drag, when all of it is seen"),
-    "Start from a picture": tr("Drop its file"),
-    "Paint a mask with the brush": tr("Drag, or arrow keys and Space"),
-    "Paint a rectangle": tr("Shift + drag"),
-    "Erase": tr("Right button, or Alt + drag"),
+    tr("Zoom about the pointer"): tr("Wheel"),
+    tr("Move the image"): tr("Drag, or arrow keys"),
+    tr("Open one of several, and back"): tr("Double-click, or Enter"),
+    tr("Drag an image out as a file"): tr("Drag, when all of it is seen"),
+    tr("Use as start image"): tr("Drop its file"),
+    tr("Paint a mask with the brush"): tr("Drag, or arrow keys and Space"),
+    tr("Paint a rectangle"): tr("Shift + drag"),
+    tr("Erase"): tr("Right button, or Alt + drag"),
 }
 ON_THE_TIMELINE = {
-    "Step back, step forward": tr("Left, Right"),
-    "A tenth of the steps": tr("Page Down, Page Up"),
-    "First step, last step": tr("Home, End"),
-    "Play": tr("Space"),
-    "What can be done with a step": tr("Right button"),
-}  # on the canvas too, where one picture is on it
+    tr("Step back, step forward"): tr("Left, Right"),
+    tr("A tenth of the steps"): tr("Page Up, Page Down"),
+    tr("First step, last step"): tr("Home, End"),
+    tr("Play"): tr("Space"),
+    tr("Menu of a step"): tr("Right button"),
+}  # on the canvas too, where one image is on it
 
 
 def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
@@ -44,7 +45,7 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
     columns = QHBoxLayout()
     columns.setSpacing(SPACE_XL + SPACE_L)
     sections: list[Section] = [(name, _pairs(actions)) for name, actions in menus]
-    sections += [("Canvas", list(ON_THE_CANVAS.items())), ("Timeline", list(ON_THE_TIMELINE.items()))]
+    sections += [(tr("Canvas"), list(ON_THE_CANVAS.items())), (tr("Timeline"), list(ON_THE_TIMELINE.items()))]
     sections = [(name, pairs) for name, pairs in sections if pairs]
     for part in _in_columns(sections):
         columns.addLayout(_column(part))
@@ -53,7 +54,7 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QActio
     outer.setSpacing(SPACE_L)
     outer.addWidget(plain_label(tr("Keyboard shortcuts"), "title"))
     outer.addLayout(columns)
-    outer.addWidget(_close_button(dialog))
+    outer.addLayout(close_row(dialog))
     return dialog
 
 
@@ -66,10 +67,13 @@ def about_dialog(parent: QWidget) -> QDialog:
     words.setSpacing(SPACE_S)
     for text, kind in (
         ("Diffusion Studio", "title"),
-        (f"Version {__version__}", "quiet"),
-        ("Train diffusion models on your own pictures, and watch\npictures form out of noise.", ""),
+        (tr("Version {version}", version=__version__), "quiet"),
+        (tr("Train diffusion models on your own images, and watch\nimages form out of noise."), ""),
         (
-            "Apache License 2.0. The starter models were trained by\nthis project on public-domain drawings (CC0).",
+            tr(
+                "Apache License 2.0. The starter models were trained by this\n"
+                "project on public-domain drawings (CC0). Typeface: Inter,\nSIL Open Font License."
+            ),
             "quiet",
         ),
     ):
@@ -82,7 +86,7 @@ def about_dialog(parent: QWidget) -> QDialog:
     outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
     outer.setSpacing(SPACE_L)
     outer.addLayout(row)
-    outer.addWidget(_close_button(dialog))
+    outer.addLayout(close_row(dialog))
     return dialog
 
 
@@ -91,7 +95,7 @@ def copy_report(context: AppContext) -> None:
 
     def copied(text: str) -> None:
         QGuiApplication.clipboard().setText(text)
-        context.show_status(tr("Report copied: paste it into a bug report"))
+        context.show_status(tr("Report copied. Paste it into a bug report."))
 
     context.show_status(tr("Gathering the report…"))
     context.run(_report(), copied)
@@ -141,12 +145,3 @@ def _column(sections: Sequence[Section]) -> QVBoxLayout:
         column.addSpacing(SPACE_S)
     column.addStretch(1)
     return column
-
-
-def _close_button(dialog: QDialog) -> QDialogButtonBox:
-    box = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    close = box.button(QDialogButtonBox.StandardButton.Close)
-    close.setAccessibleName(close.text().replace("&", ""))
-    close.setToolTip(tr("Close this sheet"))
-    box.rejected.connect(dialog.reject)
-    return box

@@ -25,18 +25,18 @@ AT_ONCE = (
     0.5  # seconds; a terminal and its shell, or `timeout`, send one wish to end several times within less
 )
 WAITS = {  # what a thread does when a window closes, by its name
-    "training": "training to finish its step and save a checkpoint",
-    "publishing": "a trained model to be saved",
-    "generating": "an image to finish its step",
-    "pictures": "a folder of images to be read",
-    "nearest": "training images to be compared",
-    "models": "work on a model",
-    "gallery": "the gallery to read a folder",
-    "gallery search": "a search in the gallery",
-    "gallery thumbnails": "thumbnails to be read",
-    "thumbnails": "thumbnails to be read",
-    "background": "a file to be read or written",
-    "exports": "a file to be exported",
+    "training": tr("training to finish its step and save a checkpoint"),
+    "publishing": tr("a trained model to be saved"),
+    "generating": tr("an image to finish its step"),
+    "pictures": tr("a folder of images to be read"),
+    "nearest": tr("training images to be compared"),
+    "models": tr("work on a model"),
+    "gallery": tr("the gallery to read a folder"),
+    "gallery search": tr("a search in the gallery"),
+    "gallery thumbnails": tr("thumbnails to be read"),
+    "thumbnails": tr("thumbnails to be read"),
+    "background": tr("a file to be read or written"),
+    "exports": tr("a file to be exported"),
 }
 
 
@@ -52,7 +52,7 @@ def may_lose(parent: QWidget, reason: str) -> bool:
 
 
 class LeaveDialog(QDialog):
-    """“Still waiting for …”: keep waiting, which Escape means too, or leave."""
+    """Asks whether to keep waiting, which Escape means too, or to leave."""
 
     def __init__(self, window: QWidget, waits: str) -> None:
         super().__init__(window)
@@ -113,8 +113,8 @@ class Leaving(QObject):
             dialog.deleteLater()
 
     def _ask(self) -> None:
-        waits = dict.fromkeys(WAITS.get(name, "a job to end") for name in self._busy())
-        self.dialog = LeaveDialog(self._window, " and ".join(waits) or "a job to end")
+        waits = dict.fromkeys(WAITS.get(name, tr("a job to end")) for name in self._busy())
+        self.dialog = LeaveDialog(self._window, tr(" and ").join(waits) or tr("a job to end"))
         self.dialog.leave.clicked.connect(self.leave_wanted)
         self.dialog.rejected.connect(self._keep_waiting)
         self.dialog.open()

@@ -64,7 +64,7 @@ class Menus(QObject):
             self._context.commands.add(name, actions, page)
 
     def fill(self, page: Mapping[str, Sequence[QAction | None]]) -> None:
-        """Show the window's entries and these of a page; a menu the window does not have stands before Help."""
+        """Show the window's entries and these of a page; a menu the window does not have comes before Help."""
         first: dict[str, Entries] = {"Edit": [self.undo, self.redo, None]}
         own: dict[str, Entries] = {
             "File": [self._outputs, self._trash, self._visits[-1], None, self._quit],

@@ -53,13 +53,13 @@ def _settings(context: AppContext) -> Page:
 
 
 PAGES = (
-    PageEntry("generate", tr("Generate"), tr("Draw pictures with a model"), _generate),
-    PageEntry("train", tr("Train"), tr("Make a model of your own from a folder of pictures"), _train),
-    PageEntry("gallery", tr("Gallery"), tr("Find every picture you made, and what made it"), _gallery),
+    PageEntry("generate", tr("Generate"), tr("Generate images with a model"), _generate),
+    PageEntry("train", tr("Train"), tr("Train a model of your own on a folder of images"), _train),
+    PageEntry("gallery", tr("Gallery"), tr("Find every image you generated, and how it was made"), _gallery),
     PageEntry(
-        "models", tr("Models"), tr("See, import, export and keep the models on this computer"), _models
+        "models", tr("Models"), tr("View, import, export and manage the models on this computer"), _models
     ),
     PageEntry(
-        "settings", tr("Settings"), tr("How the window looks, and where things are kept"), _settings
+        "settings", tr("Settings"), tr("Appearance, performance, saving, shortcuts and storage"), _settings
     ),  # stays last: the foot
 )

@@ -27,11 +27,11 @@ class StatusLine(QStatusBar):
         self.device.setToolTip(tr("What the model runs on: device, number format, threads"))
         self.memory = plain_label("")
         self.memory.setToolTip(tr("Memory this application takes"))
-        self.told = ElidedLabel()
-        self.told.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.message = ElidedLabel()
+        self.message.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.addWidget(self.device)
         self.addWidget(self.memory)
-        self.addWidget(self.told, 1)
+        self.addWidget(self.message, 1)
         self.job = LongJobLine(context.background, self)
         self.addPermanentWidget(self.job)
         self._process: Any = None
@@ -45,13 +45,13 @@ class StatusLine(QStatusBar):
 
     def say(self, sentence: str) -> None:
         """What was just done; it expires."""
-        self.told.setText(sentence)
+        self.message.setText(sentence)
         self._expiry.start()
 
     def forget(self) -> None:
         """What was said belonged to another page."""
         self._expiry.stop()
-        self.told.setText("")
+        self.message.setText("")
 
     def start(self) -> None:
         self._timer.start()

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
     status: StatusLine
     context: AppContext
     closed = Signal()  # nothing of it is running any more
-    close_wanted = Signal()  # by a signal, told from another thread
+    close_wanted = Signal()  # by a signal, from another thread
 
     def __init__(self, theme: Theme, settings_file: SettingsFile) -> None:
         super().__init__()
@@ -117,7 +117,9 @@ class MainWindow(QMainWindow):
         self.interior.visit(0)
         self.status.start()
         if self._settings_file.refused:
-            self.context.show_status("Some settings were not kept: " + " ".join(self._settings_file.refused))
+            self.context.show_status(
+                tr("Some settings were not kept: {reasons}", reasons=" ".join(self._settings_file.refused))
+            )
         if self.isVisible():
             self.repaint()  # before the page begins what takes a moment
             QTimer.singleShot(0, self._greet)

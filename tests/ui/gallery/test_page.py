@@ -505,7 +505,7 @@ def test_an_image_of_another_program_shows_what_it_says_and_what_is_left_out(win
     page.details.more.setChecked(True)
     qtbot.waitUntil(lambda: '"KSampler"' in page.details.raw.toPlainText())
     page.details.buttons["all"].click()
-    qtbot.waitUntil(lambda: "Left out: " in window.status.told.text())
-    assert "Seed must be between" in window.status.told.text()
+    qtbot.waitUntil(lambda: "Left out: " in window.status.message.text())
+    assert "Seed must be between" in window.status.message.text()
     qtbot.waitUntil(lambda: window.page.request.value().steps == 33)
     assert window.page.request.value().sampler == "heun"

@@ -154,4 +154,4 @@ def test_keep_generating_leaves_a_locked_seed_alone(page, window, draw, qtbot):
     compose(page, seed=7)
     page.keep_action.trigger()
     assert not page.keep_action.isChecked() and page.request.locked and not draw.asked
-    assert "locked" in window.status.told.text()
+    assert "locked" in window.status.message.text()

@@ -398,15 +398,15 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
 
 def test_how_to_paint_is_told_on_this_page_only(opened, window):
     opened.tools.brush_action.trigger()
-    assert window.status.told.text() == mask_tools.HOW
+    assert window.status.message.text() == mask_tools.HOW
     window.interior.visit(1)
-    assert window.status.told.text() == ""
+    assert window.status.message.text() == ""
     window.interior.visit(0)
-    assert window.status.told.text() == mask_tools.HOW
+    assert window.status.message.text() == mask_tools.HOW
     opened.tools.brush_action.trigger()
     window.interior.visit(1)
     window.interior.visit(0)
-    assert window.status.told.text() == ""
+    assert window.status.message.text() == ""
 
 
 def test_nothing_is_painted_on_a_picture_that_forms(own, page, qtbot, draw):

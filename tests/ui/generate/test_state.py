@@ -202,10 +202,10 @@ def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
 def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     status, banner, toasts = window.status, window.interior.banner, window.interior.toasts
     window.context.show_status("Copied")
-    assert status.told.text() == "Copied"
+    assert status.message.text() == "Copied"
     window.context.show_fault("That was not right.", "Traceback")
     window.interior.visit(2)
-    assert not status.told.text() and not banner.isVisible()
+    assert not status.message.text() and not banner.isVisible()
     window.interior.visit(0)
     assert banner.isVisible()  # a fault waits on its page until it is dismissed
     banner.close_button.click()
@@ -218,7 +218,7 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     assert toasts.latest is None
     window.context.show_status("Copied")
     status._expiry.timeout.emit()
-    assert not status.told.text()
+    assert not status.message.text()
     window.context.show_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
     window.interior.visit(2)
     assert toasts.latest.action.text() == "Resume" and not toasts.latest.timer.isActive()

@@ -423,7 +423,7 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     page.saved.use_settings(picture.path)
     qtbot.waitUntil(lambda: page.request.value() == picture.settings)
     assert page.request.value().batch == "-,0,-"
-    assert "a batch of 3" in window.status.told.text()
+    assert "a batch of 3" in window.status.message.text()
     steps = page.panel.form.fields["steps"]
     steps.show_value(9)
     assert page.request.value().batch == ""
@@ -432,9 +432,9 @@ def test_a_picture_of_a_batch_keeps_its_place_there_until_a_setting_changes(page
     page.reuse.use({"seed": 6})
     assert page.request.value().batch == ""
     for other in ({"seed": None}, {"model": "gone"}):
-        window.status.told.setText("")
+        window.status.message.setText("")
         page.reuse.use({**to_dict(picture.settings), **other})
-        assert page.request.value().batch == "" and not window.status.told.text()
+        assert page.request.value().batch == "" and not window.status.message.text()
 
 
 def test_the_past_does_not_come_back_at_the_next_start(make_window, draw, qtbot):

@@ -81,7 +81,7 @@ def test_generate_previews_saves_and_lists(window, page, draw, qtbot):
     assert page.panel.foot.button.text() == "Generate" and page.panel.foot.line.text().startswith(
         "Done in 0.5 s"
     )
-    assert page.canvas.pictures[2].path.name in window.status.told.text()
+    assert page.canvas.pictures[2].path.name in window.status.message.text()
 
 
 def test_what_is_asked_for_is_what_the_form_showed_at_the_click(page, draw, qtbot):
@@ -295,7 +295,7 @@ def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, t
     outputs.export(draw.picture(1), tmp_path / "plain.png")
     before = page.request.value()
     page.saved.use_settings(tmp_path / "plain.png")
-    qtbot.waitUntil(lambda: "No generation settings" in window.status.told.text())
+    qtbot.waitUntil(lambda: "No generation settings" in window.status.message.text())
     assert page.request.value() == before
 
 
