@@ -44,6 +44,7 @@ class GalleryGrid(QAbstractScrollArea):
         super().__init__(parent)
         self.setObjectName("galleryGrid")
         self.setAccessibleName(tr("Images"))
+        self.setAccessibleDescription(tr("Arrow keys select an image, Return opens it full screen"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -19,7 +19,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPixmap
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.look.texts import one_line
+from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE, TYPE_SMALL, tokens
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.thumbnails import describe, row_of_card, thumbnail
@@ -88,7 +88,7 @@ class ModelRows(QAbstractListModel):
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.DisplayRole):
             return words
         if role == Qt.ItemDataRole.ToolTipRole:
-            return words
+            return tooltip(words)
         return row if role == ROW else None
 
 

@@ -103,7 +103,7 @@ def hostile_models(own_folders, models):
 
 
 def test_every_page_shows_foreign_text_as_it_is(hostile_models, window, qtbot):
-    window.page.panel.show_value(GenerationSettings(model="hostile"))
+    window.page.request.show(GenerationSettings(model="hostile"))
     window.show_fault(f"{HOSTILE} cannot be opened.", HOSTILE)
     window.context.show_status(HOSTILE)
     for number in range(len(window.interior.entries)):

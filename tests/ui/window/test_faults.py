@@ -56,6 +56,6 @@ def test_a_job_that_failed_is_logged(faults, qtbot):
 
 def test_the_report_says_where_the_log_is_and_what_it_said_last(faults, monkeypatch):
     monkeypatch.setattr(doctor, "report", lambda: [("Log", doctor._log())])
-    assert "nothing was logged yet" in doctor.with_log()
+    assert "nothing logged yet" in doctor.with_log()
     log.log_fault("Once", UserError("x"))
     assert str(log.log_file(log_dir())) in doctor.text() and doctor.with_log().endswith("Once: x")
