@@ -15,7 +15,7 @@ FEW = 100  # images, below which a model mostly repeats them
 
 NOISE, SHAPES, RECOGNISABLE, GOOD = "noise", "shapes", "recognisable", "good"
 # The starter model (packaging/starter/README.md) had seen 466,000 images of 32 × 32 when its images were good.
-NEEDED = ((GOOD, 200_000), (RECOGNISABLE, 40_000), (SHAPES, 6_000), (NOISE, 0))
+NEEDED = ((GOOD, 200_000), (RECOGNISABLE, 40_000), (SHAPES, 16_000), (NOISE, 0))
 EXPECTED: Mapping[str, str] = {
     NOISE: tr("mostly noise"),
     SHAPES: tr("rough shapes and colours, without detail"),
@@ -108,4 +108,4 @@ def _steps(recipe: str, settings: TrainingSettings) -> int:
 
 def _factor(settings: TrainingSettings) -> float:
     """How much more is needed than for images of the usual size from scratch."""
-    return settings.size / USUAL_SIZE * (FINE_TUNING if settings.start_from else 1.0)
+    return max(settings.size / USUAL_SIZE, 1.0) * (FINE_TUNING if settings.start_from else 1.0)

@@ -27,7 +27,7 @@ def test_a_recipe_gives_settings_that_are_recognised_again(name, size):
 
 def test_larger_images_take_more_steps_and_fine_tuning_fewer():
     steps = {size: applied("good", TrainingSettings(size=size)).steps for size in (16, 32, 64)}
-    assert steps == {16: 5_000, 32: 10_000, 64: 20_000}
+    assert steps == {16: 10_000, 32: 10_000, 64: 20_000}
     tuned = applied("best", TrainingSettings(start_from="faces", model_size="large"))
     assert (tuned.steps, tuned.model_size) == (6_000, "large")  # of the model it starts from
 
@@ -46,7 +46,8 @@ def test_every_recipe_promises_at_least_as_much_as_the_one_before():
 
 
 @pytest.mark.parametrize(
-    ("steps", "level"), [(0, NOISE), (85, NOISE), (500, SHAPES), (3000, RECOGNISABLE), (9000, GOOD)]
+    ("steps", "level"),
+    [(0, NOISE), (85, NOISE), (150, NOISE), (800, SHAPES), (3000, RECOGNISABLE), (9000, GOOD)],
 )
 def test_what_to_expect_grows_with_the_steps(steps, level):
     assert expected(TrainingSettings(batch=32), steps) == level

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QCheckBox, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.theme import SPACE_XS
 from diffusion_studio.ui.widgets.loss_plots import LossPlot, TimestepPlot
 
 
@@ -25,6 +26,7 @@ class RunChart(QWidget):
         self.loss.add_control(self.by_level)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_XS)
         column.addWidget(self.loss)
         column.addWidget(self._plots, 1)
         self.by_level.toggled.connect(lambda on: self._plots.setCurrentIndex(int(on)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.labels import plain_label
@@ -19,6 +19,7 @@ from diffusion_studio.ui.widgets.schedule_curve import CURVE_HEIGHT, ForwardCurv
 
 STAGE = 64  # pixels of a stage in the strip
 POSITIONS = 1000  # of the slider
+LOW = 420  # pixels of height below which there is no room for the explanation
 SEED = 0
 
 
@@ -48,6 +49,7 @@ class NoiseView(QWidget):
         self._process: Any = None
         self._left = np.ones(2)
         self._asked: tuple[str, int] = ("", 0)
+        self.canvas.setMinimumSize(160, 72)
         self._lay_out()
         self.slider.valueChanged.connect(self._draw)
         self.stages.chosen.connect(lambda share: self.slider.setValue(round(share * POSITIONS)))
@@ -100,12 +102,18 @@ class NoiseView(QWidget):
         if self._clean is not None:
             self.canvas.show_pictures([Picture({"denoised": self.noised(timestep)})])
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where there is little room, the image is worth more than the explanation."""
+        super().resizeEvent(event)
+        self.explanation.setVisible(self.height() >= LOW)
+
     def _lay_out(self) -> None:
         below = QVBoxLayout()
         below.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
         below.setSpacing(SPACE_S)
         self.words.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.explanation.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.explanation.setWordWrap(True)
         for part in (self.words, self.stages, self.slider, self.explanation):
             below.addWidget(part)
         column = QVBoxLayout(self)
@@ -120,11 +128,16 @@ class Stages(ForwardCurve):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setMaximumHeight(self.sizeHint().height())
         self._images: list[QImage] = []
         self._noised: Callable[[int], np.ndarray] | None = None
 
     def sizeHint(self) -> QSize:
         return QSize(480, CURVE_HEIGHT + SPACE_S + STAGE)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, CURVE_HEIGHT + SPACE_S)  # without room for the images
 
     def show_stages(self, left: np.ndarray, noised: Callable[[int], np.ndarray] | None) -> None:
         """`noised` gives the picture at a timestep, (H, W, 3) uint8; None: there is no picture."""
@@ -155,7 +168,7 @@ class Stages(ForwardCurve):
 
     def _paint_images(self, painter: QPainter) -> None:
         room = self.height() - CURVE_HEIGHT - SPACE_S
-        if not self._images:
+        if not self._images or room <= 0:
             return
         side = min(room, STAGE)
         step = (self.width() - side) / (len(self._images) - 1)

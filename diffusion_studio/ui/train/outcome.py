@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 from diffusion_studio.language import tr
 from diffusion_studio.settings.recipes import EXPECTED, NOISE, SHAPES
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XS
 from diffusion_studio.ui.train.records import RunRow
 
 Do = Callable[[], None]
@@ -26,7 +26,7 @@ class Outcome(QFrame):
         self.sentence.setWordWrap(True)
         self.buttons: list[QPushButton] = []
         self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(SPACE_L, SPACE_S, SPACE_L, SPACE_S)
+        self._row.setContentsMargins(SPACE_L, SPACE_XS, SPACE_L, SPACE_XS)
         self._row.setSpacing(SPACE_S)
         self._row.addWidget(self.sentence, 1)
         self.hide()

@@ -15,7 +15,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, Line, plain_label
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.train.outcome import Outcome
 from diffusion_studio.ui.train.samples import SamplesView
 from diffusion_studio.ui.train.words import about
@@ -169,7 +169,7 @@ class RunView(QWidget):
 
     def _lay_out(self) -> None:
         self.warning.setWordWrap(True)
-        self.warning.setContentsMargins(SPACE_L, 0, SPACE_L, SPACE_S)
+        self.warning.setContentsMargins(SPACE_L, 0, SPACE_L, SPACE_XS)
         self.warning.hide()
         self.progress.setObjectName("thinBar")
         self.progress.setRange(0, PERMILLE)
@@ -187,7 +187,7 @@ class RunView(QWidget):
         bar.setContentsMargins(SPACE_L, SPACE_S, SPACE_L, 0)
         bar.addWidget(self.progress)
         tiles = QHBoxLayout()
-        tiles.setContentsMargins(SPACE_L, SPACE_S, SPACE_L, SPACE_S)
+        tiles.setContentsMargins(SPACE_L, SPACE_XS, SPACE_L, SPACE_XS)
         tiles.setSpacing(SPACE_L)
         for name, (label, explanation) in FIGURES.items():
             tile = QHBoxLayout()
@@ -199,7 +199,7 @@ class RunView(QWidget):
             tiles.addLayout(tile)
         tiles.addStretch(1)
         inside = QVBoxLayout(self._chart_place)
-        inside.setContentsMargins(SPACE_L, 0, SPACE_L, SPACE_S)
+        inside.setContentsMargins(SPACE_L, 0, SPACE_L, SPACE_XS)
         self._parts.setChildrenCollapsible(False)
         self._parts.addWidget(self._chart_place)
         self._parts.addWidget(self.samples)

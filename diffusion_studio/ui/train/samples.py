@@ -250,7 +250,7 @@ class SamplesView(QWidget):
         for part, stretch in ((self.play, 0), (self.film, 1), (self.when, 0)):
             row.addWidget(part, stretch)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, SPACE_S, 0, SPACE_S)
+        column.setContentsMargins(0, SPACE_XS, 0, SPACE_XS)
         column.setSpacing(SPACE_S)
         column.addLayout(head)
         column.addLayout(both, 1)

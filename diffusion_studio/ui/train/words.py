@@ -22,7 +22,9 @@ def about(seconds: float) -> str:
     """A duration that is a guess: “40 s”, “12 min”, “3 h 20 min”, “44 h”."""
     if seconds >= 36_000:
         return duration(round(seconds / 3600) * 3600)
-    return duration(round(seconds / 60) * 60 if seconds >= 60 else max(round(seconds), 1))
+    if seconds < 10:
+        return tr("{seconds} s", seconds=max(round(seconds), 1))
+    return duration(round(seconds / 60) * 60 if seconds >= 60 else round(seconds))
 
 
 def cost(estimate: Estimated, steps: int, minutes: float) -> str:

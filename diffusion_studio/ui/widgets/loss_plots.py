@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
@@ -59,7 +59,7 @@ class LossPlot(QWidget):
         self.readout = Line()
         self._name()
         self._lay_out()
-        self.log.toggled.connect(self._draw)
+        self.log.toggled.connect(self._on_scale)
         self.smoothing.valueChanged.connect(self._draw)
         self.view.scene().sigMouseMoved.connect(self._point)
         self.view.scene().sigMouseClicked.connect(lambda event: self.fit() if event.double() else None)
@@ -78,20 +78,29 @@ class LossPlot(QWidget):
         self._row.insertWidget(self._row.indexOf(self.log), control)
 
     def add(self, step: int, loss: float, validation: float | None) -> None:
-        first = not self._training
+        few = len(self._training) < 2
         self._take(step, loss, validation)
         self._draw()
-        if first:
+        if few:
             self.fit()
 
     def fit(self) -> None:
-        """Show everything, and keep doing so as more comes."""
-        if self._training:
+        """Show everything, and keep doing so as more comes; a single point has no extent of its own."""
+        if len(self._training) > 1:
             self.view.enableAutoRange()
-        else:
-            self.view.setRange(
-                xRange=(0, 100), yRange=(-2, 0) if self.log.isChecked() else (0, 1), disableAutoRange=True
-            )
+            return
+        step, loss = self._training[-1] if self._training else (0, 0.0)
+        top = loss * 1.5 or 1.0
+        log = self.log.isChecked()
+        self.view.setRange(
+            xRange=(0, max(step * 1.2, 10)),
+            yRange=(math.log10(top) - 2, math.log10(top)) if log else (0, top),
+            disableAutoRange=True,
+        )
+
+    def _on_scale(self) -> None:
+        self._draw()
+        self.fit()
 
     def _take(self, step: Any, loss: Any, validation: Any) -> None:
         for points, value in ((self._training, loss), (self._validation, validation)):
@@ -107,7 +116,8 @@ class LossPlot(QWidget):
         self._smooth.setData(steps, smoothed(losses, self.smoothing.value() / 100))
         held_out = np.array(self._validation or np.empty((0, 2)))
         self._held_out.setData(held_out[:, 0], held_out[:, 1])
-        self.readout.setText(self.words_at(None))
+        if not self._cursor.isVisible():
+            self.readout.setText("")
         self.view.setAccessibleDescription(self.words_at(None))
 
     def words_at(self, step: float | None) -> str:
@@ -127,11 +137,11 @@ class LossPlot(QWidget):
         step = self.view.plotItem.vb.mapSceneToView(position).x() if inside else None
         if step is not None:
             self._cursor.setPos(nearest(self._training, step)[0])
-        self.readout.setText(self.words_at(step))
+        self.readout.setText(self.words_at(step) if inside else "")
 
     def leaveEvent(self, event: QEvent) -> None:
         self._cursor.hide()
-        self.readout.setText(self.words_at(None))
+        self.readout.setText("")
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -149,29 +159,27 @@ class LossPlot(QWidget):
         self._held_out.setSymbolBrush(pg.mkBrush(t.text))
         self._held_out.setSymbolPen(pg.mkPen(t.panel, width=1))
         self._cursor.setPen(pg.mkPen(t.muted, width=1))
-        self._training_key.setText(tr('<span style="color:{accent}">━</span> Training', accent=t.accent))
-        self._validation_key.setText(tr('<span style="color:{value}">┅●┅</span> Validation', value=t.text))
 
     def _name(self) -> None:
         self.log.setAccessibleName(self.log.text())
         self.smoothing.setAccessibleName(tr("Smoothing"))
-        self._training_key, self._validation_key = plain_label("", "small"), plain_label("", "small")
+        self._training_key = plain_label(tr("Training"), "small")
+        self._validation_key = plain_label(tr("Validation"), "small")
         self._training_key.setToolTip(tr("The loss on the training images, averaged over the last steps"))
         self._validation_key.setToolTip(
             tr(
                 "The loss on images held out, always with the same noise: when it rises, the model is overfitting"
             )
         )
-        for label in (self._training_key, self._validation_key):
-            label.setTextFormat(Qt.TextFormat.RichText)  # our own words alone
 
     def _lay_out(self) -> None:
         row = self._row = QHBoxLayout()
         row.setSpacing(SPACE_M)
         label = plain_label(tr("Smoothing"), "small")
         label.setBuddy(self.smoothing)
-        for part in (self._training_key, self._validation_key):
-            row.addWidget(part)
+        for key, dashed in ((self._training_key, False), (self._validation_key, True)):
+            row.addWidget(Swatch(dashed))
+            row.addWidget(key)
         row.addWidget(self.readout, 1)
         for control in (self.log, label, self.smoothing):
             row.addWidget(control)
@@ -180,6 +188,29 @@ class LossPlot(QWidget):
         column.setSpacing(SPACE_S)
         column.addLayout(row)
         column.addWidget(self.view, 1)
+
+
+class Swatch(QWidget):
+    """The line of a curve beside its name: dashed with a dot for the validation loss."""
+
+    def __init__(self, dashed: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._dashed = dashed
+        self.setFixedSize(20, 12)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        t, painter = tokens(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = QColor(t.text if self._dashed else t.accent)
+        style = Qt.PenStyle.DashLine if self._dashed else Qt.PenStyle.SolidLine
+        painter.setPen(QPen(colour, 1.5 if self._dashed else 2, style))
+        middle = self.height() / 2
+        painter.drawLine(QPointF(0, middle), QPointF(self.width(), middle))
+        if self._dashed:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawEllipse(QPointF(self.width() / 2, middle), 3, 3)
+        painter.end()
 
 
 class TimestepPlot(QWidget):
@@ -286,7 +317,7 @@ def make_view(name: str, across: str, up: str) -> pg.PlotWidget:
     if up:
         view.setLabel("left", up)
     view.showGrid(x=False, y=True, alpha=0.15)
-    view.setMinimumSize(160, 90)
+    view.setMinimumSize(160, 60)
     view.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its values are given in words beside it
     return view
 

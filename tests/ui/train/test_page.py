@@ -27,6 +27,7 @@ from diffusion_studio.ui.train import page as train_page
 from diffusion_studio.ui.train.page import TrainPage
 from diffusion_studio.ui.train.records import find_interrupted, read_run
 from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN, RUNS
+from tests.ui.test_layout import faults
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 SIZE = 8
@@ -178,6 +179,9 @@ def train(page, qtbot):
         page.recipe.train_button.click()
 
 
+train_ = train  # for tests that put another job in its place
+
+
 def wait_for_steps(page, qtbot, state="running"):
     qtbot.waitUntil(lambda: page.session.run is not None and page.run_view.figures["step"].text() != "–")
     assert page.session.state == state
@@ -256,6 +260,71 @@ def test_what_it_will_take_is_measured_and_said(ready, backend, qtbot):
     assert cost.text().startswith("About 480 steps in 2 min (0.25 s/step) · 0.9 GB RAM\nExpect")
     qtbot.waitUntil(lambda: len(backend.estimated) == 2)  # a small and, for “Best”, a medium network
     assert [settings.model_size for settings in backend.estimated] == ["small", "medium"]
+
+
+def test_recipes_show_the_time_measured_here_and_what_to_expect(ready, qtbot):
+    cards = ready.recipe.cards.cards
+    qtbot.waitUntil(lambda: cards["best"].time == "about 2 h 5 min")  # 30,000 steps of 0.25 s
+    assert (cards["quick"].time, cards["good"].time) == ("about 4 min", "about 42 min")
+    assert "1,000 steps · expect rough shapes" in cards["quick"].facts and cards["quick"].isChecked()
+    assert "expect good images" in cards["good"].accessibleDescription()
+
+
+def test_a_recipe_is_selected_and_stays_while_the_size_changes(ready, qtbot):
+    recipe, cards = ready.recipe, ready.recipe.cards.cards
+    qtbot.mouseClick(cards["best"], Qt.MouseButton.LeftButton)
+    value = recipe.value()
+    assert (value.steps, value.minutes, value.model_size) == (30_000, 0.0, "medium")
+    recipe.form.fields["size"].show_value(64)
+    assert recipe.value().steps == 60_000 and cards["best"].isChecked()
+    recipe.form.fields["steps"].show_value(50)
+    assert not any(card.isChecked() for card in cards.values())  # settings of one's own
+    assert "Expect mostly noise" in recipe.cost.text() or not recipe.measured
+    assert (value.name, value.folder) == (recipe.value().name, recipe.value().folder)
+
+
+def test_a_measurement_that_fails_is_said_and_not_repeated(page, folder, backend, qtbot, monkeypatch):
+    asked = []
+
+    def estimate(settings):
+        asked.append(settings)
+        yield events.Status(text="Measuring…")
+        raise UserError("Size 18 cannot be halved.")
+
+    monkeypatch.setattr("diffusion_studio.jobs.train.estimate", estimate)
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
+        page.open_folder(folder)
+    qtbot.waitUntil(lambda: page.recipe.cost.text() == "Size 18 cannot be halved.")
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    qtbot.wait(50)
+    assert len(asked) == 2 and page.recipe.cards.cards["quick"].time == ""
+
+
+def test_an_empty_folder_leads_back_to_the_drop_prompt(page, tmp_path, qtbot):
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "torn.png").write_bytes(b"no picture")
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
+        page.open_folder(tmp_path / "nothing")
+    nothing = page.images.nothing
+    assert nothing.isVisibleTo(page) and not page.images.grid.isVisibleTo(page)
+    assert page.images.report.problems.names() == ["torn.png"]
+    assert not page.images.next.isEnabled() and not page.recipe.train_button.isEnabled()
+    nothing.back.click()
+    assert page.images.stack.currentWidget() is page.images.invitation
+
+
+def test_the_steps_lead_from_images_to_run(ready, backend, qtbot):
+    assert ready.steps.current == IMAGES
+    ready.images.next.click()
+    assert ready.steps.current == RECIPE
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.recipe.train_button.click()
+    assert ready.steps.current == RUN
+    wait_for_steps(ready, qtbot)
+    assert not ready.recipe.form.isEnabled() and not ready.images.change.isEnabled()
+    with qtbot.waitSignal(ready.session.ended):
+        ready.run_view.stop.click()
+    assert ready.recipe.form.isEnabled() and ready.images.change.isEnabled()
 
 
 def test_parameter_counts_stand_beside_the_model_sizes(ready, qtbot):
@@ -444,6 +513,97 @@ def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtb
     backend.fault = None
     train(ready, qtbot)
     assert backend.closed == 1
+
+
+def test_a_training_that_fails_offers_its_last_checkpoint(ready, backend, qtbot, monkeypatch):
+    def train(settings, *, resume=None, changed_data=False):
+        run = runs.create(settings.name, to_dict(settings), {})
+        yield events.TrainingStarted(
+            run=run.path,
+            title=run.name,
+            device="cpu",
+            precision="float32",
+            parameters=1000,
+            pictures=6,
+            first_step=0,
+            total=1000,
+        )
+        yield loss(400, 1000)
+        run.note(state="stopped", step=400)
+        raise UserError("The loss is no longer finite.")
+
+    monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
+    train_(ready, qtbot)
+    outcome = ready.run_view.outcome
+    qtbot.waitUntil(lambda: outcome.isVisibleTo(ready))
+    assert outcome.sentence.text() == (
+        "Training failed. The loss is no longer finite. The checkpoint of step 400 is kept."
+    )
+    assert [button.text() for button in outcome.buttons] == ["Resume", "Save as model"]
+    assert not any(part.isVisibleTo(ready) for part in (ready.run_view.pause, ready.run_view.stop))
+
+
+def test_a_training_that_was_long_enough_is_ready(page, qtbot):
+    settings = TrainingSettings(name="Done", steps=10_000, batch=32)
+    run = runs.create("done", to_dict(settings), {})
+    run.note(state="finished", step=10_000, published="done")
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
+    page.runs.items[0].show_run.trigger()
+    outcome = page.run_view.outcome
+    qtbot.waitUntil(lambda: outcome.isVisibleTo(page))
+    assert outcome.sentence.text() == "“Done” is ready after 10,000 steps: expect good images."
+    assert [button.text() for button in outcome.buttons] == ["Use in Generate", "Train longer…"]
+
+
+def test_runs_are_listed_with_what_can_be_done_with_each(page, backend, qtbot):
+    runs.create("first", to_dict(TrainingSettings(name="First", steps=100)), {}).note(
+        state="stopped", step=40
+    )
+    runs.create("second", to_dict(TrainingSettings(name="Second")), {}).note(
+        state="finished", step=9000, published="second"
+    )
+    page.show_step(RUNS)
+    qtbot.waitUntil(lambda: len(page.runs.items) == 2)
+    first, second = page.runs.item("first"), page.runs.item("second")
+    assert (first.use.text(), second.use.text()) == ("Save as model", "Use in Generate")
+    assert "First" in first.resume.accessibleDescription()
+    used = []
+    page.context.page_wanted.connect(lambda name, request: used.append((name, request.name)))
+    second.use.click()
+    assert used == [("generate", "second")]
+    first.use.click()
+    qtbot.waitUntil(lambda: backend.published == ["first"])
+    page.runs.show_busy("first")
+    assert not first.resume.isEnabled() and not first.delete.isEnabled() and not second.resume.isEnabled()
+    assert second.delete.isEnabled()
+    qtbot.waitUntil(lambda: not page.publishing.worker.busy)
+
+
+@pytest.mark.parametrize("size", [(828, 546), (1200, 720), (2480, 1340)])
+def test_samples_have_half_of_the_height_and_nothing_is_clipped(ready, backend, qtbot, size):
+    ready.resize(*size)
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.recipe.train_button.click()
+    wait_for_steps(ready, qtbot)
+    ready.run_view.pause.click()
+    qtbot.waitUntil(lambda: ready.run_view.outcome.isVisibleTo(ready))  # the most there is to show
+    QApplication.processEvents()
+    view = ready.run_view
+    assert (ready.width(), ready.height()) == size
+    assert view.samples.height() >= view.height() // 2
+    assert view.samples.film.visibleRegion().boundingRect().height() == view.samples.film.height()
+    for number in (IMAGES, RECIPE, RUN, RUNS):
+        ready.show_step(number)
+        QApplication.processEvents()
+        assert faults(ready) == []
+    for group in ready.recipe.form.groups:
+        group.setChecked(True)
+    ready.show_step(RECIPE)
+    QApplication.processEvents()
+    assert faults(ready) == []
+    with qtbot.waitSignal(ready.session.ended):
+        ready.session.stop()
 
 
 def test_a_name_that_is_missing_or_taken_is_told_before_anything_begins(ready, backend):
