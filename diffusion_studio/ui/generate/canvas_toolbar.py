@@ -13,7 +13,7 @@ from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
 
-BUTTON = 30  # pixels
+BUTTON = 28  # pixels
 
 
 class CanvasToolbar(QFrame):

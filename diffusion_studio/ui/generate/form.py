@@ -36,6 +36,7 @@ TITLES = {
     "advanced": (tr("Advanced"), tr("sampler, noise schedule and hardware")),
 }
 CLOSED = ("advanced",)  # to begin with
+RESET = 24  # pixels of a square button
 FIXED = ("model", "seed")  # there is nothing to reset them to
 
 
@@ -208,7 +209,8 @@ class RequestForm(QWidget):
         if name not in FIXED:
             grid.addWidget(self._make_reset(name, option.label), row, 2, Qt.AlignmentFlag.AlignVCenter)
         elif name == "seed":
-            grid.addWidget(field, row, 1, 1, 2)
+            self.seed.dice.setFixedSize(RESET, RESET)
+            grid.addWidget(self.seed.dice, row, 2, Qt.AlignmentFlag.AlignVCenter)
 
     def _make_reset(self, name: str, label: str) -> IconButton:
         reset = IconButton(
@@ -217,7 +219,7 @@ class RequestForm(QWidget):
         keeps = QSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         keeps.setRetainSizeWhenHidden(True)  # nothing moves when it comes and goes
         reset.setSizePolicy(keeps)
-        reset.setFixedSize(22, 22)
+        reset.setFixedSize(RESET, RESET)
         reset.clicked.connect(lambda: self._reset(name))
         reset.hide()
         self.resets[name] = reset

@@ -193,6 +193,6 @@ def request_words(request: Request) -> tuple[str, str]:
     if request.state == "failed":
         facts.append(request.reason)
     else:
-        facts += [own.model, setting_words("sampler", own.sampler)]
+        facts += [setting_words("sampler", own.sampler)]
         facts.append(plural("{count} step", "{count} steps", own.steps))
     return title, " · ".join(filter(None, facts))

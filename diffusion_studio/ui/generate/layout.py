@@ -12,10 +12,10 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.options import option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.look.theme import PANEL_WIDTH, STRIP_WIDTH
+from diffusion_studio.ui.look.theme import STRIP_WIDTH
 
 SECTION = "generate_layout"
-NARROWEST_PANEL, WIDEST_PANEL = 288, 460  # pixels
+NARROWEST_PANEL, WIDEST_PANEL = 344, 460  # pixels
 NARROWEST_STRIP, WIDEST_STRIP = 92, 400
 
 
@@ -24,7 +24,7 @@ class LayoutSettings:
     """What is remembered of the page from one start to the next."""
 
     panel: int = option(
-        PANEL_WIDTH,
+        350,
         min=NARROWEST_PANEL,
         max=WIDEST_PANEL,
         label=tr("Panel width"),

@@ -16,7 +16,7 @@ from diffusion_studio.ui.generate.form import RequestForm
 from diffusion_studio.ui.generate.panel_note import PanelNote
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_S
+from diffusion_studio.ui.look.theme import SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
 
@@ -28,7 +28,6 @@ class GenerationPanel(QWidget):
     def __init__(self, request: GenerationRequest, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._request = request
-        self.setFixedWidth(PANEL_WIDTH)
         self.chooser = ModelChooser()
         self.form = RequestForm(request, self.chooser)
         self.curve = NoiseCurve()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import LARGEST_SEED, Option
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.texts import first_upper, tooltip
-from diffusion_studio.ui.look.theme import SPACE_XS, tokens
+from diffusion_studio.ui.look.theme import tokens
 from diffusion_studio.ui.widgets.fields import MARGINS
 
 
 class SeedChip(QFrame):
-    """Shows a seed and its lock; what the user does to them is emitted, and the request decides."""
+    """Shows a seed and its lock; what the user does to them is emitted, and the request decides. `dice` has its place beside
+    the chip, where other settings have their reset."""
 
     changed = Signal()  # a number was typed
     lock_wanted = Signal(bool)
@@ -39,6 +40,7 @@ class SeedChip(QFrame):
         locale.setNumberOptions(QLocale.NumberOption.OmitGroupSeparator)
         self.number.setLocale(locale)
         self.number.setMinimumWidth(84)
+        self.number.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.number.lineEdit().setTextMargins(*MARGINS)
         self.number.lineEdit().setPlaceholderText(tr("new each time"))
         self.number.setAccessibleName(option.label)
@@ -49,10 +51,9 @@ class SeedChip(QFrame):
         self.dice = IconButton("dice", tr("New seed"), tr("choose another random number (Ctrl+D)"), self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(SPACE_XS)
+        row.setSpacing(0)
         row.addWidget(self.lock)
         row.addWidget(self.number, 1)
-        row.addWidget(self.dice)
         self.show_lock(False)
         self.lock.clicked.connect(self.lock_wanted)
         self.dice.clicked.connect(self.dice_wanted)

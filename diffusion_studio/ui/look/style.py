@@ -37,6 +37,7 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #chip { background: $raised; border: 1px solid $border; border-radius: 6px; }
 #chip QDoubleSpinBox { background: transparent; border: none; }
 #chip QToolButton { padding: 2px 6px; }
+#panelFoot QToolButton::menu-indicator { image: none; width: 0; }
 #canvasToolbar { background: $panel; border: none; border-bottom: 1px solid $border; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
 #timeline { background: $panel; }
