@@ -80,6 +80,12 @@ class RequestForm(QWidget):
         grid.addWidget(widget, place[0] + 1, 0, 1, 3)
         self._below[name] = widget
 
+    def add_after(self, section: str, widget: QWidget) -> None:
+        """Place a widget between a section and the next one."""
+        column = self.layout()
+        assert isinstance(column, QVBoxLayout)
+        column.insertWidget(column.indexOf(self._bodies[section]) + 1, widget)
+
     def disable(self, reason: str, names: Collection[str]) -> None:
         """Disable these settings for a reason, and no others for the same one."""
         self._disabled[reason] = frozenset(names)

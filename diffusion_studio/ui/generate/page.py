@@ -30,6 +30,7 @@ from diffusion_studio.ui.generate.layout import PageLayout
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.pending import Pending
+from diffusion_studio.ui.generate.preset_menu import PresetMenu
 from diffusion_studio.ui.generate.queue_runner import QueueRunner
 from diffusion_studio.ui.generate.recent import RecentStrip
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
@@ -76,6 +77,8 @@ class GeneratePage(Page):
         self.pending = Pending(context, self.steering, self.next_run)
         self.start = StartEditor(context, self.request, self.canvas, self.steering)
         self.panel.add_section("model", self.start.section)
+        self.presets = PresetMenu(context, self.request, self.panel)
+        self.panel.form.add_after("model", self.presets)
         self.panel.add_last(self.start.variation)
         self.reuse = Reuse(context, self.request, self.start, self.next_run)
         self.queue = QueueRunner(context, self.steering, self.next_run)
@@ -129,7 +132,7 @@ class GeneratePage(Page):
         panel, tools = self.panel.tab_order(), self.start.tools.bar.controls
         chooser, button = panel.index(self.panel.chooser) + 1, panel.index(self.panel.foot.button)
         panel[button:button] = self.start.variation.controls
-        panel[chooser:chooser] = self.start.section.controls
+        panel[chooser:chooser] = [*self.start.section.controls, self.presets]
         return [
             *panel,
             *self.toolbar.controls,

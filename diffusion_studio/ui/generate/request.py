@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from random import SystemRandom
 from typing import Any
@@ -46,6 +46,8 @@ class GenerationRequest(QObject):
         super().__init__(parent)
         self._state = RequestState(USUAL, USUAL, None, False, False)
         self._cards: dict[str, ModelCard] = {}
+        # names and values of settings to begin with a model, instead of what it recommends
+        self.begin_with: Callable[[ModelCard], Mapping[str, Any]] = lambda card: {}
 
     # --- what is asked for ---
 
@@ -195,7 +197,7 @@ class GenerationRequest(QObject):
         before, left = self.card, self.settings
         stays = before is None or (card.sides, card.channels) == (before.sides, before.channels)
         kept = {name: getattr(left, name) for name in (*OWN, "until", *(STEERING if stays else ()))}
-        own = self._possible(replace(card.defaults(), **kept))
+        own = self._possible(replace(card.defaults(), **{**kept, **self.begin_with(card)}))
         self._take(replace(self._state, settings=own))
         self.model_changed.emit()
         if not stays and (left.source or left.variation_strength):

@@ -35,9 +35,14 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #popover { background: $raised; border: 1px solid $border; border-radius: 10px; }
 #popover QScrollArea, #popover QScrollArea > QWidget > QWidget { background: transparent; }
 #chip { background: $raised; border: 1px solid $border; border-radius: 6px; }
-#chip QDoubleSpinBox { background: transparent; border: none; }
+#chip QDoubleSpinBox { background: transparent; border: none; padding: 5px 2px; }
+#chip QDoubleSpinBox:focus { border: 2px solid $accent; padding: 3px 0; }
 #chip QToolButton { padding: 2px 6px; }
 #panelFoot QToolButton::menu-indicator { image: none; width: 0; }
+#presets { text-align: left; color: $muted; padding: 4px 8px; border: 1px solid $border; border-radius: 6px; }
+#presets:hover { color: $text; }
+#presets::menu-indicator { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; right: 8px;
+    subcontrol-position: center right; subcontrol-origin: padding; }
 #canvasToolbar { background: $panel; border: none; border-bottom: 1px solid $border; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
 #timeline { background: $panel; }
