@@ -25,13 +25,13 @@ from diffusion_studio.ui.generate.canvas_messages import CanvasMessages
 from diffusion_studio.ui.generate.canvas_toolbar import CanvasToolbar
 from diffusion_studio.ui.generate.caption import Caption
 from diffusion_studio.ui.generate.full_screen import FullScreen
-from diffusion_studio.ui.generate.jobs_popover import JobsPopover
 from diffusion_studio.ui.generate.layout import PageLayout
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.pending import Pending
 from diffusion_studio.ui.generate.preset_menu import PresetMenu
-from diffusion_studio.ui.generate.queue_runner import QueueRunner
+from diffusion_studio.ui.generate.queue.jobs_popover import JobsPopover
+from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
 from diffusion_studio.ui.generate.recent import RecentStrip
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
 from diffusion_studio.ui.generate.reuse import Reuse

@@ -10,7 +10,6 @@ from diffusion_studio.settings.options import LARGEST_SEED, Option
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.texts import first_upper, tooltip
 from diffusion_studio.ui.look.theme import tokens
-from diffusion_studio.ui.widgets.fields import MARGINS
 
 
 class SeedChip(QFrame):
@@ -41,7 +40,6 @@ class SeedChip(QFrame):
         self.number.setLocale(locale)
         self.number.setMinimumWidth(84)
         self.number.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.number.lineEdit().setTextMargins(*MARGINS)
         self.number.lineEdit().setPlaceholderText(tr("new each time"))
         self.number.setAccessibleName(option.label)
         self.number.setAccessibleDescription(explanation)

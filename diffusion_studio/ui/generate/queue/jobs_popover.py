@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QV
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.generate.generations import setting_words
-from diffusion_studio.ui.generate.queue_runner import QueueRunner
+from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
 from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
