@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,11 @@ def with_term(text: str, key: str, term: str) -> str:
     return " ".join(filter(None, [*kept, term]))
 
 
+def folded(text: str) -> str:
+    """A text as texts are searched: whatever its capitals, and however its accents are composed (NFC)."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def quoted(value: str) -> str:
     """A value as it is written in a search."""
     value = value.replace('"', "")
@@ -56,8 +62,8 @@ def quoted(value: str) -> str:
 def _asks_for(match: re.Match[str], key: str) -> bool:
     minus, found, _, value = match.groups()
     if key == "star":
-        return not minus and found is None and value.casefold() in STARRED
-    return not minus and found is not None and found.casefold() == key
+        return not minus and found is None and folded(value) in STARRED
+    return not minus and found is not None and folded(found) == key
 
 
 def keys() -> list[str]:
@@ -67,8 +73,8 @@ def keys() -> list[str]:
 
 
 def _term(minus: str, key: str | None, sign: str | None, value: str) -> Test:
-    word = value.strip('"').casefold()
-    test = _words(word) if key is None else _keyed(key.casefold().replace("-", "_"), sign or ":", word)
+    word = folded(value.strip('"'))
+    test = _words(word) if key is None else _keyed(folded(key).replace("-", "_"), sign or ":", word)
     if sign == "!=":
         minus = "" if minus else "!"
     return (lambda entry: not test(entry)) if minus else test
@@ -83,17 +89,17 @@ def _words(word: str) -> Test:
 def _keyed(key: str, sign: str, word: str) -> Test:
     key = ALIASES.get(key, key)
     if key == "tag":
-        return lambda entry: any(word in tag.casefold() for tag in entry.tags)
+        return lambda entry: any(word in folded(tag) for tag in entry.tags)
     if key == "album":
-        return lambda entry: any(word == album.casefold() for album in entry.albums)
+        return lambda entry: any(word == folded(album) for album in entry.albums)
     if key == "day":
         return lambda entry: COMPARE[sign](entry.day, word) if sign in COMPARE else entry.day.startswith(word)
     if key == "name":
-        return lambda entry: word in entry.path.name.casefold()
+        return lambda entry: word in folded(entry.path.name)
     if key == "model":
         if sign == "=":  # the whole name or title, where “:” finds a part of it
             return lambda entry: word in _names(entry)
-        return lambda entry: word in entry.model.casefold()
+        return lambda entry: word in folded(entry.model)
     if key == "is":
         return _is(word)
     if key in ("width", "height"):
@@ -111,13 +117,13 @@ def _keyed(key: str, sign: str, word: str) -> Test:
 
 
 def _names(entry: Entry) -> tuple[str, str]:
-    return str(entry.value("model") or "").casefold(), str(entry.facts.get("model_title", "")).casefold()
+    return folded(str(entry.value("model") or "")), folded(str(entry.facts.get("model_title", "")))
 
 
 def _text_holds(entry: Entry, key: str, word: str, *, whole: bool) -> bool:
-    value = str(entry.value(key) or "").casefold()
+    value = folded(str(entry.value(key) or ""))
     choices = options(GenerationSettings)[key].choices or {}
-    label = str(choices.get(value, "")).casefold()
+    label = folded(str(choices.get(value, "")))
     if whole or value == "":
         return word in (value, label) if label else word == value
     return word in value or word in label
@@ -160,4 +166,4 @@ def _is(word: str) -> Test:
 
 def _all_text(entry: Entry) -> str:
     parts = [entry.path.name, entry.model, str(entry.value("class_label") or ""), *entry.tags, *entry.albums]
-    return " ".join(parts).casefold()
+    return folded(" ".join(parts))

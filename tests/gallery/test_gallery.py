@@ -78,6 +78,15 @@ def test_a_search_finds_what_every_term_says(three, text, seeds):
     assert find(text) == seeds
 
 
+@pytest.mark.parametrize("key", ["class:", "", "model:"])
+def test_accents_are_found_however_they_are_composed(key):
+    composed, apart = "Crème", "Cre\u0300me"
+    for seed, name in enumerate((composed, apart), 1):
+        made(seed=seed, model=name, class_label=name)
+    for text in (composed, apart, composed.upper()):
+        assert find(key + text) == [1, 2]
+
+
 @pytest.mark.parametrize("text", ["colour:red", "steps:many", "sampler>=heun", "is:odd"])
 def test_a_search_that_means_nothing_is_a_sentence(text):
     with pytest.raises(UserError):
