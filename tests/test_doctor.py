@@ -18,7 +18,7 @@ def test_the_report_tells_what_a_bug_report_needs():
     assert "cores" in rows["Processor"]
     assert "GB" in rows["Memory"]
     assert "float32" in rows["Precision on cpu"]
-    assert rows["Folder of pictures"] == str(places.outputs_dir())
+    assert rows["Folder of images"] == str(places.outputs_dir())
     assert "installed" in rows["Models"]
     assert rows["Qt"]
 

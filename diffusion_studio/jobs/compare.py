@@ -44,7 +44,7 @@ Place = tuple[int, int]  # column, row
 
 
 @dataclass(slots=True)
-class Cell:
+class ComparisonCell:
     """One pair of values: its image, or why there is none."""
 
     settings: GenerationSettings
@@ -80,7 +80,7 @@ class Comparison:
         self.settings = replace(
             settings, **seeds, model=self._names[models[0]], count=1, batch="", history=()
         )
-        self.cells = {place: Cell(self._own(place)) for place in self.places()}
+        self.cells = {place: ComparisonCell(self._own(place)) for place in self.places()}
 
     def places(self) -> list[Place]:
         """Row by row."""
