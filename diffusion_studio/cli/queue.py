@@ -18,7 +18,7 @@ from diffusion_studio.language import plural, tr
 
 if TYPE_CHECKING:
     from diffusion_studio.events import QueueEvent
-    from diffusion_studio.jobs.queue import GenerationQueue, Request
+    from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
 
 Run = Callable[[argparse.Namespace, Stop], int]
 SHORT = 8  # digits of an id that are shown
@@ -129,7 +129,7 @@ def _queue() -> GenerationQueue:
     return GenerationQueue()
 
 
-def _found(queue: GenerationQueue, id: str) -> Request:
+def _found(queue: GenerationQueue, id: str) -> QueuedRequest:
     """The request whose id begins so."""
     matching = [request for request in queue.requests() if id and request.id.startswith(id.casefold())]
     if len(matching) != 1:
@@ -141,7 +141,7 @@ def _found(queue: GenerationQueue, id: str) -> Request:
     return matching[0]
 
 
-def words(request: Request) -> str:
+def words(request: QueuedRequest) -> str:
     """“tiny, 4 images, 20 steps, seed 7”, and why it failed."""
     settings = request.settings
     parts = [
@@ -153,7 +153,7 @@ def words(request: Request) -> str:
     return ", ".join(parts) + (f": {request.reason}" if request.reason else "")
 
 
-def facts(request: Request) -> dict[str, object]:
+def facts(request: QueuedRequest) -> dict[str, object]:
     from diffusion_studio.settings.options import changed
 
     return {

@@ -43,7 +43,7 @@ def queue_file() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class QueuedRequest:
     """One generation that was asked for. `running` in this process or another one that is alive; `failed` for `reason`."""
 
     id: str
@@ -62,7 +62,7 @@ class GenerationQueue:
     def __init__(self, path: Path | None = None) -> None:
         self.path = queue_file() if path is None else path
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[QueuedRequest]:
         """All of them, first to last. A file that cannot be read counts as empty, which is reported as a notice."""
         return [_request(entry) for entry in _entries(own_files.read(self.path, check=_fault))]
 
@@ -70,9 +70,9 @@ class GenerationQueue:
         """How many requests wait for their turn."""
         return sum(request.state == "waiting" for request in self.requests())
 
-    def add(self, settings: GenerationSettings) -> Request:
+    def add(self, settings: GenerationSettings) -> QueuedRequest:
         """Put a request at the end. Seeds that are random are chosen now, so that it makes the same images whenever it runs."""
-        request = Request(
+        request = QueuedRequest(
             id=uuid.uuid4().hex,
             settings=with_seeds(settings),
             added=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -122,9 +122,9 @@ class GenerationQueue:
         """Let a failed request wait again."""
         self._update(id, state="waiting", reason="")
 
-    def take(self) -> Request | None:
+    def take(self) -> QueuedRequest | None:
         """The first request that waits, which runs in this process from now on; None when nothing waits."""
-        taken: list[Request] = []
+        taken: list[QueuedRequest] = []
 
         def take(entries: list[dict[str, Any]]) -> None:
             for entry in entries:
@@ -231,12 +231,12 @@ def _fault(value: own_files.Values) -> str:
     return ""
 
 
-def _request(entry: dict[str, Any]) -> Request:
+def _request(entry: dict[str, Any]) -> QueuedRequest:
     """A request as it is in the file; one whose settings cannot be carried out as they are counts as failed."""
     said = entry.get("settings")
     settings, refused = from_dict(GenerationSettings, said if isinstance(said, dict) else {})
     reason = entry.get("reason")
-    request = Request(
+    request = QueuedRequest(
         id=entry["id"],
         settings=settings,
         added=str(entry.get("added", "")),

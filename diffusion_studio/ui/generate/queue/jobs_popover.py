@@ -17,7 +17,7 @@ from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
 
 if TYPE_CHECKING:
-    from diffusion_studio.jobs.queue import Request
+    from diffusion_studio.jobs.queue import QueuedRequest
 
 WIDTH, TALLEST = 380, 360  # pixels
 THOUSAND = 1000
@@ -144,7 +144,7 @@ def application() -> QCoreApplication:
 class RequestRow(QFrame):
     """One request: its settings in words, its state, and what can be done with it."""
 
-    def __init__(self, request: Request, place: int, count: int, parent: QWidget | None = None) -> None:
+    def __init__(self, request: QueuedRequest, place: int, count: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.request = request
         self.setObjectName("card")
@@ -184,7 +184,7 @@ class RequestRow(QFrame):
         return self.request.state == "running"
 
 
-def request_words(request: Request) -> tuple[str, str]:
+def request_words(request: QueuedRequest) -> tuple[str, str]:
     """“seed 7 · 4 images” and “Waiting · Faces · DPM++ 2M · 20 steps”."""
     own = request.settings
     title = tr("Seed {seed}", seed=own.seed) + " · " + plural("{count} image", "{count} images", own.count)

@@ -17,7 +17,7 @@ from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.steering import Plan, Steering
 
 if TYPE_CHECKING:  # it brings psutil, which the empty window does without
-    from diffusion_studio.jobs.queue import GenerationQueue, Request
+    from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
 
 
 class QueueRunner(QObject):
@@ -30,10 +30,10 @@ class QueueRunner(QObject):
         super().__init__(next_run)
         self._context, self._steering, self._next_run = context, steering, next_run
         self._opened: GenerationQueue | None = None
-        self.requests: list[Request] = []
+        self.requests: list[QueuedRequest] = []
         self.paused = False
         self._resumed = False  # by the user's hand, in this session
-        self.current: Request | None = None  # the one that runs here
+        self.current: QueuedRequest | None = None  # the one that runs here
         self._reason = ""  # why the current one failed
         self._next = QTimer(self, singleShot=True, interval=0)
         self._next.timeout.connect(self._run_next)
@@ -131,7 +131,7 @@ class QueueRunner(QObject):
         selecting = self._next_run.ticks.asking  # the previews would be gone
         if self.paused or selecting or self.current is not None or self._generation.running:
             return  # the end of what runs, or of the selection, starts the next one
-        taken: list[Request] = []
+        taken: list[QueuedRequest] = []
 
         def take(queue: GenerationQueue) -> None:
             request = queue.take()
