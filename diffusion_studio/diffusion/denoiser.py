@@ -29,8 +29,8 @@ class Denoiser:
     `threshold_dynamically` with `threshold`, its quantile and the largest threshold; "none".
     rows: which rows of how many these states take in the network's batch, for the last bits of its answer depend on that; the
     others are filled with a copy. None, or as many as there are: the batch as it is.
-    told: what the network is told for a timestep between two whole ones, such as `round`; None: just that.
-    x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep told to the network is
+    rounding: what the network is given for a timestep between two whole ones, such as `round`; None: just that.
+    x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep given to the network is
     the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
     """
 
@@ -47,7 +47,7 @@ class Denoiser:
         guidance: float = 1.0,
         null_class: int | None = None,
         rows: tuple[Sequence[int], int] | None = None,
-        told: Callable[[float], float] | None = None,
+        rounding: Callable[[float], float] | None = None,
     ) -> None:
         if prediction not in TO_CLEAN:
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
@@ -62,13 +62,13 @@ class Denoiser:
         self.to_clean = TO_CLEAN[prediction]
         self.clipping, self.clip_range, self.threshold = clipping, clip_range, threshold
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
-        self.rows, self.told = rows, told
-        self._source: Tensor | None = None  # for each row of the network's batch, the state that stands in it
+        self.rows, self.rounding = rows, rounding
+        self._source: Tensor | None = None  # for each row of the network's batch, the state that is in it
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         timestep = self.schedule.timestep(sigma)
-        if self.told is not None:
-            timestep = float(self.told(timestep))
+        if self.rounding is not None:
+            timestep = float(self.rounding(timestep))
         denoised = self.to_clean(x, sigma, self.predict(x * self.schedule.scale(sigma), timestep))
         if self.clipping == "range":
             return denoised.clamp(-self.clip_range, self.clip_range)

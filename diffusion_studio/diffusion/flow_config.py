@@ -42,7 +42,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     name = str(config.get("_class_name", SCHEDULERS[0]))
     if name.startswith("FlowMatch") and name not in SCHEDULERS:
         raise ValueError(
-            f"the model is drawn with {name[:60]}, which is not supported; of flows, {' and '.join(SCHEDULERS)} are."
+            f"the model is sampled with {name[:60]}, which is not supported; of flows, {' and '.join(SCHEDULERS)} are."
         )
     if not name.startswith("FlowMatch"):
         if not config.get("use_flow_sigmas"):
@@ -52,7 +52,7 @@ def check_config(config: Mapping[str, Any]) -> None:
                 f"use_flow_sigmas needs the prediction_type {PREDICTION}, not {str(config.get('prediction_type'))[:40]}."
             )
     if config.get("invert_sigmas"):
-        raise ValueError("invert_sigmas is not supported: noise must be at t = 1 and the picture at t = 0.")
+        raise ValueError("invert_sigmas is not supported: noise must be at t = 1 and the image at t = 0.")
     shifts = ("shift", "flow_shift", "base_shift", "max_shift")
     counts = ("num_train_timesteps", "base_image_seq_len", "max_image_seq_len")
     for key in shifts:

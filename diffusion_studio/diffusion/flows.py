@@ -127,7 +127,7 @@ class Flow:
         return float(self.count * low / (1 + low)) - 1
 
     def spaced(self, positions: np.ndarray) -> np.ndarray:
-        """(n,) noise levels at falling positions, of which k stands for t = (k + 1) / T, after shift and terminal."""
+        """(n,) noise levels at falling positions, of which k means t = (k + 1) / T, after shift and terminal."""
         return self._ending(self.shift * sigma_of_time((positions + 1) / self.count))
 
     def own_levels(self, n: int) -> tuple[float, float]:

@@ -40,7 +40,7 @@ SAMPLERS = {
 PREDICTIONS = {
     "v_prediction": "Velocity (v)",
     "epsilon": "Noise (epsilon)",
-    "sample": "Clean picture (x0)",
+    "sample": "Clean image (x0)",
     "flow_prediction": "Velocity (flow)",
 }
 

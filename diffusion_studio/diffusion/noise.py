@@ -22,7 +22,7 @@ class Draw(NamedTuple):
 class PictureNoise:
     """Standard normals by picture, so that a seed means the same in any batch and on every device.
 
-    `state()` is where the streams stand, `restore()` takes them back there. Tensors are (N, *shape), float32.
+    `state()` is where the streams are, `restore()` takes them back there. Tensors are (N, *shape), float32.
     """
 
     def __init__(

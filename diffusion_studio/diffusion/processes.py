@@ -1,6 +1,6 @@
 """The process of a model, whichever it is: how noise and picture mix at a noise level, and what the network is given there.
 
-A `Process` is a variance-preserving `NoiseSchedule` or a `Flow`. Everything above asks only what stands in the protocol.
+A `Process` is a variance-preserving `NoiseSchedule` or a `Flow`. Everything above asks only what is in the protocol.
 """
 
 from __future__ import annotations

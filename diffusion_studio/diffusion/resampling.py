@@ -1,4 +1,4 @@
-"""What is done with samplers' walks: begin in the middle, go on from any step, keep a known region, walk stretches again.
+"""What is done with a sampler's steps: begin in the middle, continue from any step, keep a known region, repeat stretches.
 
 A walk is a list of legs: noise levels that fall from one jump up to the next; the last leg ends in 0.0. Without resampling
 there is one leg.
@@ -15,14 +15,14 @@ Legs = list[list[float]]
 
 
 def remaining(sigmas: Sequence[float], sigma: float) -> list[float]:
-    """`sigma`, and the levels of a spacing that lie below it: how a walk that stands at `sigma` > 0 goes on with them."""
+    """`sigma`, and the levels of a spacing that lie below it: how sampling continues with them from `sigma` > 0."""
     return [sigma, *(level for level in sigmas if level < sigma)]
 
 
 def legs(sigmas: Sequence[float], times: int = 1, stretches: int = 10) -> Legs:
     """The levels cut into stretches, each walked `times` times: RePaint's schedule (Lugmayr et al. 2022, sec. 4.2, app. B).
 
-    After a stretch the state is noised up again to where the stretch began; the last time, the walk goes on instead.
+    After a stretch the state is noised up again to where the stretch began; the last time, sampling continues instead.
     """
     last = len(sigmas) - 1
     length = max(1, -(-last // stretches))
@@ -49,7 +49,7 @@ def walk(
 ) -> Iterator[tuple[Step, Legs]]:
     """Take all legs from state x at `levels[0][0]`, counting from `first`; with each step, the legs as they are from there on.
 
-    From any (step, legs ahead) the same walk goes on with the step's x, memory and the random state it was yielded at.
+    From any (step, legs ahead) the same sampling continues with the step's x, memory and the random state it was yielded at.
     """
     total = first + sum(len(leg) - 1 for leg in levels)
     index = first

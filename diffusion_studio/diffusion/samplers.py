@@ -6,7 +6,7 @@ device and of any float type that holds the first sigma (float16 ends at 65,504)
 from at most 1e10 to a final 0.0; x is x_0 + sigmas[0] n, never written to; `noise()` draws a standard normal like x.
 
 Each yields `len(sigmas)` steps: the state at every noise level with its prediction, and at last the picture. A walk can be
-taken up again from any step: pass its `x`, the rest of the sigmas and its `memory`, with the random state it was yielded at.
+resumed from any step: pass its `x`, the rest of the sigmas and its `memory`, with the random state it was yielded at.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def heun(
     """Second order in two evaluations a step, with optional churn (Karras et al. 2022, EDM, algorithm 2).
 
     `churn` >= 0 is the paper's S_churn, spread over the steps whose sigma lies in `churn_range` (S_tmin, S_tmax);
-    `noise_scale` its S_noise. `memory`: (state after churning, churn of one step), so that a walk taken up again neither
+    `noise_scale` its S_noise. `memory`: (state after churning, churn of one step), so that a resumed one neither
     churns twice nor, having fewer steps left, churns more in each. The average of both slopes is written as Euler's step
     and a correction, which keeps its digits in float32 at any sigma. Where the next level is less than a twentieth of this
     one (the first step of a cosine schedule, or very few steps) the correction would be larger than the state it mends, and

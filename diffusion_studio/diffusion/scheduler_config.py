@@ -1,4 +1,4 @@
-"""What a diffusers scheduler_config.json says of a model: whether its class can be opened, and the settings it stands for.
+"""What a diffusers scheduler_config.json says of a model: whether its class can be opened, and the settings it means.
 
 Its class decides which of its keys count and what is meant where one is missing; keys of other classes, which diffusers
 ignores, are ignored here too. Nothing the file says is replaced by a default in silence: it is done, refused, or remarked on.
@@ -145,12 +145,12 @@ CLASSES: Mapping[str, SchedulerClass] = {
     "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, **_DISTILLED),
 }
 NOT_OPENED = {  # by the beginnings of class names
-    "EDM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
-    "CosineDPM": "of an EDM model, which is told noise levels instead of timesteps and scales what it is given by them",
-    "ScoreSdeVe": "of a variance-exploding score model (NCSN++), which is told noise levels instead of timesteps",
+    "EDM": "of an EDM model, which is given noise levels instead of timesteps and scales its input by them",
+    "CosineDPM": "of an EDM model, which is given noise levels instead of timesteps and scales its input by them",
+    "ScoreSdeVe": "of a variance-exploding score model (NCSN++), which is given noise levels instead of timesteps",
     "ScoreSdeVp": "of a score model in continuous time",
-    "KarrasVe": "of a variance-exploding model (Karras et al. 2022), which is told noise levels instead of timesteps",
-    "CMStochastic": "of a consistency model, which answers with the finished picture at every noise level",
+    "KarrasVe": "of a variance-exploding model (Karras et al. 2022), which is given noise levels instead of timesteps",
+    "CMStochastic": "of a consistency model, which answers with the finished image at every noise level",
     "IPNDM": "of a model on a schedule of its own that no beta_schedule describes",
     "UnCLIP": "of an unCLIP model, a part of a text-to-image pipeline",
     "VQDiffusion": "of a model of discrete codes",
@@ -178,7 +178,7 @@ def scheduler_class(config: Config) -> SchedulerClass:
         else f"the scheduler “{name[:60]}”, which is not known here"
     )
     raise ValueError(
-        f"the model is drawn with {shown}. Models of discrete timesteps can be opened, those of "
+        f"the model is sampled with {shown}. Models of discrete timesteps can be opened, those of "
         f"{', '.join(known.removesuffix('Scheduler') for known in CLASSES)}."
     )
 
@@ -277,8 +277,8 @@ def ends_above_zero(config: Config) -> bool:
     return not value(config, "set_alpha_to_one", True)
 
 
-def told(config: Config, spacing: str) -> Callable[[float], float] | None:
-    """How the network is told a timestep between two whole ones; None: as it is.
+def rounding(config: Config, spacing: str) -> Callable[[float], float] | None:
+    """How the network is given a timestep between two whole ones; None: as it is.
 
     diffusers' multistep solvers round those of Karras' noise levels, and cut off those of other levels.
     """

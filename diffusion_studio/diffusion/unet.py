@@ -1,6 +1,6 @@
 """The U-Net of Ho et al. 2020, conditioned on time step and, optionally, class; its parts named as in diffusers' UNet2DModel.
 
-Plain modules that train fast as they stand (contiguous NCHW, attention written out); `engine.py` runs the same weights faster.
+Plain modules that train fast as they are (contiguous NCHW, attention written out); `packed/` runs the same weights faster.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class UNet(nn.Module):
         return to_pixels(self.conv_out(self.conv_act(self.conv_norm_out(h))), self.config.space_levels)
 
     def embed(self, timestep: Tensor, labels: Tensor | None) -> Tensor:
-        """(N, width): what every residual block is told of the time step and the class."""
+        """(N, width): what every residual block is given for time step and class."""
         emb = self.time_embedding(self._project(timestep))
         if self.class_embedding is None:
             if labels is not None:

@@ -118,7 +118,7 @@ class UNetModel:
             guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
             null_class=self.card.null_class,
             rows=batch_rows.places(settings, pictures),
-            told=scheduler_config.told(config, settings.spacing),
+            rounding=scheduler_config.rounding(config, settings.spacing),
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _absent(libraries: Iterable[str]) -> list[str]:
 def _answers() -> bool:
     """Whether the X server that DISPLAY names takes a connection; a name left over from another session does not.
 
-    The connection stays open until the process ends: a server whose last client leaves starts anew, as virtual screens
+    The connection stays open until the process ends: a server whose last client leaves starts again, as virtual screens
     do, and refuses for a moment the very window that is opened next. For the same reason a refusal is asked twice.
     """
     try:

@@ -18,7 +18,9 @@ from pathlib import Path
 from diffusion_studio.language import tr
 from diffusion_studio.machine.display import DRAWING, WAYLAND, X11, has_display, missing_libraries
 
-NO_DISPLAY = 3  # exit status: nothing is missing, but no display answers; the app goes on without a window
+NO_DISPLAY = (
+    3  # exit status: nothing is missing, but no display answers; the application continues without a window
+)
 
 # A failing Qt aborts: no core file may be left where the user happens to be.
 NO_CORE = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); " if os.name == "posix" else ""

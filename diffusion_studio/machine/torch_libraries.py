@@ -18,7 +18,7 @@ RTLD_LAZY = 1  # the same on both
 
 
 def load_libraries() -> bool:
-    """Load torch's large libraries, where that helps; whether it was done. What fails here, `import torch` will tell."""
+    """Load torch's large libraries, where that helps; whether it was done. What fails here is reported by `import torch`."""
     suffix = SUFFIXES.get(sys.platform)
     if "torch" in sys.modules or suffix is None:
         return False

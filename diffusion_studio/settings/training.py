@@ -12,6 +12,7 @@ from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS,
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
 MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
 BEFORE = {"polish": 0.0}  # what older runs did, which were started before there was such an option
+DEFAULT_MINUTES = 10.0  # of a run that is given neither steps nor minutes
 FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
 CHANGEABLE = (  # when a run is resumed; it keeps everything else, or it would be another run
     "steps",
@@ -227,15 +228,22 @@ class TrainingSettings:
             raise UserError(tr("A run ends after steps or after minutes, not both; give one of them."))
 
     @property
+    def time_limit(self) -> float:
+        """Seconds of a training that ends by time."""
+        return 60 * (self.minutes or DEFAULT_MINUTES)
+
+    def fraction_done(self, step: int, seconds: float) -> float:
+        """How much of the run is done after so many steps and seconds of training, from 0."""
+        return step / self.steps if self.steps else seconds / self.time_limit
+
+    @property
     def unused(self) -> frozenset[str]:
         """The names of options that have no effect together with the others."""
         names: set[str] = set()
         if self.start_from:  # whose network, process and prediction are kept
             names |= {"model_size", "space", "schedule", "prediction", "timesteps"}
-        if self.weighting != "min_snr":
+        if self.weighting != "min_snr" or (self.schedule == FLOW and not self.start_from):
             names |= {"min_snr", "polish"}
-        elif self.schedule == FLOW and not self.start_from:  # even at every t
-            names |= {"weighting", "min_snr", "polish"}
         if not self.min_snr:
             names.add("polish")
         if not self.classes:

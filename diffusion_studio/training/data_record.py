@@ -104,7 +104,7 @@ def how_it_differs(run: Path, pictures: Pictures, fingerprint: str, begun_with: 
     if known == fingerprint:
         return ""
     return (
-        f"{len(pictures):,} pictures now and {count:,} at the beginning; which ones differ is not known, because "
+        f"{len(pictures):,} images now and {count:,} at the beginning; which ones differ is not known, because "
         "the run was begun with an earlier version"
     )
 

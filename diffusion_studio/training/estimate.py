@@ -39,7 +39,7 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
     """
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
-    yield Status(text=tr("Counting the pictures…"))
+    yield Status(text=tr("Counting the images…"))
     count, classes = count_pictures(settings)
     stand_in = noise_pictures(settings, classes)
     settings, network, origin = begin(replace(settings, seed=0, name="estimate"), stand_in)
@@ -60,7 +60,7 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
         )
         seconds = yield from _measure(trainer)
         step_times.remember(seconds, **facts)
-    limit = 60 * (settings.minutes or 10.0)
+    limit = settings.time_limit
     yield Estimated(
         step_seconds=seconds,
         total_seconds=settings.steps * seconds if settings.steps else limit,

@@ -32,7 +32,7 @@ class FlatWeights:
                 weight.data = place
 
     def views(self, whole: Tensor) -> list[Tensor]:
-        """The parts of a tensor like `whole` that stand for each parameter, in its shape."""
+        """The parts of a tensor like `whole` that hold each parameter, in its shape."""
         whole = whole.detach()
         return [
             whole[start : start + weight.numel()].view_as(weight)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.events import Checked, CheckEvent, Checking, Status
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.decoding import BACKGROUND, DecodedImage, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import (
@@ -28,7 +28,7 @@ from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.training.images import OTHER
 from diffusion_studio.training.lookalikes import Lookalikes
 
-TELL_EVERY = 0.25  # seconds
+REPORT_EVERY = 0.25  # seconds
 FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest
 
 
@@ -79,18 +79,18 @@ class FolderReport:
 def check(folder: Path, *, size: int = 32) -> Iterator[CheckEvent]:
     """Look at every picture of `folder`; `Checking` a few times a second, and `Checked` at last. Closing it cancels."""
     folder = picture_folder(folder)
-    found, told = [], time.monotonic()
+    found, reported = [], time.monotonic()
     look = Look(folder, size)
     for item in list_folder(folder):
         if look.is_picture(item):
             found.append(item)
-        if time.monotonic() - told > TELL_EVERY:
-            yield Status(text=tr("Finding the pictures… {count}", count=len(found)))
-            told = time.monotonic()
+        if time.monotonic() - reported > REPORT_EVERY:
+            yield Status(text=tr("Finding the images… {count}", count=len(found)))
+            reported = time.monotonic()
     for done, item in enumerate(found):
-        if time.monotonic() - told > TELL_EVERY:
+        if time.monotonic() - reported > REPORT_EVERY:
             yield Checking(done=done, total=len(found))
-            told = time.monotonic()
+            reported = time.monotonic()
         look.at(item.path, item.label)
     yield Checking(done=len(found), total=len(found))
     yield Checked(report=look.report().to_dict())
@@ -162,7 +162,7 @@ class Look:
             if applies:
                 list_.append(name)
         if picture.pages > 1:
-            found.pages.append(f"{name}: first of {picture.pages} pages")
+            found.pages.append(tr("{name}: first of {pages} pages", name=name, pages=picture.pages))
         if picture.darkness:
             found.dark.append((name, picture.darkness))
         found.notes += [(name, note) for note in picture.notes]
@@ -223,27 +223,45 @@ def _aspects(sizes: Mapping[tuple[int, int], int]) -> Counter[str]:
 
 def _warnings(found: FolderReport) -> Iterator[str]:
     if not found.usable:
-        yield f"There is no picture here that can be used ({READABLE})."
+        yield tr("There is no image here that can be used ({readable}).", readable=READABLE)
     elif found.usable == 1:
-        yield "There is only one picture: a model can learn to repeat it, and nothing else."
+        yield tr("There is only one image: a model can learn to repeat it, and nothing else.")
     elif found.usable < FEW:
-        yield f"There are only {found.usable} pictures: a model mostly repeats them. A few hundred or more give new ones."
+        yield tr(
+            "There are only {count} images: a model mostly repeats them. A few hundred or more give new ones.",
+            count=found.usable,
+        )
     if found.small:
-        yield f"{_pictures(found.small)} smaller than {found.size}×{found.size} and will be enlarged, which makes them soft."
+        yield plural(
+            "One image is smaller than {size}×{size} and will be enlarged, which makes it soft.",
+            "{count} images are smaller than {size}×{size} and will be enlarged, which makes them soft.",
+            len(found.small),
+            size=found.size,
+        )
     extra = sum(len(names) - 1 for names in found.duplicates)
     if extra:
-        yield f"{extra} are exact copies of others: they will be learned as often as they are there."
+        yield plural(
+            "One is an exact copy of another: it is learned twice as often.",
+            "{count} are exact copies of others: they are learned as often as they are there.",
+            extra,
+        )
     if found.two_classes:
-        count = len(found.two_classes)
-        yield f"{'One picture is' if count == 1 else f'{count} pictures are'} in two classes: each class learns from it."
+        yield plural(
+            "One image is in two classes: each class learns from it.",
+            "{count} images are in two classes: each class learns from them.",
+            len(found.two_classes),
+        )
     if found.dark:
-        yield f"{_pictures([name for name, _ in found.dark])} nearly black or of one colour everywhere."
+        yield plural(
+            "One image is nearly black or of one colour everywhere.",
+            "{count} images are nearly black or of one colour everywhere.",
+            len(found.dark),
+        )
     if found.imbalance >= UNEVEN:
-        yield f"The largest class has {found.imbalance:g} times as many pictures as the smallest, which will be drawn worse."
-
-
-def _pictures(names: list[str]) -> str:
-    return "One picture is" if len(names) == 1 else f"{len(names)} pictures are"
+        yield tr(
+            "The largest class has {times:g} times as many images as the smallest, which will be learned less well.",
+            times=found.imbalance,
+        )
 
 
 def others_in_words(others: Mapping[str, int], most: int = 12) -> str:
@@ -251,45 +269,61 @@ def others_in_words(others: Mapping[str, int], most: int = 12) -> str:
     total = sum(others.values())
     kinds = [f"{count:,} {kind}" for kind, count in list(others.items())[:most]]
     left = len(others) - most
-    more = f" and {left} more kinds" if left > 0 else ""
-    return f"{total:,} other {'file' if total == 1 else 'files'}: " + ", ".join(kinds) + more
+    if left > 0:
+        kinds.append(plural("and one more kind", "and {count} more kinds", left))
+    return plural(
+        "{count:,} other file: {kinds}", "{count:,} other files: {kinds}", total, kinds=", ".join(kinds)
+    )
 
 
 def as_text(report: Mapping[str, Any], *, most: int = 20) -> str:
     """The report for a terminal: every list at most `most` lines long, with the number of those left out."""
-    lines = [f"{report['folder']}: {report['usable']} of {report['files']} pictures can be used."]
+    lines = [
+        tr(
+            "{folder}: {usable} of {files} images can be used.",
+            **{key: report[key] for key in ("folder", "usable", "files")},
+        )
+    ]
     if report["others"]:
         lines.append(f"{others_in_words(report['others'])}.")
     if report["hidden"]:
-        lines.append(f"{report['hidden']} hidden files or folders were left out.")
+        lines.append(
+            plural(
+                "One hidden file or folder was left out.",
+                "{count} hidden files or folders were left out.",
+                report["hidden"],
+            )
+        )
     for title, key in (
-        ("Sizes", "sizes"),
-        ("Shapes", "aspect_ratios"),
-        ("Formats", "formats"),
-        ("Modes", "modes"),
-        ("Classes", "classes"),
+        (tr("Sizes"), "sizes"),
+        (tr("Shapes"), "aspect_ratios"),
+        (tr("Formats"), "formats"),
+        (tr("Modes"), "modes"),
+        (tr("Classes"), "classes"),
     ):
-        counts = list(report[key].items())
-        if counts:
-            more = f", and {len(counts) - 8} more" if len(counts) > 8 else ""
-            lines.append(f"{title}: " + ", ".join(f"{name} ({count})" for name, count in counts[:8]) + more)
+        found = list(report[key].items())
+        if found:
+            named = [f"{name} ({count})" for name, count in found[:8]]
+            if len(found) > 8:
+                named.append(tr("and {count} more", count=len(found) - 8))
+            lines.append(f"{title}: {', '.join(named)}")
     lines += [f"! {warning}" for warning in report["warnings"]]
     for title, names in (
-        ("Left out", [f"{name}: {reason}" for name, reason in report["refused"]]),
-        ("Turned upright, as their EXIF data say", report["rotated"]),
-        (f"Transparent, shown over {report['background']}", report["transparent"]),
-        ("Animated, only the first frame is used", report["animated"]),
-        ("Several pages, only the first is used", report["pages"]),
-        ("Nothing to see", [f"{name}: {words}" for name, words in report["dark"]]),
-        ("Notes", [f"{name}: {note}" for name, note in report["notes"]]),
-        ("In two classes", [" = ".join(names) for names in report["two_classes"]]),
-        ("Links to the same file, used once", [" = ".join(names) for names in report["repeated"]]),
-        ("Links to a folder that is there already, or that this one is in", report["loops"]),
-        ("The same file", [" = ".join(names) for names in report["duplicates"]]),
-        ("Looks the same", [" ≈ ".join(names) for names in report["near_duplicates"]]),
+        (tr("Left out"), [f"{name}: {reason}" for name, reason in report["refused"]]),
+        (tr("Turned upright, as their EXIF data say"), report["rotated"]),
+        (tr("Transparent, shown over {background}", background=report["background"]), report["transparent"]),
+        (tr("Animated, only the first frame is used"), report["animated"]),
+        (tr("Several pages, only the first is used"), report["pages"]),
+        (tr("Nothing to see"), [f"{name}: {words}" for name, words in report["dark"]]),
+        (tr("Notes"), [f"{name}: {note}" for name, note in report["notes"]]),
+        (tr("In two classes"), [" = ".join(names) for names in report["two_classes"]]),
+        (tr("Links to the same file, used once"), [" = ".join(names) for names in report["repeated"]]),
+        (tr("Links to a folder that is there already, or that this one is in"), report["loops"]),
+        (tr("The same file"), [" = ".join(names) for names in report["duplicates"]]),
+        (tr("Looks the same"), [" ≈ ".join(names) for names in report["near_duplicates"]]),
     ):
         if names:
             lines.append(f"{title} ({len(names)}):")
             lines += [f"  {name}" for name in names[:most]]
-            lines += [f"  … and {len(names) - most} more"] if len(names) > most else []
+            lines += ["  … " + tr("and {count} more", count=len(names) - most)] if len(names) > most else []
     return "\n".join(lines)

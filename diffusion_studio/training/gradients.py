@@ -87,7 +87,7 @@ class Gradients:
         if self.parts * self.shards >= count:
             raise UserError(
                 tr(
-                    "There is not enough memory to train this model, one picture at a time: choose a smaller one."
+                    "There is not enough memory to train this model, one image at a time: choose a smaller one."
                 )
             )
         self.parts *= 2

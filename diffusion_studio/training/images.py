@@ -76,8 +76,8 @@ def _room(count: int, size: int) -> np.ndarray:
     if need > psutil.virtual_memory().available * SHARE:
         raise UserError(
             tr(
-                "{count} pictures at {size}×{size} need {need:.1f} GB of memory, more than is free. "
-                "Choose a smaller size, or fewer pictures.",
+                "{count} images at {size}×{size} need {need:.1f} GB of memory, more than is free. "
+                "Choose a smaller size, or fewer images.",
                 count=count,
                 size=size,
                 need=need / 1e9,

@@ -1,4 +1,4 @@
-"""Pictures that look the same though their bytes differ: scaled, saved anew, a little brighter.
+"""Images that look the same although their bytes differ: scaled, saved again, a little brighter.
 
 Each picture leaves 64 bits (is a cell of a 9×8 grid of grey darker than its neighbour?) and an 8×8 thumbnail in colour. Two are
 alike where few bits differ and the thumbnails hardly do; candidates come from tables by 16 of the bits, so no pair is missed

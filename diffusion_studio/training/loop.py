@@ -33,7 +33,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
 from diffusion_studio.training.distributed import STOP, join
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
-from diffusion_studio.training.progress import Past, WorkClock, fraction_done, seconds_left
+from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
 from diffusion_studio.training.sample_pictures import generate, sheet
 from diffusion_studio.training.trainer import NotFinite
@@ -175,7 +175,7 @@ class TrainingLoop:
 
     @property
     def fraction(self) -> float:
-        return fraction_done(self.settings, self.trainer.done, self.seconds)
+        return min(1.0, self.settings.fraction_done(self.trainer.done, self.seconds))
 
     def look_is_due(self) -> bool:
         every = self.settings.sample_every

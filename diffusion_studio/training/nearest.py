@@ -1,4 +1,4 @@
-"""Whether a drawn picture was learned by heart: its nearest training picture, and how near those are to one another.
+"""Whether a generated image was memorised: its nearest training image, and how near training images are to one another.
 
 Distances are root mean squares over small copies of at most 32×32 pixels, 0 (the same) to 1 (black against white). A small
 distance alone says nothing, since even surfaces and blurred pictures are near to many; so it is held against the distance
@@ -28,7 +28,7 @@ SIDE = 32  # of the small copies, at most
 AT_ONCE = 256  # training pictures in one product: what stays in the cache
 TRIED = 200  # training pictures whose own neighbours are looked for
 COPY = 0.5 / 255  # nearer ones are the same picture, saved twice
-TELL_EVERY = 64  # pictures
+REPORT_EVERY = 64  # pictures
 Result = TypeVar("Result")
 
 
@@ -118,25 +118,36 @@ class Likeness:
 
     @property
     def measure(self) -> str:
-        """“0.113; half of the training pictures have a neighbour nearer than 0.121”."""
+        """“0.113; half of the training images have a neighbour nearer than 0.121”."""
         if self.median is None:
-            return f"{self.distance:.3f}; there are no two training pictures to compare that with"
-        return f"{self.distance:.3f}; half of the training pictures have a neighbour nearer than {self.median:.3f}"
+            return tr(
+                "{distance:.3f}; there are no two training images to compare that with",
+                distance=self.distance,
+            )
+        return tr(
+            "{distance:.3f}; half of the training images have a neighbour nearer than {median:.3f}",
+            distance=self.distance,
+            median=self.median,
+        )
 
     @property
     def verdict(self) -> str:
-        """What that means for whether it was learned by heart. A distance can only hint, and the words say no more."""
+        """What that means for whether it was memorised. A distance can only hint, and the words say no more."""
         if self.distance <= COPY:
-            return "It is that picture, pixel for pixel."
+            return tr("It is that image, pixel for pixel.")
         if self.median is None or self.nearer is None:
-            return "With one picture to learn from, all that can be learned is that picture."
+            return tr("With one image to learn from, all that can be learned is that image.")
         if self.distance < self.median / 2 and self.nearer <= 0.02:
-            return "Much nearer than training pictures are to one another: it looks learned by heart."
+            return tr("Much nearer than training images are to one another: it looks memorised.")
         if self.nearer <= 0.1:
-            return "Nearer than most training pictures are to one another: look closely, parts may be learned by heart."
+            return tr(
+                "Nearer than most training images are to one another: look closely, parts may be memorised."
+            )
         if self.nearer <= 0.9:
-            return "About as near as training pictures are to one another: nothing here points to a copy."
-        return "Farther than most training pictures are from one another: no copy, and perhaps not like them yet."
+            return tr("About as near as training images are to one another: nothing here points to a copy.")
+        return tr(
+            "Farther than most training images are from one another: no copy, and perhaps not like them yet."
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -177,7 +188,7 @@ class Gallery:
         small = np.empty((len(found), side, side, 3), np.uint8)
         paths: list[Path] = []
         for done, path in enumerate(found):
-            if done % TELL_EVERY == 0:
+            if done % REPORT_EVERY == 0:
                 yield Checking(done=done, total=len(found))
             try:
                 small[len(paths)] = shrink(as_seen(path, self.size, pad=self.pad))
@@ -186,21 +197,21 @@ class Gallery:
             paths.append(path)
         if not paths:
             raise UserError(
-                tr("There is no picture that can be used in {folder}.", folder=printable(self.folder))
+                tr("There is no image that can be used in {folder}.", folder=printable(self.folder))
             )
         self.pictures, self.paths = small[: len(paths)], paths
 
     def compare(self, picture: np.ndarray, itself: object = None) -> Iterator[Status | Likeness]:
         """Ends with the `Likeness` of a picture (S, S, 3) uint8; `itself`: its file, which may be one of them."""
         if self.usual is None:
-            yield Status(text=tr("Comparing the training pictures with one another…"))
+            yield Status(text=tr("Comparing the training images with one another…"))
             self.usual = yield from _waiting(self._measure())
         rows = [
             row for row, path in enumerate(self.paths) if isinstance(itself, Path) and _same(path, itself)
         ]
         kept = np.delete(np.arange(len(self.paths)), rows)
         if not len(kept):
-            raise UserError(tr("There is no other picture to compare it with."))
+            raise UserError(tr("There is no other image to compare it with."))
         others = self.pictures[kept] if rows else self.pictures
         found = yield from _waiting(nearest(shrink(picture)[None], others, mirror=self.mirror))
         path, mirrored = self.paths[int(kept[found.rows[0]])], bool(found.mirrored[0])
@@ -230,7 +241,7 @@ def _waiting(steps: Generator[None, None, Result]) -> Generator[Status, None, Re
         except StopIteration as end:
             result: Result = end.value
             return result
-        yield Status(text=tr("Comparing with the training pictures…"))
+        yield Status(text=tr("Comparing with the training images…"))
 
 
 def _same(path: Path, other: Path) -> bool:
@@ -246,7 +257,7 @@ def as_seen(path: Path, size: int, *, pad: bool = False) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray) -> np.ndarray:
-    """A small copy, each pixel the mean of those it stands for; a picture that is small enough itself."""
+    """A small copy, each pixel the mean of those it replaces; an image that is small enough as it is."""
     if max(picture.shape[:2]) <= SIDE:
         return picture
     image = Image.fromarray(np.ascontiguousarray(picture))

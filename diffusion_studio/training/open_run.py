@@ -28,7 +28,7 @@ from diffusion_studio.training.data_record import how_it_differs, missing_folder
 from diffusion_studio.training.distributed import STOP, Team
 from diffusion_studio.training.estimate import choose_batch
 from diffusion_studio.training.images import Pictures, load_pictures
-from diffusion_studio.training.progress import Past, fraction_done
+from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
 from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
 
@@ -160,7 +160,7 @@ def _opened(
     past: Past,
     claim: runs.Claim,
 ) -> OpenRun:
-    """With the other processes of the team told what to train."""
+    """Ready on all processes: the others learn here what to train."""
     trainer.team.agree((settings, run.name, trainer.done))
     return OpenRun(run.remembered(), settings, trainer, origin, past, claim)
 
@@ -265,7 +265,7 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[TrainingEven
             )
         )
     state = runs.read_state(checkpoint)
-    if run.facts.get("published") and fraction_done(settings, state["step"], state["seconds"]) >= 1:
+    if run.facts.get("published") and settings.fraction_done(state["step"], state["seconds"]) >= 1:
         raise UserError(
             tr(
                 "The run “{name}” is finished after {steps} steps: to resume it, give it more steps or minutes than it had.",

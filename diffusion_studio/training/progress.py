@@ -9,8 +9,6 @@ from typing import NamedTuple
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import runs
 
-DEFAULT_MINUTES = 10.0
-
 
 class WorkClock:
     """Seconds of work between each start and the stop that follows; it is stopped while somebody handles an event."""
@@ -45,16 +43,6 @@ class Past(NamedTuple):
         return cls(float(state["seconds"]), tuple(state.get("losses", ())))
 
 
-def time_limit(settings: TrainingSettings) -> float:
-    """Seconds of a training that ends by time."""
-    return 60 * (settings.minutes or DEFAULT_MINUTES)
-
-
-def fraction_done(settings: TrainingSettings, step: int, seconds: float) -> float:
-    """How much of the run is done, 0 to 1."""
-    return min(1.0, step / settings.steps if settings.steps else seconds / time_limit(settings))
-
-
 def seconds_left(
     settings: TrainingSettings, step: int, seconds: float, steps_now: int, seconds_now: float
 ) -> float:
@@ -64,4 +52,4 @@ def seconds_left(
     """
     if settings.steps:
         return max(0, settings.steps - step) * seconds_now / max(steps_now, 1)
-    return max(0.0, time_limit(settings) - seconds)
+    return max(0.0, settings.time_limit - seconds)

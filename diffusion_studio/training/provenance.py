@@ -104,7 +104,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     if card.size != settings.size:
         raise UserError(
             tr(
-                "{title} draws {size}×{size}: to go on from it, train at that size.",
+                "{title} generates {size}×{size}: to start from it, train at that size.",
                 title=card.title,
                 size=card.size,
             )
@@ -116,7 +116,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     ):
         raise UserError(
             tr(
-                "{title} does not draw pictures in three colours, so it can not be trained further here.",
+                "{title} does not generate images in three colours, so it cannot be trained further here.",
                 title=card.title,
             )
         )
@@ -153,7 +153,7 @@ def with_classes(network: UNet, old: tuple[str, ...], null: int | None, new: tup
     Dropout is left out: every step must follow from the seed and its number alone.
     """
     if network.config.class_embed_type is not None:
-        raise UserError(tr("A model whose classes are numbers on a scale can not be trained further here."))
+        raise UserError(tr("A model whose classes are numbers on a scale cannot be trained further here."))
     tensors = dict(network.state_dict())
     table = tensors.pop("class_embedding.weight", None)
     bias = tensors["time_embedding.linear_2.bias"]

@@ -112,7 +112,7 @@ def model_card(
     return {
         "card_version": 1,
         "title": settings.name,
-        "description": f"Trained on {origin.pictures} pictures at {size}×{size}.",
+        "description": tr("Trained on {count} images at {size}×{size}.", count=origin.pictures, size=size),
         "licence": "",
         "created": date.today().isoformat(),
         "classes": list(origin.classes),

@@ -195,14 +195,14 @@ def check_free(name: str) -> None:
     if (path / FACTS).exists():
         raise UserError(
             tr(
-                "A training run called “{name}” is there already: go on with that one, or choose another name.",
+                "There is already a training run called “{name}”: resume that one, or choose another name.",
                 name=path.name,
             )
         )
     if (models_dir() / path.name).exists():
         raise UserError(
             tr(
-                "A model called “{name}” is there already: choose another name, or delete the model first.",
+                "There is already a model called “{name}”: choose another name, or delete the model first.",
                 name=path.name,
             )
         )
@@ -266,7 +266,7 @@ class Claim:
         self._lock = lock
 
     def close(self) -> None:
-        self._lock.write(b"")  # nobody is to be told of it any more
+        self._lock.write(b"")  # it names nobody any more
         self._lock.release()
 
     def forget(self) -> None:
@@ -297,7 +297,7 @@ def _claim(run: Run) -> Claim:
     )  # beside it: a folder in use cannot be moved
     if not lock.acquire():
         raise UserError(
-            tr("The run “{name}” is being trained just now by {holder}.", name=run.name, holder=_holder(lock))
+            tr("The run “{name}” is being trained now by {holder}.", name=run.name, holder=_holder(lock))
         )
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     lock.write(json.dumps({"process": this_process(), "since": now}).encode())
@@ -309,7 +309,7 @@ def _claim(run: Run) -> Claim:
         Claim(lock).close()
         raise UserError(
             tr(
-                "The run “{name}” is being trained just now by another process ({process:g}).",
+                "The run “{name}” is being trained now by another process ({process:g}).",
                 name=run.name,
                 process=process[0],
             )

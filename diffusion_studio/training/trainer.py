@@ -1,7 +1,7 @@
-"""The training loop (Ho et al. 2020, algorithm 1): noise a picture, let the network predict, take a step on the squared error.
+"""One training step (Ho et al. 2020, algorithm 1): noise an image, let the network predict, take a step on the squared error.
 
 All randomness of step k is drawn from (seed, k) alone: order of the pictures, mirroring, timesteps, noise, dropped labels.
-So a run taken up again at step k goes on bit for bit, with no generator's state to carry.
+So a run resumed at step k continues bit for bit, with no generator's state to carry.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Batch(NamedTuple):
 class Trainer:
     """A network being trained on pictures in memory. `step()` does one optimizer step; everything else watches.
 
-    `network` and `schedule`: what to go on from, instead of a fresh network and the schedule the settings name.
+    `network` and `schedule`: what to continue from, instead of a fresh network and the schedule the settings name.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Trainer:
         self.weights = self.weighting.fixed  # (T,) of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
-        self.notes: list[str] = []  # what the user should be told, taken by whoever shows it
+        self.notes: list[str] = []  # warnings for the user, taken by whoever shows them
 
     # --- one step ---
 

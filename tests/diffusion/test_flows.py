@@ -213,7 +213,7 @@ def test_a_config_of_a_flow_is_told_from_one_of_a_schedule():
         ({"invert_sigmas": True}, "invert_sigmas is not supported"),
         (
             {"_class_name": "FlowMatchLCMScheduler"},
-            "drawn with FlowMatchLCMScheduler, which is not supported",
+            "sampled with FlowMatchLCMScheduler, which is not supported",
         ),
         ({"shift": 0}, "shift must be a number above 0 and at most 1000, not 0"),
         ({"shift": True}, "shift must be a number"),

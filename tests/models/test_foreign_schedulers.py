@@ -155,7 +155,7 @@ def test_every_class_of_diffusers_is_opened_or_refused_by_its_name(tmp_path):
     names = {name for name in dir(package.schedulers) if name.endswith("Scheduler")}
     assert set(CLASSES) <= names and len(names) > 40
     for name in sorted(names - set(CLASSES)):
-        with pytest.raises(UserError, match=rf"scheduler_config\.json: the model is drawn with .*{name}"):
+        with pytest.raises(UserError, match=rf"scheduler_config\.json: the model is sampled with .*{name}"):
             library.import_model(told(tmp_path / name, _class_name=name))
 
 

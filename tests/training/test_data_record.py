@@ -109,5 +109,5 @@ def test_a_run_of_an_earlier_version_is_held_against_its_fingerprint(trained, fo
     assert isinstance(more(moved)[-1], Published)
     (trained.path / "pictures.json").unlink()
     (moved / "dark" / "01.png").unlink()
-    with pytest.raises(UserError, match="29 pictures now and 30 at the beginning"):
+    with pytest.raises(UserError, match="29 images now and 30 at the beginning"):
         list(train(TrainingSettings(steps=20, folder=str(moved)), resume="tiny"))

@@ -290,7 +290,7 @@ def test_the_report_tells_what_is_there(tmp_path):
     )
     assert (report["classes"], report["imbalance"]) == ({"a": 9, "b": 1}, 9.0)
     assert (report["smallest_side"], report["largest_side"]) == (8, 60)
-    assert any("only 10 pictures" in warning for warning in report["warnings"])
+    assert any("only 10 images" in warning for warning in report["warnings"])
     text = health.as_text(report)
     assert "a/bad.png: it is not a PNG" in text
     assert "10 of 11" in text
@@ -299,7 +299,7 @@ def test_the_report_tells_what_is_there(tmp_path):
 def test_the_report_can_be_cancelled_and_tells_how_far_it_is(tmp_path, monkeypatch):
     for number in range(5):
         Image.fromarray(RAMP).save(tmp_path / f"{number}.png")
-    monkeypatch.setattr(health, "TELL_EVERY", -1.0)
+    monkeypatch.setattr(health, "REPORT_EVERY", -1.0)
     looking = health.check(tmp_path)
     seen = [event for event in looking if type(event).__name__ == "Checking"]
     assert [(event.done, event.total) for event in seen] == [(k, 5) for k in range(6)]

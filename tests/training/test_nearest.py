@@ -96,7 +96,7 @@ def test_a_folder_is_read_and_a_picture_compared(folder):
     assert np.array_equal(likeness.pixels, drawn(12, side=8)[5])
     assert len(likeness.usual) == 12 and (np.diff(likeness.usual) >= 0).all()
     assert likeness.nearer == 0.0
-    assert likeness.measure.startswith(f"{likeness.distance:.3f}; half of the training pictures have")
+    assert likeness.measure.startswith(f"{likeness.distance:.3f}; half of the training images have")
 
 
 def test_a_training_picture_is_compared_with_the_others(folder):
@@ -113,7 +113,7 @@ def test_a_training_picture_is_compared_with_the_others(folder):
 def test_an_empty_or_missing_folder_is_told(tmp_path):
     with pytest.raises(UserError, match="not there"):
         list(Gallery(tmp_path / "nowhere", 8).read())
-    with pytest.raises(UserError, match="no picture"):
+    with pytest.raises(UserError, match="no image"):
         list(Gallery(tmp_path, 8).read())
 
 
@@ -122,13 +122,13 @@ def test_one_training_picture_is_enough(tmp_path):
     gallery = Gallery(tmp_path, 8)
     list(gallery.read())
     *_, likeness = gallery.compare(drawn(1, side=8, seed=3)[0])
-    assert likeness.median is None and "no two training pictures" in likeness.measure
-    assert "one picture" in likeness.verdict
+    assert likeness.median is None and "no two training images" in likeness.measure
+    assert "one image" in likeness.verdict
 
 
 @pytest.mark.parametrize(
     ("distance", "words"),
-    [(0.0, "pixel for pixel"), (0.03, "learned by heart"), (0.085, "look closely"), (0.12, "nothing here points"),
+    [(0.0, "pixel for pixel"), (0.03, "memorised"), (0.085, "look closely"), (0.12, "nothing here points"),
      (0.3, "no copy")],
 )  # fmt: skip
 def test_the_words_go_with_the_distance(tmp_path, distance, words):
@@ -143,8 +143,7 @@ def test_the_words_go_with_the_distance(tmp_path, distance, words):
     )
     assert words in likeness.verdict
     assert (
-        likeness.measure
-        == f"{distance:.3f}; half of the training pictures have a neighbour nearer than 0.120"
+        likeness.measure == f"{distance:.3f}; half of the training images have a neighbour nearer than 0.120"
     )
 
 
@@ -156,7 +155,7 @@ def test_the_command_names_the_nearest_picture_of_a_folder(folder, tmp_path, cap
     Image.fromarray(drawn(12, side=8)[5][:, ::-1]).save(sample)
     assert main.main(["nearest", str(sample), str(folder), "--size", "8"]) == 0
     shown = capsys.readouterr().out
-    assert "05.png (mirrored)" in shown and "0.000; half of the training pictures" in shown
+    assert "05.png (mirrored)" in shown and "0.000; half of the training images" in shown
     assert "pixel for pixel" in shown.splitlines()[-1]
 
 

@@ -117,7 +117,7 @@ def test_stop_and_resume_are_bit_for_bit(settings, weighting, schedule):
     [
         ({}, set()),
         ({"weighting": "sigmoid"}, {"min_snr", "polish"}),
-        ({"schedule": "flow"}, {"weighting", "min_snr", "polish"}),
+        ({"schedule": "flow"}, {"min_snr", "polish"}),
         ({"schedule": "flow", "weighting": "uncertainty"}, {"min_snr", "polish"}),
         ({"min_snr": 0.0, "classes": False}, {"polish", "label_dropout"}),
         ({"start_from": "x"}, {"model_size", "space", "schedule", "prediction", "timesteps"}),

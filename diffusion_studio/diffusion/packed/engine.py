@@ -112,7 +112,7 @@ def choose(names: list[str], run: Callable[[str, int], None], count: int, budget
     if len(names) < 2:
         return names[0]
     first, deadline = names[0], time.perf_counter() + budget
-    part = min(2, count)  # one picture tells little of several
+    part = min(2, count)  # one image says little about several
     while True:
         rounds = ROUNDS if part == count else 2
         times = measure({name: partial(run, name, part) for name in names}, deadline, rounds)
@@ -221,7 +221,7 @@ def difference(engine: Forward, network: UNet) -> float:
 
 
 class Plain:
-    """The module as it stands, copied in a dtype and a memory layout."""
+    """The module as it is, copied in a dtype and a memory layout."""
 
     def __init__(
         self, network: UNet, dtype: torch.dtype, device: torch.device, memory_format: torch.memory_format

@@ -1,4 +1,4 @@
-"""A whole U-Net put together from the fast parts, and the table of what its blocks are told of time and class."""
+"""A whole U-Net put together from the fast parts, and the table of what its blocks are given for time and class."""
 
 import warnings
 from collections import OrderedDict
@@ -60,13 +60,13 @@ class Engine:
 
 
 def compiled(module: nn.Module) -> nn.Module:
-    """The same module without Python between its operations; itself where TorchScript can not have it."""
+    """The same module without Python between its operations; itself where TorchScript cannot compile it."""
     try:
         with warnings.catch_warnings():
             # TorchScript is called deprecated, but its heir needs a C++ compiler and minutes.
             warnings.simplefilter("ignore")
             return torch.jit.script(module)
-    except Exception:  # whatever it was, the module runs as it stands
+    except Exception:  # whatever it was, the module runs as it is
         return module
 
 
@@ -82,7 +82,7 @@ class Unit(NamedTuple):
 
 
 class Body(nn.Module):
-    """The network between its embedding and its answer: (x, what each residual block is told) -> prediction."""
+    """The network between its embedding and its answer: (x, what each residual block is given) -> prediction."""
 
     units: list[Unit]
     conv_in: Conv
@@ -163,7 +163,7 @@ class Walk:
 
 
 class TimeTable:
-    """What each residual block is told of time step and class: all their projections in one product, in float32.
+    """What each residual block is given for time step and class: all their projections in one product, in float32.
 
     Remembered for each batch of them. It depends on that batch alone, so the same call gives the same bits always.
     """
@@ -189,17 +189,17 @@ class TimeTable:
         return self.known[key]
 
     def compute(self, timestep: Tensor, labels: Tensor | None) -> list[Tensor]:
-        """For each block a bias, (C,) for a batch told the same, else (N, C, 1, 1); or scale and shift (N, 2C, 1, 1)."""
+        """For each block a bias, (C,) where time and class are one, else (N, C, 1, 1); or scale and shift (N, 2C, 1, 1)."""
         alike = all(bool((rows == rows[0]).all()) for rows in (timestep, labels) if rows is not None)
         if alike:
             timestep, labels = timestep[:1], None if labels is None else labels[:1]
         embedding = self.network.embed(timestep, labels).float()
-        told = F.linear(self.activation(embedding), self.weight, self.bias)
+        given = F.linear(self.activation(embedding), self.weight, self.bias)
         if not self.shift_only:
-            return list(told[:, :, None, None].split(self.sizes, dim=1))
+            return list(given[:, :, None, None].split(self.sizes, dim=1))
         if alike:
-            return list(told[0].split(self.sizes))
-        return list(told.to(self.dtype)[:, :, None, None].split(self.sizes, dim=1))
+            return list(given[0].split(self.sizes))
+        return list(given.to(self.dtype)[:, :, None, None].split(self.sizes, dim=1))
 
 
 def _time_bias(resnet: Any) -> Tensor:

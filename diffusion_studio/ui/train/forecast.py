@@ -160,17 +160,18 @@ class Forecast(QObject):
 
     def _count_parameters(self, settings: TrainingSettings) -> None:
         classes = len(self._report["classes"]) if settings.classes else 0
-        if (settings.size, classes) != self._counted:
-            self._counted = (settings.size, classes)
-            self._context.run(count_parameters(settings.size, classes), self._recipe.show_parameters)
+        asked = (settings.size, classes, settings.space)
+        if asked != self._counted:
+            self._counted = asked
+            self._context.run(count_parameters(*asked), self._recipe.show_parameters)
 
 
-def count_parameters(size: int, classes: int) -> Generator[dict[str, int], None, None]:
+def count_parameters(size: int, classes: int, space: str) -> Generator[dict[str, int], None, None]:
     """A job: the parameters of each model size, without memory for them."""
     from diffusion_studio.training.architectures import shape_for
     from diffusion_studio.training.estimate import count_parameters as count
 
     try:
-        yield {name: count(shape_for(size, name, classes)) for name in MODEL_SIZES}
+        yield {name: count(shape_for(size, name, classes, space)) for name in MODEL_SIZES}
     except UserError:
         return  # a size no network has is reported when it is measured

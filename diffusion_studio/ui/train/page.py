@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import DataDiffers, Loss, TrainingStarted
 from diffusion_studio.language import tr
-from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.training import DEFAULT_MINUTES, TrainingSettings
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
@@ -32,7 +32,6 @@ from diffusion_studio.ui.train.questions import (
 )
 from diffusion_studio.ui.train.recipe import RecipeView
 from diffusion_studio.ui.train.records import (
-    DEFAULT_MINUTES,
     RunRecord,
     RunRow,
     free_name,

@@ -14,14 +14,19 @@ from diffusion_studio.events import Estimated
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.recipes import EXPECTED, applied, expected, recipe_of
-from diffusion_studio.settings.training import FLOW, FLOW_PREDICTION, MODEL_SIZES, TrainingSettings
+from diffusion_studio.settings.training import (
+    DEFAULT_MINUTES,
+    FLOW,
+    FLOW_PREDICTION,
+    MODEL_SIZES,
+    TrainingSettings,
+)
 from diffusion_studio.settings.units import millions
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.train.noise import NoiseView
 from diffusion_studio.ui.train.recipe_cards import RecipeCards
-from diffusion_studio.ui.train.records import DEFAULT_MINUTES
 from diffusion_studio.ui.train.training_form import TrainingForm
 from diffusion_studio.ui.train.words import about, cost
 
@@ -34,6 +39,7 @@ MEASURED = (
     "precision",
     "device",
     "start_from",
+    "space",
 )  # a step's time depends on them
 FLOW_CHOICES = {"schedule": FLOW, "prediction": FLOW_PREDICTION}
 
@@ -218,16 +224,10 @@ class RecipeView(QWidget):
             return
         self._keep_recipe()
         fields = self.form.fields
-        for name in ("min_snr", "polish"):  # the loss of a flow is even
-            self.form.enable(name, fields["schedule"].value() != FLOW or bool(fields["start_from"].value()))
-        self.form.enable("label_dropout", fields["classes"].value())
-        for name in (
-            "model_size",
-            "schedule",
-            "prediction",
-            "timesteps",
-        ):  # fixed by the model it starts from
-            self.form.enable(name, not fields["start_from"].value())
+        settings = self._settings()
+        if settings is not None:
+            for name in fields:
+                self.form.enable(name, name not in settings.unused)
         measured = tuple(fields[name].value() for name in MEASURED)
         if measured != self._measured:
             self._measured = measured

@@ -19,8 +19,6 @@ from diffusion_studio.settings.units import duration
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
 from diffusion_studio.ui.train.words import STATES
 
-DEFAULT_MINUTES = 10.0
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunRow:
@@ -46,9 +44,7 @@ class RunRow:
     @property
     def fraction(self) -> float:
         """How much of what its settings ask for is done."""
-        if self.settings.steps:
-            return self.step / self.settings.steps
-        return self.seconds / (60 * (self.settings.minutes or DEFAULT_MINUTES))
+        return self.settings.fraction_done(self.step, self.seconds)
 
     @property
     def reached(self) -> str:

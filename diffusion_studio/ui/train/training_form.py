@@ -31,11 +31,19 @@ NO_VALUE = {  # what 0 means, where it is no number
 }
 OTHERS = tr("Learning")
 GROUPS: Mapping[str, tuple[str, ...]] = {  # the first is always open; options of no group are in `OTHERS`
-    tr("Model"): ("name", "start_from", "size", "model_size"),
+    tr("Model"): ("name", "start_from", "size", "model_size", "space"),
     tr("Length"): ("minutes", "steps"),
     tr("Images"): ("fit", "flip", "classes", "label_dropout", "validation"),
     OTHERS: ("batch", "learning_rate", "warmup", "ema", "clip_norm", "seed"),
-    tr("Noise"): ("schedule", "prediction", "timesteps", "timestep_sampling", "min_snr", "polish"),
+    tr("Noise"): (
+        "schedule",
+        "prediction",
+        "timesteps",
+        "timestep_sampling",
+        "weighting",
+        "min_snr",
+        "polish",
+    ),
     tr("Saving and samples"): ("autosave", "autosave_steps", "sample_every"),
     tr("Hardware"): ("device", "precision"),
 }

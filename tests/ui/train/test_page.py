@@ -111,7 +111,7 @@ def backend(monkeypatch):
         yield events.Status(text="Drawing…")
         yield events.Published(name=name, path=Path(name))
 
-    def count_parameters(size, classes):
+    def count_parameters(size, classes, space):
         yield {"small": 6_400_000, "medium": 20_000_000, "large": 140_000_000}
 
     monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
@@ -376,7 +376,7 @@ def test_a_sample_stands_beside_its_nearest_training_picture(ready, backend, qtb
     qtbot.waitUntil(lambda: len(pair.canvas.pictures) == 2)
     assert pair.isVisibleTo(ready) and pair.canvas.pictures[0].pixels[0, 0, 0] == 6
     assert pair.canvas.pictures[1].size == (16, 16) and pair.name.text().split(",")[0].endswith(".png")
-    assert "half of the training pictures have a neighbour nearer than" in pair.measure.text()
+    assert "half of the training images have a neighbour nearer than" in pair.measure.text()
     assert pair.verdict.text().endswith(".")
     view.film.setValue(0)  # the same place of another sheet
     qtbot.waitUntil(lambda: pair.canvas.pictures[0].pixels[0, 0, 0] == 3)

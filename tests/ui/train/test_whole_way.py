@@ -222,9 +222,7 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     qtbot.mouseClick(samples.canvas, Qt.MouseButton.LeftButton, pos=QPoint(*map(round, first_cell.toTuple())))
     user.until(lambda: len(samples.nearest.canvas.pictures) == 2)
     assert samples.nearest.canvas.pictures[0].pixels.tolist() == samples.canvas.pictures[0].pixels.tolist()
-    assert (
-        "half of the training pictures" in samples.nearest.measure.text() and samples.nearest.verdict.text()
-    )
+    assert "half of the training images" in samples.nearest.measure.text() and samples.nearest.verdict.text()
 
     user.outcome(train, "Use in Generate")
     user.until(lambda: window.page is not train)
