@@ -31,6 +31,7 @@ class FileDrop(QObject):
     ) -> None:
         super().__init__(target)
         self._target, self._accept, self._own = target, accept, own
+        self.held: Any = None  # what is held over the target, as `accept` returned it
         target.setAcceptDrops(True)
         target.installEventFilter(self)
 
@@ -47,6 +48,7 @@ class FileDrop(QObject):
         given = self._accept(event.mimeData())
         if given is None:
             return False
+        self.held = given
         event.acceptProposedAction()
         self.hovered.emit(kind != QEvent.Type.Drop)
         if kind == QEvent.Type.Drop:

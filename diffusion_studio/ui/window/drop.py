@@ -5,56 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Signal
-from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtCore import QMimeData, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.requests import StartFrom, UseSettings
 from diffusion_studio.ui.pictures.drop import ENDINGS, dropped_picture, to_array
-from diffusion_studio.ui.widgets.drop import DropVeil
+from diffusion_studio.ui.widgets.drop import DropVeil, FileDrop
 
 
-class WindowDrop(QObject):
+class WindowDrop(FileDrop):
     """Watches `area`, which holds the pages: they and their parts come first, and what reaches it none of them took."""
 
     refused = Signal(object)  # list[Path]: what cannot be used
 
     def __init__(self, context: AppContext, area: QWidget) -> None:
-        super().__init__(area)
+        super().__init__(area, usable_or_refused, own=False)
         self._context, self._area = context, area
         self.veil = DropVeil(area, tr("Drop to read its settings"))
-        area.setAcceptDrops(True)
-        area.installEventFilter(self)
+        self.hovered.connect(self._show_veil)
+        self.dropped.connect(self._on_dropped)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        kind = event.type()
-        if kind in (QEvent.Type.DragLeave, QEvent.Type.Drop):
+    def _show_veil(self, over: bool) -> None:
+        if over and not isinstance(self.held, list):
+            if not self.veil.isVisible():
+                self.veil.cover()
+        else:
             self.veil.hide()
-        if kind not in (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop):
-            return False
-        if not isinstance(event, QDropEvent) or event.source() is not None:
-            return False  # dragged within the window
-        given = picture_in(event)
-        if given is None:
-            return self._refuse(event)
-        event.acceptProposedAction()
-        if kind == QEvent.Type.Drop:
-            self.take(given)
-        elif kind == QEvent.Type.DragEnter:
-            self.veil.cover()
-        return True
 
-    def _refuse(self, event: QDropEvent) -> bool:
-        """What cannot be used is taken all the same, to say why it is not."""
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        if not paths:
-            return False
-        event.acceptProposedAction()
-        if event.type() == QEvent.Type.Drop:
-            self.refused.emit(paths)
-        return True
+    def _on_dropped(self, given: Path | QImage | list[Path]) -> None:
+        if isinstance(given, list):
+            self.refused.emit(given)
+        else:
+            self.take(given)
 
     def take(self, given: Path | QImage) -> None:
         """Look at it off the window's thread, then ask."""
@@ -74,7 +59,9 @@ class WindowDrop(QObject):
         dialog.open()
 
 
-def picture_in(event: QDropEvent) -> Path | QImage | None:
-    """What is being dropped, where it may be an image by its name; its content decides once it is read."""
-    given = dropped_picture(event.mimeData())
-    return None if isinstance(given, Path) and given.suffix.lower() not in ENDINGS else given
+def usable_or_refused(data: QMimeData) -> Path | QImage | list[Path] | None:
+    """An image, as far as its name says; else the files that cannot be used, taken all the same to say why not."""
+    given = dropped_picture(data)
+    if given is not None and not (isinstance(given, Path) and given.suffix.lower() not in ENDINGS):
+        return given
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] or None
