@@ -89,6 +89,8 @@ def calm(network, seed=0, scale=0.05):
         for name, weight in network.named_parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 1 / math.sqrt(weight[0].numel()), generator=generator)
+            elif name.endswith("bias"):
+                weight.uniform_(-0.1, 0.1, generator=generator)
             if name.startswith("conv_out"):
                 weight.mul_(scale)
     return network.eval()

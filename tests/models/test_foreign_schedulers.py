@@ -28,7 +28,7 @@ def nothing_loaded(tmp_path, monkeypatch):
 
 def saved(folder, scheduler, seed=3):
     package = diffusers()
-    network = calm(package.UNet2DModel(**TINY), seed, scale=0.3)
+    network = calm(package.UNet2DModel(**TINY), seed, scale=0.1)
     pipeline = package.DDPMPipeline(network, scheduler)
     pipeline.save_pretrained(folder)
     return pipeline
