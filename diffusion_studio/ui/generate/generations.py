@@ -1,4 +1,4 @@
-"""Generations in memory: the steps of each, and from which step of which other one it went on."""
+"""Generations in memory: the steps of each, and from which step of which other one it branched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Run:
         self.parent, self.step = parent, step  # where it left its parent
         self.origin = origin  # "branch" or "chosen", in one word
         self.saved: dict[int, Path] = {}  # place in the batch -> file of the last step
-        self.early = False  # it was stopped so that one can choose which pictures to finish
+        self.early = False  # it was stopped so that one can select which images to finish
         self._views: OrderedDict[int, tuple[Picture, ...]] = OrderedDict()
         self._own: dict[int, GenerationSettings] = {}
         self._before: list[StepFacts] = []  # of the parent's steps
@@ -59,10 +59,11 @@ class Run:
     def name(self) -> str:
         """What tells it from the others, for the chain of runs."""
         if self.parent is None:
-            return f"seed {self.settings.seed}"
+            return tr("seed {seed}", seed=self.settings.seed)
         if self.origin == "chosen":
-            return tr("{count} chosen at step {step}", count=self.count, step=self.step)
-        return f"step {self.step} ▸ {difference(self.parent.settings, self.settings)}"
+            return tr("{count} selected at step {step}", count=self.count, step=self.step)
+        changes = difference(self.parent.settings, self.settings)
+        return tr("step {step} ▸ {changes}", step=self.step, changes=changes)
 
     def facts(self) -> list[StepFacts]:
         """Of every step from the first noise on, as far as it is in memory."""
@@ -175,7 +176,7 @@ def difference(parent: GenerationSettings, child: GenerationSettings) -> str:
     names = ("seed", "sampler", "spacing", "class_label", "guidance", "eta", "steps", "churn", "clipping")
     changed = [name for name in names if getattr(parent, name) != getattr(child, name)]
     if not changed:
-        return "unchanged"
+        return tr("unchanged")
     words = [setting_words(name, getattr(child, name)) for name in changed[:2]]
     return ", ".join(words) + (", …" if len(changed) > 2 else "")
 
@@ -185,4 +186,5 @@ def setting_words(name: str, value: object) -> str:
     option = options(GenerationSettings)[name]
     if option.choices is not None:
         return option.choices.get(str(value), str(value))
-    return f"{option.label.lower()} {'any' if value == '' else value}"
+    shown = tr("any") if value == "" else value
+    return tr("{setting} {value}", setting=option.label.lower(), value=shown)

@@ -1,4 +1,4 @@
-"""The Generate page: settings, canvas and latest pictures, and the generation that runs between them."""
+"""The Generate page: the request, the canvas and the latest images, and the generation between them."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class GeneratePage(Page):
     # --- the generation ---
 
     def generate(self) -> None:
-        """Start with the settings as they stand now; while one is running, nothing."""
+        """Start with the request as it is now; while one is running, nothing."""
         if self.request.card is None or (self.generation.running and not self.steering.asking):
             return
         try:
@@ -201,7 +201,7 @@ class GeneratePage(Page):
         self.panel.foot.line.setText("")
 
     def stop(self) -> None:
-        """Stop what runs, and ask what to do with it where that is worth asking; else leave what Generate goes on from."""
+        """Stop what runs, and ask what to do with it where that is worth asking; else leave the branch or the selection."""
         self.keep_action.setChecked(False)
         if self.generation.running:
             if self.queue.waiting:

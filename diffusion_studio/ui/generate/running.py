@@ -1,4 +1,4 @@
-"""A generation as the window sees it: at most one that counts, told in pictures, in words and in one of three ends."""
+"""A generation as the window sees it: at most one that counts, reported in images, in words and in one of three ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.generation.trajectory import Start, Trajectory
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from diffusion_studio.events import Finished, GenerationEvent, NotSaved, Preview, Saved, WarmUpEvent
 
 
-TELL_EVERY = (
+REPORT_EVERY = (
     0.2  # seconds between words of progress, which nobody reads faster; pictures come as they are made
 )
 
 
 class Generation(QObject):
-    """Starts, holds and stops `jobs.generate` on its worker. Once stopped, what a job still says no longer counts."""
+    """Starts, holds and stops `jobs.generate` on its worker. Once stopped, what a job still reports no longer counts."""
 
     waiting = Signal(str)  # for what, before the first step
     runs_on = Signal(str)  # device, precision and threads in words
@@ -38,7 +38,7 @@ class Generation(QObject):
     progressed = Signal(int, int, str)  # step, of how many, in words
     saved = Signal(int, object)  # which of the batch, Picture
     not_saved = Signal(object)  # list of events.NotSaved
-    held = Signal()  # it stands still, and its last preview has been told
+    held = Signal()  # it is paused, and its last preview has been reported
     changed = Signal()  # `running` or `paused`
     ended = Signal(str)  # in words: done, stopped or failed
     failed = Signal(str, str)  # sentence, details
@@ -51,7 +51,7 @@ class Generation(QObject):
         self._threads = 0
         self._own: list[GenerationSettings] = []  # of each picture
         self._trajectory: Trajectory | None = None
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self.paused = False  # or about to be, after the step in hand
         self._shown = False  # whether there was a preview yet
         self.seconds = 0.0  # of work, up to the last preview
@@ -103,7 +103,7 @@ class Generation(QObject):
         self.changed.emit()
 
     def pause(self) -> None:
-        """Stand still after the step in hand, but not before there is a picture to see; `held` says when."""
+        """Pause after the current step, but not before there is an image to see; `held` says when."""
         if self._job is not None and not self.paused:
             self.paused = True
             if self._shown:
@@ -120,7 +120,7 @@ class Generation(QObject):
             self.changed.emit()
 
     def single_step(self) -> None:
-        """Draw one more step, then stand still."""
+        """Generate one more step, then pause."""
         if self._job is not None:
             self._count_idle()
             self.paused = True
@@ -128,7 +128,7 @@ class Generation(QObject):
             self.changed.emit()
 
     def keep(self) -> None:
-        """End here and save the predicted clean pictures."""
+        """End here and save the predicted clean images."""
         if self._job is not None:
             from diffusion_studio.events import KEEP
 
@@ -137,7 +137,7 @@ class Generation(QObject):
                 self.resume()
 
     def warm_up(self, settings: GenerationSettings) -> None:
-        """Load the model of these settings before it is asked for. What fails here fails again, and is told, at start."""
+        """Load the model of these settings before it is asked for. What fails here fails again, and is reported, at start."""
         if self._warming is not None:
             self.worker.cancel(self._warming)
         if not self.running:
@@ -146,7 +146,7 @@ class Generation(QObject):
             self._warming = self.worker.submit(warm_up(settings))
 
     def stop(self) -> None:
-        """Give up the running generation; it ends after its current step, and another may be started at once."""
+        """Discard the running generation; it ends after its current step, and another may be started at once."""
         if self._job is not None:
             job, self._job = self._job, None
             self.worker.cancel(job)
@@ -187,8 +187,8 @@ class Generation(QObject):
         self.seconds = event.seconds - self._idle
         self.previewed.emit(self._pictures(event))
         now = time.monotonic()
-        if now - self._told_at > TELL_EVERY or event.index == event.total or self.paused:
-            self._told_at = now
+        if now - self._reported_at > REPORT_EVERY or event.index == event.total or self.paused:
+            self._reported_at = now
             end = self._end_of(event)
             words = progress_words(event, self.seconds, self._first, end)
             self.progressed.emit(event.index, end, words)
@@ -263,14 +263,14 @@ def hardware_words(device: str, precision: str, threads: int) -> str:
     """“CPU · bfloat16 · 2 threads”."""
     words = [DEVICES.get(device, device), precision]
     if device == "cpu" and threads:
-        words.append("1 thread" if threads == 1 else f"{threads} threads")
+        words.append(plural("{count} thread", "{count} threads", threads))
     return " · ".join(words)
 
 
 def progress_words(event: Preview, seconds: float, first: int = 0, end: int | None = None) -> str:
     """“step 13 of 20 · 22.1 it/s · 0.3 s left”; it began at step `first` and ends at `end`."""
     end = event.total if end is None else end
-    words = f"step {event.index} of {end}"
+    words = tr("step {index} of {end}", index=event.index, end=end)
     if event.index <= first or seconds <= 0:
         return words
     rate = (event.index - first) / seconds

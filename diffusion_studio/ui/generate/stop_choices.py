@@ -1,4 +1,4 @@
-"""What to do with a generation that was stopped on its way: three buttons in the place of the one that stopped it."""
+"""What to do with a generation that was stopped on its way: three buttons in the place of the others."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ class StopChoices(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.keep = push_button(tr("Save now"), tr("Save the image as it is predicted at this step"))
-        self.finish = push_button("Continue", tr("Finish all steps"))
-        self.discard = push_button("Discard", tr("Discard without saving (Esc); Undo saves it after all"))
+        self.finish = push_button(tr("Continue"), tr("Finish all steps"))
+        self.discard = push_button(
+            tr("Discard"), tr("Discard without saving (Esc). Undo saves it after all.")
+        )
         self.keep.setProperty("primary", True)
         row = QHBoxLayout(self)
         row.setContentsMargins(3, 3, 3, 3)

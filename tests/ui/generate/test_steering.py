@@ -488,7 +488,7 @@ def test_choosing_which_pictures_of_a_batch_to_finish(page, steering, draw, qtbo
         not ticks.asking and page.panel.foot.button.text() == "Generate" and not page.panel.note.isVisible()
     )
     assert steering.timeline.track.course.first == 5
-    assert [link.text() for link in steering.timeline._links] == ["seed 7", "2 chosen at step 5"]
+    assert [link.text() for link in steering.timeline._links] == ["seed 7", "2 selected at step 5"]
     steering.timeline._links[0].click()  # and others of them
     assert ticks.asking and len(page.canvas.pictures) == 4
 

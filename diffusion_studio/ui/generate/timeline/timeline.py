@@ -50,7 +50,7 @@ class Timeline(QFrame):
         self._facts: list[StepFacts] = []
         self._changes: list[float | None] = []  # of each of them
         self.track = TimelineTrack(self)
-        self.first = IconButton("first", tr("First step"), tr("go to the first noise (Home)"), self)
+        self.first = IconButton("first", tr("First step"), tr("go to the initial noise (Home)"), self)
         self.back = IconButton("back", tr("Step back"), tr("go to the step before (Left)"), self)
         self.play = IconButton(
             "play", tr("Play"), tr("show the steps one after the other (Space)"), self, icon_on="halt"
@@ -58,10 +58,10 @@ class Timeline(QFrame):
         self.forward = IconButton("forward", tr("Step forward"), tr("go to the next step (Right)"), self)
         self.last = IconButton("last", tr("Last step"), tr("go to the newest step (End)"), self)
         self.play.setCheckable(True)
-        self.live = text_button("Live", tr("Follow the picture again while it forms"))
-        self.hold = IconButton("hold", tr("Pause"), tr("stand still after this step"), self, icon_on="resume")
-        self.step = IconButton("step", tr("Single step"), tr("draw one more step, then pause"), self)
-        self.branch = text_button("Branch…", tr("Go on from this step in another way"))
+        self.live = text_button(tr("Live"), tr("Follow the image while it is generated"))
+        self.hold = IconButton("hold", tr("Pause"), tr("pause after this step"), self, icon_on="resume")
+        self.step = IconButton("step", tr("Single step"), tr("generate one more step, then pause"), self)
+        self.branch = text_button(tr("Branch…"), tr("Continue from this step with other settings"))
         follow(self.hold, hold)
         follow(self.step, step)
         follow(self.branch, branch)

@@ -1,4 +1,4 @@
-"""The steps of a generation in words and numbers: what the timeline says, and where a picture settles."""
+"""The steps of a generation in words and numbers: what the timeline says, and where an image settles."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SETTLED = 6.0  # levels (of 255) that all later steps together still change; les
 
 def step_words(fact: StepFacts, total: int, place: int | None = None) -> str:
     """“step 13 of 20 · t 412 · σ 1.27 · SNR 0.62 · change 3.1”; `place`: of this picture of the batch, else the mean."""
-    words = [f"step {fact.index} of {total}"]
+    words = [tr("step {index} of {total}", index=fact.index, total=total)]
     if fact.sigma:
         words += [f"t {fact.timestep:.0f}", f"σ {short(fact.sigma)}", f"SNR {short_ratio(fact.snr)}"]
     else:
-        words.append("no noise left")
+        words.append(tr("no noise left"))
     change = change_of(fact, place)
     if change is not None:
-        words.append(f"change {change:.1f}")
+        words.append(tr("change {change:.1f}", change=change))
     return " · ".join(words)
 
 
@@ -39,7 +39,7 @@ def figures(fact: StepFacts, total: int, place: int | None = None) -> dict[str, 
 
 def hover_words(fact: StepFacts, total: int, place: int | None = None) -> str:
     """The same with the names spelled out, a line each."""
-    lines = [f"Step {fact.index} of {total}"]
+    lines = [tr("Step {index} of {total}", index=fact.index, total=total)]
     if fact.sigma:
         lines.append(tr("Timestep t: {timestep:.0f}", timestep=fact.timestep))
         lines.append(tr("Noise level σ: {short}", short=short(fact.sigma)))
@@ -85,4 +85,4 @@ def kept_words(stride: int) -> str:
     if stride <= 1:
         return ""
     ending = {2: "2nd", 3: "3rd"}.get(stride, f"{stride}th")
-    return f"every {ending} step is kept"
+    return tr("every {ending} step is kept", ending=ending)
