@@ -106,6 +106,11 @@ class FolderView(QWidget):
             load_grid(self.folder, settings.size, pad=settings.fit == "pad", flip=settings.flip)
         )
 
+    def controls(self) -> list[QWidget]:
+        """In the order of the Tab key."""
+        prompt = [self.invitation.choose, self.invitation.samples, self.cancel_button]
+        return [*prompt, self.grid, self.nothing.back, self.change, self.next]
+
     def allow_change(self, allowed: bool) -> None:
         """While a training runs, its folder stays."""
         for button in (self.change, self.nothing.back, self.invitation.choose, self.invitation.samples):

@@ -55,6 +55,15 @@ class Outcome(QFrame):
         for button in self.buttons:
             button.setEnabled(False)
 
+    def show_run(self, row: RunRow, fault: str, *, resume: Do, save: Do, use: Do) -> None:
+        """A run that is not being trained; `fault` is why its training failed, in a sentence, or ""."""
+        if fault:
+            self.show_failed(row, fault, resume, save)
+        elif row.state == "finished" and row.published:
+            self.show_finished(row, resume, use)
+        elif row.step:
+            self.show_stopped(row, resume, save)
+
     def show_paused(self, step: int, use: Do) -> None:
         """There is one Resume, in the head."""
         self.show_outcome(

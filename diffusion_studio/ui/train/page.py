@@ -43,7 +43,7 @@ from diffusion_studio.ui.train.run_view import RunView
 from diffusion_studio.ui.train.runs import RunsView
 from diffusion_studio.ui.train.session import TrainingSession
 from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN, RUNS, STEPS, Steps
-from diffusion_studio.ui.train.words import about
+from diffusion_studio.ui.train.words import about, ended
 from diffusion_studio.ui.widgets.drop import DropPage
 
 SECTION = "training"
@@ -93,12 +93,9 @@ class TrainPage(DropPage):
 
     def controls(self) -> list[QWidget]:
         """The steps, then what each shows."""
-        images = self.images
-        shown: list[QWidget] = [images.invitation.choose, images.invitation.samples, images.cancel_button]
-        shown += [images.grid, images.nothing.back, images.change, images.next]
         return [
             *self.steps.buttons,
-            *shown,
+            *self.images.controls(),
             *self.recipe.tab_order(),
             *self.run_view.controls(),
             *self.runs.controls(),
@@ -230,8 +227,7 @@ class TrainPage(DropPage):
         self._context.device_known.emit(hardware_words(event.device, event.precision, 0))
         self.runs.show_busy(event.run.name)
         self.run_view.begin(self._title, event.run, self._size)
-        every = self.recipe.value().sample_every if self._row is None else self._row.settings.sample_every
-        self.run_view.samples.expect_first(every)
+        self.run_view.samples.expect_first(self.forecast.settings.sample_every)
         self._context.run(read_run(event.run), self._on_run_read)
 
     def _on_run_read(self, record: RunRecord) -> None:
@@ -257,12 +253,12 @@ class TrainPage(DropPage):
         self.images.allow_change(state == "idle")
         self.run_view.show_state(state)
         self.entries.follow(state)
-        if state == "stopping":
-            self.run_view.line.setText(tr("Finishing the step and saving…"))
-        elif state == "paused":
-            self.run_view.line.setText(tr("Finishing the step…"))
-        elif state == "running":
+        if state == "running":
             self.run_view.outcome.hide()
+        elif state != "idle":
+            stopping = state == "stopping"
+            words = tr("Finishing the step and saving…") if stopping else tr("Finishing the step…")
+            self.run_view.line.setText(words)
 
     def _on_held(self) -> None:
         self.run_view.line.setText(tr("Paused; everything stays loaded"))
@@ -280,7 +276,7 @@ class TrainPage(DropPage):
             self._begin(*self._resumed, changed_data=True)
 
     def _show_ended(self, outcome: str) -> None:
-        self.end_work(self._ended_words(outcome))
+        self.end_work(ended(outcome, self._title))
         self.runs.show_busy("")
         run = self.session.run
         if outcome == "interrupted" and run is not None:
@@ -297,24 +293,18 @@ class TrainPage(DropPage):
         self.forecast.training_ended()
         self.runs.refresh()
 
-    def _ended_words(self, outcome: str) -> str:
-        """For a notification; "" where the user has just asked for the end."""
-        if outcome == "failed":
-            return tr("Training “{title}” failed.", title=self._title)
-        return tr("Training “{title}” has ended.", title=self._title) if outcome == "finished" else ""
-
     def _show_outcome(self, row: RunRow, fault: str = "") -> None:
         """What a run that is not being trained has reached, and what can be done next."""
         if self.session.running:
             return
-        self._row, outcome = row, self.run_view.outcome
-        save = lambda: self.publishing.publish(row.name, row.title)  # noqa: E731
-        if fault:
-            outcome.show_failed(row, fault, lambda: self.resume(row), save)
-        elif row.state == "finished" and row.published:
-            outcome.show_finished(row, lambda: self.resume(row), lambda: self.publishing.use(row.published))
-        elif row.step:
-            outcome.show_stopped(row, lambda: self.resume(row), save)
+        self._row = row
+        self.run_view.outcome.show_run(
+            row,
+            fault,
+            resume=lambda: self.resume(row),
+            save=lambda: self.publishing.publish(row.name, row.title),
+            use=lambda: self.publishing.use(row.published),
+        )
 
     # --- the result ---
 
@@ -398,11 +388,9 @@ class TrainPage(DropPage):
         context.preferences_changed.connect(self._follow_preferences)
 
     def _save_row(self, row: RunRow) -> None:
-        if self.session.running:
-            self.publishing.publish(row.name, row.title)
-            return
-        self._show_row(row)
-        self._row = row
+        if not self.session.running:
+            self._show_row(row)
+            self._row = row
         self.publishing.publish(row.name, row.title)
 
     def _follow_preferences(self) -> None:

@@ -29,7 +29,7 @@ STEPS = (
 
 
 class Steps(QWidget):
-    """Only shows what it is told to; `chosen` says what the user asks for."""
+    """Shows a step when it is asked to; `chosen` is the step the user wants."""
 
     chosen = Signal(int)
 

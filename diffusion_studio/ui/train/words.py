@@ -47,3 +47,10 @@ def cost(estimate: Estimated, steps: int, minutes: float) -> str:
             step=step,
         )
     return f"{length} · {memory}"
+
+
+def ended(outcome: str, title: str) -> str:
+    """How a training ended, for a notification; "" where the user has just asked for the end."""
+    if outcome == "failed":
+        return tr("Training “{title}” failed.", title=title)
+    return tr("Training “{title}” has ended.", title=title) if outcome == "finished" else ""
