@@ -100,7 +100,7 @@ def shoot_compare(application, window) -> None:
 
 
 def shoot_inpaint(application, window) -> None:
-    """A picture whose lower part is to be drawn anew."""
+    """A picture whose lower part is to be regenerated."""
     from PySide6.QtCore import QPointF, Qt
     from PySide6.QtTest import QTest
 
@@ -163,7 +163,7 @@ def save(application, window, theme: str, what: str = "generate") -> None:
 
 
 def shrink(path: Path) -> None:
-    """A palette of 256 colours is hardly to be told from the whole, at a third of the bytes."""
+    """A palette of 256 colours is hardly distinguishable from the whole, at a third of the bytes."""
     from PIL import Image
 
     with Image.open(path) as image:

@@ -104,7 +104,7 @@ class ModelCard:
 
     @property
     def options(self) -> frozenset[str]:
-        """The settings this model heeds; a form hides the others."""
+        """The settings that have an effect with this model; a form hides the others."""
         return (
             frozenset(options(GenerationSettings))
             - (frozenset() if self.class_count else {"class_label"})

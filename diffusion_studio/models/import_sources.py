@@ -51,7 +51,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class CachedModel:
-    """A model in the local cache of the Hugging Face hub; `reason` says why one can not be imported."""
+    """A model in the local cache of the Hugging Face hub; `reason` says why it cannot be imported."""
 
     name: str  # organisation/model
     path: Path

@@ -1,4 +1,4 @@
-"""Which class opens which kind of model. The classes are named, not imported: they need torch and stand a floor above."""
+"""Which class opens which kind of model. The classes are named, not imported: they need torch, and are in a folder above."""
 
 from __future__ import annotations
 

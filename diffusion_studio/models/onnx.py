@@ -43,7 +43,7 @@ def missing_packages() -> str:
 
 
 def check_possible(network: UNet, dtype: str) -> None:
-    """Raises `UserError` saying why this network can not be written so, or what to install."""
+    """Raises `UserError` saying why this network cannot be exported, or what to install."""
     if dtype not in FORMATS:
         raise UserError(
             tr(

@@ -107,7 +107,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
 
 
 def prefix_of(names: Collection[str]) -> str:
-    """What stands before every name, such as "module." or "_orig_mod.": left by what the network was wrapped in."""
+    """The prefix of every name, such as "module." or "_orig_mod.": left by what the network was wrapped in."""
     first = next((name for name in names if name == FIRST_WEIGHT or name.endswith("." + FIRST_WEIGHT)), "")
     prefix = first.removesuffix(FIRST_WEIGHT)
     return prefix if all(name.startswith(prefix) for name in names) else ""

@@ -1,4 +1,4 @@
-"""Where in a picture's file its settings stand: PNG text, and EXIF in JPEG and WebP."""
+"""Where in an image's file its settings are: PNG text, and EXIF in JPEG and WebP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK = f', {OWN}: "'  # in a comment of the first version our JSON is the last, 
 
 
 def png_options(line: str, own: str | None) -> dict[str, Any]:
-    """What `Image.save` is told so that a PNG carries the texts."""
+    """What `Image.save` is given so that a PNG carries the texts."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
@@ -42,7 +42,7 @@ def exif_options(line: str, own: str | None) -> dict[str, Any]:
 
 
 def options(kind: str, settings: GenerationSettings, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Image.save` is told so that a file of this kind ("PNG", "JPEG", "WEBP") says how it was made."""
+    """What `Image.save` is given so that a file of this kind ("PNG", "JPEG", "WEBP") says how it was made."""
     return carry(kind, parameters_line(settings, facts), block(settings, facts))
 
 

@@ -10,7 +10,7 @@ READABLE = "PNG, JPEG, WebP, BMP, GIF or TIFF"
 HEAD = 64  # bytes from the beginning that tell a kind
 LONGEST_SUFFIX = 8
 
-# Files that stand beside images and never are one: they are counted by suffix, without being opened.
+# Files that accompany images and never are one: they are counted by suffix, without being opened.
 SIDECARS = set(
     ".txt .json .jsonl .csv .tsv .md .yaml .yml .xml .html .htm .py .ini .log .db .npy .npz .zip .tar .gz .7z .rar "
     ".mp4 .mov .avi .mkv .webm .mp3 .wav .pdf .doc .docx .xmp .aae .safetensors .ckpt .pt .parquet".split()

@@ -24,7 +24,7 @@ MP4_MISSING = tr(
     "PNG, WebP and GIF need nothing more."
 )
 COLOURS = 256  # of one frame of a GIF, which has a table of its own
-BEST = "14"  # quality of MP4 (crf): hardly to be told from the picture
+BEST = "14"  # quality of MP4 (crf): hardly distinguishable from the image
 CODECS = ("libx264", "h264", "libopenh264", "mpeg4")
 
 
@@ -68,7 +68,7 @@ class Apng(FilmWriter):
             self._chunk(kind, data)
 
     def show_still(self, pixels: np.ndarray) -> None:
-        """What stands for the film where it cannot be played; before the first frame."""
+        """What is shown in place of the film where it cannot be played; before the first frame."""
         self._chunk(b"IDAT", _idat(pixels))
 
     def add(self, pixels: np.ndarray, ticks: int) -> None:
@@ -127,7 +127,7 @@ class Gif(FilmWriter):
 
     def begin(self) -> None:
         self.file.write(b"GIF89a" + struct.pack("<HHBBB", *self.size, 0, 0, 0))
-        self.file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # for ever
+        self.file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")  # without end
         comment = self.line.strip().encode("utf-8")[:4000]
         blocks = [comment[at : at + 255] for at in range(0, len(comment), 255)]
         self.file.write(b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0")
@@ -226,7 +226,7 @@ def _image(pixels: np.ndarray) -> Any:
 
 
 def _idat(pixels: np.ndarray) -> bytes:
-    """The compressed pixels of a picture, as they stand in its PNG."""
+    """The compressed pixels of a picture, as they are in its PNG."""
     still = io.BytesIO()
     _image(pixels).save(still, "PNG")
     data, at, found = still.getvalue(), 8, []

@@ -18,7 +18,7 @@ GAP, MARGIN, PAD = 8, 20, 8
 TEXT, SMALL = 15, 13  # pixels of type
 LINE = 20
 WIDEST_LABEL = 200
-IN_ONE_ROW = 6  # cells of a single axis, above which they go on in the next row
+IN_ONE_ROW = 6  # cells of a single axis, above which a next row begins
 GROUND, INK, FAINT, EMPTY = (255, 255, 255), (32, 33, 36), (104, 108, 114), (238, 238, 236)
 
 
@@ -74,7 +74,7 @@ def lay_out(
 
 
 def columns_for(count: int) -> int:
-    """How many cells of a single axis stand in a row: few places empty, and wider than high."""
+    """How many cells of a single axis are in a row: few places empty, and wider than high."""
     if count <= IN_ONE_ROW:
         return count
     root = math.sqrt(count)
@@ -141,7 +141,7 @@ def _write(
     lines: int = 2,
     up: bool = False,
 ) -> None:
-    """Text in a few lines at most; `up`: its last line stands at the place, else its middle or its first does."""
+    """Text in a few lines at most; `up`: its last line is at the place, else its middle or its first."""
     shown = _wrapped(text, width, size, lines)
     x, y = at
     if up:

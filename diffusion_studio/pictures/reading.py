@@ -40,8 +40,8 @@ class Record:
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # model_title, model_hash, time, batch, …
     refused: list[str] = field(default_factory=list)  # what the file says and was not taken, a sentence each
-    parameters: str | None = None  # the line of parameters as it stands there, whoever wrote it: plain text
-    block: str | None = None  # our own JSON as it stands there: plain text
+    parameters: str | None = None  # the line of parameters as it is in the file, whoever wrote it: plain text
+    block: str | None = None  # our own JSON as it is in the file: plain text
     ours: bool = False  # the settings are from our own JSON, which names all of them
     foreign: ForeignSettings | None = None  # what another program says, also what has no meaning here
     texts: PictureTexts = field(default_factory=PictureTexts, repr=False)  # everything the file says

@@ -1,4 +1,4 @@
-"""Pictures to start from and their masks, kept under the hash of their pixels, so that settings can name them for ever.
+"""Start images and their masks, kept under the hash of their pixels, by which settings name them.
 
 What is kept is the picture as it is seen: upright, the first frame, over white. A model sees it cropped and resized by `fit`.
 """
@@ -40,7 +40,7 @@ def keep(picture: Path | np.ndarray, name: str = "") -> str:
 
 
 def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
-    """Keep a mask, a file or (H, W) uint8, white where a picture is drawn anew; `feather`: softness of its edge in its pixels."""
+    """Keep a mask, a file or (H, W) uint8, white where the image is regenerated; `feather`: softness of its edge in pixels."""
     from PIL import ImageFilter
 
     image = _small((_opened(picture) if isinstance(picture, Path) else _image(picture)).convert("L"))

@@ -44,7 +44,7 @@ def save(
 
 
 def kept_saving() -> SavingSettings:
-    """How pictures are saved where nothing else is said: what the window was told on its Settings page."""
+    """How images are saved where nothing else is said: as the window's Settings page has it."""
     return from_dict(SavingSettings, kept_section("outputs"))[0]
 
 

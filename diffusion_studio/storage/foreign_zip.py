@@ -109,7 +109,7 @@ def _directory_size(file: BinaryIO) -> int:
     size = int(struct.unpack_from("<L", tail, place + 12)[0])
     if tail[place - 20 : place - 16] == LOCATOR_64 and place >= 20:
         at = struct.unpack_from("<Q", tail, place - 12)[0]
-        # files in front of an archive move the record, which then stands right before its locator
+        # files in front of an archive move the record, which is then right before its locator
         for position in (at, start + place - 20 - 56):
             if 0 <= position <= length - 56:
                 file.seek(position)

@@ -108,7 +108,7 @@ def check_readable(folder: Path) -> None:
         with os.scandir(folder) as entries:
             next(entries, None)
     except (FileNotFoundError, NotADirectoryError):
-        return  # what is not there, or is no folder, is told by whoever asked for it
+        return  # what is not there, or is no folder, is reported by whoever asked for it
     except OSError as error:
         raise UserError(cannot_open(folder, error), str(error)) from None
     if os.name != "nt" and not os.access(folder, os.X_OK):

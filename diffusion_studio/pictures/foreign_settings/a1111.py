@@ -115,8 +115,8 @@ def write_parameters(settings: ForeignSettings) -> str:
 
 def join_values(values: Mapping[str, object]) -> str:
     """`Key: value, …` with quotes where a value has a comma, a colon, a quote or a line break; empty ones are left out."""
-    told = {key: str(value) for key, value in values.items() if value not in (None, "")}
-    return ", ".join(f"{key}: {_quoted(value)}" for key, value in told.items())
+    given = {key: str(value) for key, value in values.items() if value not in (None, "")}
+    return ", ".join(f"{key}: {_quoted(value)}" for key, value in given.items())
 
 
 def _quoted(value: str) -> str:
@@ -131,7 +131,7 @@ def _unread(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def divide(said: str) -> tuple[str, str]:
-    """(what stands before the settings, the settings): they begin at the last line that begins with steps."""
+    """(what is before the settings, the settings): they begin at the last line that begins with steps."""
     lines = said.replace("\r\n", "\n").replace("\r", "\n").strip("\n").split("\n")
     for number_of_line in range(len(lines) - 1, -1, -1):
         if STEPS.match(lines[number_of_line]):

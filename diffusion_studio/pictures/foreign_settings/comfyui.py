@@ -1,6 +1,6 @@
 """ComfyUI: the graph of nodes that was run (`prompt`), and the one of its editor (`workflow`).
 
-Both are PNG chunks, or stand in EXIF behind their name and a colon, or as one JSON object in a comment.
+Both are PNG chunks, or are in EXIF after their name and a colon, or as one JSON object in a comment.
 """
 
 from __future__ import annotations
@@ -118,5 +118,5 @@ def _followed(nodes: dict[str, Any], raw: str) -> ForeignSettings:
 def _completed(line: ForeignSettings, graph: ForeignSettings) -> ForeignSettings:
     """The line says what was used where the graph only says where it came from."""
     names = [field.name for field in fields(graph) if field.name not in ("program", "raw", "left_out")]
-    told = {name: getattr(line, name) for name in names if getattr(line, name) not in (None, "", ())}
-    return replace(graph, **told, raw=f"{line.raw}\n\n{graph.raw}")
+    given = {name: getattr(line, name) for name in names if getattr(line, name) not in (None, "", ())}
+    return replace(graph, **given, raw=f"{line.raw}\n\n{graph.raw}")

@@ -9,7 +9,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import mapping, text
 
 MOST_NODES = 5000
 MUTED, BYPASSED = 2, 4
-CONTROLS = ("fixed", "increment", "decrement", "randomize")  # stands behind a seed, and is no input
+CONTROLS = ("fixed", "increment", "decrement", "randomize")  # the widget after a seed, which is no input
 # The order of what is typed into the nodes that matter most; newer files say it themselves.
 TYPED: dict[str, tuple[str, ...]] = {
     "KSampler": ("seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"),

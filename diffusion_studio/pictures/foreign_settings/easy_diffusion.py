@@ -20,7 +20,7 @@ from diffusion_studio.pictures.foreign_settings.sampler_names import divided
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "Easy Diffusion"
-# Names of the settings, and of the labels that are written where it is told to write them for people.
+# Names of the settings, and of the labels that are written where it is set to write them for people.
 KEYS = {
     "prompt": ("prompt", "Prompt"),
     "negative": ("negative_prompt", "Negative Prompt"),

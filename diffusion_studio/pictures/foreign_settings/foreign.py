@@ -42,8 +42,8 @@ class ForeignSettings:
     @property
     def says_how(self) -> bool:
         """Whether there are settings, also such as could not be read, and not only the name of a program."""
-        told = (self.prompt, self.seed is not None, self.steps, self.sampler, self.model, self.guidance)
-        return any(told) or bool(self.program and self.left_out)
+        said = (self.prompt, self.seed is not None, self.steps, self.sampler, self.model, self.guidance)
+        return any(said) or bool(self.program and self.left_out)
 
 
 def load(text: str | None) -> Any:

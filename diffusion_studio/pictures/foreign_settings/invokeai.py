@@ -26,7 +26,7 @@ from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 
 PROGRAM = "InvokeAI"
 FLAG = re.compile(r"(?:^|\s)-([A-Za-z])[ \t]?([\w.\-]{1,40})(?=\s|$)")
-UNWANTED = re.compile(r"\[([^\[\]]{0,2000})\]")  # negative words stand in brackets, up to version 2
+UNWANTED = re.compile(r"\[([^\[\]]{0,2000})\]")  # negative words are in brackets, up to version 2
 MOST_NODES = 5000
 
 

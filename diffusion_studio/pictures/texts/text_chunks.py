@@ -47,7 +47,7 @@ class PictureTexts:
 
 
 def read_texts(file: BinaryIO) -> PictureTexts:
-    """What an opened picture says, from its first byte on. A damaged file says what stands before the damage."""
+    """What an opened picture says, from its first byte on. A damaged file gives what is before the damage."""
     found = PictureTexts()
     file.seek(0)
     head = file.read(12)
