@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
@@ -84,11 +84,13 @@ class FilmDialog(QDialog):
         self.export_button.setEnabled(film is not None and self._job is None)
         self._wait.start()
 
-    def _film(self, **changes: Any) -> Film | None:
+    def _film(self, scale: int | None = None) -> Film | None:
         from diffusion_studio.jobs.film import of_trajectory
 
         try:
-            return of_trajectory(self._trajectory, replace(self.form.value(), **changes))
+            film: FilmSettings = self.form.value()
+            shown = film if scale is None else replace(film, scale=scale)
+            return of_trajectory(self._trajectory, shown)
         except UserError as error:
             self.facts.setText(str(error))
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -24,6 +24,9 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, tooltip
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.widgets.painted_rows import Index, PaintedRow, PaintedRows
+
+if TYPE_CHECKING:
+    from diffusion_studio.models.import_sources import CachedModel
 
 PATH, WORDS = Qt.ItemDataRole.UserRole + 1, Qt.ItemDataRole.UserRole + 2
 
@@ -60,7 +63,7 @@ class ImportDialog(QDialog):
         self.accept_button.clicked.connect(self._accept)
         self.cancel.clicked.connect(self.reject)
 
-    def show_found(self, cache: Path, found: Sequence[Any]) -> None:
+    def show_found(self, cache: Path, found: Sequence[CachedModel]) -> None:
         """What was found there: those that cannot be imported say why."""
         self.found.clear()
         self.found.setVisible(bool(found))
@@ -159,7 +162,7 @@ def _row_at(index: Index) -> PaintedRow:
     return PaintedRow(str(index.data()), str(index.data(WORDS)), usable=usable, elide=elide)
 
 
-def why(model: Any) -> str:
+def why(model: CachedModel) -> str:
     """Why a model cannot be imported, without the path, which the line above names well enough."""
     reason = str(model.reason)
     return reason.split(": ", 1)[-1] if reason.startswith(str(model.path)) else reason

@@ -73,7 +73,7 @@ def _changed(folder: Path) -> float:
 
 
 def find_in_cache() -> Generator[tuple[Path, tuple[CachedModel, ...]], None, None]:
-    """A job: what the hub's cache on this computer holds."""
+    """A job: the hub's cache on this computer, and the models in it."""
     load_libraries()
     from diffusion_studio.models.import_sources import find_in_hub_cache, hub_cache
 
@@ -90,11 +90,13 @@ def import_model(source: Path) -> Generator[Status | ModelCard, None, None]:
     yield library.import_model(source)
 
 
-def export_model(name: str, target: Path, **how: Any) -> Generator[Status | Path, None, None]:
+def export_model(
+    name: str, target: Path, *, dtype: str, zip: bool, layout: str
+) -> Generator[Status | Path, None, None]:
     load_libraries()
     from diffusion_studio.models.export import exporting
 
-    yield from exporting(name, target, **how)
+    yield from exporting(name, target, dtype=dtype, zip=zip, layout=layout)
 
 
 def verify_model(name: str) -> Generator[Status | Hashed | ModelVerdict, None, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QResizeEvent
@@ -31,6 +31,9 @@ from diffusion_studio.ui.models.import_dialog import ImportDialog
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.pictures.commands import open_folder
 from diffusion_studio.ui.widgets.drop import FileDrop
+
+if TYPE_CHECKING:
+    from diffusion_studio.models.import_sources import CachedModel
 
 
 class ModelsPage(Page):
@@ -145,7 +148,7 @@ class ModelsPage(Page):
     def _forget_dialog(self) -> None:
         self._import = None
 
-    def _show_found(self, found: Any) -> None:
+    def _show_found(self, found: tuple[Path, tuple[CachedModel, ...]]) -> None:
         if self._import is not None:
             self._import.show_found(*found)
 
