@@ -373,11 +373,12 @@ def test_fine_tune_it(page, window):
     page.refresh("plain")
     window.interior.visit(number(window, "Train"))
     window.page.panel.sizes.show_value(64)
+    window.page.recipe.form.fields["size"].show_value(64)
     window.interior.visit(number(window, "Models"))
     choose(page, "faces")
     page.card.buttons["tune"].click()
     assert window.interior.entries[window.interior.rail.chosen_number].label == "Train"
-    settings = window.page.panel.value()
+    settings = window.page.recipe.value()
     assert (settings.start_from, settings.size) == ("faces", 8)
 
 
