@@ -50,7 +50,7 @@ VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "queue": (queue, tr("add, list, reorder and generate requests that wait")),
     "info": (info, tr("show the settings of an image, or what a model is")),
     "models": (models, tr("list, import, export, verify and delete models")),
-    "gallery": (gallery, "list, search, star, tag and export the pictures you made"),
+    "gallery": (gallery, tr("list, search, star, tag and export your images")),
     "train": (train, tr("train a model on a folder of images")),
     "runs": (runs, tr("list the runs")),
     "check": (check, tr("check a folder of images before training on it")),

@@ -42,7 +42,7 @@ class Marks:
         return [self._marked(entry, base) for entry in entries]
 
     def follow(self, paths: Sequence[Path]) -> None:
-        """Give pictures that were moved or renamed meanwhile the marks they had: known by what is in them."""
+        """Give images that were moved or renamed meanwhile the marks they had; their content identifies them."""
         base = key_base()
         present = {key_of(path, base): path for path in paths}
         lost = [mark for key, mark in self.known.items() if key not in present and "print" in mark]
@@ -119,7 +119,7 @@ class Marks:
         self._change(paths, change)
 
     def _change(self, paths: Iterable[Path], change: Callable[[Mark], Mark]) -> None:
-        """Change the marks of some pictures; those of all others stay as they are in the file, whoever wrote them."""
+        """Change the marks of some images; those of all others stay as they are in the file, whoever wrote them."""
         wanted = {key_of(path): path for path in paths}
         prints = {key: fingerprint(path) for key, path in wanted.items()}  # before the file is locked
 
@@ -219,7 +219,7 @@ def _fault(value: dict[str, Any]) -> str:
 
 
 def _clean(mark: Any) -> Mark:
-    """What can be understood of one picture's mark."""
+    """What can be understood of the mark of one image."""
     if not isinstance(mark, dict):
         return {}
     value: Mark = {"star": True} if mark.get("star") is True else {}

@@ -1,1 +1,1 @@
-"""From a model and settings to pictures, step by step."""
+"""From a model and settings to images, step by step."""

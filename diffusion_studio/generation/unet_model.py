@@ -44,7 +44,7 @@ class UNetModel:
         if config.class_embed_type == "identity":
             raise UserError(
                 tr(
-                    "{title} wants a row of numbers with each picture (class_embed_type identity), not a class.",
+                    "{title} needs a row of numbers with each image (class_embed_type identity), not a class.",
                     title=card.title,
                 )
             )
@@ -104,7 +104,7 @@ class UNetModel:
                 return
 
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
-        """D(x, sigma) with this request's class, guidance and clipping, for these pictures of the batch."""
+        """D(x, sigma) with this request's class, guidance and clipping, for these images of the batch."""
         config = self.checkpoint.schedule.config
         labels = self.labels(settings, pictures)
         return Denoiser(
@@ -132,10 +132,10 @@ class UNetModel:
         return by_sampler.get(settings.sampler, {})
 
     def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
-        """(N,) rows of the class table; without a class each picture's seed chooses one, so that a batch shows them all."""
+        """(N,) rows of the class table; without a class the seed of each image chooses one, so that a batch shows them all."""
         if not self.card.class_count and not self.numbered:
             if settings.class_label:
-                raise UserError(tr("{title} knows no classes; leave Class empty.", title=self.card.title))
+                raise UserError(tr("{title} has no classes; leave Class empty.", title=self.card.title))
             return None
         rows = [self.class_row(settings, index) for index in pictures]
         return torch.tensor(rows, device=self.device)
@@ -163,7 +163,7 @@ class UNetModel:
         return names.index(self.card.class_named(label))
 
     def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
-        """The network's answer, once more in float32 where a shorter format overflowed; never a black picture."""
+        """The network's prediction, computed again in float32 where a shorter format overflowed; never a black image."""
         prediction = self.network(x, timestep, labels)
         if torch.isfinite(prediction).all():
             return prediction

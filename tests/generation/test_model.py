@@ -173,7 +173,7 @@ def test_an_unknown_class_is_refused_with_the_known(of_kinds, plan):
 
 
 def test_a_model_without_classes_says_so(tmp_path, plan):
-    with pytest.raises(UserError, match="knows no classes"):
+    with pytest.raises(UserError, match="has no classes"):
         draw(opened(save(tmp_path / "m")), replace(plan, class_label="kind 0"))
 
 
