@@ -28,10 +28,10 @@ def main() -> None:
         application, window = app.build([])
         window.resize(*SIZE)
         window.fill()
+        window.context.change_preferences(toured=True)
         window.show()
-        if window.page.panel.card is None:
-            sys.exit("There is no starter model in resources/models to draw with.")
-        window.page.panel.button.setFocus()
+        if window.page.request.card is None:
+            sys.exit("There is no starter model in resources/models to generate with.")
         fill_strip(application, window)
         for name in sys.argv[1:] or SHOTS:
             SHOTS[name](application, window)
@@ -41,12 +41,10 @@ def main() -> None:
 
 
 def fill_strip(application, window) -> None:
-    """A few pictures of every class, as after some minutes of use."""
-    panel = window.page.panel
-    for place in range(1, panel.classes.count()):
-        panel.classes.setCurrentIndex(place)
-        generate(application, window, count=5, seed=100 * place)
-    panel.classes.setCurrentIndex(0)
+    """A few images of every class, as after some minutes of use."""
+    for number, label in enumerate(window.page.request.card.classes, start=1):
+        generate(application, window, count=5, seed=100 * number, class_label=label)
+    window.page.request.change(class_label="")
     window.status.measure()
 
 
@@ -87,9 +85,9 @@ def shoot_timeline(application, window) -> None:
 
 
 def shoot_compare(application, window) -> None:
-    """Three samplers by three numbers of steps, of which two cells are chosen to be held against each other."""
+    """Three samplers by three numbers of steps, of which two cells are selected to be compared."""
     page = window.page
-    page.panel.seed.show_value(SEED)
+    page.request.lock_seed(SEED)
     page.compare.action.setChecked(True)
     page.generate()
     while page.compare.running:
@@ -106,9 +104,9 @@ def shoot_inpaint(application, window) -> None:
 
     page, canvas = window.page, window.page.canvas
     generate(application, window, count=1, seed=SEED)
-    page.own.start_action.trigger()
-    page.own.section.paint_button.click()
-    page.own.tools.brush.resize(6)
+    page.start.start_action.trigger()
+    page.start.section.paint_button.click()
+    page.start.tools.brush.resize(6)
     wait(application, 0.5)
     drawn = canvas.cell_rect(0)
     way = [drawn.topLeft() + QPointF(x * drawn.width(), y * drawn.height()) for x, y in STROKE]
@@ -117,7 +115,7 @@ def shoot_inpaint(application, window) -> None:
         QTest.mouseMove(canvas, point.toPoint())
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1].toPoint())
     save_in_both(application, window, "inpaint")
-    page.own.remove()
+    page.start.remove()
 
 
 def shoot_gallery(application, window) -> None:
@@ -138,13 +136,14 @@ def wait(application, seconds: float) -> None:
         application.processEvents()
 
 
-def generate(application, window, *, count: int, seed: int) -> None:
+def generate(application, window, *, count: int, seed: int, **values) -> None:
     page = window.page
-    page.panel.form.fields["count"].show_value(count)
-    page.panel.seed.show_value(seed)
+    page.request.change(count=count, **values)
+    page.request.lock_seed(seed)
     page.generate()
     while page.generation.running or window.context.background.busy:
         application.processEvents()
+    window.interior.toasts.clear()
 
 
 def save_in_both(application, window, what: str) -> None:

@@ -118,6 +118,11 @@ QPushButton[danger="true"]:focus { border: 2px solid $text; }
 QPushButton[danger="true"]:disabled { background: $hover; color: $muted; border-color: $border; }
 
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 4px; }
+QToolButton::menu-indicator { image: none; width: 0; }
+QPushButton::menu-indicator {
+    image: url("$icons/arrow-down.svg"); width: 12px; height: 12px; right: 8px;
+    subcontrol-position: center right; subcontrol-origin: padding;
+}
 QToolButton:hover { background: $hover; }
 QToolButton:focus { border-color: $accent; }
 QToolButton:checked { background: $hover; }
