@@ -67,7 +67,7 @@ def shoot_forming(application, window, theme: str) -> None:
     taken = []
 
     def look(index: int, total: int, words: str) -> None:
-        if not taken and index >= 0.55 * total:
+        if not taken and total and index >= 0.55 * total:
             taken.append(index)
             save(application, window, theme)
 
