@@ -85,8 +85,9 @@ class RecipeCard(QAbstractButton):
         t, painter = tokens(), QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         area = self.rect().adjusted(2, 2, -2, -2)
-        marked = self.isChecked() or self.hasFocus()
-        painter.setPen(QPen(QColor(t.accent if marked else t.border), 2 if marked else 1))
+        marked, focused = self.isChecked(), self.hasFocus()
+        colour = t.accent if marked else t.muted if focused else t.border
+        painter.setPen(QPen(QColor(colour), 2 if marked or focused else 1))
         painter.setBrush(QColor(t.hover if self.underMouse() and self.isEnabled() else t.raised))
         painter.drawRoundedRect(area, RADIUS_LARGE, RADIUS_LARGE)
         inner = area.adjusted(SPACE_M, SPACE_S, -SPACE_M, -SPACE_S)

@@ -274,6 +274,8 @@ class RoundAxis(pg.AxisItem):
             return [f"{10**value:.3g}" for value in values]
         if self._whole:
             return [f"{round(value):,}" for value in values]
+        if len(values) < 2:
+            return [f"{value:.3g}" for value in values]
         step = min((b - a for a, b in pairwise(self._shown)), default=1.0)
         digits = max(0, -math.floor(math.log10(step) + 1e-9) + (1 if f"{step:.1e}"[:3] == "2.5" else 0))
         return [f"{value:.{digits}f}" for value in values]
