@@ -152,6 +152,12 @@ def test_labels_never_overprint_from_the_first_step_on(plot, log):
                 assert not one.intersects(other)
 
 
+def test_a_single_tick_is_labelled_by_its_value(plot):
+    axis = plot.view.getAxis("left")
+    ((_, ticks),) = axis.tickValues(0.7176, 0.7204, 30)
+    assert [float(text) for text in axis.tickStrings(ticks[:1], 1, 0)] == [pytest.approx(ticks[0], abs=1e-3)]
+
+
 def test_the_scale_is_linear_until_it_is_changed(plot):
     assert not plot.log.isChecked()
 
