@@ -37,7 +37,7 @@ class MorphForm(QWidget):
         self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
         self.frames = IntField(FRAMES)
         self.frames.show_value(24)
-        self.loop = QCheckBox(tr("Loop back to the first seed"))
+        self.loop = QCheckBox(tr("Loop to first seed"))
         self.film_form = SettingsForm(
             FilmSettings,
             fields={"scale": scale_field()},

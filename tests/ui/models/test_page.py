@@ -372,7 +372,6 @@ def test_fine_tune_it(page, window):
     change_json(models_dir() / "plain" / "unet" / "config.json", sample_size=24)
     page.refresh("plain")
     window.interior.visit(number(window, "Train"))
-    window.page.panel.sizes.show_value(64)
     window.page.recipe.form.fields["size"].show_value(64)
     window.interior.visit(number(window, "Models"))
     choose(page, "faces")
