@@ -47,7 +47,7 @@ def test_names_of_any_bytes_are_read_and_shown(tmp_path, qapp):
     model.show_paths([path])
     index = model.index(0)
     assert "??&lt;b&gt;.png" in index.data(Qt.ItemDataRole.ToolTipRole)
-    assert "Picture" in index.data(Qt.ItemDataRole.AccessibleTextRole)
+    assert "Image" in index.data(Qt.ItemDataRole.AccessibleTextRole)
     assert file_url(path).isValid() and model.mimeData([index]).hasUrls()
 
 
