@@ -138,7 +138,7 @@ def test_a_run_that_was_deleted_is_not_begun_again_by_a_note(run):
 def test_two_runs_of_one_name_are_not_begun_at_once(run, monkeypatch):
     real, asked = runs.check_free, []
     monkeypatch.setattr(runs, "check_free", lambda name: real(name) if asked else asked.append(name))
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="already a"):
         runs.create("mine", {}, {})
     assert run.facts["settings"] == SETTINGS
 
