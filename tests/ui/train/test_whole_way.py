@@ -115,6 +115,7 @@ def folder(tmp_path):
 @pytest.fixture
 def open_window(qtbot, qapp, own_folders, monkeypatch, tmp_path):
     from diffusion_studio.models import cards
+    from diffusion_studio.ui.base.preferences import Preferences
     from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
@@ -127,7 +128,10 @@ def open_window(qtbot, qapp, own_folders, monkeypatch, tmp_path):
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=WAIT)
 
     def open_():
-        window = MainWindow(Theme(qapp), SettingsFile())
+        settings_file = SettingsFile()
+        toured = Preferences(**{**settings_file.section("window"), "toured": True})
+        settings_file.store("window", toured)  # the tour of a first start would lead to other pages
+        window = MainWindow(Theme(qapp), settings_file)
         qtbot.addWidget(window, before_close_func=finish)
         window.fill()
         window.resize(1280, 800)
