@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.cli.generate import (
     DEFAULTS,
     add_own_picture,
-    check_folder,
     named_model,
     own_picture,
     settings_for,
 )
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
-from diffusion_studio.cli.overwriting import FREE_NAMES
+from diffusion_studio.cli.overwriting import FREE_NAMES, check_folder
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError

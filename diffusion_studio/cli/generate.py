@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import say, say_json, tell
-from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
+from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
@@ -22,7 +21,6 @@ from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.saving import SavingSettings
-from diffusion_studio.storage.paths import check_path
 
 if TYPE_CHECKING:
     from diffusion_studio.events import FilmEvent, GenerationEvent
@@ -245,23 +243,6 @@ def named_model(word: str) -> str:
     from diffusion_studio.models.typed import find_typed
 
     return find_typed(word).name if word else ""
-
-
-def check_folder(folder: Path) -> None:
-    """Raises `UserError` before the work, and not after it, where no image can be saved in a folder."""
-    check_path(folder)
-    whole = folder.absolute()
-    place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
-    if not place.is_dir():
-        raise UserError(tr("{place} is not a folder, so nothing can be saved there.", place=place))
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(
-            tr(
-                "Nothing can be saved in {folder} because {place} is read-only. Choose another folder.",
-                folder=folder,
-                place=place,
-            )
-        )
 
 
 class GenerationReport(Report):

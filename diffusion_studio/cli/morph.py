@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, check_folder, own_picture, settings_for
+from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, own_picture, settings_for
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
-from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
+from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.language import tr

@@ -1,4 +1,4 @@
-"""What every command does with a file that exists: it refuses before any work, or replaces it if that was asked for."""
+"""What every command checks of its targets before any work: that a folder can be written, and no file is replaced unasked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.storage.paths import check_path
 
 FREE_NAMES = tr("a name that is taken gets a number, nothing is overwritten")
 
@@ -27,4 +28,21 @@ def check_free(path: Path, arguments: argparse.Namespace) -> None:
     if os.path.lexists(path) and not arguments.overwrite:
         raise UserError(
             tr("{path} exists already. Choose another name, or replace it with --overwrite.", path=path)
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Raises `UserError` before the work, and not after it, where no image can be saved in a folder."""
+    check_path(folder)
+    whole = folder.absolute()
+    place = next((part for part in (whole, *whole.parents) if os.path.exists(part)), whole)
+    if not place.is_dir():
+        raise UserError(tr("{place} is not a folder, so nothing can be saved there.", place=place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(
+            tr(
+                "Nothing can be saved in {folder} because {place} is read-only. Choose another folder.",
+                folder=folder,
+                place=place,
+            )
         )

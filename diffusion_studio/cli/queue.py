@@ -8,9 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_studio.cli.generate import check_folder
 from diffusion_studio.cli.output import plain, say, say_json, tell
-from diffusion_studio.cli.overwriting import FREE_NAMES
+from diffusion_studio.cli.overwriting import FREE_NAMES, check_folder
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError

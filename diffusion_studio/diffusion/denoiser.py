@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.flows import clean_from_flow
 from diffusion_studio.diffusion.names import CLIPPINGS
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 
 Network = Callable[[Tensor, Tensor, Tensor | None], Tensor]  # (x_t, timestep (N,), labels) -> prediction
 

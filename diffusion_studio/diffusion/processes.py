@@ -6,85 +6,12 @@ A `Process` is a variance-preserving `NoiseSchedule` or a `Flow`. Everything abo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from diffusion_studio.diffusion.flow_config import PREDICTION, is_flow
 from diffusion_studio.diffusion.flows import Flow
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
-
-
-class Process(Protocol):
-    """x = x_0 + sigma n is what samplers walk; x_t = scale(sigma) x is what the network sees."""
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The same in the words of a diffusers scheduler_config.json."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether a spacing rounds to whole timesteps."""
-
-    @property
-    def predictions(self) -> tuple[str, ...]:
-        """What a network of this process may answer."""
-
-    def __len__(self) -> int:
-        """T."""
-
-    @property
-    def timesteps(self) -> np.ndarray:
-        """(T,) as the network is given them, rising."""
-
-    @property
-    def sigma(self) -> np.ndarray:
-        """(T,) noise over signal at each of `timesteps`, rising."""
-
-    @property
-    def picture_share(self) -> np.ndarray:
-        """(T,) what is left of the picture at each of `timesteps`, as it is drawn and named; falling, in [0, 1]."""
-
-    def scale(self, sigma: float) -> float:
-        """From x to x_t."""
-
-    def spread(self, sigma: float) -> float:
-        """From x_t to x, the inverse of `scale`."""
-
-    def noise_share(self, sigma: float) -> float:
-        """The share of noise in x_t, in [0, 1]."""
-
-    def left(self, sigma: float) -> float:
-        """`picture_share` at any noise level."""
-
-    def mix(self, clean: Any, noise: Any, left: float) -> Any:
-        """x_t of a clean picture in [-1, 1] and noise, arrays of one shape, where that share of the picture is left."""
-
-    @property
-    def start_share(self) -> np.ndarray:
-        """(T,) `left` where a start picture begins, for strengths that rise evenly from 0 to 1."""
-
-    def timestep(self, sigma: float) -> float:
-        """What the network is given at a noise level > 0."""
-
-    def sigma_at(self, timestep: float) -> float:
-        """The noise level at a timestep."""
-
-    def sigma_of_strength(self, strength: float) -> float:
-        """The noise level a start picture gets for a strength in (0, 1)."""
-
-    def shifted(self, shift: float) -> Process:
-        """With a resolution shift of the user's, where the process has one; 0: its own."""
-
-    def at_size(self, tokens: int) -> Process:
-        """For pictures of so many tokens, where the process depends on that."""
-
-    @property
-    def lowest(self) -> float: ...
-    def spaced(self, positions: np.ndarray) -> np.ndarray: ...
-    def own_levels(self, n: int) -> tuple[float, float]: ...
-    def from_own(self, levels: np.ndarray) -> np.ndarray: ...
-
 
 PROCESSES: dict[str, Callable[[int], Process]] = {**SCHEDULES, "flow": Flow}  # T -> process
 

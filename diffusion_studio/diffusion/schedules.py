@@ -18,7 +18,7 @@ import numpy as np
 from diffusion_studio.diffusion.scheduler_config import scheduler_class, value
 
 if TYPE_CHECKING:
-    from diffusion_studio.diffusion.processes import Process
+    from diffusion_studio.diffusion.process import Process
 
 # Stands for 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
 SMALLEST_ALPHA_BAR = 1e-20

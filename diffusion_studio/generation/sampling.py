@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
 from diffusion_studio.diffusion.samplers import SAMPLERS, Denoise
 from diffusion_studio.diffusion.schedules import SPACINGS

@@ -15,7 +15,8 @@ from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import Draw
-from diffusion_studio.diffusion.processes import Process, prediction_from_config
+from diffusion_studio.diffusion.process import Process
+from diffusion_studio.diffusion.processes import prediction_from_config
 from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.diffusion.flows import Flow
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status

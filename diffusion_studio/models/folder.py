@@ -21,7 +21,8 @@ from torch import Tensor
 
 from diffusion_studio import __version__
 from diffusion_studio.diffusion.flow_config import is_flow
-from diffusion_studio.diffusion.processes import Process, process_from_config
+from diffusion_studio.diffusion.process import Process
+from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diffusion_studio.diffusion.flows import Flow
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import NoiseSchedule
 
 

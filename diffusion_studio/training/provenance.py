@@ -14,12 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_studio.diffusion.flow_config import is_flow
-from diffusion_studio.diffusion.processes import (
-    PROCESSES,
-    Process,
-    prediction_from_config,
-    process_from_config,
-)
+from diffusion_studio.diffusion.process import Process
+from diffusion_studio.diffusion.processes import PROCESSES, prediction_from_config, process_from_config
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from diffusion_studio.diffusion.denoiser import Denoiser
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import dpmpp_2m
 from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion.processes import PROCESSES, Process
+from diffusion_studio.diffusion.process import Process
+from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion.processes import Process
+from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import NoiseSchedule
 from diffusion_studio.settings.training import TrainingSettings
 

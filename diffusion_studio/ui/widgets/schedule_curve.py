@@ -15,7 +15,7 @@ from diffusion_studio.ui.look.theme import TYPE_SMALL, tokens
 if TYPE_CHECKING:
     import numpy as np
 
-    from diffusion_studio.diffusion.processes import Process
+    from diffusion_studio.diffusion.process import Process
 
 POINTS = 200  # a curve is drawn with
 CURVE_HEIGHT = 110

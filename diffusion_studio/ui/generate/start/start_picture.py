@@ -17,7 +17,7 @@ from diffusion_studio.ui.generate.start.mask import Mask
 from diffusion_studio.ui.widgets.schedule_curve import noised
 
 if TYPE_CHECKING:
-    from diffusion_studio.diffusion.processes import Process
+    from diffusion_studio.diffusion.process import Process
 
 GREY = np.array([0.299, 0.587, 0.114])  # as a grey model is given colours (ITU-R BT.601)
 
