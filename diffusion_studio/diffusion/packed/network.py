@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from diffusion_studio.diffusion import unet
 from diffusion_studio.diffusion.packed.parts import (
-    Attention,
     Conv,
     Maps,
     Norm,
+    PackedAttention,
     Residual,
     attention,
     convolve,
@@ -75,7 +75,7 @@ class Unit(NamedTuple):
 
     joins: bool  # the latest skip connection, before anything else
     residual: Residual | None
-    attention: Attention | None
+    attention: PackedAttention | None
     halving: Conv | None
     doubling: Conv | None
     leaves: bool  # a skip connection, after all

@@ -43,7 +43,7 @@ class Residual(NamedTuple):
     resample: str
 
 
-class Attention(NamedTuple):
+class PackedAttention(NamedTuple):
     norm: Norm | None
     to_qkv: Conv
     to_out: Conv
@@ -135,7 +135,7 @@ def residual(x: Tensor, block: Residual, time: Tensor) -> Tensor:
     return h if block.scale == 1.0 else h.div_(block.scale)
 
 
-def attention(x: Tensor, block: Attention, explicit: int) -> Tensor:
+def attention(x: Tensor, block: PackedAttention, explicit: int) -> Tensor:
     """`unet.Attention`; for up to `explicit` tokens with the softmax written out, beyond by torch's fused kernel."""
     n, height, width, tokens = x.shape[0], x.shape[2], x.shape[3], x.shape[2] * x.shape[3]
     norm = block.norm
@@ -211,8 +211,8 @@ def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Resid
     )
 
 
-def pack_attention(block: unet.Attention, maps: Maps) -> Attention:
-    return Attention(
+def pack_attention(block: unet.Attention, maps: Maps) -> PackedAttention:
+    return PackedAttention(
         norm=pack_norm(block.group_norm, "") if block.group_norm is not None else None,
         to_qkv=pack_linear([block.to_q, block.to_k, block.to_v], maps),
         to_out=pack_linear([block.to_out[0]], maps),

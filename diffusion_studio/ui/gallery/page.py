@@ -39,7 +39,7 @@ from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
-from diffusion_studio.ui.pictures.saved import ReadSettings, open_picture, read_raw, read_settings
+from diffusion_studio.ui.pictures.saved import SettingsFound, open_picture, read_raw, read_settings
 
 TYPING = 200  # milliseconds of quiet before a search begins
 SECTION = "gallery"
@@ -215,7 +215,7 @@ class GalleryPage(Page):
         if entry is not None:
             self._context.run(read_settings(entry.path), lambda read: self._reuse(read, how))
 
-    def _reuse(self, read: ReadSettings, how: str) -> None:
+    def _reuse(self, read: SettingsFound, how: str) -> None:
         """`how`: one of the uses of the details."""
         values = dict(read.values)
         if how == "seed":

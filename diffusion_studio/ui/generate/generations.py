@@ -18,11 +18,11 @@ KEPT = 3  # runs in memory at most; their steps together stay near one run's bud
 RECENT_STEPS = 24  # whose images are at hand while one scrubs to and fro
 
 
-class Run:
+class GenerationRun:
     """One generation. Its steps before `first` are its parent's; an index means the same step in both."""
 
     def __init__(
-        self, trajectory: Trajectory, parent: Run | None = None, step: int = 0, origin: str = ""
+        self, trajectory: Trajectory, parent: GenerationRun | None = None, step: int = 0, origin: str = ""
     ) -> None:
         self.trajectory = trajectory
         self.parent, self.step = parent, step  # where it left its parent
@@ -94,7 +94,7 @@ class Run:
         whole = self.parent.trajectory.pictures
         return [whole.index(picture) for picture in self.trajectory.pictures]
 
-    def owner(self, index: int, places: list[int] | None = None) -> tuple[Run, list[int]]:
+    def owner(self, index: int, places: list[int] | None = None) -> tuple[GenerationRun, list[int]]:
         """The run a step really belongs to, and the places of these pictures (none: all) in it."""
         places = list(range(self.count)) if places is None else places
         if self.parent is None or index >= self.first:
@@ -132,7 +132,7 @@ class Run:
             self._own[place] = single(self.settings, self.trajectory.pictures[place])
         return replace(self._own[place], until=0 if index >= self.trajectory.total else index)
 
-    def _picture(self, run: Run, index: int, views: StepViews, place: int, there: int) -> Picture:
+    def _picture(self, run: GenerationRun, index: int, views: StepViews, place: int, there: int) -> Picture:
         path = self.saved.get(place) if run is self and index == self.newest else None
         return Picture(Views(views, place), path=path, settings=run.own_settings(index, there))
 
@@ -141,9 +141,9 @@ class Runs:
     """The last few runs, the newest last."""
 
     def __init__(self) -> None:
-        self.all: list[Run] = []
+        self.all: list[GenerationRun] = []
 
-    def add(self, run: Run) -> None:
+    def add(self, run: GenerationRun) -> None:
         """Keep a run that begins now, and let go of old ones: its own steps may come to need as much as all of theirs."""
         while len(self.all) >= KEPT or (self.all and self.size > BUDGET and self.all != [run.parent]):
             self._drop(next(old for old in self.all if old is not run.parent))
@@ -154,7 +154,7 @@ class Runs:
         """Bytes of all their steps."""
         return sum(run.trajectory.size for run in self.all)
 
-    def chain(self, run: Run) -> list[Run]:
+    def chain(self, run: GenerationRun) -> list[GenerationRun]:
         """The ancestors of a run in memory, itself, and what went on from it last: first to last."""
         chain = [run]
         while chain[0].parent is not None:
@@ -163,7 +163,7 @@ class Runs:
             chain.append(children[-1])
         return chain
 
-    def _drop(self, gone: Run) -> None:
+    def _drop(self, gone: GenerationRun) -> None:
         self.all.remove(gone)
         for run in self.all:
             if run.parent is gone:

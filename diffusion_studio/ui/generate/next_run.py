@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.generate.generations import Run
+from diffusion_studio.ui.generate.generations import GenerationRun
 from diffusion_studio.ui.generate.panel import GenerationPanel
 from diffusion_studio.ui.generate.request import Branch, GenerationRequest, RequestState
 from diffusion_studio.ui.generate.steering import Plan, Steering
@@ -26,7 +26,9 @@ class NextRun(QObject):
     """Shows the note on the panel, the ticks on the canvas and the name of the button, and makes the plan for it."""
 
     leaving = Signal()  # the request is about to become that of a branch
-    dropped = Signal(object, object)  # Run whose previews were left without a selection, tuple of Picture
+    dropped = Signal(
+        object, object
+    )  # GenerationRun whose previews were left without a selection, tuple of Picture
 
     def __init__(
         self, request: GenerationRequest, panel: GenerationPanel, canvas: Canvas, steering: Steering
@@ -34,7 +36,7 @@ class NextRun(QObject):
         super().__init__(steering)
         self._request, self._panel, self._canvas, self._steering = request, panel, canvas, steering
         self.ticks = Ticks(canvas)
-        self._parent: Run | None = None  # in memory, to branch from or to finish
+        self._parent: GenerationRun | None = None  # in memory, to branch from or to finish
         self._step = 0
         self._places: tuple[int, ...] | None = None  # of the parent's images; None: all
         self._before: RequestState | None = None  # the request before the branch
@@ -51,7 +53,7 @@ class NextRun(QObject):
 
     # --- what the button is to do ---
 
-    def branch(self, run: Run, step: int, places: tuple[int, ...] | None) -> None:
+    def branch(self, run: GenerationRun, step: int, places: tuple[int, ...] | None) -> None:
         """Make the request that of a branch of a run at a step, for some of its images or all."""
         self.ticks.end()
         if self._before is None:
@@ -62,7 +64,7 @@ class NextRun(QObject):
         self._parent, self._step, self._places, self._before = run, step, places, before
         self.show_state()
 
-    def select(self, run: Run) -> None:
+    def select(self, run: GenerationRun) -> None:
         """Ask which images of a batch that stopped early are to be finished."""
         self._parent, self._step = run, run.newest
         if run.count > 1:
@@ -123,7 +125,7 @@ class NextRun(QObject):
         start = run.trajectory.at(self._step, places)
         return Plan(settings, start, run, self._step, "chosen")
 
-    def _find(self) -> Run | None:
+    def _find(self) -> GenerationRun | None:
         """The run in memory from which the request branches."""
         past = self._request.past
         if past is None:

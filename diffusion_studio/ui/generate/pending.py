@@ -11,7 +11,7 @@ from diffusion_studio.language import plural
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.trashing import addition
 from diffusion_studio.ui.base.undo import Change
-from diffusion_studio.ui.generate.generations import Run
+from diffusion_studio.ui.generate.generations import GenerationRun
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.pictures.picture import Picture
@@ -99,7 +99,7 @@ class Pending(QObject):
         change = Change(name, lambda: self._save(pictures))
         self._context.undo.push(change)
 
-    def _on_dropped(self, run: Run, pictures: tuple[Picture, ...]) -> None:
+    def _on_dropped(self, run: GenerationRun, pictures: tuple[Picture, ...]) -> None:
         """Previews were left without a choice: Undo shows them again, or saves them where their run is gone."""
 
         def undo() -> None:

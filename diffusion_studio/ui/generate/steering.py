@@ -14,7 +14,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.page import fill_menu
-from diffusion_studio.ui.generate.generations import Run, Runs
+from diffusion_studio.ui.generate.generations import GenerationRun, Runs
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.timeline.timeline import Timeline
 from diffusion_studio.ui.pictures.canvas import Canvas
@@ -31,7 +31,7 @@ class Plan:
 
     settings: GenerationSettings
     start: Start | None = None
-    parent: Run | None = None
+    parent: GenerationRun | None = None
     step: int = 0  # of the parent's
     origin: str = ""
     save: bool = True
@@ -39,10 +39,10 @@ class Plan:
 
 
 class Steering(QObject):
-    branch_wanted = Signal(object, int, object)  # Run, step, places of pictures or None for all
+    branch_wanted = Signal(object, int, object)  # GenerationRun, step, places of pictures or None for all
     begun = Signal()
     asking_changed = Signal(bool)  # whether a stopped run waits for a decision
-    selection_wanted = Signal(object)  # Run, stopped early so that one can select what to finish
+    selection_wanted = Signal(object)  # GenerationRun, stopped early so that one can select what to finish
     put_aside = Signal(object)  # tuple of Picture: stopped and not decided, to be saved as they are
     discarded = Signal(object)  # tuple of Picture: discarded by the user
 
@@ -50,8 +50,8 @@ class Steering(QObject):
         super().__init__(generation)
         self._canvas, self._bar, self.generation = canvas, bar, generation
         self.runs = Runs()
-        self.run: Run | None = None  # whose steps the timeline shows
-        self._current: Run | None = None  # the one that was begun last
+        self.run: GenerationRun | None = None  # whose steps the timeline shows
+        self._current: GenerationRun | None = None  # the one that was begun last
         self._plan: Plan | None = None
         self.live: tuple[Picture, ...] = ()  # the newest pictures of the current run
         self.index: int | None = None  # the step looked at; None: the newest, as it comes
@@ -93,7 +93,7 @@ class Steering(QObject):
         self.make_way()
         self.timeline.stop_playing()
         self.live, self.index, self.elsewhere, self._plan = (), None, False, plan
-        self._current = self.run = Run(Trajectory(), plan.parent, plan.step, plan.origin)
+        self._current = self.run = GenerationRun(Trajectory(), plan.parent, plan.step, plan.origin)
         self.runs.add(self.run)
         self._bar.show_live(False)
         self.timeline.show_index(None, live=True)
@@ -205,7 +205,7 @@ class Steering(QObject):
             self.run, self.index = self._current, None
             self._show()
 
-    def look_at_run(self, run: Run) -> None:
+    def look_at_run(self, run: GenerationRun) -> None:
         """Show the result of a run in memory."""
         self.run, self.index = run, None if run is self._current else run.newest
         self._show()

@@ -24,7 +24,7 @@ LONGEST_SENTENCE = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSettings:
+class SettingsFound:
     """What a file says of how it was made, as far as it can be used here."""
 
     values: Mapping[str, Any]  # by name of GenerationSettings; its model by the name it has here
@@ -78,7 +78,7 @@ class SavedPictures(QObject):
         menu.exec(position)
         menu.deleteLater()
 
-    def _use(self, read: ReadSettings) -> None:
+    def _use(self, read: SettingsFound) -> None:
         self.settings_wanted.emit(dict(read.values))
         read.report(self._context)
 
@@ -114,7 +114,7 @@ def read_raw(path: Path) -> Generator[RawText, None, None]:
     yield RawText(path, record.raw or tr("No generation settings found."))
 
 
-def read_settings(path: Path) -> Generator[ReadSettings, None, None]:
+def read_settings(path: Path) -> Generator[SettingsFound, None, None]:
     """A job: the settings that a file really names."""
     from diffusion_studio.models.made_by import find_model
     from diffusion_studio.pictures.reading import read
@@ -129,7 +129,7 @@ def read_settings(path: Path) -> Generator[ReadSettings, None, None]:
         except UserError as error:
             missing = str(error)
     left_out = tr("Left out: {reasons}", reasons=" ".join(record.refused)) if record.refused else ""
-    yield ReadSettings(values, missing, left_out[:LONGEST_SENTENCE])
+    yield SettingsFound(values, missing, left_out[:LONGEST_SENTENCE])
 
 
 def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None, None]:

@@ -201,7 +201,7 @@ class RunItem(QFrame):
         line = QHBoxLayout(self)
         line.setContentsMargins(SPACE_M, SPACE_M, SPACE_M, SPACE_M)
         line.setSpacing(SPACE_M)
-        line.addWidget(Samples(row))
+        line.addWidget(RunSamples(row))
         line.addLayout(column, 1)
         for button in self.buttons:
             line.addWidget(button)
@@ -226,7 +226,7 @@ class RunItem(QFrame):
         painter.end()
 
 
-class Samples(QWidget):
+class RunSamples(QWidget):
     """The first samples of the latest sheet; an empty place where there is none."""
 
     def __init__(self, row: RunRow, parent: QWidget | None = None) -> None:

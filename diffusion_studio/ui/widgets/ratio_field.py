@@ -11,7 +11,7 @@ from diffusion_studio.ui.look.theme import SPACE_S
 from diffusion_studio.ui.widgets.fields import NUMBER_WIDTH, FloatField, IntField, NoStrayWheel
 
 
-class _Slider(NoStrayWheel, QSlider):
+class _RatioSlider(NoStrayWheel, QSlider):
     pass
 
 
@@ -26,7 +26,7 @@ class RatioField(QWidget):
         super().__init__(parent)
         self.number: FloatField | IntField = IntField(option, self) if whole else FloatField(option, self)
         self._low, self._high = float(self.number.minimum()), float(self.number.maximum())
-        self.slider = _Slider(Qt.Orientation.Horizontal, self)
+        self.slider = _RatioSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, steps)
         self.slider.setPageStep(max(steps // 10, 1))
         self.slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

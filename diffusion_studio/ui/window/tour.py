@@ -18,7 +18,7 @@ from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_S, SPACE
 WIDTH = 340  # pixels
 
 
-class Stop(NamedTuple):
+class TourStop(NamedTuple):
     """`target` finds the widget that is explained; None: it is not there, and the card is in the middle."""
 
     title: str
@@ -31,7 +31,7 @@ class Tour(QFrame):
 
     ended = Signal()  # skipped or done
 
-    def __init__(self, stops: Sequence[Stop], over: QWidget) -> None:
+    def __init__(self, stops: Sequence[TourStop], over: QWidget) -> None:
         super().__init__(over)
         self.setObjectName("tourCard")
         self.setFixedWidth(WIDTH)
@@ -139,24 +139,24 @@ def window_tour(over: QWidget, page: Callable[[], QWidget], rail: Sequence[QWidg
 
     return Tour(
         (
-            Stop(
+            TourStop(
                 tr("Generate an image"),
                 tr("Select a model and press Generate. Every finished image is saved by itself."),
                 named("panel"),
             ),
-            Stop(
+            TourStop(
                 tr("Watch it form"),
                 tr(
                     "Each step stays in the timeline. Scrub or play it, or branch from any step with other settings."
                 ),
                 named("timeline"),
             ),
-            Stop(
+            TourStop(
                 tr("Train a model of your own"),
                 tr("Drop a folder of images on the Train page. The time is measured on this computer first."),
                 lambda: rail[1],
             ),
-            Stop(
+            TourStop(
                 tr("Find everything again"),
                 tr("The gallery knows how each image was made. Ctrl+K finds every command by its name."),
                 lambda: rail[2],

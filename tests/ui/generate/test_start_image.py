@@ -135,7 +135,7 @@ def test_a_grey_model_sees_and_drowns_it_in_grey():
 
 def test_the_noise_is_that_of_the_seed():
     torch = pytest.importorskip("torch")
-    (drawn,) = start_picture.draw_noise(start_picture.Draw(7, None, 0.0, (3, 4, 4)))
+    (drawn,) = start_picture.draw_noise(start_picture.NoiseDraw(7, None, 0.0, (3, 4, 4)))
     expected = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(7))
     assert np.array_equal(drawn, expected.permute(1, 2, 0).numpy())
 

@@ -23,9 +23,9 @@ class BrushBar(QObject):
         column = QVBoxLayout(self._frame)
         column.setContentsMargins(*(SPACE_XS - 1,) * 4)
         column.setSpacing(2)
-        self.buttons: dict[str, GroundButton] = {}
+        self.buttons: dict[str, MaskButton] = {}
         for name, action in actions.items():
-            button = GroundButton(name, action)
+            button = MaskButton(name, action)
             self.buttons[name] = button
             column.addWidget(button)
         canvas.installEventFilter(self)
@@ -60,7 +60,7 @@ class BrushBar(QObject):
         return False
 
 
-class GroundButton(ActionIcon):
+class MaskButton(ActionIcon):
     """On the dark ground of the canvas."""
 
     def colour(self) -> str:

@@ -33,7 +33,7 @@ from diffusion_studio.ui.pictures.picture import Picture, to_image
 if TYPE_CHECKING:  # these bring numpy, which the empty window does without
     import numpy as np
 
-    from diffusion_studio.ui.generate.start.start_picture import Draw, Kept, Levels, StartPicture
+    from diffusion_studio.ui.generate.start.start_picture import Kept, Levels, NoiseDraw, StartPicture
 
 USUAL_STRENGTH = USUAL.strength
 GONE = tr("The image these settings start from is no longer kept here. Open its file again, or remove it.")
@@ -54,7 +54,7 @@ class StartEditor(QObject):
         self._names: dict[str, str] = {}  # of images opened in this session, by digest
         self.levels: Levels | None = None  # of the chosen model
         self._schedule: tuple[Mapping[str, Any], float] | None = None  # those levels are of
-        self._draw: Draw | None = None  # the noise that is shown or on its way
+        self._draw: NoiseDraw | None = None  # the noise that is shown or on its way
         self._strength_chosen = False  # by the user's own hand
         self._strength_raised = False  # by the first stroke of a mask
         self.section, self.variation = StartSection(), Variation()
@@ -218,7 +218,7 @@ class StartEditor(QObject):
         if card is None or start is None:
             self.tools.take(None, 0)
             return
-        from diffusion_studio.ui.generate.start.start_picture import Draw, Levels, draw_noise
+        from diffusion_studio.ui.generate.start.start_picture import Levels, NoiseDraw, draw_noise
 
         if self._schedule is None or self._schedule[0] is not card.schedule or self._schedule[1] != own.shift:
             self._schedule = (card.schedule, own.shift)
@@ -227,12 +227,12 @@ class StartEditor(QObject):
         start.fit(card.size, card.channels)
         self._hand_mask()
         shape = (card.channels, card.size, card.size)
-        draw = Draw(own.seed or 0, own.variation_seed, own.variation_strength, shape)
+        draw = NoiseDraw(own.seed or 0, own.variation_seed, own.variation_strength, shape)
         if draw != self._draw:
             self._draw = draw
             self._context.run(draw_noise(draw), lambda noise: self._on_noise(draw, noise))
 
-    def _on_noise(self, draw: Draw, noise: np.ndarray) -> None:
+    def _on_noise(self, draw: NoiseDraw, noise: np.ndarray) -> None:
         if draw == self._draw and self.picture is not None:
             self.picture.noise = noise
             self.refresh_view()

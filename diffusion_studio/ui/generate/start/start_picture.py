@@ -32,7 +32,7 @@ class Kept(NamedTuple):
     mask_name: str = ""  # of the file it came from
 
 
-class Draw(NamedTuple):
+class NoiseDraw(NamedTuple):
     """What decides the noise of a picture."""
 
     seed: int
@@ -164,7 +164,7 @@ def load_picture(digest: str, mask: str) -> Generator[Kept, None, None]:
     )
 
 
-def draw_noise(draw: Draw) -> Generator[np.ndarray, None, None]:
+def draw_noise(draw: NoiseDraw) -> Generator[np.ndarray, None, None]:
     """A job: the noise that Generate makes from this seed, (H, W, channels)."""
     from diffusion_studio.machine.torch_libraries import load_libraries
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QToolButton, QVB
 
 from diffusion_studio.generation.trajectory import StepFacts
 from diffusion_studio.language import tr
-from diffusion_studio.ui.generate.generations import Run
+from diffusion_studio.ui.generate.generations import GenerationRun
 from diffusion_studio.ui.generate.timeline.drawing import Course
 from diffusion_studio.ui.generate.timeline.figures import StepFigures
 from diffusion_studio.ui.generate.timeline.track import TimelineTrack
@@ -37,16 +37,16 @@ LONGEST = 32  # letters of a link
 class Timeline(QFrame):
     step_wanted = Signal(int)
     live_wanted = Signal()
-    run_wanted = Signal(object)  # Run
+    run_wanted = Signal(object)  # GenerationRun
     menu_wanted = Signal(object)  # global position
 
     def __init__(self, hold: QAction, step: QAction, branch: QAction, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("timeline")
-        self.run: Run | None = None
+        self.run: GenerationRun | None = None
         self._place: int | None = None
         self._links: list[QToolButton] = []
-        self._chained: list[Run] = []
+        self._chained: list[GenerationRun] = []
         self._facts: list[StepFacts] = []
         self._changes: list[float | None] = []  # of each of them
         self.track = TimelineTrack(self)
@@ -92,7 +92,7 @@ class Timeline(QFrame):
         self._enable()
         self.hide()
 
-    def show_run(self, run: Run, place: int | None) -> None:
+    def show_run(self, run: GenerationRun, place: int | None) -> None:
         """The steps of a run as they are now; the curve is that of one picture, or of all in the mean."""
         facts, kept = run.facts(), run.kept()
         if not kept:
@@ -125,7 +125,7 @@ class Timeline(QFrame):
                 self.sentence.setText(sentence)
                 self.sentence.setToolTip(explained)
 
-    def show_chain(self, runs: list[Run]) -> None:
+    def show_chain(self, runs: list[GenerationRun]) -> None:
         """Ways back and forth between runs that went on from each other."""
         names = [shorten(run.name, LONGEST) for run in runs] if len(runs) > 1 else []
         if self._chained != runs or [link.text() for link in self._links] != names:
@@ -199,7 +199,7 @@ class Timeline(QFrame):
         self.thinned.setVisible(there)
         self._read_out()
 
-    def _show_chain(self, runs: list[Run]) -> None:
+    def _show_chain(self, runs: list[GenerationRun]) -> None:
         while self._chain.count():
             item = self._chain.takeAt(0)
             part = item.widget() if item is not None else None

@@ -10,7 +10,7 @@ from diffusion_studio.events import Preview
 from diffusion_studio.generation.trajectory import StepFacts
 from diffusion_studio.settings.branches import branch
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.generate.generations import KEPT, Run, Runs, difference
+from diffusion_studio.ui.generate.generations import KEPT, GenerationRun, Runs, difference
 from diffusion_studio.ui.generate.timeline.drawing import Course, CourseDrawing
 from diffusion_studio.ui.generate.timeline.figures import StepFigures
 from diffusion_studio.ui.generate.timeline.timeline import Timeline
@@ -51,7 +51,7 @@ def walked(
         steps.stride = stride
         for index in [i for i in steps._states if i % stride and i != total]:
             del steps._states[index]
-    return Run(steps, parent, first, origin)
+    return GenerationRun(steps, parent, first, origin)
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def test_the_last_few_runs_are_kept_and_a_parent_longest(monkeypatch):
     others = [walked() for _ in range(KEPT - 1)]
     for other in others:
         runs.add(other)
-    child = Run(Steps(), first, 3, "branch")
+    child = GenerationRun(Steps(), first, 3, "branch")
     runs.add(child)
     assert runs.all == [first, *others[1:], child]
     assert runs.chain(first) == runs.chain(child) == [first, child]
@@ -303,7 +303,7 @@ def test_the_last_few_runs_are_kept_and_a_parent_longest(monkeypatch):
     runs.add(walked())
     assert first not in runs.all and child.parent is None
     monkeypatch.setattr("diffusion_studio.ui.generate.generations.BUDGET", 10)
-    last = Run(Steps(), runs.all[-1], 2, "branch")
+    last = GenerationRun(Steps(), runs.all[-1], 2, "branch")
     runs.add(last)
     assert runs.all == [last.parent, last]
 
