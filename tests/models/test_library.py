@@ -433,7 +433,7 @@ def test_models_on_the_command_line(tmp_path, folder, capsys):
     assert run("list", "--json")[1].out == run("--json")[1].out == run("--json", "list")[1].out
     assert json.loads(run("info", "second", "--json")[1].out)["classes"][0] == "kind 0"
     assert run("default", "second")[1].out == run("default")[1].out == "second\n"
-    assert run("verify")[1].out == "faces: sound\nsecond: sound\n"
+    assert run("verify")[1].out == "faces: no problems found\nsecond: no problems found\n"
     status, said = run("export", "faces", tmp_path / "out.zip", "--dtype", "float16")
     assert (
         status == 0 and said.out == f"{tmp_path / 'out.zip'}\n" and zipfile.is_zipfile(tmp_path / "out.zip")
