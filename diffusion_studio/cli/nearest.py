@@ -15,7 +15,7 @@ from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
-    from diffusion_studio.training.nearest import Gallery, Likeness
+    from diffusion_studio.training.data.nearest import Gallery, Likeness
 
 
 def nearest(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -64,8 +64,8 @@ def run_nearest(arguments: argparse.Namespace, _: Stop) -> int:
 
 def gallery_of(name: str, size: int | None) -> Gallery:
     """The folder of that name, mirrored images included; or else what the run of that name learns from, as it does."""
-    from diffusion_studio.training import runs
-    from diffusion_studio.training.nearest import Gallery
+    from diffusion_studio.training.data.nearest import Gallery
+    from diffusion_studio.training.records import runs
 
     folder = Path(name).expanduser()
     if folder.is_dir():

@@ -185,7 +185,7 @@ class TrainingReport(Report):
                 events.assert_never(event)
 
     def show_start(self, event: TrainingStarted) -> None:
-        from diffusion_studio.training.runs import Run
+        from diffusion_studio.training.records.runs import Run
 
         self.run, self.step, self.images = event.run.name, event.first_step, event.pictures
         self.batch = int(Run(event.run).facts.get("settings", {}).get("batch", 0))
@@ -226,7 +226,7 @@ def runs(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop]
 
 
 def list_runs(arguments: argparse.Namespace, _: Stop) -> int:
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     found = runs.list_runs()
     if arguments.json:

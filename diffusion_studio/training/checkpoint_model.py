@@ -15,8 +15,8 @@ from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, scheduler_config
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
 from diffusion_studio.training.publish import read_average
+from diffusion_studio.training.records import runs
 
 NAME = re.compile(r"run:(?P<run>[^@]+)(?:@(?P<step>\d{1,9}))?")
 

@@ -24,7 +24,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import step_times
 from diffusion_studio.training.images import OTHER, Pictures
 from diffusion_studio.training.provenance import begin
-from diffusion_studio.training.trainer import Trainer
+from diffusion_studio.training.step.trainer import Trainer
 
 LARGEST_BATCH = {"cpu": 32, "mps": 32, "cuda": 128}
 SHARE = 0.5  # of the free memory that an automatic batch may fill

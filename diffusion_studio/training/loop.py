@@ -30,14 +30,14 @@ from diffusion_studio.events import (
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
-from diffusion_studio.training.distributed import STOP, join
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
+from diffusion_studio.training.records import runs
 from diffusion_studio.training.sample_pictures import generate, sheet
-from diffusion_studio.training.trainer import NotFinite
-from diffusion_studio.training.validation import Validation, validate
+from diffusion_studio.training.step.distributed import STOP, join
+from diffusion_studio.training.step.trainer import NotFinite
+from diffusion_studio.training.step.validation import Validation, validate
 
 REPORT_EVERY = 0.5  # seconds
 SAMPLE_COUNT = 16

@@ -23,14 +23,14 @@ from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
-from diffusion_studio.training import runs
-from diffusion_studio.training.data_record import how_it_differs, missing_folder, write_record
-from diffusion_studio.training.distributed import STOP, Team
+from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
 from diffusion_studio.training.estimate import choose_batch
 from diffusion_studio.training.images import Pictures, load_pictures
 from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
-from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step.distributed import STOP, Team
+from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
 
 FEW = 100  # images, below which a model mostly repeats them
 REPORT_EVERY = 0.5  # seconds

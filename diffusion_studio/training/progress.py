@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 
 
 class WorkClock:

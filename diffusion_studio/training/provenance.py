@@ -23,9 +23,9 @@ from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import FLOW, TrainingSettings
-from diffusion_studio.training.architectures import learning_rate_for, shape_for
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.trainer import fresh_network
+from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.step.trainer import fresh_network
 
 
 @dataclass(frozen=True, kw_only=True)

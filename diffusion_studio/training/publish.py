@@ -24,8 +24,8 @@ from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
-from diffusion_studio.training import runs
 from diffusion_studio.training.provenance import Origin
+from diffusion_studio.training.records import runs
 from diffusion_studio.training.sample_pictures import generate, sheet
 
 SAMPLES = 32

@@ -180,7 +180,7 @@ class Trial:
 
     def newest(self, name: str) -> tuple[int, str]:
         from diffusion_studio.storage.places import runs_dir
-        from diffusion_studio.training import runs
+        from diffusion_studio.training.records import runs
 
         if not (runs_dir() / name / "run.json").exists():
             return 0, ""  # killed before there was a run

@@ -110,8 +110,8 @@ class Ours:
         return job
 
     def parameters(self) -> int:
-        from diffusion_studio.training.architectures import shape_for
         from diffusion_studio.training.estimate import count_parameters
+        from diffusion_studio.training.step.architectures import shape_for
 
         return count_parameters(shape_for(self.settings.size, self.settings.model_size))
 

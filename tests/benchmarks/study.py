@@ -139,7 +139,7 @@ def train(
     from diffusion_studio.events import Loss
     from diffusion_studio.jobs.train import train as job
     from diffusion_studio.settings.training import TrainingSettings
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     end = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
     settings = TrainingSettings(
@@ -164,7 +164,7 @@ def measure(trial: Trial, trained: dict[str, Any], judge: Any, options: argparse
 
     from diffusion_studio.generation.opening import close_models, open_model
     from diffusion_studio.models import cards
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     card = cards.find(runs.find(trial.run).facts["published"])
     model, base, results = open_model(card), card.defaults(), {}

@@ -10,7 +10,7 @@ from diffusion_studio.diffusion.spaces import to_bands, to_pixels
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import SPACES, UNetConfig
 from diffusion_studio.errors import UserError
-from diffusion_studio.training.architectures import shape_for
+from diffusion_studio.training.step.architectures import shape_for
 from tests.model_folders import calm
 
 

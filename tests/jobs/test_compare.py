@@ -289,8 +289,8 @@ def run(installed):
     from safetensors.torch import save as tensors
 
     from diffusion_studio.diffusion.schedules import SCHEDULES
-    from diffusion_studio.training import runs
     from diffusion_studio.training.provenance import Origin
+    from diffusion_studio.training.records import runs
 
     net = network(5, num_class_embeds=3)
     origin = Origin(

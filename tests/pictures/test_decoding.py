@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from diffusion_studio.pictures.decoding import Refused, open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, list_folder, printable
-from diffusion_studio.training import folder_report
+from diffusion_studio.training.data import folder_report
 
 RAMP = np.tile(np.linspace(0, 1, 32), (16, 1))
 FORMATS = {"u": 1, "i": 2, "f": 3}

@@ -13,7 +13,7 @@ from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.storage import places
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="named pipes and devices")
 
@@ -40,7 +40,7 @@ def test_settings_and_marks_that_are_no_files_hang_nothing(own_folders, kind):
         "import sys\nfrom diffusion_studio.__main__ import console\n"
         "for verb in (['models', 'list'], ['runs'], ['gallery', 'list'], ['doctor']):\n"
         "    try: console(verb)\n    except SystemExit: pass\n"
-        "from diffusion_studio.training import runs\n"
+        "from diffusion_studio.training.records import runs\n"
         "for run in runs.list_runs(): runs.read_log(run)\n"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -14,12 +14,12 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.events import Loss, Published
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.loop import train
-from diffusion_studio.training.objectives import FlowObjective, objective_of
-from diffusion_studio.training.trainer import Trainer
-from diffusion_studio.training.validation import validate
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step.objectives import FlowObjective, objective_of
+from diffusion_studio.training.step.trainer import Trainer
+from diffusion_studio.training.step.validation import validate
 from tests.model_folders import network
 
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from diffusion_studio.pictures.decoding import DecodedImage, open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
-from diffusion_studio.training import folder_report as health
+from diffusion_studio.training.data import folder_report as health
 from diffusion_studio.training.images import Pictures, load_pictures
 
 RAMP = np.stack(np.broadcast_arrays(np.arange(16) * 16, np.arange(16)[:, None] * 16, 128), axis=-1).astype(
@@ -313,7 +313,7 @@ def test_the_report_can_be_cancelled_and_tells_how_far_it_is(tmp_path, monkeypat
 
 
 def test_a_hundred_thousand_alike_do_not_stall():
-    from diffusion_studio.training.lookalikes import MOST_COMPARED, Lookalikes
+    from diffusion_studio.training.data.lookalikes import MOST_COMPARED, Lookalikes
 
     looks = Lookalikes()
     image = Image.new("RGB", (9, 8), "white")

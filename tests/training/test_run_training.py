@@ -33,13 +33,14 @@ from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import atomic, places
 from diffusion_studio.storage.places import models_dir, runs_dir
-from diffusion_studio.training import loop, progress, runs
-from diffusion_studio.training.architectures import shape_for
+from diffusion_studio.training import loop, progress
 from diffusion_studio.training.estimate import activations, choose_batch, estimate, memory
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.provenance import with_classes
 from diffusion_studio.training.publish import publish
-from diffusion_studio.training.trainer import Trainer, fresh_network
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step.architectures import shape_for
+from diffusion_studio.training.step.trainer import Trainer, fresh_network
 
 
 def of(kind, events):

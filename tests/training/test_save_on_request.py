@@ -7,7 +7,9 @@ import pytest
 
 from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Published, Samples, Status
 from diffusion_studio.jobs import train as jobs
-from diffusion_studio.training import loop, runs, validation
+from diffusion_studio.training import loop
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step import validation
 
 
 @pytest.mark.parametrize("asked", [True, False])

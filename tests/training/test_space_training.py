@@ -18,9 +18,10 @@ from diffusion_studio.models.wording import architecture, attention_sides, draws
 from diffusion_studio.pictures import start_pictures
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import loop, runs
+from diffusion_studio.training import loop
 from diffusion_studio.training.loop import train
-from diffusion_studio.training.trainer import Trainer
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step.trainer import Trainer
 from tests.model_folders import diffusers
 from tests.training.test_run_training import digest
 
@@ -134,7 +135,7 @@ def test_an_onnx_network_holds_the_transform(settings, tmp_path):
     pytest.importorskip("onnxruntime")
     from diffusion_studio.diffusion.unet import UNet
     from diffusion_studio.models.onnx import write_onnx
-    from diffusion_studio.training.architectures import shape_for
+    from diffusion_studio.training.step.architectures import shape_for
     from tests.model_folders import calm
 
     network = calm(UNet(shape_for(16, "small", 0, "haar")))

@@ -21,7 +21,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 
 if TYPE_CHECKING:
-    from diffusion_studio.training.runs import Run
+    from diffusion_studio.training.records.runs import Run
 
 
 class CompareHead(QFrame):
@@ -125,7 +125,7 @@ _of_runs: Readings[dict[str, str]] = Readings()  # by the run's folder: followed
 
 def _checkpoints() -> Mapping[str, str]:
     """The checkpoints of runs that can generate: name -> what people read."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     found: dict[str, str] = {}
     for run in runs.list_runs()[:20]:
@@ -135,7 +135,7 @@ def _checkpoints() -> Mapping[str, str]:
 
 
 def _checkpoints_of(run: Run) -> dict[str, str]:
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     title = str((run.facts.get("settings") or {}).get("name") or run.name)
     steps = [int(path.name) for path in runs.checkpoints(run)]

@@ -168,8 +168,8 @@ class Forecast(QObject):
 
 def count_parameters(size: int, classes: int, space: str) -> Generator[dict[str, int], None, None]:
     """A job: the parameters of each model size, without memory for them."""
-    from diffusion_studio.training.architectures import shape_for
     from diffusion_studio.training.estimate import count_parameters as count
+    from diffusion_studio.training.step.architectures import shape_for
 
     try:
         yield {name: count(shape_for(size, name, classes, space)) for name in MODEL_SIZES}

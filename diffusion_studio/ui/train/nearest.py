@@ -22,7 +22,7 @@ from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.picture import Picture
 
 if TYPE_CHECKING:
-    from diffusion_studio.training.nearest import Gallery, Likeness
+    from diffusion_studio.training.data.nearest import Gallery, Likeness
 
 WIDTH = 296
 EXPLANATION = tr(
@@ -147,8 +147,8 @@ class NearestView(QWidget):
 
 def gallery_of(run: Path) -> Gallery:
     """The training images of a run."""
-    from diffusion_studio.training.nearest import Gallery
-    from diffusion_studio.training.runs import Run
+    from diffusion_studio.training.data.nearest import Gallery
+    from diffusion_studio.training.records.runs import Run
 
     settings, _ = from_dict(TrainingSettings, Run(run).facts.get("settings", {}))
     return Gallery.of(settings)

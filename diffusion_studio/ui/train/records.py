@@ -76,7 +76,7 @@ class RunRecord(NamedTuple):
 
 def list_rows() -> Generator[tuple[RunRow, ...], None, None]:
     """A job: every run, the latest touched first."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     yield tuple(read_row(run) for run in runs.list_runs())
 
@@ -107,14 +107,14 @@ def _image(path: Path) -> QImage:
 
 
 def rename_run(name: str, new: str) -> Generator[None, None, None]:
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     runs.rename(runs.find(name), new)
     yield None
 
 
 def delete_run(name: str) -> Generator[tuple[Path, Path], None, None]:
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     run = runs.find(name)
     yield runs.delete(run), run.path
@@ -129,7 +129,7 @@ def restore_run(trashed: Path, original: Path) -> Generator[None, None, None]:
 
 def read_run(path: Path) -> Generator[RunRecord, None, None]:
     """A job: one run."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     run = runs.Run(path)
     yield RunRecord(read_row(run), runs.read_log(run))
@@ -137,7 +137,7 @@ def read_run(path: Path) -> Generator[RunRecord, None, None]:
 
 def free_name(title: str) -> str:
     """The title, with a number where that name is taken."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     for number in range(1, 1000):
         name = title if number == 1 else f"{title} {number}"
@@ -163,7 +163,7 @@ def name_fault(name: str) -> str:
 
 def mark_interrupted(run: Path) -> None:
     """Let the next start offer to resume this run."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     with suppress(UserError):  # the window closes; a run left "running" is found as well
         runs.Run(run).note(interrupted=True)
@@ -171,7 +171,7 @@ def mark_interrupted(run: Path) -> None:
 
 def find_interrupted() -> Generator[RunRow, None, None]:
     """A job: the latest run that was interrupted when the window closed or the power failed. It is reported once."""
-    from diffusion_studio.training import runs
+    from diffusion_studio.training.records import runs
 
     for run in runs.list_runs():
         facts = run.facts

@@ -145,7 +145,7 @@ def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
         lines.append((words, alike))
     others = report.get("others", {})
     if others:
-        from diffusion_studio.training.folder_report import others_in_words
+        from diffusion_studio.training.data.folder_report import others_in_words
 
         lines.append((others_in_words(others, 4), [f"{count:,} {kind}" for kind, count in others.items()]))
     if report.get("hidden"):

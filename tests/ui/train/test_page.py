@@ -18,7 +18,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import Theme

@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from diffusion_studio.training.trainer import Batch, Trainer
+from diffusion_studio.training.step.trainer import Batch, Trainer
 
 TIMES, MOST_PICTURES = 8, 64  # timesteps per picture, and pictures
 PIECE = 128 * 32 * 32  # pixels that are asked at once: about a second, whatever the size

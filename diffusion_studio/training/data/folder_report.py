@@ -25,8 +25,8 @@ from diffusion_studio.pictures.folder_listing import (
     printable,
 )
 from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.training.data.lookalikes import Lookalikes
 from diffusion_studio.training.images import OTHER
-from diffusion_studio.training.lookalikes import Lookalikes
 
 REPORT_EVERY = 0.25  # seconds
 FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest

@@ -11,9 +11,14 @@ import torch
 from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.events import CheckpointSaved
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import runs
 from diffusion_studio.training.loop import train
-from diffusion_studio.training.weighting import LevelWeights, Uncertainty, share_of_epsilon, sigmoid_weights
+from diffusion_studio.training.records import runs
+from diffusion_studio.training.step.weighting import (
+    LevelWeights,
+    Uncertainty,
+    share_of_epsilon,
+    sigmoid_weights,
+)
 from tests.training.test_run_training import digest
 
 CPU = torch.device("cpu")

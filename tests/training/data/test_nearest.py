@@ -10,9 +10,9 @@ from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training import nearest as module
-from diffusion_studio.training import runs
-from diffusion_studio.training.nearest import Gallery, Likeness, nearest, shrink
+from diffusion_studio.training.data import nearest as module
+from diffusion_studio.training.data.nearest import Gallery, Likeness, nearest, shrink
+from diffusion_studio.training.records import runs
 
 
 def drawn(count, side=6, seed=0):

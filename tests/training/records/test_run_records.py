@@ -10,7 +10,7 @@ import pytest
 
 from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 
 SETTINGS, ORIGIN = {"name": "Mine", "size": 16}, {"digest": "abc"}
 
@@ -211,7 +211,7 @@ def test_of_many_threads_one_has_the_run(run):
 CLAIM = """
 import sys, time
 from diffusion_studio.errors import UserError
-from diffusion_studio.training import runs
+from diffusion_studio.training.records import runs
 print("ready", flush=True); sys.stdin.readline()
 try: claim = runs.claim(runs.find("mine")); print("mine", flush=True)
 except UserError as error: print(error, flush=True)

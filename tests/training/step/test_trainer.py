@@ -10,14 +10,14 @@ import torch
 
 from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.errors import UserError
-from diffusion_studio.training.architectures import learning_rate_for
-from diffusion_studio.training.data_order import _shuffled, order, split
-from diffusion_studio.training.ema import Ema
-from diffusion_studio.training.flat_weights import FlatWeights
-from diffusion_studio.training.gradients import Gradients
+from diffusion_studio.training.data.data_order import _shuffled, order, split
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.trainer import NotFinite, Trainer, fresh_network
-from diffusion_studio.training.weighting import min_snr_weights
+from diffusion_studio.training.step.architectures import learning_rate_for
+from diffusion_studio.training.step.ema import Ema
+from diffusion_studio.training.step.flat_weights import FlatWeights
+from diffusion_studio.training.step.gradients import Gradients
+from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training.step.weighting import min_snr_weights
 
 
 @pytest.fixture

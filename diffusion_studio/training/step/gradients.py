@@ -19,7 +19,7 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine import malloc
-from diffusion_studio.training.flat_weights import FlatWeights
+from diffusion_studio.training.step.flat_weights import FlatWeights
 
 MOST_SHARDS = 4  # more Python threads than this wait for one another
 PIXELS_A_SHARD = 4096  # smaller ones cost more to hand around than they save

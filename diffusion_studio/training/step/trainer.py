@@ -23,15 +23,15 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training.architectures import learning_rate_for, shape_for
-from diffusion_studio.training.data_order import order, split
-from diffusion_studio.training.distributed import ALONE, Team
-from diffusion_studio.training.ema import Ema
-from diffusion_studio.training.flat_weights import FlatWeights
-from diffusion_studio.training.gradients import Gradients, is_out_of_memory
+from diffusion_studio.training.data.data_order import order, split
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.objectives import objective_of
-from diffusion_studio.training.weighting import LevelWeights
+from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.step.distributed import ALONE, Team
+from diffusion_studio.training.step.ema import Ema
+from diffusion_studio.training.step.flat_weights import FlatWeights
+from diffusion_studio.training.step.gradients import Gradients, is_out_of_memory
+from diffusion_studio.training.step.objectives import objective_of
+from diffusion_studio.training.step.weighting import LevelWeights
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
 # float16 only: what the loss is multiplied by, and how long before it is doubled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffusion_studio.training.flat_weights import FlatWeights
+from diffusion_studio.training.step.flat_weights import FlatWeights
 
 
 class Ema:

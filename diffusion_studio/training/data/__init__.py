@@ -1,0 +1,1 @@
+"""The images a training learns from: the check of a folder, their order, duplicates, and the nearest one to a sample."""

@@ -1,0 +1,1 @@
+"""Runs on disk: their facts, checkpoints and log."""
