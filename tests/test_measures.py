@@ -132,7 +132,8 @@ def test_the_study_divides_a_folder_once_and_leaves_torn_results_out(study, tmp_
     assert (len(list(learned.rglob("*.png"))), len(list(held_out.rglob("*.png")))) == (8, 2)
     assert study.divide(tmp_path / "in", tmp_path / "set") == (learned, held_out)
     way = {"kid": [20, 1], "kid16": [2.0, 0.1], "ratio": [1.0, 0.1]}
-    row = {"images": "x", "lever": "haar", "seed": 0, "images_per_second": 50, "quality": {"a": way}}
+    row = {"images": "x", "lever": "haar", "seed": 0, "minutes": 3.0, "images_per_second": 50}
+    row |= {"validation": 0.125, "quality": {"a": way}}
     import json
 
     (tmp_path / "results.jsonl").write_text(
@@ -140,4 +141,26 @@ def test_the_study_divides_a_folder_once_and_leaves_torn_results_out(study, tmp_
     )
     rows = study.read_results(tmp_path)
     assert len(rows) == 2
-    assert list(study.table(rows))[-1] == "| x | haar | 2 | 50 | 2.00 ± 0.00 | 20 ± 0 | 1.00 ± 0.00 |"
+    assert list(study.table(rows))[-1] == (
+        "| x | 3 | haar | 2 | 50 | 2.00 ± 0.00 | 20 ± 0 | 1.00 ± 0.00 | 0.1250 |"
+    )
+    assert study.Trial("x", "haar", 1, 3.0).is_in(rows[1])
+    assert not study.Trial("x", "haar", 1, 10.0).is_in(rows[1])
+
+
+def test_a_lever_has_as_many_steps_as_the_baseline_has_work(study, tmp_path, monkeypatch):
+    turns = iter(([0.5, 0.25], [1.0, 4.0]))  # the second beside others, who slow both sides
+    monkeypatch.setattr(study, "time_in_turns", lambda *sides: next(turns))
+    facts = {"folder": "x", "size": 32}
+    assert study.step_seconds(tmp_path, "x", "fast", facts) == 0.25
+    assert study.step_seconds(tmp_path, "x", "slow", facts) == 2.0
+    assert study.step_seconds(tmp_path, "x", "fast", facts) == 0.25  # measured once
+
+
+def test_the_steps_of_two_settings_are_timed_in_turns(study, tmp_path, monkeypatch):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(study, "ROUNDS", 1)
+    facts = {"folder": str(tmp_path), "size": 8, "batch": 1}
+    assert all(seconds > 0 for seconds in study.time_in_turns(facts, {**facts, "space": "haar"}))

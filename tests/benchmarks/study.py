@@ -1,14 +1,19 @@
-"""Which training setting makes better images in the same minutes: sets of images × levers × seeds, one after the other.
+"""Which training setting makes better images for the same work: sets of images × levers × seeds, one after the other.
 
     python tests/benchmarks/study.py OUT --set avatars=FOLDER:32 --set portraits=FOLDER:64 [--minutes 10] [--seeds 3]
     python tests/benchmarks/study.py OUT --table
 
 Every fifth image of a folder is held out of all trainings and is what results are measured against (packaging/starter/measures.py
 says how, and which packages that needs). Each lever changes one thing of the settings nobody touches; "together" is all that
-`--together` names. Resumable: what is finished is kept in OUT/results.jsonl; a training that was cut off is resumed bit for bit
-from its last checkpoint, and its minutes count training alone. Run it with nothing else on the machine, `nice` and for hours:
+`--together` names.
 
-    nice python tests/benchmarks/study.py OUT --set … > OUT/log 2>&1 &
+Work, not time: before a trial, steps of its settings and of the settings nobody touches are taken in turns, and the medians of
+their processor time say how many steps the lever has in `--minutes` of `--cores` cores that nobody else uses (OUT/steps.json).
+Processor time leaves out waiting for others, and what others do to the caches hits both: so a study is fair on a busy machine,
+at whatever priority, and its figures hold for a quiet one. Resumable: what is finished is kept in OUT/results.jsonl, and a
+training that was cut off is resumed bit for bit from its last checkpoint:
+
+    nice -n 19 python tests/benchmarks/study.py OUT --threads 1 --set … > OUT/log 2>&1 &
 
 Its figures belong into tests/benchmarks/README.md, with the machine they are from.
 """
@@ -20,10 +25,12 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,8 +38,14 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "packaging" / "starter"))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 HELD_OUT_EVERY = 5
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "recommended": {},
+    "2M, trailing, 20": {"sampler": "dpmpp_2m", "spacing": "trailing", "steps": 20},
+}
+ROUNDS = 5  # steps of each side that are timed, after one that warms up
+BASELINE = "as it is"
 LEVERS: Mapping[str, Mapping[str, Any]] = {
-    "as it is": {},
+    BASELINE: {},
     "haar": {"space": "haar"},
     "haar2": {"space": "haar2"},
     "uncertainty": {"weighting": "uncertainty"},
@@ -54,16 +67,23 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
     "EMA 0.999": {"ema": 0.999},
 }
 
+GENERATION: Mapping[str, Mapping[str, Any]] = {}  # what a lever changes of generating
+
 
 @dataclass(frozen=True)
 class Trial:
     images: str  # the set's name
     lever: str
     seed: int
+    minutes: float
 
     @property
     def run(self) -> str:
-        return "-".join(f"{self.images} {self.lever} {self.seed}".replace(",", "").replace(".", "").split())
+        words = f"{self.images} {self.lever} {self.seed} {self.minutes:g}m"
+        return "-".join(words.replace(",", "").replace("+", "").replace(":", "").replace(".", "_").split())
+
+    def is_in(self, row: Mapping[str, Any]) -> bool:
+        return all(row.get(name) == value for name, value in vars(self).items())
 
 
 def main() -> None:
@@ -72,18 +92,23 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--set", action="append", default=[], help="NAME=FOLDER:SIZE", dest="sets")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each trial")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of work, for each trial")
+    parser.add_argument("--cores", type=int, default=2, help="that these minutes are of")
     parser.add_argument(
-        "--steps", type=int, default=0, help="instead of minutes, for a machine that is not quiet"
+        "--threads", type=int, default=0, help="to compute with; 0: as many as there are cores"
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--count", type=int, default=500, help="images generated for each trial")
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS), help="of generating")
     parser.add_argument("--levers", nargs="*", default=list(LEVERS), choices=list(LEVERS))
     parser.add_argument("--together", nargs="*", default=[], choices=list(LEVERS), help="levers to combine")
     parser.add_argument("--table", action="store_true", help="only show what is known so far")
     options = parser.parse_args()
     if not options.table:
         os.environ["DIFFUSION_STUDIO_HOME"] = str(options.out.absolute() / "home")
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.threads:
+            os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when torch is loaded
         carry_out(options)
     print("\n".join(table(read_results(options.out))))
 
@@ -91,7 +116,7 @@ def main() -> None:
 def carry_out(options: argparse.Namespace) -> None:
     from measures import Judge, read
 
-    known = {(row["images"], row["lever"], row["seed"]) for row in read_results(options.out)}
+    known = read_results(options.out)
     levers = {name: LEVERS[name] for name in options.levers}
     if options.together:
         levers["together: " + " + ".join(options.together)] = {
@@ -101,19 +126,82 @@ def carry_out(options: argparse.Namespace) -> None:
         name, _, rest = text.partition("=")
         folder, _, size = rest.rpartition(":")
         learned, held_out = divide(Path(folder), options.out / "sets" / name)
-        trials = [Trial(name, lever, seed) for seed in range(options.seeds) for lever in levers]
-        trials = [trial for trial in trials if (trial.images, trial.lever, trial.seed) not in known]
+        trials = [
+            Trial(name, lever, seed, options.minutes) for seed in range(options.seeds) for lever in levers
+        ]
+        trials = [trial for trial in trials if not any(trial.is_in(row) for row in known)]
         if not trials:
             continue
         judge = Judge(read(learned, int(size)), read(held_out, int(size)))
         print(f"{name}: training images {judge.floor()}", flush=True)
         for trial in trials:
-            row = measure(
-                trial, train(trial, learned, int(size), levers[trial.lever], options), judge, options
-            )
+            settings = {"folder": str(learned), "size": int(size), **levers[trial.lever]}
+            seconds = step_seconds(options.out, name, trial.lever, settings)
+            steps = round(60 * options.minutes * options.cores / seconds)
+            row = measure(trial, train(trial, settings, steps), judge, options)
+            row |= {"step_seconds": round(seconds / options.cores, 4)}
+            row |= {"images_per_second": round(row["batch"] * options.cores / seconds, 1)}
             with (options.out / "results.jsonl").open("a", encoding="utf-8") as results:
                 results.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
+
+
+def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any]) -> float:
+    """Processor seconds of a step with these settings: those of the baseline, times the ratio of the two in turns.
+
+    Both are kept, so that every trial of a set has the same minutes, whenever it is begun.
+    """
+    path = out / "steps.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    own = known.setdefault(images, {})
+    if lever not in own:
+        usual = {"folder": changes["folder"], "size": changes["size"]}
+        base, this = time_in_turns(usual, changes)
+        own.setdefault(BASELINE, {"seconds": base})
+        own[lever] = {"seconds": own[BASELINE]["seconds"] * this / base, "ratio": this / base}
+        stage = path.with_suffix(".part")
+        stage.write_text(json.dumps(known, indent=1))
+        stage.replace(path)
+    return float(own[lever]["seconds"])
+
+
+def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
+    """Median processor seconds of a training step of each of some settings, one step of each after the other."""
+    from dataclasses import replace
+
+    from diffusion_studio.machine.devices import choose_precision
+    from diffusion_studio.settings.training import TrainingSettings
+    from diffusion_studio.training.estimate import choose_batch, count_pictures, noise_pictures
+    from diffusion_studio.training.provenance import begin
+    from diffusion_studio.training.step.trainer import Trainer
+
+    precision = choose_precision("auto", "cpu")
+    with ExitStack() as stack:
+        trainers = []
+        for changes in sides:
+            settings = TrainingSettings(name="study", seed=0, **changes)
+            pictures = noise_pictures(settings, count_pictures(settings)[1])
+            settings, network, origin = begin(settings, pictures)
+            settings = replace(
+                settings, batch=settings.batch or choose_batch(origin.config, "cpu", precision)
+            )
+            trainer = Trainer(
+                settings,
+                pictures,
+                device="cpu",
+                precision=precision,
+                network=network,
+                schedule=origin.schedule,
+            )
+            trainers.append(stack.enter_context(closing(trainer)))
+        times: list[list[float]] = [[] for _ in trainers]
+        for turn in range(ROUNDS + 1):
+            for trainer, own in zip(trainers, times, strict=True):
+                begun = time.process_time()
+                trainer.step(0.0)
+                if turn:
+                    own.append(time.process_time() - begun)
+    return [median(own) for own in times]
 
 
 def divide(folder: Path, target: Path) -> tuple[Path, Path]:
@@ -131,9 +219,7 @@ def divide(folder: Path, target: Path) -> tuple[Path, Path]:
     return target / "learned", target / "held-out"
 
 
-def train(
-    trial: Trial, folder: Path, size: int, changes: Mapping[str, Any], options: argparse.Namespace
-) -> dict[str, Any]:
+def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any]:
     """The trial's model, trained to its end, from where it was cut off where it was begun before."""
     from diffusion_studio.errors import UserError
     from diffusion_studio.events import Loss
@@ -141,10 +227,7 @@ def train(
     from diffusion_studio.settings.training import TrainingSettings
     from diffusion_studio.training.records import runs
 
-    end = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
-    settings = TrainingSettings(
-        folder=str(folder), name=trial.run, size=size, seed=trial.seed, sample_every=0.0, **end, **changes
-    )
+    settings = TrainingSettings(name=trial.run, seed=trial.seed, sample_every=0.0, steps=steps, **changes)
     try:
         run = runs.find(trial.run)
         events = iter(()) if run.state == "finished" else job(TrainingSettings(), resume=trial.run)
@@ -153,8 +236,12 @@ def train(
     for event in events:
         if isinstance(event, Loss) and event.validation is not None:
             print(f"{trial.run}: step {event.step}, validation {event.validation:.4f}", flush=True)
-    facts = runs.find(trial.run).facts
-    return {"steps": facts["step"], "seconds": round(facts["seconds"]), "batch": facts["settings"]["batch"]}
+    run = runs.find(trial.run)
+    return {
+        "steps": run.facts["step"],
+        "batch": run.facts["settings"]["batch"],
+        "validation": runs.last_losses(run).get("validation"),
+    }
 
 
 def measure(trial: Trial, trained: dict[str, Any], judge: Any, options: argparse.Namespace) -> dict[str, Any]:
@@ -168,20 +255,16 @@ def measure(trial: Trial, trained: dict[str, Any], judge: Any, options: argparse
 
     card = cards.find(runs.find(trial.run).facts["published"])
     model, base, results = open_model(card), card.defaults(), {}
-    for name, changes in (
-        ("recommended", {}),
-        ("2M, trailing, 20", {"sampler": "dpmpp_2m", "spacing": "trailing", "steps": 20}),
-    ):
-        results[name] = judge(
-            *generate(model, replace(base, guidance=1.0, **changes), options.count)
-        ).to_dict()
+    for name in options.ways:
+        settings = replace(base, **{"guidance": 1.0, **WAYS[name], **GENERATION.get(trial.lever, {})})
+        results[name] = judge(*generate(model, settings, options.count)).to_dict()
     close_models()
     return {
         "images": trial.images,
         "lever": trial.lever,
         "seed": trial.seed,
+        "minutes": trial.minutes,
         **trained,
-        "images_per_second": round(trained["steps"] * trained["batch"] / max(trained["seconds"], 1), 1),
         "quality": results,
     }
 
@@ -199,14 +282,16 @@ def read_results(out: Path) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Markdown: for each set and lever the mean over seeds of the better sampler, ± half of what the seeds differ by (95%)."""
-    yield "| set | lever | seeds | images/s | KID16 | KID | nearest-image ratio |"
-    yield "|---|---|---|---|---|---|---|"
-    for key in dict.fromkeys((row["images"], row["lever"]) for row in rows):
-        own = [row for row in rows if (row["images"], row["lever"]) == key]
+    yield "| set | minutes | lever | seeds | images/s | KID16 | KID | nearest-image ratio | validation |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for key in dict.fromkeys((row["images"], row["minutes"], row["lever"]) for row in rows):
+        own = [row for row in rows if (row["images"], row["minutes"], row["lever"]) == key]
         best = [min(row["quality"].values(), key=lambda way: way["kid16"][0]) for row in own]
         cells = [spread([way[name][0] for way in best]) for name in ("kid16", "kid", "ratio")]
+        losses = [row["validation"] for row in own if row.get("validation") is not None]
+        cells.append(f"{mean(losses):.4f}" if losses else "–")
         speed = mean(row["images_per_second"] for row in own)
-        yield f"| {key[0]} | {key[1]} | {len(own)} | {speed:.0f} | {' | '.join(cells)} |"
+        yield f"| {key[0]} | {key[1]:g} | {key[2]} | {len(own)} | {speed:.0f} | {' | '.join(cells)} |"
 
 
 def spread(values: list[float]) -> str:
