@@ -68,7 +68,7 @@ def _asks_for(match: re.Match[str], key: str) -> bool:
 
 def keys() -> list[str]:
     """Everything that can stand before a colon."""
-    names = [name for name in options(GenerationSettings) if name not in ("class_label", "model")]
+    names = [name for name in options(GenerationSettings) if name not in ("class_label", *OWN)]
     return [*OWN, "class", *names]
 
 

@@ -30,7 +30,7 @@ from diffusion_studio.models.layout import (
 )
 from diffusion_studio.models.recognise import explain, is_latent
 from diffusion_studio.pictures.folder_listing import JOINERS
-from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.generation import OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign
@@ -72,6 +72,11 @@ class ModelCard:
     trained: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""  # sha256 of the weights as the card remembers it
     starter: bool = False
+    prompted: bool = False  # whether words say what to generate
+    sizes: tuple[
+        tuple[int, int], ...
+    ] = ()  # widths and heights to offer, the usual first; none: it has one size
+    idle: frozenset[str] = frozenset()  # settings without effect, although models of its kind have them
     network: UNetConfig = field(default_factory=UNetConfig)
     changed: bool = False  # what it recommends is the user's own choice
     remarks: tuple[
@@ -106,10 +111,13 @@ class ModelCard:
     def options(self) -> frozenset[str]:
         """The settings that have an effect with this model; a form hides the others."""
         return (
-            frozenset(options(GenerationSettings))
+            frozenset({*options(GenerationSettings), "loras"})
+            - (frozenset[str]() if self.prompted else OF_TEXT)
+            - (frozenset() if self.sizes else {"width", "height"})
             - (frozenset() if self.class_count else {"class_label"})
-            - (frozenset() if self.null_class is not None else {"guidance"})
+            - (frozenset() if self.null_class is not None or self.prompted else {"guidance"})
             - (frozenset() if self.flow else {"shift"})
+            - self.idle
         )
 
     @property

@@ -10,13 +10,14 @@ from typing import Any
 from diffusion_studio.pictures.foreign_settings.a1111 import write_parameters
 from diffusion_studio.pictures.foreign_settings.comfyui import NAMED
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
-from diffusion_studio.pictures.metadata import MOST_BYTES, SOFTWARE, block, parameters_line
+from diffusion_studio.pictures.metadata import SOFTWARE, block, parameters_line
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts
 from diffusion_studio.settings.generation import GenerationSettings
 
 OWN, LINE = "diffusion_studio", "parameters"
 EXIF, COMMENT, NOTE, SOFTWARE_TAG = 0x8769, 0x9286, 0x927C, 0x0131
 MOST_EXIF = 65_000  # bytes that JPEG has for all of it
+MOST_LETTERS = 16_000  # of the line there, each of two or four bytes
 MARK = f', {OWN}: "'  # in a comment of the first version our JSON is the last, quoted parameter of the line
 
 
@@ -34,11 +35,18 @@ def png_options(line: str, own: str | None) -> dict[str, Any]:
 
 def exif_options(line: str, own: str | None) -> dict[str, Any]:
     """The same for JPEG and WebP: the line is the comment, our JSON the note of the maker."""
-    comment = b"UNICODE\0" + line[: MOST_BYTES // 4].encode("utf-16-be", "replace")
+    comment = b"UNICODE\0" + _shortened(line).encode("utf-16-be", "replace")
     note = f"{OWN}\0{own}".encode() if own is not None else b""
     if len(comment) + len(note) > MOST_EXIF:  # the line says the most in the least room
         note = b""
     return {"exif": _exif(SOFTWARE, comment, note)}
+
+
+def _shortened(line: str) -> str:
+    """The line with its words cut where they leave no room: the settings, which are at the end, stay whole."""
+    words, end, settings = line.rpartition("\n")
+    room = MOST_LETTERS - len(settings) - 1
+    return line[:MOST_LETTERS] if room < 0 else words[:room] + end + settings
 
 
 def options(kind: str, settings: GenerationSettings, facts: Mapping[str, Any]) -> dict[str, Any]:

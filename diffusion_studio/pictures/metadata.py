@@ -27,7 +27,10 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options, readers, to_dict
 
 VERSION = 1
-MOST_BYTES, DEEPEST = 64 * 1024, 8  # of a block, of its nesting
+MOST_BYTES, DEEPEST = (
+    512 * 1024,
+    8,
+)  # of a block, of its nesting: room for two prompts of which each letter is escaped
 MOST_REFUSALS = 20
 OURS = "Diffusion Studio"
 SOFTWARE = f"{OURS} {__version__}"
@@ -57,9 +60,13 @@ class ReadSettings:
             self.refuse(tr("“{name}” is not a setting.", name=_short(name)))
         elif not isinstance(value, str | int | float | None):
             self.refuse(tr("“{name}” must be a single value.", name=_short(name)))
-        elif isinstance(value, str) and len(value) > LONGEST:
+        elif isinstance(value, str) and len(value) > _longest(name):
             self.refuse(
-                tr("“{name}” is longer than {longest} characters.", name=_short(name), longest=LONGEST)
+                tr(
+                    "“{name}” is longer than {longest:,} characters.",
+                    name=_short(name),
+                    longest=_longest(name),
+                )
             )
         elif name == "model" and not is_name(value):
             self.refuse(tr("“{value}” is not the name of a model.", value=_short(value)))
@@ -132,7 +139,7 @@ def _encodable(text: str) -> str:
 def parse_block(text: str) -> ReadSettings | str:
     """The settings and facts of our own JSON, or why it cannot be used at all."""
     if len(text) > MOST_BYTES or len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        return tr("Its settings are longer than 64 KB.")
+        return tr("Its settings are longer than 512 KB.")
     try:
         value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -221,14 +228,21 @@ def _all_at_once(values: Any) -> dict[str, Any]:
     """
     if not isinstance(values, dict) or not is_name(values.get("model", "")):
         return {}
-    single = (value for name, value in values.items() if name not in readers(GenerationSettings))
-    if any(not isinstance(value, str | int | float | None) or len(str(value)) > LONGEST for value in single):
-        return {}
+    single = ((name, value) for name, value in values.items() if name not in readers(GenerationSettings))
+    for name, value in single:
+        if not isinstance(value, str | int | float | None) or len(str(value)) > _longest(name):
+            return {}
     try:
         settings = GenerationSettings(**values)
     except (UserError, TypeError):
         return {}
     return {name: getattr(settings, name) for name in values}
+
+
+def _longest(name: str) -> int:
+    """Characters of a setting's value."""
+    known = options(GenerationSettings).get(name)
+    return LONGEST if known is None or known.longest is None else known.longest
 
 
 def _take_sampler(found: ReadSettings, name: str, schedule: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.loras import Lora, read_loras
 from diffusion_studio.settings.options import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST = 32  # parts
 Scalar = str | int | float | bool | None
+Value = Scalar | tuple[Lora, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Part:
     """Sampled until `step` with the final settings except `values`, pairs of a name and a value."""
 
     step: int
-    values: tuple[tuple[str, Scalar], ...] = ()
+    values: tuple[tuple[str, Value], ...] = ()
 
 
 def read_history(value: Any) -> tuple[Part, ...]:
@@ -52,11 +54,14 @@ def _read_part(entry: Any) -> Part:
     if type(step) is not int or not 0 <= step <= 100_000 or not isinstance(pairs, list | tuple):
         raise fault
     for pair in pairs:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[1], Scalar):
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise fault
+        if pair[0] != "loras" and not isinstance(pair[1], Scalar):
             raise fault
         if not isinstance(pair[0], str) or pair[0] in NEVER:
             raise UserError(tr("A branch cannot differ in “{pair}” from its parent.", pair=str(pair[0])[:60]))
-    return Part(step, tuple((name, value) for name, value in pairs))
+    read = ((name, read_loras(value) if name == "loras" else value) for name, value in pairs)
+    return Part(step, tuple(read))
 
 
 NEVER = ("history", "model", "count")  # what all parts share
@@ -129,7 +134,7 @@ def _own_seeds(settings: GenerationSettings, index: int) -> dict[str, Any]:
     }
 
 
-def _difference(settings: GenerationSettings, child: GenerationSettings) -> tuple[tuple[str, Scalar], ...]:
+def _difference(settings: GenerationSettings, child: GenerationSettings) -> tuple[tuple[str, Value], ...]:
     names = [f.name for f in dataclasses.fields(settings) if f.name not in NEVER]
     found = ((name, getattr(settings, name)) for name in names)
     return tuple((name, value) for name, value in found if value != getattr(child, name))

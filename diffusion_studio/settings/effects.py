@@ -22,6 +22,7 @@ EFFECTIVE: dict[str, tuple[Callable[[GenerationSettings], bool], str]] = {
         name: (_by(sampler), tr("the sampler {sampler}", sampler=SAMPLERS[sampler]))
         for name, sampler in ONLY_WITH.items()
     },
+    "negative": (lambda settings: settings.guidance > 1, tr("a guidance above 1")),
     "strength": (lambda settings: bool(settings.source), tr("a start image")),
     "resamples": (lambda settings: bool(settings.mask), tr("a start image with a mask")),
     "variation_seed": (

@@ -17,6 +17,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.batch_rows import LARGEST, read_batch
 from diffusion_studio.settings.branches import Part, read_history
 from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.loras import Lora, read_loras
 from diffusion_studio.settings.options import (
     DEVICES,
     LARGEST_SEED,
@@ -28,6 +29,8 @@ from diffusion_studio.settings.options import (
 )
 from diffusion_studio.settings.training import TrainingSettings
 
+LONGEST_PROMPT = 10_000  # characters
+LEAST_SIDE, LARGEST_SIDE, SIDE_STEP = 64, 4096, 8  # pixels
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,6 +39,36 @@ class GenerationSettings:
     """One request for images. `seed` None: a random one is chosen and reported."""
 
     model: str = option("", label=tr("Model"), help=tr("the model to generate with; empty: the default one"))
+    prompt: str = option(
+        "",
+        longest=LONGEST_PROMPT,
+        lines=True,
+        label=tr("Prompt"),
+        help=tr("what to generate, in words; (word:1.2) gives a word more weight, [word] less"),
+    )
+    negative: str = option(
+        "",
+        longest=LONGEST_PROMPT,
+        lines=True,
+        label=tr("Negative prompt"),
+        help=tr("what to keep out of the image, in words; it needs a guidance above 1"),
+    )
+    width: int = option(
+        0,
+        min=LEAST_SIDE,
+        max=LARGEST_SIDE,
+        multiple=SIDE_STEP,
+        label=tr("Width"),
+        help=tr("pixels of the image, a multiple of 8; 0: the model's own"),
+    )
+    height: int = option(
+        0,
+        min=LEAST_SIDE,
+        max=LARGEST_SIDE,
+        multiple=SIDE_STEP,
+        label=tr("Height"),
+        help=tr("pixels of the image, a multiple of 8; 0: the model's own"),
+    )
     steps: int = option(
         20,
         min=1,
@@ -114,6 +147,14 @@ class GenerationSettings:
         label=tr("Clipping"),
         help=tr("how the predicted clean image is kept within the range of colours at every step"),
     )
+    clip_skip: int = option(
+        1,
+        min=1,
+        max=12,
+        more=True,
+        label=tr("Clip skip"),
+        help=tr("which layer of the text encoder is read, from the end: 1 the last, 2 the one before it"),
+    )
     precision: str = option(
         "auto",
         choices=PRECISIONS,
@@ -179,6 +220,7 @@ class GenerationSettings:
         label=tr("Variation strength"),
         help=tr("how far to go from the first seed (0) to the second (1)"),
     )
+    loras: tuple[Lora, ...] = carried((), read_loras)  # named by file name and hash, never by a path
     history: tuple[Part, ...] = carried((), read_history)  # of a branch: what led to it
     batch: str = carried("", read_batch)  # what the network works on at once, see batch_rows.py
 
@@ -190,6 +232,9 @@ class GenerationSettings:
             values: dict[str, Any] = dict(part.values)
             replace(self, **{**values, "history": ()})  # raises what is wrong with it
 
+
+# what only a model of text uses
+OF_TEXT = frozenset({"prompt", "negative", "clip_skip", "loras"})
 
 # what the window sets on the canvas, and not in a row of the form
 STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ from diffusion_studio.language import tr
 
 DEVICES = {"auto": tr("Automatic"), "cpu": "CPU", "cuda": "CUDA", "mps": tr("Apple GPU (MPS)")}
 PRECISIONS = {"auto": tr("Automatic"), "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
+UNREADABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]"
+)  # all but tabs and line breaks
 LARGEST_SEED = 2**32 - 1  # fits every generator in use elsewhere, and a spin box of doubles
 
 
@@ -44,6 +48,9 @@ class Option:
     choices: Mapping[str, str] | None = None  # value -> what the user reads
     more: bool = False  # belongs under "More" in the window
     flag: str | None = None  # command-line name where it differs from the field's
+    longest: int | None = None  # characters of a text
+    lines: bool = False  # a text for people, of one or several lines
+    multiple: int | None = None  # a whole number must be one of this, or 0
 
 
 def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:
@@ -113,11 +120,15 @@ def check(settings: Settings) -> None:
             )
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _check_range(facts, value)
+        elif isinstance(value, str) and facts.choices is None:
+            object.__setattr__(settings, name, _checked_text(facts, value))
 
 
 def _check_range(facts: Option, value: float) -> None:
     low, high = facts.min, facts.max
     finite = isinstance(value, int) or math.isfinite(value)  # a whole number may be too large to ask that of
+    if facts.multiple is not None and value == 0:
+        return
     if not finite or (low is not None and value < low) or (high is not None and value > high):
         raise UserError(
             tr(
@@ -128,6 +139,51 @@ def _check_range(facts: Option, value: float) -> None:
                 value=show_number(value),
             )
         )
+
+    if facts.multiple is not None and value % facts.multiple:
+        below = int(value // facts.multiple) * facts.multiple
+        raise UserError(
+            tr(
+                "{label} must be a multiple of {multiple}, not {value}; the nearest are {below} and {above}.",
+                label=facts.label,
+                multiple=facts.multiple,
+                value=show_number(value),
+                below=below,
+                above=below + facts.multiple,
+            )
+        )
+
+
+def _checked_text(facts: Option, text: str) -> str:
+    """The text, with plain line breaks where it may have several lines. Raises `UserError` for what is no text for people."""
+    if facts.longest is not None and len(text) > facts.longest:
+        raise UserError(
+            tr(
+                "{label} must have at most {longest:,} characters, not {length:,}.",
+                label=facts.label,
+                longest=facts.longest,
+                length=len(text),
+            )
+        )
+    if not facts.lines:
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    wrong = UNREADABLE.search(text)
+    if wrong is not None:
+        raise UserError(
+            tr(
+                "{label} must not contain control characters; character {place:,} is U+{code:04X}.",
+                label=facts.label,
+                place=wrong.start() + 1,
+                code=ord(wrong[0]),
+            )
+        )
+    return text
+
+
+def without_controls(text: str) -> str:
+    """A text of others as one that is allowed: control characters and halves of surrogate pairs become spaces."""
+    return UNREADABLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def show_number(value: float | None) -> str:

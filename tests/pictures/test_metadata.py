@@ -218,7 +218,7 @@ def test_a_bad_fact_is_refused_by_itself(facts):
         '{"version": 1, "settings": {"eta": NaN}}',
         '{"version": 1, "facts": ' + "[" * 9 + "]" * 9 + "}",
         "[" * 50_000,
-        '{"version": 1, "settings": {"class_label": "' + "x" * 65_536 + '"}}',
+        '{"version": 1, "settings": {"class_label": "' + "x" * metadata.MOST_BYTES + '"}}',
         '{"version": 1, "settings": {"seed": ' + "9" * 5000 + "}}",
     ],
 )

@@ -22,7 +22,15 @@ WORDS = {
     "negative_prompt": tr("Negative prompt"),
 }  # of another program
 IDLE = GenerationSettings()
-QUIET = ("clipping", "precision", "device", *STEERING)  # shown only where they differ from what is usual
+QUIET = (
+    "width",
+    "height",
+    "clip_skip",
+    "clipping",
+    "precision",
+    "device",
+    *STEERING,
+)  # shown only where they differ from what is usual
 MOST_COMPARED = 2000  # images: more would block the window for longer than a hand feels
 
 
