@@ -79,6 +79,11 @@ class Preview:
         return self.views.view("denoised")
 
     @property
+    def result(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: what is saved of this step, which may take the model much longer than its preview."""
+        return self.views.result()
+
+    @property
     def noisy(self) -> np.ndarray:
         """(N, H, W, 3) uint8: the state, x_t."""
         return self.views.view("noisy")

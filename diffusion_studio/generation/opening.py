@@ -14,7 +14,6 @@ from diffusion_studio.generation.model import ImageModel
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.folder import read_model
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.layout import unet_folder
 
@@ -29,7 +28,7 @@ def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto"
         key = (card.path, _stamp(card.path), chosen, devices.choose_precision(precision, chosen))
         if key not in _opened:
             with device_faults(chosen):
-                model = kind_of(card)(card, read_model(card.path), chosen, key[-1])
+                model = kind_of(card).open(card, chosen, key[-1])
             _opened.clear()
             _opened[key] = model
         return _opened[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remai
 from diffusion_studio.diffusion.samplers import SAMPLERS, Denoise
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
+from diffusion_studio.generation.model import BROKEN
+from diffusion_studio.generation.space import Space
 from diffusion_studio.generation.trajectory import Start, State
 from diffusion_studio.language import tr
 from diffusion_studio.settings.branches import single
@@ -28,17 +31,16 @@ SAME_NOISE = ("seed", "variation_seed", "variation_strength")
 class DenoisingModel(Protocol):
     """What a sampling needs of its model."""
 
-    shape: tuple[int, int, int]
     device: str
 
-    @property
-    def schedule(self) -> Process: ...
+    def space(self, settings: GenerationSettings) -> Space: ...
+    def process(self, settings: GenerationSettings) -> Process: ...
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser: ...
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]: ...
 
 
 class Sampling:
-    """`source`: (H, W, 3) uint8 of the model's size; `mask`: (H, W) uint8, 255 where the source is regenerated.
+    """`source`: (H, W, 3) uint8 of the size the settings ask for; `mask`: (H, W) uint8, 255 where the source is regenerated.
 
     `pictures` are places in the batch the settings describe, `draws` the noise of each, where it is not the settings' own.
     """
@@ -58,15 +60,19 @@ class Sampling:
                 tr("A mask says which area of a start image to regenerate; choose a start image too.")
             )
         self.model, self.settings = model, settings
-        self.schedule = model.schedule.shifted(settings.shift)
+        self.space = model.space(settings)
+        self.schedule = model.process(settings).shifted(settings.shift)
         draws = draws or [draw_of(settings, index) for index in pictures]
-        self.noise = PictureNoise(draws, model.shape, model.device)
-        self.source = None if source is None else to_tensor(source, model.shape[0]).to(model.device)
+        self.noise = PictureNoise(draws, self.space.shape, model.device)
+        self.source_picture, self.mask_picture = source, mask
+        self.source: Tensor | None = None
+        if source is not None and (settings.strength < 1 or mask is not None):
+            self.source = self.space.encode(source, self.noise)
         self.denoise: Denoise = model.denoiser(settings, pictures)
         self.known: _KnownNoise | None = None
         if mask is not None:
-            self.known = _KnownNoise(PictureNoise(draws, model.shape, model.device, stream=KNOWN))
-            free = torch.from_numpy(mask.astype(np.float32) / 255).to(model.device)
+            self.known = _KnownNoise(PictureNoise(draws, self.space.shape, model.device, stream=KNOWN))
+            free = self.space.mask(mask)
             self.denoise = KnownRegion(self.denoise, self.source, free, self.known)
 
     def states(self, start: Start | None = None, *, record: bool = True) -> Iterator[State]:
@@ -99,6 +105,21 @@ class Sampling:
                 scale=self.schedule.scale(step.sigma),
                 noise_share=self.schedule.noise_share(step.sigma),
             )
+
+    def finish(self, state: State) -> State:
+        """The same with the image itself, where a preview is not."""
+        return state if self.space.exact else replace(state, picture=self.image(state))
+
+    @torch.inference_mode()
+    def image(self, state: State) -> np.ndarray:
+        """(N, H, W, 3) uint8: the predicted clean images, decoded, and unchanged where a mask says so."""
+        check_finite(state)
+        picture = self.space.decode(state.denoised)
+        if self.mask_picture is None or self.source_picture is None or self.space.exact:
+            return picture
+        free = self.mask_picture[..., None].astype(np.float32) / 255
+        blended: np.ndarray = (free * picture + (1 - free) * self.source_picture).round().astype(np.uint8)
+        return blended
 
     def _begin(self) -> tuple[Tensor, Legs, int, Any]:
         levels, strength = self._levels(), self.settings.strength
@@ -149,15 +170,13 @@ class _KnownNoise:
         return self.noise()
 
 
+def check_finite(state: State) -> None:
+    """Raises `UserError` where a step holds no numbers that an image could be made of."""
+    if not torch.isfinite(state.denoised).all():
+        raise UserError(BROKEN)
+
+
 def draw_of(settings: GenerationSettings, index: int) -> Draw:
     """The noise of image `index` of a batch."""
     own = single(settings, index)
     return Draw(own.seed or 0, own.variation_seed, own.variation_strength)
-
-
-def to_tensor(picture: np.ndarray, channels: int) -> Tensor:
-    """(H, W, 3) uint8 -> (channels, H, W) in [-1, 1]; a grey model sees luminance (ITU-R BT.601)."""
-    values = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
-    if channels == 1:
-        return (values * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
-    return values

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.generation.space import PIXELS, Views
 from diffusion_studio.language import tr
 from diffusion_studio.machine.mapped_tensors import MappedTensors, change_tensors
 from diffusion_studio.pictures.step_views import VIEWS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BUDGET = 200_000_000  # bytes
-LOUDER = 2  # the remaining change is shown this much stronger
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class State:
     known_random: Any = None  # and those of a known region, before this step's draw
     scale: float = 1.0  # from x to what the network sees
     noise_share: float = 0.0  # of what the network sees
+    picture: np.ndarray | None = None  # (N, H, W, 3) uint8: the image itself, where a preview is not
 
     def select(self, places: Sequence[int]) -> State:
         """The same for some images of the batch."""
@@ -53,6 +54,7 @@ class State:
             known_random=None
             if self.known_random is None
             else [self.known_random[place] for place in chosen],
+            picture=None if self.picture is None else self.picture[chosen],
         )
 
     def to(self, device: str) -> State:
@@ -105,6 +107,7 @@ class Trajectory:
         self.budget = budget
         self.settings = GenerationSettings()  # as carried out, once begun
         self.pictures: tuple[int, ...] = ()
+        self.views: Views = PIXELS
         self.first, self.total = 0, 0
         self.stride = 1  # every how many steps one is kept
         self._lock = threading.Lock()
@@ -114,8 +117,8 @@ class Trajectory:
 
     # --- the job's side ---
 
-    def begin(self, settings: GenerationSettings, pictures: tuple[int, ...]) -> None:
-        self.settings, self.pictures = settings, pictures
+    def begin(self, settings: GenerationSettings, pictures: tuple[int, ...], views: Views = PIXELS) -> None:
+        self.settings, self.pictures, self.views = settings, pictures, views
 
     def append(self, state: State) -> None:
         """Keep a step; the first, the newest and every `stride`-th stay."""
@@ -194,33 +197,23 @@ class Trajectory:
         """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`."""
         state = self.state(index)
         end = self.state(max(self.total, state.index)) if view == "difference" else None
-        return view_of(state, view, end)
+        return view_of(state, view, end, self.views)
 
 
-def view_of(state: State, view: str, end: State | None = None) -> np.ndarray:
+def view_of(state: State, view: str, end: State | None = None, views: Views = PIXELS) -> np.ndarray:
     """(N, H, W, 3) uint8: one of `VIEWS` of a step; the difference needs the `end` of the sampling.
 
     Predicted noise is grey where it is 0 and clipped at 3 standard deviations; the difference is black where there is none.
     """
-    if view == "noisy":
-        return to_uint8(state.x * state.scale)
     if view == "noise":
-        noise = (state.x - state.denoised) / state.sigma if state.sigma else state.x * 0
-        return to_uint8(noise / 3)
+        return views.noise((state.x - state.denoised) / state.sigma if state.sigma else state.x * 0)
     if view == "difference" and end is not None:
-        return to_uint8((state.denoised - end.denoised).abs() * LOUDER - 1)
-    if view != "denoised":
+        return views.difference(state.denoised, end.denoised)
+    if view not in ("denoised", "noisy"):
         raise ValueError(f"{view} is none of {', '.join(VIEWS)}")
-    return to_uint8(state.denoised)
-
-
-def to_uint8(pictures: Tensor) -> np.ndarray:
-    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; grey models become grey RGB."""
-    import torch
-
-    levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-    shown: np.ndarray = levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
-    return shown
+    if state.picture is not None and (view == "denoised" or not state.sigma):
+        return state.picture
+    return views.preview(state.x * state.scale if view == "noisy" else state.denoised)
 
 
 def _change(before: Tensor, now: Tensor) -> np.ndarray:

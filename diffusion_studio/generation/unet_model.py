@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,16 +19,17 @@ from diffusion_studio.diffusion.processes import prediction_from_config
 from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
-from diffusion_studio.generation.model import BROKEN, preview_of
+from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import device_faults
-from diffusion_studio.generation.sampling import Sampling
-from diffusion_studio.generation.trajectory import Start, State, Trajectory
+from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.generation.steps import previews
+from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.folder import Checkpoint
+from diffusion_studio.models.folder import Checkpoint, read_model
 from diffusion_studio.settings import batch_rows
-from diffusion_studio.settings.branches import parts, root, single
+from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
@@ -53,8 +53,17 @@ class UNetModel:
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
         self.shape = (config.channels, *config.sides)
 
-    @property
-    def schedule(self) -> Process:
+    @classmethod
+    def open(cls, card: ModelCard, device: str, precision: str) -> UNetModel:
+        return cls(card, read_model(card.path), device, precision)
+
+    def sides(self, settings: GenerationSettings) -> tuple[int, int]:
+        return self.shape[1:]
+
+    def space(self, settings: GenerationSettings) -> PixelSpace:
+        return PixelSpace(self.shape, self.device)
+
+    def process(self, settings: GenerationSettings) -> Process:
         return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
 
     def previews(
@@ -68,41 +77,15 @@ class UNetModel:
         draws: Sequence[Draw] | None = None,
     ) -> Iterator[Preview]:
         with device_faults(self.device):
-            yield from self._previews(settings, source, mask, trajectory, start, draws)
-
-    @torch.inference_mode()
-    def _previews(
-        self,
-        settings: GenerationSettings,
-        source: np.ndarray | None,
-        mask: np.ndarray | None,
-        trajectory: Trajectory | None,
-        start: Start | None,
-        draws: Sequence[Draw] | None,
-    ) -> Iterator[Preview]:
-        begun = time.perf_counter()
-        pictures = start.pictures if start is not None else tuple(range(settings.count))
-
-        def states(own: GenerationSettings, start: Start | None, record: bool) -> Iterator[State]:
-            sampling = Sampling(self, own, pictures, source=source, mask=mask, draws=draws)
-            return sampling.states(start, record=record)
-
-        for before, step in parts(settings) if start is None else [(start.settings, start.index)]:
-            if start is not None and start.settings == before and start.state.index == step:
-                break  # it is there already
-            for state in states(before, start, True):
-                yield preview_of(state, time.perf_counter() - begun)
-                if state.index >= step:
-                    break
-            start = Start(settings=before, state=state, index=state.index, pictures=pictures)
-        if trajectory is not None:
-            trajectory.begin(settings, pictures)
-        for state in states(settings, start, trajectory is not None):
-            if trajectory is not None:
-                trajectory.append(state)
-            yield preview_of(state, time.perf_counter() - begun)
-            if settings.until and state.index >= settings.until:
-                return
+            yield from previews(
+                self,
+                settings,
+                source=source,
+                mask=mask,
+                trajectory=trajectory,
+                start=start,
+                draws=draws,
+            )
 
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
         """D(x, sigma) with this request's class, guidance and clipping, for these images of the batch."""
@@ -123,12 +106,13 @@ class UNetModel:
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
-        config = self.schedule.config
-        ending = float(self.schedule.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
+        process = self.process(settings)
+        config = process.config
+        ending = float(process.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
         by_sampler: dict[str, dict[str, Any]] = {
             "ddim": {"eta": settings.eta, "ending": ending},
             "ddpm": {"large_variance": scheduler_config.large_variance(config)},
-            "heun": {"churn": settings.churn, **({"scale": self.schedule.scale} if is_flow(config) else {})},
+            "heun": {"churn": settings.churn, **({"scale": process.scale} if is_flow(config) else {})},
         }
         return by_sampler.get(settings.sampler, {})
 

@@ -224,7 +224,7 @@ def _generate(
     last = comparison.cells[waiting[-1]].settings
     reached = -1
     yield _started(comparison, waiting[0])
-    for preview in model.previews(last, **start_pictures.named_by(last, model.shape[1:])):
+    for preview in model.previews(last, **start_pictures.named_by(last, model.sides(last))):
         yield CellPreview.of(preview, *waiting[0])
         while waiting and 0 < comparison.cells[waiting[0]].settings.until <= preview.index < preview.total:
             steps, reached = preview.index - max(reached, 0), preview.index
@@ -246,7 +246,7 @@ def _finish(
     comparison: Comparison, model: ImageModel, place: Place, preview: Preview, steps: int
 ) -> CellDone:
     cell = comparison.cells[place]
-    cell.picture, cell.facts = preview.denoised[0].copy(), model.facts(cell.settings, 0)
+    cell.picture, cell.facts = preview.result[0].copy(), model.facts(cell.settings, 0)
     return CellDone(
         column=place[0],
         row=place[1],

@@ -56,7 +56,7 @@ def generate(
     batch = _batch(settings, start)
     settings = in_batch(with_seeds(replace(settings, model=card.name)), batch)
     model = yield from open_named(settings, card.title)
-    own_picture = start_pictures.named_by(settings, model.shape[1:])
+    own_picture = start_pictures.named_by(settings, model.sides(settings))
     pictures = tuple(range(settings.count)) if start is None else start.pictures
     first = 0 if start is None else start.index
     yield Started(
@@ -79,7 +79,7 @@ def generate(
         raise UserError(tr("The model generated nothing."))
     settings = replace(settings, until=preview.index if preview.index < preview.total else 0)
     if save:
-        yield from _save(settings, pictures, model, preview.denoised, folder, sheet, saving)
+        yield from _save(settings, pictures, model, preview.result, folder, sheet, saving)
     yield finished(seconds, preview.index - first, settings.until)
 
 

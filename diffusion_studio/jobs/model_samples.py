@@ -14,7 +14,6 @@ from diffusion_studio.events import SampleSheetEvent, SheetProgress, SheetSaved,
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
-from diffusion_studio.models.folder import read_model
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.storage.atomic import write_atomic
 
@@ -32,11 +31,11 @@ def make_samples(name: str) -> Iterator[SampleSheetEvent]:
         raise UserError(tr("{title} comes with the application, and with its samples.", title=card.title))
     yield Status(text=tr("Reading {title}…", title=card.title))
     device = devices.choose_device("auto")
-    model = kind_of(card)(card, read_model(card.path), device, devices.choose_precision("auto", device))
+    model = kind_of(card).open(card, device, devices.choose_precision("auto", device))
     count = COLUMNS * (ROWS if card.size < LARGE else 1)
     pictures = np.zeros((count, 1, 1, 3), np.uint8)
     for preview in model.previews(replace(card.defaults(), seed=0, count=count)):
-        pictures = preview.denoised
+        pictures = preview.result
         yield SheetProgress(done=preview.index, total=preview.total)
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")

@@ -180,11 +180,11 @@ def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iter
         for start in range(0, len(together), BATCH):
             batch = together[start : start + BATCH]
             shared = replace(batch[0], count=len(batch))
-            own_picture = start_pictures.named_by(shared, model.shape[1:])
+            own_picture = start_pictures.named_by(shared, model.sides(shared))
             draws = [draw_of(own, 0) for own in batch]
             for preview in model.previews(shared, draws=draws, **own_picture):
                 yield replace(preview, seconds=time.perf_counter() - begun)
-            for place, (own, picture) in enumerate(zip(batch, preview.denoised, strict=True)):
+            for place, (own, picture) in enumerate(zip(batch, preview.result, strict=True)):
                 own = replace(own, batch=batch_rows.alone(shared, place))  # to make the same bits alone
                 yield MorphImage(index=done, total=len(plans), settings=own, picture=picture.copy())
                 done += 1

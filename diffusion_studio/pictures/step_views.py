@@ -22,9 +22,20 @@ class StepViews:
     """The pictures of one step in several views, each made when it is first looked at: most never are."""
 
     def __init__(
-        self, make: Callable[[str], np.ndarray], ready: Mapping[str, np.ndarray] | None = None
+        self,
+        make: Callable[[str], np.ndarray],
+        ready: Mapping[str, np.ndarray] | None = None,
+        result: Callable[[], np.ndarray] | None = None,
     ) -> None:
-        self._make, self._made = make, dict(ready or {})
+        """`result` makes what is saved of the step, where that is not the preview of the clean image."""
+        self._make, self._made, self._result = make, dict(ready or {}), result
+
+    def result(self) -> np.ndarray:
+        """(N, H, W, 3) uint8: what is saved of the step."""
+        if self._result is None:
+            return self.view("denoised")
+        self._made["denoised"], self._result = self._result(), None
+        return self._made["denoised"]
 
     def view(self, name: str) -> np.ndarray:
         """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""

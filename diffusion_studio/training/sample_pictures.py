@@ -12,7 +12,7 @@ from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import dpmpp_2m
 from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet
-from diffusion_studio.generation.trajectory import to_uint8
+from diffusion_studio.generation.space import to_uint8
 
 STEPS = 12
 

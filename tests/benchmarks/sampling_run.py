@@ -83,12 +83,11 @@ def all_runs(folder: Path, steps: int) -> dict[str, Run]:
 
 def our_run(folder: Path, steps: int, precision: str) -> Run:
     from diffusion_studio.models.cards import read_card
-    from diffusion_studio.models.folder import read_model
     from diffusion_studio.models.kinds import kind_of
     from diffusion_studio.settings.generation import GenerationSettings
 
     card = read_card(folder)
-    model = kind_of(card)(card, read_model(folder), "cpu", precision)
+    model = kind_of(card).open(card, "cpu", precision)
 
     def run(count: int) -> np.ndarray:
         settings = GenerationSettings(

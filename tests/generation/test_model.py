@@ -14,7 +14,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.generation import opening as models
 from diffusion_studio.generation import unet_model
 from diffusion_studio.generation.opening import close_models, open_model
-from diffusion_studio.generation.trajectory import to_uint8
+from diffusion_studio.generation.space import to_uint8
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import read_card

@@ -10,7 +10,8 @@ from PIL import Image, ImageSequence
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmProgress, FilmSaved
-from diffusion_studio.generation.trajectory import State, Trajectory, to_uint8
+from diffusion_studio.generation.space import to_uint8
+from diffusion_studio.generation.trajectory import State, Trajectory
 from diffusion_studio.jobs import film as jobs
 from diffusion_studio.jobs.film import guess_bytes, of_trajectory, pace
 from diffusion_studio.pictures import film_formats, reading

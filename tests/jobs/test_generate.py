@@ -35,10 +35,13 @@ from tests.shown import shown_views
 class Pretended:
     """Draws one grey after the other."""
 
-    device, precision, shape = "cpu", "float32", (3, 8, 8)
+    device, precision = "cpu", "float32"
 
     def __init__(self, card):
         self.card, self.closed = card, False
+
+    def sides(self, settings):
+        return 8, 8
 
     def previews(self, settings, **how):
         try:

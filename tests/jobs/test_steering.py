@@ -224,7 +224,7 @@ def test_strength_0_returns_the_source_and_1_forgets_it(model, sampler):
 
 def test_strength_is_how_far_back_it_begins(model):
     frames = list(model.previews(plan(strength=0.5, steps=10), source=source()))
-    assert abs(frames[0].timestep - 0.5 * (len(model.schedule) - 1)) < 1
+    assert abs(frames[0].timestep - 0.5 * (len(model.process(plan)) - 1)) < 1
     assert frames[-1].total < 10
 
 

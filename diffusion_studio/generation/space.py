@@ -1,0 +1,106 @@
+"""Spaces: from an image to the tensor that is walked and back, and what of that tensor is shown on the way.
+
+A space belongs to one size of image. Models of pixels walk the image itself; models of latents walk what an autoencoder makes of
+it, show their steps through a cheap preview, and decode the last one. Torch is imported only where tensors are at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOUDER = 2  # the remaining change is shown this much stronger
+
+
+class Views(Protocol):
+    """What is shown of tensors of a walk, (N, C, h, w), as (N, H, W, 3) uint8. It is small, and outlives its model."""
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        """A clean or noisy image, made cheaply."""
+
+    def noise(self, n: Tensor) -> np.ndarray:
+        """Predicted noise, standard normal: grey where it is 0, clipped at 3 standard deviations."""
+
+    def difference(self, a: Tensor, b: Tensor) -> np.ndarray:
+        """How far two images are apart, `LOUDER`; black where they are not."""
+
+
+class Space(Protocol):
+    """Between images of one size and the tensor that is walked."""
+
+    sides: tuple[int, int]  # height and width of the image, in pixels
+    shape: tuple[int, int, int]  # channels, height and width of what is walked for one image
+    exact: bool  # whether a preview of a clean tensor is the image itself
+
+    @property
+    def views(self) -> Views: ...
+
+    def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
+        """(H, W, 3) uint8 -> (C, h, w), or (N, C, h, w) where each image of the batch draws from its own `noise()`."""
+
+    def mask(self, mask: np.ndarray) -> Tensor:
+        """(H, W) uint8, 255 where the image is regenerated -> (h, w) in [0, 1], 1 there."""
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        """(N, C, h, w) -> (N, H, W, 3) uint8: the image itself."""
+
+
+class PixelSpace:
+    """The image itself in [-1, 1], a `Space` and its own `Views`. `shape`: (channels, height, width)."""
+
+    exact = True
+
+    def __init__(self, shape: tuple[int, int, int], device: str = "cpu") -> None:
+        self.shape, self.device = shape, device
+        self.sides = shape[1:]
+
+    @property
+    def views(self) -> PixelSpace:
+        return self
+
+    def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
+        return to_tensor(picture, self.shape[0]).to(self.device)
+
+    def mask(self, mask: np.ndarray) -> Tensor:
+        import torch
+
+        return torch.from_numpy(mask.astype(np.float32) / 255).to(self.device)
+
+    def decode(self, x: Tensor) -> np.ndarray:
+        return to_uint8(x)
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        return to_uint8(x)
+
+    def noise(self, n: Tensor) -> np.ndarray:
+        return to_uint8(n / 3)
+
+    def difference(self, a: Tensor, b: Tensor) -> np.ndarray:
+        return to_uint8((a - b).abs() * LOUDER - 1)
+
+
+PIXELS = PixelSpace((3, 0, 0))  # the views of pixels, which are those of any size
+
+
+def to_tensor(picture: np.ndarray, channels: int) -> Tensor:
+    """(H, W, 3) uint8 -> (channels, H, W) in [-1, 1]; a grey model sees luminance (ITU-R BT.601)."""
+    import torch
+
+    values = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+    if channels == 1:
+        return (values * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
+    return values
+
+
+def to_uint8(pictures: Tensor) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; grey models become grey RGB."""
+    import torch
+
+    levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    shown: np.ndarray = levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+    return shown
