@@ -185,7 +185,7 @@ class TrainingReport(Report):
                 events.assert_never(event)
 
     def show_start(self, event: TrainingStarted) -> None:
-        from diffusion_studio.training.records.runs import Run
+        from diffusion_studio.training.records.run import Run
 
         self.run, self.step, self.images = event.run.name, event.first_step, event.pictures
         self.batch = int(Run(event.run).facts.get("settings", {}).get("batch", 0))

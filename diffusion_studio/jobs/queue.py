@@ -11,7 +11,6 @@ Who runs requests some other way calls `take`, then one of `remove` (done or can
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -20,8 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import psutil
-
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings, with_seeds
@@ -29,12 +26,12 @@ from diffusion_studio.settings.options import changed, from_dict
 from diffusion_studio.settings.saving import SavingSettings
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import data_dir
+from diffusion_studio.storage.processes import is_running, this_process
 
 if TYPE_CHECKING:
     from diffusion_studio.events import Answer, QueueEvent
 
 MOST = 1000  # requests
-CLOCK = 2.0  # seconds by which the reported start of a process may differ
 State = Literal["waiting", "running", "failed"]
 
 
@@ -130,7 +127,7 @@ class GenerationQueue:
             for entry in entries:
                 request = _request(entry)
                 if request.state == "waiting":
-                    entry.update(state="running", owner=_this_process())
+                    entry.update(state="running", owner=_owner())
                     taken.append(replace(request, state="running"))
                     return
 
@@ -256,16 +253,11 @@ def _state(entry: dict[str, Any]) -> State:
     return "failed" if state == "failed" else "waiting"
 
 
-def _this_process() -> dict[str, Any]:
-    return {"process": os.getpid(), "started": psutil.Process().create_time()}
+def _owner() -> dict[str, float]:
+    process, started = this_process()
+    return {"process": process, "started": started}
 
 
 def _alive(owner: Any) -> bool:
     """Whether the process that took a request still runs: its number may belong to another one by now."""
-    if not isinstance(owner, dict) or type(owner.get("process")) is not int:
-        return False
-    try:
-        started = psutil.Process(owner["process"]).create_time()
-        return bool(abs(started - float(owner.get("started", 0))) < CLOCK)
-    except (psutil.Error, ValueError, TypeError, OverflowError):
-        return False
+    return isinstance(owner, dict) and is_running((owner.get("process"), owner.get("started")))

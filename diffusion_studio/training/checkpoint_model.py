@@ -16,7 +16,8 @@ from diffusion_studio.models.folder import Checkpoint, scheduler_config
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.publish import read_average
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, runs
+from diffusion_studio.training.records.run import Run
 
 NAME = re.compile(r"run:(?P<run>[^@]+)(?:@(?P<step>\d{1,9}))?")
 
@@ -56,16 +57,16 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         return UNetModel(card, known, chosen, devices.choose_precision(precision, chosen))
 
 
-def _checkpoint(run: runs.Run, step: str | None) -> Path:
+def _checkpoint(run: Run, step: str | None) -> Path:
     if step is None:
-        newest, _ = runs.newest_checkpoint(run)
+        newest, _ = checkpoints.newest_verified(run.path)
         if newest is None:
             raise UserError(tr("The run “{name}” has no whole checkpoint yet.", name=run.name))
         return newest
-    there = list(runs.checkpoints(run))
+    there = list(checkpoints.newest_first(run.path))
     for path in there:
         if int(path.name) == int(step):
-            if not runs.verified(path):
+            if not checkpoints.verified(path):
                 raise UserError(
                     tr("The checkpoint of “{name}” at step {step} is damaged.", name=run.name, step=step)
                 )

@@ -33,7 +33,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import log
 from diffusion_studio.training.sample_pictures import generate, sheet
 from diffusion_studio.training.step.distributed import STOP, join
 from diffusion_studio.training.step.trainer import NotFinite
@@ -266,7 +266,7 @@ class TrainingLoop:
         if event.by_timestep:
             entry["by_timestep"] = event.by_timestep
         with suppress(OSError):  # the next checkpoint reports a full disk; a gap in the curve stops nothing
-            runs.append_log(self.record, entry | {"seconds": self.seconds})
+            log.append(self.record.path, entry | {"seconds": self.seconds})
         return event
 
 

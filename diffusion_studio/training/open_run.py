@@ -28,7 +28,8 @@ from diffusion_studio.training.estimate import choose_batch
 from diffusion_studio.training.images import Pictures, load_pictures
 from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, claims, log, runs
+from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.step.distributed import STOP, Team
 from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
 
@@ -41,12 +42,12 @@ SHOWN = {"the pictures": "the images"}  # what run.json keeps under the word of 
 class OpenRun:
     """A run claimed by this process, ready to be trained; closing it gives up the claim and the trainer's threads."""
 
-    run: runs.Run
+    run: Run
     settings: TrainingSettings
     trainer: Trainer
     origin: Origin
     past: Past
-    claim: runs.Claim
+    claim: claims.Claim
 
     def started(self) -> TrainingStarted:
         trainer = self.trainer
@@ -96,7 +97,7 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     claim = None
     try:
         run = runs.create(settings.name, to_dict(settings), origin.to_dict())
-        claim = runs.claim(run)
+        claim = claims.take(run)
         run.note(exact=_exactness(trainer, origin.digest))
         write_record(run.path, pictures)
         if settings.start_from:  # the model it starts from may be gone when the run is resumed
@@ -116,7 +117,7 @@ def resume_run(
     wanted = {name: getattr(asked, name) for name in given} if given is not None else changed(asked)
     run = runs.find(name)
     before = "stopped" if run.damage else run.state
-    claim = runs.claim(run)  # a damaged run.json is mended by it
+    claim = claims.take(run)  # a damaged run.json is mended by it
     trainer = None
     try:
         settings, _ = from_dict(TrainingSettings, {**BEFORE, **run.facts.get("settings", {})})
@@ -139,7 +140,7 @@ def resume_run(
                     different=", ".join(SHOWN.get(word, word) for word in different),
                 )
             )
-        runs.cut_log(run, trainer.done)
+        log.cut(run.path, trainer.done)
         run.note(exact=now, settings=to_dict(settings))
         write_record(run.path, pictures)
     except BaseException:
@@ -153,21 +154,21 @@ def resume_run(
 
 
 def _opened(
-    run: runs.Run,
+    run: Run,
     settings: TrainingSettings,
     trainer: Trainer,
     origin: Origin,
     past: Past,
-    claim: runs.Claim,
+    claim: claims.Claim,
 ) -> OpenRun:
     """Ready on all processes: the others learn here what to train."""
     trainer.team.agree((settings, run.name, trainer.done))
     return OpenRun(run.remembered(), settings, trainer, origin, past, claim)
 
 
-def _save(run: runs.Run, trainer: Trainer, past: Past) -> Path:
+def _save(run: Run, trainer: Trainer, past: Past) -> Path:
     state = {"step": trainer.done, **past._asdict()}
-    return runs.save_checkpoint(run, trainer.done, save_tensors(trainer.state()), state)
+    return run.save_checkpoint(trainer.done, save_tensors(trainer.state()), state)
 
 
 def follow(team: Team) -> Iterator[TrainingEvent]:
@@ -201,7 +202,7 @@ def _trainer(settings: TrainingSettings, pictures: Pictures, origin: Origin, tea
 
 
 def _check_data(
-    run: runs.Run,
+    run: Run,
     pictures: Pictures,
     digest: str,
     origin: Origin,
@@ -239,9 +240,9 @@ def _listed(classes: tuple[str, ...]) -> str:
     return named if len(classes) <= 6 else tr("{names} and {count} more", names=named, count=len(classes) - 6)
 
 
-def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[TrainingEvent, None, Path | None]:
+def _newest(run: Run, settings: TrainingSettings) -> Generator[TrainingEvent, None, Path | None]:
     """The checkpoint to resume from; None where the run ended before its first."""
-    checkpoint, skipped = runs.newest_checkpoint(run)
+    checkpoint, skipped = checkpoints.newest_verified(run.path)
     names = ", ".join(skipped[:3]) + ("…" if len(skipped) > 3 else "")
     if checkpoint is None and skipped:
         raise UserError(
@@ -264,7 +265,7 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[TrainingEven
                 name=checkpoint.name,
             )
         )
-    state = runs.read_state(checkpoint)
+    state = checkpoints.read_state(checkpoint)
     if run.facts.get("published") and settings.fraction_done(state["step"], state["seconds"]) >= 1:
         raise UserError(
             tr(
@@ -279,7 +280,7 @@ def _newest(run: runs.Run, settings: TrainingSettings) -> Generator[TrainingEven
 def _restore(trainer: Trainer, checkpoint: Path) -> Past:
     """Put a checkpoint into the trainer; returns what was done until then."""
     try:
-        trainer.load(load_tensors(runs.read_tensors(checkpoint)))
+        trainer.load(load_tensors(checkpoints.read_tensors(checkpoint)))
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(
             tr("The checkpoint {checkpoint} does not fit this version's network.", checkpoint=checkpoint),

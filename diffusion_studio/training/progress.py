@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints
 
 
 class WorkClock:
@@ -39,7 +39,7 @@ class Past(NamedTuple):
 
     @classmethod
     def read(cls, checkpoint: Path) -> Past:
-        state = runs.read_state(checkpoint)
+        state = checkpoints.read_state(checkpoint)
         return cls(float(state["seconds"]), tuple(state.get("losses", ())))
 
 

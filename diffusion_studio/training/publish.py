@@ -25,7 +25,8 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training.provenance import Origin
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, log, runs
+from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.sample_pictures import generate, sheet
 
 SAMPLES = 32
@@ -39,21 +40,21 @@ RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 def publish(name: str) -> Iterator[PublishEvent]:
     """Write the newest whole checkpoint of the run called `name` as a model; ends with `Published`. The run stays as it is."""
     run = runs.find(name)
-    checkpoint, _ = runs.newest_checkpoint(run)
+    checkpoint, _ = checkpoints.newest_verified(run.path)
     if checkpoint is None:
         raise UserError(
             tr("The run “{name}” has no whole checkpoint yet, so there is nothing to publish.", name=run.name)
         )
     yield Status(text=tr("Reading the checkpoint…"))
     network, origin = read_average(run, checkpoint)
-    state = runs.read_state(checkpoint)
+    state = checkpoints.read_state(checkpoint)
     yield from publish_network(run, network, origin, step=state["step"], seconds=state["seconds"])
 
 
-def read_average(run: runs.Run, checkpoint: Path) -> tuple[UNet, Origin]:
+def read_average(run: Run, checkpoint: Path) -> tuple[UNet, Origin]:
     """The network of a checkpoint with its averaged weights, on the CPU in float32, ready to draw."""
     origin = Origin.from_dict(run.facts.get("origin", {}))
-    tensors = load_tensors(runs.read_tensors(checkpoint))
+    tensors = load_tensors(checkpoints.read_tensors(checkpoint))
     with torch.device("meta"):
         network = UNet(origin.config)
     names = [weight for weight, _ in network.named_parameters()]
@@ -63,7 +64,7 @@ def read_average(run: runs.Run, checkpoint: Path) -> tuple[UNet, Origin]:
 
 
 def publish_network(
-    run: runs.Run, network: UNet, origin: Origin, *, step: int, seconds: float
+    run: Run, network: UNet, origin: Origin, *, step: int, seconds: float
 ) -> Iterator[PublishEvent]:
     """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2."""
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
@@ -88,7 +89,7 @@ def publish_network(
     yield Published(name=target.name, path=target)
 
 
-def free_place(run: runs.Run) -> Path:
+def free_place(run: Run) -> Path:
     """Where the run's model belongs: its own earlier one is replaced, anybody else's never."""
     own = run.facts.get("id")
     names = numbered(models_dir() / run.name, folder=True)
@@ -103,7 +104,7 @@ def _made_by(place: Path) -> str | None:
 
 
 def model_card(
-    run: runs.Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
+    run: Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
 ) -> Mapping[str, Any]:
     guidance = {"guidance": 1.5} if origin.classes else {}
     flow = is_flow(origin.scheduler)
@@ -127,7 +128,7 @@ def model_card(
             "seconds": round(seconds),
             "settings": {k: v for k, v in to_dict(settings).items() if k != "folder"},
             "class_counts": dict(zip(origin.classes, origin.class_counts, strict=True)),
-            "loss": runs.last_losses(run),
+            "loss": log.last_losses(run.path),
             **from_model,
         },
     }

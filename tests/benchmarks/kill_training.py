@@ -180,11 +180,11 @@ class Trial:
 
     def newest(self, name: str) -> tuple[int, str]:
         from diffusion_studio.storage.places import runs_dir
-        from diffusion_studio.training.records import runs
+        from diffusion_studio.training.records import checkpoints, runs
 
         if not (runs_dir() / name / "run.json").exists():
             return 0, ""  # killed before there was a run
-        checkpoint, _ = runs.newest_checkpoint(runs.find(name))
+        checkpoint, _ = checkpoints.newest_verified(runs.find(name).path)
         return (int(checkpoint.name), digest_of(checkpoint)) if checkpoint else (0, "")
 
     @staticmethod

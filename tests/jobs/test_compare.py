@@ -305,7 +305,7 @@ def run(installed):
     made = runs.create("Mine", settings, json.loads(json.dumps(origin.to_dict())))
     for step, scale in ((10, 0.5), (20, 1.0)):
         state = {f"ema.{k}": weight * scale for k, (_, weight) in enumerate(net.named_parameters())}
-        runs.save_checkpoint(made, step, tensors(state), {"step": step, "seconds": 1.0})
+        made.save_checkpoint(step, tensors(state), {"step": step, "seconds": 1.0})
     return made
 
 

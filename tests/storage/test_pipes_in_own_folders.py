@@ -13,7 +13,8 @@ from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.storage import places
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, log
+from diffusion_studio.training.records.run import Run
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="named pipes and devices")
 
@@ -40,8 +41,8 @@ def test_settings_and_marks_that_are_no_files_hang_nothing(own_folders, kind):
         "import sys\nfrom diffusion_studio.__main__ import console\n"
         "for verb in (['models', 'list'], ['runs'], ['gallery', 'list'], ['doctor']):\n"
         "    try: console(verb)\n    except SystemExit: pass\n"
-        "from diffusion_studio.training.records import runs\n"
-        "for run in runs.list_runs(): runs.read_log(run)\n"
+        "from diffusion_studio.training.records import log, runs\n"
+        "for run in runs.list_runs(): log.read(run.path)\n"
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert child.returncode == 0 and "Traceback" not in child.stderr, child.stderr
@@ -49,12 +50,12 @@ def test_settings_and_marks_that_are_no_files_hang_nothing(own_folders, kind):
 
 @pytest.mark.parametrize("kind", ["pipe", "endless", "sparse"])
 def test_a_log_and_a_checkpoint_that_are_no_files_are_no_log_and_no_checkpoint(tmp_path, kind):
-    run = runs.Run(tmp_path)
+    run = Run(tmp_path)
     put(tmp_path / "log.jsonl", kind)
-    assert runs.read_log(run) == []
+    assert log.read(run.path) == []
     put(tmp_path / "state.safetensors", kind)
     (tmp_path / "manifest.json").write_text('{"state.safetensors": {"size": 10, "sha256": ""}}')
-    assert not runs.verified(tmp_path)
+    assert not checkpoints.verified(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "endless", "sparse"])

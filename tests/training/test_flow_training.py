@@ -16,7 +16,7 @@ from diffusion_studio.models.cards import read_card
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.loop import train
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.step.objectives import FlowObjective, objective_of
 from diffusion_studio.training.step.trainer import Trainer
 from diffusion_studio.training.step.validation import validate
@@ -102,7 +102,7 @@ def test_validation_measures_from_the_picture_to_pure_noise(make):
 
 
 def digest(run):
-    checkpoint, _ = runs.newest_checkpoint(run)
+    checkpoint, _ = checkpoints.newest_verified(run.path)
     return (
         (checkpoint / "state.safetensors").read_bytes()
         if (checkpoint / "state.safetensors").is_file()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -38,7 +39,7 @@ from diffusion_studio.training.estimate import activations, choose_batch, estima
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.provenance import with_classes
 from diffusion_studio.training.publish import publish
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, log, runs
 from diffusion_studio.training.step.architectures import shape_for
 from diffusion_studio.training.step.trainer import Trainer, fresh_network
 
@@ -288,7 +289,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(settings):
     while not isinstance(next(job), TrainingStarted):
         pass
     job.close()
-    for path in runs.checkpoints(runs.find("tiny")):
+    for path in checkpoints.newest_first(runs.find("tiny").path):
         raise AssertionError(f"closed before the first step, and yet there is {path}")
     list(train(TrainingSettings(), resume="tiny"))
     assert digest(runs.find("tiny"), 3) == digest(runs.find("straight"), 3)
@@ -297,7 +298,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(settings):
 def test_two_processes_do_not_train_one_run(settings):
     stop_at(2, replace(settings, autosave_steps=2))
     run = runs.find("tiny")
-    process = runs.psutil.Process(os.getppid())
+    process = psutil.Process(os.getppid())
     run.note(state="running", process=[process.pid, process.create_time()])
     assert run.state == "running"
     with pytest.raises(UserError, match="another process"):
@@ -312,7 +313,7 @@ def test_two_processes_do_not_train_one_run(settings):
 
 
 def save(run, step):
-    return runs.save_checkpoint(run, step, b"tensors" * step, {"step": step, "seconds": 1.0})
+    return run.save_checkpoint(step, b"tensors" * step, {"step": step, "seconds": 1.0})
 
 
 def test_older_checkpoints_go_only_when_two_verified_ones_are_newer(settings):
@@ -320,26 +321,29 @@ def test_older_checkpoints_go_only_when_two_verified_ones_are_newer(settings):
     paths = [save(run, step) for step in (1, 2)]
     (paths[1] / "state.safetensors").write_bytes(b"rotten")
     third = save(run, 3)
-    assert [path.name for path in runs.checkpoints(run)] == ["00000003", "00000002", "00000001"]
-    assert runs.newest_checkpoint(run) == (third, [])
+    assert [path.name for path in checkpoints.newest_first(run.path)] == ["00000003", "00000002", "00000001"]
+    assert checkpoints.newest_verified(run.path) == (third, [])
     save(run, 4)
-    assert [path.name for path in runs.checkpoints(run) if runs.verified(path)] == ["00000004", "00000003"]
+    assert [path.name for path in checkpoints.newest_first(run.path) if checkpoints.verified(path)] == [
+        "00000004",
+        "00000003",
+    ]
 
 
 def test_an_autosave_hashes_what_it_writes_once_and_reads_no_other_checkpoint_again(settings, monkeypatch):
-    monkeypatch.setattr(runs._verified, "unsettled", -(10**18))  # files count as at rest at once
+    monkeypatch.setattr(checkpoints._verified, "unsettled", -(10**18))  # files count as at rest at once
     run = runs.create("hashed", {}, {})
     save(run, 1)
-    real, hashed = runs.hashlib.sha256, []
-    monkeypatch.setattr(runs.hashlib, "sha256", lambda data: hashed.append(len(data)) or real(data))
+    real, hashed = checkpoints.hashlib.sha256, []
+    monkeypatch.setattr(checkpoints.hashlib, "sha256", lambda data: hashed.append(len(data)) or real(data))
     second = save(run, 2)
     assert len(hashed) == 2  # the tensors and the state
     assert save(run, 2) == second and len(hashed) == 2  # stopped at the step of the autosave
     save(run, 3)
     assert len(hashed) == 4
-    assert [path.name for path in runs.checkpoints(run)] == ["00000003", "00000002"]
+    assert [path.name for path in checkpoints.newest_first(run.path)] == ["00000003", "00000002"]
     assert (
-        all(runs.verified(path) for path in runs.checkpoints(run)) and len(hashed) == 8
+        all(checkpoints.verified(path) for path in checkpoints.newest_first(run.path)) and len(hashed) == 8
     )  # a resume hashes all
 
 
@@ -355,10 +359,13 @@ def test_a_checkpoint_that_cannot_be_read_back_removes_none(settings, monkeypatc
             yield stage
             (stage / "state.safetensors").write_bytes(b"tensorX" * 3)  # of the same size
 
-    monkeypatch.setattr(runs, "stage_folder", torn)
+    monkeypatch.setattr(checkpoints, "stage_folder", torn)
     with pytest.raises(UserError, match="read back"):
         save(run, 3)
-    assert [path.name for path in runs.checkpoints(run) if runs.verified(path)] == ["00000002", "00000001"]
+    assert [path.name for path in checkpoints.newest_first(run.path) if checkpoints.verified(path)] == [
+        "00000002",
+        "00000001",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "manifest", "stray stage"])
@@ -387,21 +394,21 @@ def test_going_on_takes_the_newest_that_verifies_and_says_which_it_left_out(sett
 
 def test_no_whole_checkpoint_is_an_error_that_names_them(settings):
     stop_at(4, replace(settings, autosave_steps=2))
-    for path in runs.checkpoints(runs.find("tiny")):
+    for path in checkpoints.newest_first(runs.find("tiny").path):
         (path / "state.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match="00000004, 00000002"):
         list(train(TrainingSettings(), resume="tiny"))
 
 
 def test_a_full_disk_stops_no_training_and_harms_no_checkpoint(settings, monkeypatch):
-    real, full = runs.save_checkpoint, [False]
+    real, full = checkpoints.save, [False]
 
     def save_checkpoint(*arguments):
         if full[0]:
             raise UserError("There is no room to save in /runs.")
         return real(*arguments)
 
-    monkeypatch.setattr(runs, "save_checkpoint", save_checkpoint)
+    monkeypatch.setattr(checkpoints, "save", save_checkpoint)
     events = []
     for event in train(replace(settings, autosave_steps=2)):
         events.append(event)
@@ -425,8 +432,10 @@ def test_a_nan_in_the_weights_never_reaches_a_file(settings, monkeypatch, step):
     with pytest.raises(UserError, match="finite"):
         list(train(replace(settings, autosave_steps=3)))
     run = runs.find("tiny")
-    assert [int(path.name) for path in runs.checkpoints(run)] == [saved for saved in (6, 3) if saved < step]
-    for path in runs.checkpoints(run):
+    assert [int(path.name) for path in checkpoints.newest_first(run.path)] == [
+        saved for saved in (6, 3) if saved < step
+    ]
+    for path in checkpoints.newest_first(run.path):
         assert all(torch.isfinite(tensor).all() for tensor in load_file(path / "state.safetensors").values())
     assert not models_dir().exists()
     assert run.state == "stopped"
@@ -435,13 +444,13 @@ def test_a_nan_in_the_weights_never_reaches_a_file(settings, monkeypatch, step):
 def test_the_log_forgets_what_is_done_again(settings):
     run = runs.create("logged", {}, {})
     for step in range(1, 6):
-        runs.append_log(run, {"step": step, "loss": step / 10, "validation": None})
-    with (run.path / "log.jsonl").open("a") as log:
-        log.write('{"step": 6, "lo')
-    assert [entry["step"] for entry in runs.read_log(run)] == [1, 2, 3, 4, 5]
-    runs.cut_log(run, 3)
-    assert runs.read_log(run)[-1] == {"step": 3, "loss": 0.3, "validation": None}
-    assert runs.last_losses(run) == {"loss": 0.3}
+        log.append(run.path, {"step": step, "loss": step / 10, "validation": None})
+    with (run.path / "log.jsonl").open("a") as file:
+        file.write('{"step": 6, "lo')
+    assert [entry["step"] for entry in log.read(run.path)] == [1, 2, 3, 4, 5]
+    log.cut(run.path, 3)
+    assert log.read(run.path)[-1] == {"step": 3, "loss": 0.3, "validation": None}
+    assert log.last_losses(run.path) == {"loss": 0.3}
 
 
 # Models ---------------------------------------------------------------------------------------------------------------
@@ -647,9 +656,9 @@ def test_two_processes_walk_like_one_with_twice_the_batch(settings, folder, tmp_
     for name in one:
         if name.startswith(("weights", "ema")):
             assert torch.allclose(one[name], two[name], rtol=1e-3, atol=2e-5), name
-    alone, together = (runs.last_losses(runs.find(name)) for name in ("alone", "together"))
+    alone, together = (log.last_losses(runs.find(name).path) for name in ("alone", "together"))
     assert together == pytest.approx(alone, rel=1e-3)
 
 
 def newest(name):
-    return runs.newest_checkpoint(runs.find(name))[0] / "state.safetensors"
+    return checkpoints.newest_verified(runs.find(name).path)[0] / "state.safetensors"

@@ -8,7 +8,7 @@ import pytest
 from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Published, Samples, Status
 from diffusion_studio.jobs import train as jobs
 from diffusion_studio.training import loop
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.step import validation
 
 
@@ -23,7 +23,7 @@ def test_a_training_saves_when_it_is_asked(settings, monkeypatch, asked):
         saved = [event for event in told if isinstance(event, CheckpointSaved)]
         assert bool(saved) is asked
         if asked:
-            assert runs.verified(saved[0].path)
+            assert checkpoints.verified(saved[0].path)
 
 
 @pytest.mark.parametrize("words", ["Measuring the loss", "Generating samples"])
@@ -35,7 +35,7 @@ def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words
     settings = replace(settings, steps=2, autosave=3600.0, sample_every=1e-9, validation=0.5)
     plain = {event.step: event for event in jobs.train(settings) if isinstance(event, CheckpointSaved)}
     assert not plain
-    uninterrupted = runs.newest_checkpoint(runs.find("tiny"))[0]
+    uninterrupted = checkpoints.newest_verified(runs.find("tiny").path)[0]
     told = []
     with closing(jobs.train(replace(settings, name="Asked"))) as job:
         event = next(job)
@@ -47,8 +47,8 @@ def test_a_long_look_is_left_for_it_and_comes_again(settings, monkeypatch, words
     looks = [event.step for event in told if isinstance(event, Loss) and event.validation is not None]
     assert looks and set(looks) == {2} and isinstance(told[-1], Published)
     assert [event.step for event in told if isinstance(event, Samples)][-1] == 2
-    asked = runs.newest_checkpoint(runs.find("asked"))[0]
-    name = runs.TENSORS  # the same to the last bit: the averages were put away before the save
+    asked = checkpoints.newest_verified(runs.find("asked").path)[0]
+    name = checkpoints.TENSORS  # the same to the last bit: the averages were put away before the save
     assert (asked / name).read_bytes() == (uninterrupted / name).read_bytes()
 
 

@@ -21,7 +21,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 
 if TYPE_CHECKING:
-    from diffusion_studio.training.records.runs import Run
+    from diffusion_studio.training.records.run import Run
 
 
 class CompareHead(QFrame):
@@ -126,17 +126,18 @@ _of_runs: Readings[dict[str, str]] = Readings()  # by the run's folder: followed
 def _checkpoints() -> Mapping[str, str]:
     """The checkpoints of runs that can generate: name -> what people read."""
     from diffusion_studio.training.records import runs
+    from diffusion_studio.training.records.run import FACTS
 
     found: dict[str, str] = {}
     for run in runs.list_runs()[:20]:
-        stamp = stamp_of((run.path / runs.FACTS, run.path / "checkpoints"))
+        stamp = stamp_of((run.path / FACTS, run.path / "checkpoints"))
         found.update(_of_runs.get(run.path, stamp, partial(_checkpoints_of, run)))
     return found
 
 
 def _checkpoints_of(run: Run) -> dict[str, str]:
-    from diffusion_studio.training.records import runs
+    from diffusion_studio.training.records import checkpoints
 
     title = str((run.facts.get("settings") or {}).get("name") or run.name)
-    steps = [int(path.name) for path in runs.checkpoints(run)]
+    steps = [int(path.name) for path in checkpoints.newest_first(run.path)]
     return {f"run:{run.name}@{step}": tr("{title} at step {step}", title=title, step=step) for step in steps}

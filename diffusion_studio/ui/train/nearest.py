@@ -148,7 +148,7 @@ class NearestView(QWidget):
 def gallery_of(run: Path) -> Gallery:
     """The training images of a run."""
     from diffusion_studio.training.data.nearest import Gallery
-    from diffusion_studio.training.records.runs import Run
+    from diffusion_studio.training.records.run import Run
 
     settings, _ = from_dict(TrainingSettings, Run(run).facts.get("settings", {}))
     return Gallery.of(settings)

@@ -129,10 +129,11 @@ def restore_run(trashed: Path, original: Path) -> Generator[None, None, None]:
 
 def read_run(path: Path) -> Generator[RunRecord, None, None]:
     """A job: one run."""
-    from diffusion_studio.training.records import runs
+    from diffusion_studio.training.records import log
+    from diffusion_studio.training.records.run import Run
 
-    run = runs.Run(path)
-    yield RunRecord(read_row(run), runs.read_log(run))
+    run = Run(path)
+    yield RunRecord(read_row(run), log.read(run.path))
 
 
 def free_name(title: str) -> str:
@@ -163,10 +164,10 @@ def name_fault(name: str) -> str:
 
 def mark_interrupted(run: Path) -> None:
     """Let the next start offer to resume this run."""
-    from diffusion_studio.training.records import runs
+    from diffusion_studio.training.records.run import Run
 
     with suppress(UserError):  # the window closes; a run left "running" is found as well
-        runs.Run(run).note(interrupted=True)
+        Run(run).note(interrupted=True)
 
 
 def find_interrupted() -> Generator[RunRow, None, None]:

@@ -10,7 +10,8 @@ import pytest
 
 from diffusion_studio.cli import main
 from diffusion_studio.errors import UserError
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import checkpoints, claims, log, runs
+from diffusion_studio.training.records.run import FACTS
 
 SETTINGS, ORIGIN = {"name": "Mine", "size": 16}, {"digest": "abc"}
 
@@ -23,12 +24,12 @@ def run():
 
 
 def spoil(run, **values):
-    path = run.path / runs.FACTS
+    path = run.path / FACTS
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 def checkpoint(run, step):
-    return runs.save_checkpoint(run, step, b"tensors", {"step": step, "seconds": float(step)})
+    return run.save_checkpoint(step, b"tensors", {"step": step, "seconds": float(step)})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_one_damaged_record_is_one_damaged_row(run, values, capsys):
     assert main.main(["runs"]) == 0
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 2 and "finished, step 3" in said.out
-    assert ("process" in values) or str(run.path / runs.FACTS) in said.err
+    assert ("process" in values) or str(run.path / FACTS) in said.err
     pytest.importorskip("PySide6")
     from diffusion_studio.ui.train.records import list_rows
 
@@ -66,19 +67,19 @@ def test_one_damaged_record_is_one_damaged_row(run, values, capsys):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\0" * 50])
 def test_a_record_that_cannot_be_understood_is_a_damaged_row_and_stays(run, text, capsys):
-    (run.path / runs.FACTS).write_text(text)
+    (run.path / FACTS).write_text(text)
     assert run.state == "damaged" and run.step == 0 and "run.json" in run.damage
     assert main.main(["runs"]) == 0 and "mine  damaged" in capsys.readouterr().out
-    assert (run.path / runs.FACTS).read_text() == text
+    assert (run.path / FACTS).read_text() == text
     with pytest.raises(UserError, match=r"run\.json is damaged.*left as it is"):
         run.note(step=9)
-    assert (run.path / runs.FACTS).read_text() == text
+    assert (run.path / FACTS).read_text() == text
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_damaged_record_is_made_again_from_a_checkpoint(run, text):
     checkpoint(run, 5)
-    (run.path / runs.FACTS).write_text(text)
+    (run.path / FACTS).write_text(text)
     checkpoint(run, 6)  # damaged when it was written: it takes what the one before says
     run.note(state="running")
     facts = run.facts
@@ -95,7 +96,7 @@ def test_a_damaged_record_is_made_again_from_a_checkpoint(run, text):
 @pytest.mark.parametrize("text", ["", "{", None])
 def test_what_trains_remembers_what_it_trains(run, text):
     known = run.remembered()
-    path = run.path / runs.FACTS
+    path = run.path / FACTS
     path.unlink() if text is None else path.write_text(text)
     known.note(step=9)
     assert (run.facts["settings"], run.facts["origin"], run.step) == (SETTINGS, ORIGIN, 9)
@@ -103,7 +104,7 @@ def test_what_trains_remembers_what_it_trains(run, text):
 
 
 def test_a_record_that_cannot_be_read_is_not_written_over(run, monkeypatch):
-    path, real = run.path / runs.FACTS, os.open
+    path, real = run.path / FACTS, os.open
     before = path.read_bytes()
 
     def fail(name, *arguments, **options):
@@ -147,23 +148,23 @@ def test_folders_with_odd_names_are_no_checkpoints(run):
     checkpoint(run, 5)
     for name in ("²", "٣", "x", "5"):
         (run.path / "checkpoints" / name).mkdir(exist_ok=True)
-    assert [path.name for path in runs.checkpoints(run)] == ["5", "00000005"]
+    assert [path.name for path in checkpoints.newest_first(run.path)] == ["5", "00000005"]
 
 
 # The log --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_torn_last_line_is_left_out_and_ended_before_the_next(run):
-    runs.append_log(run, {"step": 1, "loss": 0.5})
-    with (run.path / runs.LOG).open("a") as log:
-        log.write('{"step": 2, "lo')
-    assert [entry["step"] for entry in runs.read_log(run)] == [1]
-    runs.append_log(run, {"step": 3, "loss": 0.25})
-    runs.append_log(run, {"step": 4, "loss": 0.25})
-    assert [entry["step"] for entry in runs.read_log(run)] == [1, 3, 4]
-    runs.cut_log(run, 3)
-    assert [entry["step"] for entry in runs.read_log(run)] == [1, 3]
-    assert b'{"step": 2, "lo\n' in (run.path / runs.LOG).read_bytes()
+    log.append(run.path, {"step": 1, "loss": 0.5})
+    with (run.path / log.LOG).open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert [entry["step"] for entry in log.read(run.path)] == [1]
+    log.append(run.path, {"step": 3, "loss": 0.25})
+    log.append(run.path, {"step": 4, "loss": 0.25})
+    assert [entry["step"] for entry in log.read(run.path)] == [1, 3, 4]
+    log.cut(run.path, 3)
+    assert [entry["step"] for entry in log.read(run.path)] == [1, 3]
+    assert b'{"step": 2, "lo\n' in (run.path / log.LOG).read_bytes()
 
 
 def test_lines_that_are_no_reports_harm_nothing(run):
@@ -177,8 +178,8 @@ def test_lines_that_are_no_reports_harm_nothing(run):
         '{"step": 2, "loss": "much"}',
         "\ufffd",
     ]
-    (run.path / runs.LOG).write_text("\n".join(lines))
-    assert runs.read_log(run) == [{"step": 2}] and runs.last_losses(run) == {}
+    (run.path / log.LOG).write_text("\n".join(lines))
+    assert log.read(run.path) == [{"step": 2}] and log.last_losses(run.path) == {}
 
 
 # The claim ------------------------------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ def test_of_many_threads_one_has_the_run(run):
     def ask():
         ready.wait()
         try:
-            held.append(runs.claim(run))
+            held.append(claims.take(run))
         except UserError as error:
             told.append(str(error))
 
@@ -211,9 +212,9 @@ def test_of_many_threads_one_has_the_run(run):
 CLAIM = """
 import sys, time
 from diffusion_studio.errors import UserError
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import claims, runs
 print("ready", flush=True); sys.stdin.readline()
-try: claim = runs.claim(runs.find("mine")); print("mine", flush=True)
+try: claim = claims.take(runs.find("mine")); print("mine", flush=True)
 except UserError as error: print(error, flush=True)
 sys.stdin.readline()
 """

@@ -18,7 +18,8 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage import places
-from diffusion_studio.training.records import runs
+from diffusion_studio.storage.processes import this_process
+from diffusion_studio.training.records import log, runs
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import Theme
@@ -59,7 +60,7 @@ def backend(monkeypatch):
         if control.fault is not None:
             raise control.fault
         run = runs.find(resume) if resume else runs.create(settings.name, to_dict(settings), {})
-        run.note(state="running", process=runs.this_process())
+        run.note(state="running", process=this_process())
         try:
             yield from _steps(run, settings)
             run.note(state="finished", step=control.steps, published=run.name)
@@ -656,7 +657,7 @@ def test_an_earlier_run_can_be_looked_at(page, qtbot):
     run.note(state="stopped", step=7)
     for step in (5, 6, 7):
         measured = {"validation": 0.25, "by_timestep": [[0, 0.75], [999, 0.5]]} if step == 6 else {}
-        runs.append_log(run, {"step": step, "loss": 0.5 / step, **measured})
+        log.append(run.path, {"step": step, "loss": 0.5 / step, **measured})
     page.show_step(RUNS)
     qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
     page.runs.items[0].show_run.trigger()

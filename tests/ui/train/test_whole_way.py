@@ -11,7 +11,7 @@ from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training.records import runs
+from diffusion_studio.training.records import log, runs
 
 pytestmark = [
     pytest.mark.slow,
@@ -265,8 +265,8 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
     assert [chooser.itemData(row) for row in range(chooser.count())].count("mixed-pictures") == 1
     pictures = user.draws_with("mixed-pictures")
     assert not np.array_equal(*pictures)
-    log = [entry["step"] for entry in runs.read_log(runs.find("mixed-pictures"))]
-    assert log == sorted(log) and log[-1] >= closed
+    logged = [entry["step"] for entry in log.read(runs.find("mixed-pictures").path)]
+    assert logged == sorted(logged) and logged[-1] >= closed
 
 
 def fallen(losses):

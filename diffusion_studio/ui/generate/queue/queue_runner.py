@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.steering import Plan, Steering
-
-if TYPE_CHECKING:  # it brings psutil, which the empty window does without
-    from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
 
 
 class QueueRunner(QObject):
@@ -167,8 +164,6 @@ class QueueRunner(QObject):
     @property
     def _queue(self) -> GenerationQueue:
         if self._opened is None:
-            from diffusion_studio.jobs.queue import GenerationQueue
-
             self._opened = GenerationQueue()
         return self._opened
 
