@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.generations import GenerationRun
-from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.panel.panel import GenerationPanel
 from diffusion_studio.ui.generate.request import Branch, GenerationRequest, RequestState
 from diffusion_studio.ui.generate.steering import Plan, Steering
 from diffusion_studio.ui.pictures.canvas import Canvas

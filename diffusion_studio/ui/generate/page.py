@@ -21,22 +21,22 @@ from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import BranchFrom, OpenModel, Request, StartFrom, UseSettings
 from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
-from diffusion_studio.ui.generate.canvas_messages import CanvasMessages
-from diffusion_studio.ui.generate.canvas_toolbar import CanvasToolbar
-from diffusion_studio.ui.generate.caption import Caption
-from diffusion_studio.ui.generate.full_screen import FullScreen
+from diffusion_studio.ui.generate.canvas.caption import Caption
+from diffusion_studio.ui.generate.canvas.full_screen import FullScreen
+from diffusion_studio.ui.generate.canvas.messages import CanvasMessages
+from diffusion_studio.ui.generate.canvas.star import StarCommand
+from diffusion_studio.ui.generate.canvas.toolbar import CanvasToolbar
 from diffusion_studio.ui.generate.layout import PageLayout
 from diffusion_studio.ui.generate.next_run import NextRun
-from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.panel.panel import GenerationPanel
+from diffusion_studio.ui.generate.panel.preset_menu import PresetMenu
 from diffusion_studio.ui.generate.pending import Pending
-from diffusion_studio.ui.generate.preset_menu import PresetMenu
 from diffusion_studio.ui.generate.queue.jobs_popover import JobsPopover
 from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
 from diffusion_studio.ui.generate.recent import RecentStrip
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
 from diffusion_studio.ui.generate.reuse import Reuse
 from diffusion_studio.ui.generate.running import Generation
-from diffusion_studio.ui.generate.star import StarCommand
 from diffusion_studio.ui.generate.start.editor import StartEditor
 from diffusion_studio.ui.generate.steering import Plan, Steering
 from diffusion_studio.ui.look.texts import readable

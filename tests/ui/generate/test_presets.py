@@ -3,7 +3,7 @@
 import pytest
 
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.ui.generate import preset_menu
+from diffusion_studio.ui.generate.panel import preset_menu
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.compare.view import _by_hand
-from diffusion_studio.ui.generate.panel import GenerationPanel
+from diffusion_studio.ui.generate.panel.panel import GenerationPanel
 from diffusion_studio.ui.generate.request import GenerationRequest
 
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
-from diffusion_studio.ui.generate.canvas_toolbar import ActionIcon
+from diffusion_studio.ui.generate.canvas.toolbar import ActionIcon
 from diffusion_studio.ui.generate.start.brush import Brush
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS, tokens
 from diffusion_studio.ui.pictures.canvas import MARGIN, Canvas

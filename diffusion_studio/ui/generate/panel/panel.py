@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.ui.generate.action_bar import ActionBar
-from diffusion_studio.ui.generate.few_steps import FewSteps
-from diffusion_studio.ui.generate.form import RequestForm
-from diffusion_studio.ui.generate.panel_note import PanelNote
+from diffusion_studio.ui.generate.panel.action_bar import ActionBar
+from diffusion_studio.ui.generate.panel.few_steps import FewSteps
+from diffusion_studio.ui.generate.panel.form import RequestForm
+from diffusion_studio.ui.generate.panel.note import PanelNote
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SCROLL_WIDTH, SPACE_L, SPACE_S

@@ -12,9 +12,9 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options, value_types
-from diffusion_studio.ui.generate.explained_choice import EXPLAINED, ExplainedChoice
+from diffusion_studio.ui.generate.panel.explained_choice import EXPLAINED, ExplainedChoice
+from diffusion_studio.ui.generate.panel.seed_chip import SeedChip
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
-from diffusion_studio.ui.generate.seed_chip import SeedChip
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import class_title, first_upper

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.base.page import fill_menu
-from diffusion_studio.ui.generate.stop_choices import StopChoices
+from diffusion_studio.ui.generate.panel.stop_choices import StopChoices
 from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import Line

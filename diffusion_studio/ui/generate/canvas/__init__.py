@@ -1,0 +1,1 @@
+"""What is around the canvas of the Generate page: toolbar, caption, messages, star, full screen."""
