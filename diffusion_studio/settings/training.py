@@ -12,6 +12,13 @@ from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS,
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
 MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
 BEFORE = {"polish": 0.0}  # what older runs did, which were started before there was such an option
+OPTIMIZERS = {"adamw": tr("AdamW"), "muon": tr("Muon")}
+DECAYS = {
+    "linear": tr("Linear, at the end"),
+    "cosine": tr("Cosine"),
+    "inverse_sqrt": tr("Inverse square root"),
+    "constant": tr("Constant"),
+}
 DEFAULT_MINUTES = 10.0  # of a run that is given neither steps nor minutes
 FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
 CHANGEABLE = (  # when a run is resumed; it keeps everything else, or it would be another run
@@ -109,6 +116,26 @@ class TrainingSettings:
     )
     warmup: int = option(
         250, min=0, max=100_000, more=True, label=tr("Warm-up"), help=tr("steps until the full learning rate")
+    )
+    decay: str = option(
+        "linear",
+        choices=DECAYS,
+        more=True,
+        label=tr("Decay"),
+        help=tr(
+            "how the learning rate falls: linear (level, then down over the last 40% of the run), cosine (all along), "
+            "inverse_sqrt (as the inverse square root after a tenth of it), constant (not at all)"
+        ),
+    )
+    optimizer: str = option(
+        "adamw",
+        choices=OPTIMIZERS,
+        more=True,
+        label=tr("Optimizer"),
+        help=tr(
+            "what turns gradients into steps: adamw, or muon for the matrices of the network, whose steps take longer and "
+            "learn more each"
+        ),
     )
     ema: float = option(
         0.9995,

@@ -66,6 +66,9 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
     "twice the rate": {"learning_rate": 2e-3},
     "medium": {"model_size": "medium"},
     "EMA 0.999": {"ema": 0.999},
+    "muon": {"optimizer": "muon"},
+    "cosine": {"decay": "cosine"},
+    "inverse root": {"decay": "inverse_sqrt"},
 }
 
 GENERATION: Mapping[str, Mapping[str, Any]] = {}  # what a lever changes of generating

@@ -6,7 +6,7 @@ AdamW over the 271 weights of the small network woke every thread 271 times and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +17,18 @@ ROOM = 32  # numbers; each weight begins on a cache line, in 16 bits too
 class FlatWeights:
     """`whole` (K,) holds every parameter of a network, which from now on are views of it; between them are zeros.
 
-    A zero with no gradient stays zero under every optimizer step, so nobody need know of the gaps.
+    A zero with no gradient stays zero under every optimizer step, so nobody need know of the gaps. Parameters whose places are
+    in `last` come after all others, which take `length_first` numbers.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.parameters = list(network.parameters())
+    def __init__(self, network: nn.Module, last: Collection[int] = ()) -> None:
+        self.parameters, self.last = list(network.parameters()), tuple(last)
         first = self.parameters[0]
         rooms = [-(-weight.numel() // ROOM) * ROOM for weight in self.parameters]
-        self.starts = [sum(rooms[:place]) for place in range(len(rooms))]
+        self.starts, used = [0] * len(rooms), 0
+        for number in sorted(range(len(rooms)), key=lambda number: (number in self.last, number)):
+            self.starts[number], used = used, used + rooms[number]
+        self.length_first = sum(room for number, room in enumerate(rooms) if number not in self.last)
         self.whole = nn.Parameter(torch.zeros(sum(rooms), dtype=first.dtype, device=first.device))
         with torch.no_grad():
             for weight, place in zip(self.parameters, self.views(self.whole), strict=True):

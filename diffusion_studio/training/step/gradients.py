@@ -39,7 +39,7 @@ class Gradients:
     ) -> None:
         self.flat = flat
         self.working = network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
-        self.copy = flat if dtype == torch.float32 else FlatWeights(self.working)
+        self.copy = flat if dtype == torch.float32 else FlatWeights(self.working, flat.last)
         self.dtype, self.parts = dtype, 1
         self.whole = flat.whole.grad = flat.zeros()
         malloc.keep()

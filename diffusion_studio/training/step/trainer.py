@@ -30,7 +30,9 @@ from diffusion_studio.training.step.distributed import ALONE, Team
 from diffusion_studio.training.step.ema import Ema
 from diffusion_studio.training.step.flat_weights import FlatWeights
 from diffusion_studio.training.step.gradients import Gradients, is_out_of_memory
+from diffusion_studio.training.step.learning_rate import share_of_rate
 from diffusion_studio.training.step.objectives import objective_of
+from diffusion_studio.training.step.optimizers import Optimizer, matrices
 from diffusion_studio.training.step.weighting import LevelWeights
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
@@ -79,16 +81,14 @@ class Trainer:
         config = shape_for(settings.size, settings.model_size, len(pictures.classes), settings.space)
         self.network = (network or fresh_network(config, self.seed)).to(self.device)
         self.network.requires_grad_(True).train()
-        self.flat = FlatWeights(self.network)
+        self.flat = FlatWeights(self.network, matrices(self.network, settings.optimizer))
         self.parameters = self.flat.parameters
         self.ema = Ema(self.flat, settings.ema)
         weights = sum(weight.numel() for weight in self.parameters)
         self.rate = settings.learning_rate or learning_rate_for(weights)
         pixels = settings.batch * settings.size**2
         self.gradients = Gradients(self.network, self.flat, DTYPES[precision], self.device, pixels=pixels)
-        self.optimizer = torch.optim.AdamW(
-            [self.flat.whole], lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
-        )
+        self.optimizer = Optimizer(self.flat, self.rate)
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
         self.images = torch.from_numpy(pictures.images).to(self.device)
@@ -111,8 +111,6 @@ class Trainer:
         """One optimizer step at `fraction` (0 to 1) of the run; returns the loss without weights, so that all of the run, and
         the validation, can be compared. Raises `NotFinite` after several bad ones.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(fraction)
         self.weights = self.weighting.at(fraction)
         batch = self.share(self.batch(self.done))
         mean, errors = self.fill_gradients(batch)
@@ -124,7 +122,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.flat.whole, self.settings.clip_norm or math.inf)
         loss, length, shown = torch.stack([mean, norm, plain]).tolist()
         if math.isfinite(loss) and math.isfinite(length):
-            self.optimizer.step()
+            self.optimizer.step(self.learning_rate(fraction))
             self.gradients.refresh()
             if uncertainty:
                 uncertainty.update(*learned)
@@ -210,10 +208,11 @@ class Trainer:
         return error * self.weights[self.objective.rows(timestep)] if weighted else error
 
     def learning_rate(self, fraction: float) -> float:
-        """Linear warm-up over steps, then level, then a linear fall to a twentieth over the last 40% of the run."""
-        warm = min(1.0, (self.done + 1) / self.settings.warmup) if self.settings.warmup else 1.0
-        fall = min(1.0, max(0.05, (1 - fraction) / 0.4))
-        return self.rate * warm * fall
+        """Of the next step, at a fraction (0 to 1) of the run."""
+        settings = self.settings
+        return self.rate * share_of_rate(
+            settings.decay, step=self.done + 1, warmup=settings.warmup, fraction=fraction
+        )
 
     # --- watching ---
 
@@ -260,9 +259,7 @@ class Trainer:
         self.check_finite()
         tensors = {f"weights.{name}": weight for name, weight in self.network.state_dict().items()}
         tensors |= {f"ema.{index}": average for index, average in enumerate(self.ema.average)}
-        for key, value in self.moments.items():
-            parts = self.flat.views(value) if value.dim() else [value.clone() for _ in self.parameters]
-            tensors |= {f"optimizer.{index}.{key}": part for index, part in enumerate(parts)}
+        tensors |= self.optimizer.state()
         if self.weighting.uncertainty is not None:
             tensors |= {
                 f"uncertainty.{name}": value for name, value in self.weighting.uncertainty.state().items()
@@ -274,14 +271,10 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raises `NotFinite` unless weights, averages and the optimizer's moments all are finite."""
-        if not all_finite([*self.network.state_dict().values(), self.ema.whole, *self.moments.values()]):
+        if not all_finite(
+            [*self.network.state_dict().values(), self.ema.whole, *self.optimizer.moments.values()]
+        ):
             raise NotFinite
-
-    @property
-    def moments(self) -> dict[str, Tensor]:
-        """What the optimizer remembers: two blocks and its step count, once it has taken one."""
-        moments: dict[str, Tensor] = self.optimizer.state.get(self.flat.whole, {})
-        return moments
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""
@@ -291,11 +284,7 @@ class Trainer:
         )
         places = range(len(self.parameters))
         self.ema.whole.copy_(self.flat.gather([tensors[f"ema.{index}"] for index in places]))
-        start = "optimizer.0."
-        for key in [name[len(start) :] for name in tensors if name.startswith(start)]:
-            parts = [tensors[f"optimizer.{index}.{key}"] for index in places]
-            whole = parts[0].clone() if key == "step" else self.flat.gather(parts)
-            self.optimizer.state[self.flat.whole][key] = whole
+        self.optimizer.load(tensors)
         if self.weighting.uncertainty is not None:
             prefix = "uncertainty."
             self.weighting.uncertainty.load(

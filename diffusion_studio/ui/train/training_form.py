@@ -34,7 +34,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {  # the first is always open; options o
     tr("Model"): ("name", "start_from", "size", "model_size", "space"),
     tr("Length"): ("minutes", "steps"),
     tr("Images"): ("fit", "flip", "classes", "label_dropout", "validation"),
-    OTHERS: ("batch", "learning_rate", "warmup", "ema", "clip_norm", "seed"),
+    OTHERS: ("batch", "optimizer", "learning_rate", "warmup", "decay", "ema", "clip_norm", "seed"),
     tr("Noise"): (
         "schedule",
         "prediction",

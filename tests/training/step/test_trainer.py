@@ -329,12 +329,19 @@ def test_out_of_memory_twice_is_an_error_and_other_faults_are_not_mistaken_for_i
 # Resume ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_resume_is_bit_for_bit(make, precision):
-    straight = make(precision=precision)
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"precision": "float32"},
+        {"precision": "bfloat16"},
+        {"precision": "bfloat16", "optimizer": "muon", "decay": "cosine"},
+    ],
+)
+def test_a_resume_is_bit_for_bit(make, how):
+    straight = make(**how)
     for _ in range(6):
         straight.step(0.1)
-    first, second = make(precision=precision), make(precision=precision)
+    first, second = make(**how), make(**how)
     for _ in range(3):
         first.step(0.1)
     second.load(first.state())
@@ -427,7 +434,7 @@ def test_a_state_that_is_not_finite_is_not_handed_out(make, where):
     victim = {
         "weight": weight.data,
         "average": trainer.ema.average[3],
-        "moment": trainer.moments["exp_avg"],
+        "moment": trainer.optimizer.moments["exp_avg"],
     }
     victim[where].view(-1)[0] = float("nan")
     with pytest.raises(NotFinite):
