@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.storage.atomic import sweep_temporaries
 from diffusion_studio.storage.places import outputs_dir
+from diffusion_studio.storage.temporaries import sweep_temporaries
 
 KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # what is saved, by the ending
 DAY = re.compile(r"\d{4}-\d\d-\d\d")

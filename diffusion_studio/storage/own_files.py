@@ -17,9 +17,10 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import notices
-from diffusion_studio.storage.atomic import put, write_json
+from diffusion_studio.storage.atomic import write_json
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.storage.locks import locked
+from diffusion_studio.storage.moving import put
 from diffusion_studio.storage.paths import free_name
 
 VERSION = 1

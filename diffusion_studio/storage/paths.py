@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -128,3 +129,12 @@ def cannot_open(path: Path | str, error: OSError) -> str:
 
 def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def shorten(name: str, most: int) -> str:
+    """The end of a name, at most so many bytes: file systems allow 255."""
+    return (
+        os.fsencode(name)[-most:].decode(sys.getfilesystemencoding(), "ignore")
+        if len(name) * 4 > most
+        else name
+    )

@@ -13,8 +13,10 @@ from pathlib import Path
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import own_files
-from diffusion_studio.storage.atomic import move, remove, shorten, sweep_temporaries, write_json
-from diffusion_studio.storage.paths import free_name
+from diffusion_studio.storage.atomic import write_json
+from diffusion_studio.storage.moving import move
+from diffusion_studio.storage.paths import free_name, shorten
+from diffusion_studio.storage.temporaries import remove, sweep_temporaries
 
 KEPT = timedelta(days=30)  # how long a deleted thing can be brought back
 STAMP = "%Y%m%d-%H%M%S-%f"

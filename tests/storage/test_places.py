@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.storage import atomic, own_files
+from diffusion_studio.storage import atomic, moving, own_files, temporaries
 from diffusion_studio.storage import places as folders
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def test_exclusive_on_a_disk_without_hard_links(tmp_path, monkeypatch):
     atomic.write_atomic(tmp_path / "a.bin", b"mine", exclusive=True)
     assert (tmp_path / "a.bin").read_bytes() == b"mine"
     with pytest.raises(FileExistsError):
-        atomic.put(tmp_path / "a.bin", tmp_path / "a.bin")
+        moving.put(tmp_path / "a.bin", tmp_path / "a.bin")
 
 
 def test_of_two_processes_exactly_one_gets_each_name(tmp_path):
@@ -199,7 +199,7 @@ while True:
         child.send_signal(signal.SIGKILL)
         child.communicate()
         assert (tmp_path / "file").read_bytes() in wholes
-    atomic.sweep_temporaries(tmp_path)
+    temporaries.sweep_temporaries(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -319,10 +319,10 @@ def test_a_rename_that_comes_second_replaces_nothing(tmp_path, monkeypatch):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
-    monkeypatch.setattr(atomic.os.path, "lexists", lambda path: False)
-    atomic.put(tmp_path / "first", tmp_path / "model")
+    monkeypatch.setattr(moving.os.path, "lexists", lambda path: False)
+    moving.put(tmp_path / "first", tmp_path / "model")
     with pytest.raises(FileExistsError):
-        atomic.put(tmp_path / "second", tmp_path / "model")
+        moving.put(tmp_path / "second", tmp_path / "model")
     assert (tmp_path / "model" / "file").read_text() == "first"
 
 
@@ -361,7 +361,7 @@ while True:
         time.sleep(0.003 * attempt)
         child.send_signal(signal.SIGKILL)
         child.communicate()
-        atomic.sweep_temporaries(tmp_path)
+        temporaries.sweep_temporaries(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
         assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} in wholes
 
@@ -376,7 +376,7 @@ def test_sweep_puts_a_folder_back_whose_successor_never_came(tmp_path):
     aside = tmp_path / f".model.{dead_pid()}.0123abcd.old"
     aside.mkdir()
     (aside / "file").write_text("kept")
-    atomic.sweep_temporaries(tmp_path)
+    temporaries.sweep_temporaries(tmp_path)
     assert (tmp_path / "model" / "file").read_text() == "kept"
 
 
@@ -396,7 +396,7 @@ def test_sweep_takes_only_what_no_living_process_writes(tmp_path):
     try:
 
         def sweep_meanwhile(file):
-            assert sorted(atomic.sweep_temporaries(tmp_path)) == sorted(stray)
+            assert sorted(temporaries.sweep_temporaries(tmp_path)) == sorted(stray)
 
         atomic.write_atomic(day / "new.png", sweep_meanwhile)
     finally:
@@ -417,14 +417,14 @@ def test_what_was_trashed_can_be_restored(tmp_path, monkeypatch, other_disk):
     (model / "unet").mkdir(parents=True)
     (model / "unet" / "file").write_text("weights")
     if other_disk:
-        real = atomic.put
+        real = moving.put
 
         def put(source, target):
             if source.parent != target.parent:
                 raise OSError(errno.EXDEV, "Invalid cross-device link")
             real(source, target)
 
-        monkeypatch.setattr(atomic, "put", put)
+        monkeypatch.setattr(moving, "put", put)
     trashed = [folders.trash(path) for path in (picture, model)]
     assert not picture.exists()
     assert not model.exists()

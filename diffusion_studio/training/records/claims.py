@@ -11,9 +11,9 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.storage.atomic import sweep_temporaries
 from diffusion_studio.storage.locks import FileLock
 from diffusion_studio.storage.processes import is_running, this_process
+from diffusion_studio.storage.temporaries import sweep_temporaries
 from diffusion_studio.training.records.run import Run
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.storage.atomic import move, write_json
+from diffusion_studio.storage.atomic import write_json
+from diffusion_studio.storage.moving import move
 from diffusion_studio.storage.places import models_dir, runs_dir, trash
 from diffusion_studio.storage.processes import this_process
 from diffusion_studio.training.records.claims import require_idle
