@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from diffusion_studio.settings.saving import SavingSettings
 
 if TYPE_CHECKING:
     from diffusion_studio.events import FilmEvent, GenerationEvent
+    from diffusion_studio.models.cards import ModelCard
 
 DEFAULTS = tr("""A model may recommend other values, which are the defaults then; `info MODEL` shows them. Its steps and eta count
 only with its own sampler, unless --sampler names another. --like takes every setting from an image instead. Options given
@@ -234,8 +235,23 @@ def settings_for(
     card = cards.find(named_model(wanted["model"]) if "model" in wanted else followed.get("model", ""))
     if wanted.get("class_label") and card.classes:
         wanted = {**wanted, "class_label": card.class_named(wanted["class_label"])}
-    chosen = {**followed, **wanted, "model": card.name}
+    for words in left_out(card, followed):
+        tell(words)
+    chosen = {**card.used(followed), **wanted, "model": card.name}
     return replace(card.defaults({*chosen, *varied}), **chosen)
+
+
+def left_out(card: ModelCard, followed: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence where an image names settings of which this model has none."""
+    names = [name for name in followed if name not in card.used(followed)]
+    known = options(GenerationSettings)
+    labels = [known[name].label if name in known else "LoRA" for name in names]
+    if labels:
+        yield tr(
+            "{title} does not use what the image says of: {labels}.",
+            title=card.title,
+            labels=", ".join(labels),
+        )
 
 
 def named_model(word: str) -> str:

@@ -147,7 +147,8 @@ def foreign_rows(said: ForeignSettings) -> Iterator[tuple[str, object]]:
     yield "Size", f"{said.width}×{said.height}" if said.width and said.height else None
     yield "Model", said.model
     yield "Model hash", said.model_hash
-    yield "LoRA", ", ".join(said.loras)
+    yield "LoRA", ", ".join(f"{lora.name} {lora.weight:g}" for lora in said.loras)
+    yield "Clip skip", said.clip_skip
 
 
 def _version(text: str) -> str:

@@ -30,7 +30,7 @@ from diffusion_studio.models.layout import (
 )
 from diffusion_studio.models.recognise import explain, is_latent
 from diffusion_studio.pictures.folder_listing import JOINERS
-from diffusion_studio.settings.generation import OF_TEXT, GenerationSettings
+from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign
@@ -38,6 +38,7 @@ from diffusion_studio.storage.paths import check_readable, numbered
 from diffusion_studio.storage.places import models_dir, resource
 from diffusion_studio.storage.stamps import Readings, stamp_of
 
+GENERAL = GenerationSettings()
 STARTER = "pixel-avatars-32"
 # What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
@@ -113,12 +114,25 @@ class ModelCard:
         return (
             frozenset({*options(GenerationSettings), "loras"})
             - (frozenset[str]() if self.prompted else OF_TEXT)
-            - (frozenset() if self.sizes else {"width", "height"})
+            - (frozenset[str]() if self.sizes else OF_SIZE)
             - (frozenset() if self.class_count else {"class_label"})
             - (frozenset() if self.null_class is not None or self.prompted else {"guidance"})
             - (frozenset() if self.flow else {"shift"})
             - self.idle
         )
+
+    def used(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Of these values of settings those that this model uses, where what is left out is about words or a size."""
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in OF_TEXT | OF_SIZE or name in self.options or not value
+        }
+
+    def effective(self, settings: GenerationSettings) -> GenerationSettings:
+        """These settings without the words and the size that another model was to use."""
+        idle = (OF_TEXT | OF_SIZE) - self.options
+        return replace(settings, **{name: getattr(GENERAL, name) for name in idle}) if idle else settings
 
     @property
     def flow(self) -> bool:

@@ -6,7 +6,7 @@ What is read from a picture is a stranger's data: one strict schema, each value 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from diffusion_studio.diffusion.names import SAMPLERS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.facts_schema import FACTS, LONGEST, is_name
-from diffusion_studio.pictures.foreign_settings.a1111 import join_values, read_parameters
+from diffusion_studio.pictures.foreign_settings.a1111 import OURS, join_values, read_parameters
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.foreign_settings.sampler_names import (
     SCHEDULE_NAMES,
@@ -24,7 +24,8 @@ from diffusion_studio.pictures.foreign_settings.sampler_names import (
     says_nothing,
 )
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import from_dict, options, readers, to_dict
+from diffusion_studio.settings.options import from_dict, options, readers, to_dict, without_controls
+from diffusion_studio.settings.prompt_syntax import without_tags
 
 VERSION = 1
 MOST_BYTES, DEEPEST = (
@@ -32,7 +33,6 @@ MOST_BYTES, DEEPEST = (
     8,
 )  # of a block, of its nesting: room for two prompts of which each letter is escaped
 MOST_REFUSALS = 20
-OURS = "Diffusion Studio"
 SOFTWARE = f"{OURS} {__version__}"
 
 # The names A1111 gave the samplers, which other programs look for.
@@ -110,7 +110,11 @@ def block(settings: GenerationSettings, facts: Mapping[str, Any]) -> str:
 
 
 def parameters_line(settings: GenerationSettings, facts: Mapping[str, Any]) -> str:
-    """What other programs read: the class as prompt line (often empty), then `Steps: 20, Sampler: …` as A1111 writes them."""
+    """What other programs read: the prompt, or else the class (often empty), then `Steps: 20, Sampler: …`, as A1111 writes them.
+
+    LoRAs are tags at the end of the prompt, as that program has them.
+    """
+    named = str(settings.class_label or facts.get("class") or "")
     values = {
         "Steps": settings.steps,
         "Sampler": SAMPLER_NAMES[settings.sampler],
@@ -121,11 +125,21 @@ def parameters_line(settings: GenerationSettings, facts: Mapping[str, Any]) -> s
         "Model hash": facts.get("model_hash"),
         "Model": settings.model or facts.get("model_title"),
         "Eta": f"{settings.eta:.12g}" if settings.eta else None,
+        "Clip skip": settings.clip_skip if settings.clip_skip > 1 else None,
+        "Lora hashes": ", ".join(f"{lora.name}: {lora.digest[:12]}" for lora in settings.loras),
         "RNG": "CPU",
         "Version": SOFTWARE,
+        "Class": " ".join(named.split())[:LONGEST],
     }
-    prompt = " ".join(str(settings.class_label or facts.get("class") or "").split())
-    return f"{_encodable(prompt[:LONGEST])}\n{_encodable(join_values(values))}"
+    return "\n".join(map(_encodable, [*_words(settings, named), join_values(values)]))
+
+
+def _words(settings: GenerationSettings, named: str) -> Iterator[str]:
+    """The lines of the prompt, and of the negative one where there is one."""
+    tags = "".join(f" <lora:{lora.name}:{lora.weight:g}>" for lora in settings.loras)
+    yield (settings.prompt + tags).strip() or " ".join(named.split())[:LONGEST]
+    if settings.negative:
+        yield f"Negative prompt: {settings.negative}"
 
 
 def _encodable(text: str) -> str:
@@ -176,11 +190,14 @@ def parse_line(text: str) -> ReadSettings:
 def applied(said: ForeignSettings) -> ReadSettings:
     """Another program's settings as settings here: what has a meaning, and a sentence for each value left out."""
     found = ReadSettings(refused=list(said.left_out[:MOST_REFUSALS]))
-    if said.program == OURS:
-        if said.prompt:
-            found.take("class_label", said.prompt)
-    else:
-        _refuse_words(found, said)
+    _take_words(found, said)
+    if said.denoise is not None and said.denoise < 1 and said.program != OURS:
+        found.refuse(
+            tr(
+                "The denoising strength {denoise:g} belongs to a start image that the file does not hold.",
+                denoise=said.denoise,
+            )
+        )
     if said.seed == -1:
         found.refuse(tr("Seed -1: a random one, which the file does not name."))
         said = replace(said, seed=None)
@@ -205,20 +222,22 @@ def applied(said: ForeignSettings) -> ReadSettings:
     return found
 
 
-def _refuse_words(found: ReadSettings, said: ForeignSettings) -> None:
-    """Text has no meaning for the models of today, and what a picture started from is not in it."""
-    words = {"prompt": said.prompt, "negative prompt": said.negative, "LoRA": said.loras}
-    named = [name for name, value in words.items() if value]
-    if named:
-        listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
-        found.refuse(tr("{words}: models here generate without text.", words=listed[0].upper() + listed[1:]))
-    if said.denoise is not None and said.denoise < 1:
-        found.refuse(
-            tr(
-                "The denoising strength {denoise:g} belongs to a start image that the file does not hold.",
-                denoise=said.denoise,
-            )
-        )
+def _take_words(found: ReadSettings, said: ForeignSettings) -> None:
+    """What is about text, and the size where it was chosen and not the model's own."""
+    if said.class_label:
+        found.take("class_label", said.class_label)
+        return
+    for name, words in (("prompt", said.prompt), ("negative", said.negative)):
+        plain = without_controls(without_tags(words))
+        if plain:
+            found.take(name, plain)
+    if said.loras:
+        found.take("loras", said.loras)
+    if said.clip_skip is not None:
+        found.take("clip_skip", said.clip_skip)
+    if said.width and said.height and (said.prompt or said.program != OURS):
+        found.take("width", said.width)
+        found.take("height", said.height)
 
 
 def _all_at_once(values: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.foreign_settings import stealth
+from diffusion_studio.pictures.foreign_settings.a1111 import OURS
 from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
 from diffusion_studio.pictures.foreign_settings.registry import read_foreign
 from diffusion_studio.pictures.texts.comments import plain_text
@@ -55,7 +56,7 @@ class Record:
     @property
     def others(self) -> ForeignSettings | None:
         """What another program says: `foreign` where that is not a line of ours alone."""
-        return None if self.foreign is None or self.foreign.program == metadata.OURS else self.foreign
+        return None if self.foreign is None or self.foreign.program == OURS else self.foreign
 
     @property
     def size(self) -> tuple[int, int]:

@@ -236,6 +236,8 @@ class GenerationSettings:
 # what only a model of text uses
 OF_TEXT = frozenset({"prompt", "negative", "clip_skip", "loras"})
 
+OF_SIZE = frozenset({"width", "height"})  # and what only one of several sizes
+
 # what the window sets on the canvas, and not in a row of the form
 STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")
 

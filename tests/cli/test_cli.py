@@ -147,12 +147,18 @@ def test_every_option_arrives(run, draw, tmp_path):
     words = (
         "--model faces --steps 9 --seed 3 --sampler unipc --spacing karras --class hat --guidance 3.5 --count 2 "
         "--eta 0.25 --churn 2 --clipping dynamic --precision float32 --device cpu --until 4 --strength 0.5 --resamples 2 "
+        "--prompt cat --negative dog --width 512 --height 64 --clip-skip 2 "
         f"--variation-seed 8 --variation-strength 0.1 --init {tmp_path}/own.png --mask {tmp_path}/own.png --feather 1"
     )
     assert run(f"generate {words}").status == 0
     assert draw.asked == [
         GenerationSettings(
             model="faces",
+            prompt="cat",
+            negative="dog",
+            width=512,
+            height=64,
+            clip_skip=2,
             steps=9,
             seed=3,
             sampler="unipc",
@@ -174,7 +180,9 @@ def test_every_option_arrives(run, draw, tmp_path):
             variation_strength=0.1,
         )
     ]
-    assert {*options(GenerationSettings), "history", "batch"} == set(draw.asked[0].__dataclass_fields__)
+    assert {*options(GenerationSettings), "loras", "history", "batch"} == set(
+        draw.asked[0].__dataclass_fields__
+    )
 
 
 def test_the_models_recommendation_outdoes_the_general_defaults_and_is_outdone_by_flags(run, draw):
@@ -215,7 +223,7 @@ def test_like_a_picture_of_another_program_takes_what_it_says(run, draw, tmp_pat
     assert unknown.status == 1 and "“sdxl” that drew" in unknown.err[-1]
     result = run("generate --model faces --like", tmp_path / "x.png")
     assert result.status == 0 and any("Guidance must be between 0 and 20" in line for line in result.err)
-    assert any("Prompt: models here generate without text" in line for line in result.err)
+    assert any("does not use what the image says of: Prompt." in line for line in result.err)
     wanted = replace(FACES.defaults(), steps=28, seed=5, sampler="euler_ancestral")
     assert draw.asked == [wanted]
 
@@ -536,7 +544,7 @@ def test_info_of_a_picture_of_another_program_says_what_it_says(run, tmp_path):
     assert any("InvokeAI 5.4.0" in line for line in result.out) and not result.err
     assert any("“lms” does not exist here" in line for line in result.out)
     found = json.loads(run("info --json", tmp_path / "x.png").out[0])
-    assert found["made_with"] == "InvokeAI" and found["settings"] == {"steps": 30}
+    assert found["made_with"] == "InvokeAI" and found["settings"] == {"prompt": "a cat", "steps": 30}
     assert found["foreign"]["seed"] == 2**40 and json.loads(found["raw"]) == said
 
 

@@ -20,6 +20,7 @@ from diffusion_studio.pictures.foreign_settings.sampler_names import divided, ou
 from diffusion_studio.pictures.metadata import applied, parameters_line
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts, read_texts
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.loras import Lora
 from tests.mutations import mutate_model
 
 
@@ -93,7 +94,7 @@ def comfy(**changes):
             "class_type": "LoraLoader",
             "inputs": {
                 "lora_name": "style.safetensors",
-                "strength_model": 1,
+                "strength_model": 0.7,
                 "model": ["4", 0],
                 "clip": ["4", 1],
             },
@@ -112,10 +113,15 @@ def test_comfyui_is_followed_from_its_sampler(png):
         512,
         768,
         "v1-5",
-        ("style",),
+        (Lora("style", weight=0.7),),
         1.0,
     )
     assert record.given == {
+        "prompt": "a cat",
+        "negative": "dog",
+        "width": 512,
+        "height": 768,
+        "loras": (Lora("style", weight=0.7),),
         "steps": 20,
         "seed": 1566802087,
         "guidance": 8.0,
@@ -265,7 +271,11 @@ def test_invokeai_of_today(png):
     }
     record = png(invokeai_metadata=json.dumps(said))
     assert facts(record, *MAIN) == ("InvokeAI", "cat", "dog", 2147483647, 30, "dpmpp_2m", "karras", 7.5)
-    assert facts(record, "model", "model_hash", "loras") == ("Juggernaut", "0123456789abcdef", ("style",))
+    assert facts(record, "model", "model_hash", "loras") == (
+        "Juggernaut",
+        "0123456789abcdef",
+        (Lora("style", weight=0.5),),
+    )
     assert record.given["sampler"] == "dpmpp_2m" and record.given["spacing"] == "karras"
 
 
@@ -346,7 +356,11 @@ def test_text_hidden_in_the_pixels_is_read(png, mark, shape):
     record = png(hide(pixels, mark, json.dumps(NOVEL)))
     assert facts(record, *MAIN) == NOVEL_SAYS
     plain = np.full((*shape, 4), 255, np.uint8)
-    assert png(hide(plain, "stealth_pngcomp", "a cat\nSteps: 9, Seed: 3")).given == {"steps": 9, "seed": 3}
+    assert png(hide(plain, "stealth_pngcomp", "a cat\nSteps: 9, Seed: 3")).given == {
+        "prompt": "a cat",
+        "steps": 9,
+        "seed": 3,
+    }
 
 
 def test_what_is_hidden_is_bounded(png):
@@ -369,7 +383,7 @@ def test_easy_diffusion_in_chunks_and_in_a_comment(png, commented):
     assert facts(png(**said), *MAIN) == expected
     record = commented("jpg", json.dumps(said))
     assert facts(record, *MAIN) == expected
-    assert facts(record, "model", "width", "height", "loras") == ("sd-v1-4", 512, 640, ("style",))
+    assert facts(record, "model", "width", "height", "loras") == ("sd-v1-4", 512, 640, (Lora("style"),))
 
 
 def test_draw_things_in_xmp_and_exif(tmp_path, commented):
@@ -400,7 +414,12 @@ def test_draw_things_in_xmp_and_exif(tmp_path, commented):
         assert facts(record, *MAIN) == (
             "Draw Things", "a \"cat\" & <hat>", "dog", 99, 20, "DPM++ 2M", "Karras", 7.5
         )  # fmt: skip
-        assert facts(record, "width", "height", "model", "loras") == (512, 768, "sd_v1.5_f16", ("style",))
+        assert facts(record, "width", "height", "model", "loras") == (
+            512,
+            768,
+            "sd_v1.5_f16",
+            (Lora("style", weight=0.6),),
+        )
 
 
 def test_fooocus_of_both_schemes(png, commented):
@@ -413,7 +432,12 @@ def test_fooocus_of_both_schemes(png, commented):
     expected = ("Fooocus", "cat", "dog", 1234567890, 30, "dpmpp_2m_sde_gpu", "karras", 4.0)
     record = png(parameters=json.dumps(said), fooocus_scheme="fooocus")
     assert facts(record, *MAIN) == expected and record.given["sampler"] == "dpmpp_2m_sde"
-    assert facts(record, "width", "height", "model", "loras") == (896, 1152, "juggernautXL_v8", ("offset",))
+    assert facts(record, "width", "height", "model", "loras") == (
+        896,
+        1152,
+        "juggernautXL_v8",
+        (Lora("offset", "", 0.1),),
+    )
     assert facts(commented("webp", json.dumps(said)), *MAIN) == expected
     line = "cat\nNegative prompt: dog\nSteps: 30, Sampler: DPM++ 2M SDE Karras, Seed: 5, CFG scale: 4, Version: x"
     record = png(parameters=line, fooocus_scheme="a1111")
@@ -431,7 +455,11 @@ def test_swarmui_in_png_and_jpeg(png, commented):
     }  # fmt: skip
     for record in (png(parameters=json.dumps(said)), commented("jpg", json.dumps(said))):
         assert facts(record, *MAIN) == ("SwarmUI", "cat", "dog", 1, 20, "heun", "normal", 7.0)
-        assert facts(record, "model", "model_hash", "loras") == ("sd_xl_base_1.0", "0123456789ab", ("style",))
+        assert facts(record, "model", "model_hash", "loras") == (
+            "sd_xl_base_1.0",
+            "0123456789ab",
+            (Lora("style"),),
+        )
 
 
 @pytest.mark.parametrize(
@@ -495,7 +523,7 @@ def test_exif_that_is_a_chunk_of_digits_is_read(tmp_path):
     info = PngInfo()
     info.add_text("Raw profile type exif", f"\nexif\n{len(data):8}\n{data.hex()}\n", zip=True)
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png", pnginfo=info)
-    assert reading.read(tmp_path / "x.png").given == {"steps": 9, "seed": 3}
+    assert reading.read(tmp_path / "x.png").given == {"prompt": "cat", "steps": 9, "seed": 3}
 
 
 def test_a_graph_that_is_the_comment_itself_is_read(commented):
@@ -678,7 +706,7 @@ def test_comments_of_gif_and_tiff_are_read(tmp_path, kind):
     text = "a\nSteps: 5, Seed: 6"
     options = {"comment": text.encode()} if kind == "gif" else {"tiffinfo": {270: text}}
     Image.new("RGB", (9, 9)).save(tmp_path / f"x.{kind}", **options)
-    assert reading.read(tmp_path / f"x.{kind}").given == {"steps": 5, "seed": 6}
+    assert reading.read(tmp_path / f"x.{kind}").given == {"prompt": "a", "steps": 5, "seed": 6}
 
 
 def test_texts_are_bounded(tmp_path):

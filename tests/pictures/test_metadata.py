@@ -11,7 +11,8 @@ from diffusion_studio.pictures import embedding, metadata
 from diffusion_studio.pictures.metadata import ReadSettings, parse_block, parse_line
 from diffusion_studio.pictures.texts.comments import decode_comment
 from diffusion_studio.pictures.texts.text_chunks import read_texts
-from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.generation import LONGEST_PROMPT, GenerationSettings
+from diffusion_studio.settings.loras import Lora
 from diffusion_studio.settings.options import to_dict
 
 SETTINGS = GenerationSettings(
@@ -115,12 +116,53 @@ def test_a_line_of_ours_alone_gives_back_what_it_says():
     assert (found.facts["width"], found.facts["height"]) == (64, 48)
 
 
+TEXT = GenerationSettings(
+    model="sd15",
+    seed=3,
+    prompt="a cat, (hat:1.3)\nwith Steps: 9",
+    negative="<img src=x>",
+    loras=(Lora("ink", "0123456789abcdef", 0.8),),
+    clip_skip=2,
+    guidance=7.5,
+    width=512,
+    height=768,
+)
+
+
+def test_the_line_of_a_model_of_text_is_as_others_write_it():
+    text = metadata.parameters_line(TEXT, {"width": 512, "height": 768})
+    prompt, second, negative, line = text.split("\n")
+    assert (prompt, second) == ("a cat, (hat:1.3)", "with Steps: 9 <lora:ink:0.8>")
+    assert negative == "Negative prompt: <img src=x>"
+    assert 'Size: 512x768, Model: sd15, Clip skip: 2, Lora hashes: "ink: 0123456789ab", RNG: CPU' in line
+    found = parse_line(text)
+    assert not found.refused and "class_label" not in found.given
+    for name in ("prompt", "negative", "clip_skip", "guidance", "width", "height"):
+        assert found.given[name] == getattr(TEXT, name), name
+    assert found.given["loras"] == (Lora("ink", "0123456789ab", 0.8),)
+    assert parse_block(metadata.block(TEXT, {})).given["loras"] == TEXT.loras
+
+
+@pytest.mark.parametrize("letter", ["x", "👩", "\n", '"'])
+def test_the_longest_prompts_are_kept_whole(letter):
+    settings = GenerationSettings(prompt=letter * LONGEST_PROMPT, negative=letter * LONGEST_PROMPT, seed=1)
+    assert parse_block(metadata.block(settings, FACTS)).given == to_dict(settings)
+    exif = embedding.exif_options(metadata.parameters_line(settings, {}), None)["exif"]
+    assert len(exif) < 65_500 and "Steps: 20, Sampler".encode("utf-16-be") in exif
+
+
 # Strangers' -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_line_of_another_program_is_understood_where_that_makes_sense():
     found = parse_line(A1111)
     assert found.given == {
+        "prompt": "portrait of a cat, (masterpiece:1.2)\nwith a hat",
+        "negative": "blurry, low quality",
+        "width": 512,
+        "height": 768,
+        "clip_skip": 2,
+        "loras": (Lora("a"), Lora("b")),
         "model": "v1-5-pruned",
         "steps": 28,
         "seed": 1234567890,
@@ -138,13 +180,13 @@ def test_a_line_of_another_program_is_understood_where_that_makes_sense():
         "prompt": "portrait of a cat, (masterpiece:1.2)\nwith a hat",
         "negative_prompt": "blurry, low quality",
     }
-    assert found.refused == ["Prompt, negative prompt and LoRA: models here generate without text."]
+    assert not found.refused
 
 
 def test_what_a_line_says_and_cannot_be_is_refused_by_itself():
     found = parse_line("cat\nSteps: many, Sampler: PLMS, CFG scale: 99, Seed: 5, Model: ../../etc/passwd")
-    assert found.given == {"seed": 5}
-    assert len(found.refused) == 5  # the prompt, too
+    assert found.given == {"prompt": "cat", "seed": 5}
+    assert len(found.refused) == 4
 
 
 @pytest.mark.parametrize("text", ["", "\n", "just a prompt", "a: b, c: d", ',,,:::""', "Steps", '"', "\0"])

@@ -269,7 +269,13 @@ def test_foreign_pictures_are_read(tmp_path):
         tmp_path / "a.png", "a cat\nSteps: 28, Sampler: Euler a, Seed: 5, Model: other, Size: 8x8"
     )
     record = reading.read(path)
-    assert record.given == {"steps": 28, "seed": 5, "model": "other", "sampler": "euler_ancestral"}
+    assert record.given == {
+        "prompt": "a cat",
+        "steps": 28,
+        "seed": 5,
+        "model": "other",
+        "sampler": "euler_ancestral",
+    }
     assert record.settings.steps == 28 and not record.ours
     assert record.parameters.startswith("a cat\n")
 
@@ -280,15 +286,15 @@ def test_a_refused_block_leaves_the_line(tmp_path):
     assert record.settings.seed == 5 and "version 99" in record.refused[0]
 
 
-def test_metadata_beyond_64_kilobytes_is_cut_or_refused_and_the_picture_is_not(tmp_path):
-    block = json.dumps({"version": 1, "settings": {"class_label": "x" * 70_000}})
-    path = parameters_png(tmp_path / "a.png", "y" * 70_000 + "\nSteps: 5", diffusion_studio=block)
+def test_metadata_beyond_all_bounds_is_cut_or_refused_and_the_picture_is_not(tmp_path):
+    block = json.dumps({"version": 1, "settings": {"class_label": "x" * 600_000}})
+    path = parameters_png(tmp_path / "a.png", "y" * 600_000 + "\nSteps: 5", diffusion_studio=block)
     record = reading.read(path)
-    assert record.size == (8, 8) and record.given == {"steps": 5} and record.parameters is None
+    assert record.size == (8, 8) and record.given["steps"] == 5 and record.parameters is None
     assert len(record.raw) <= 65_536 and any(
         "longer than what is shown" in reason for reason in record.refused
     )
-    assert any("64 KB" in reason for reason in record.refused)
+    assert any("512 KB" in reason for reason in record.refused)
 
 
 @pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "PNG", "JPEG", "WEBP"])

@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from diffusion_studio.pictures.foreign_settings.foreign import (
-    LONGEST_NAME,
     LONGEST_PROMPT,
     MOST_LORAS,
     ForeignSettings,
     hexadecimal,
     load_object,
+    lora,
+    loras,
     number,
     side,
     size,
@@ -21,6 +22,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     whole,
 )
 from diffusion_studio.pictures.foreign_settings.sampler_names import divided
+from diffusion_studio.settings.loras import Lora
+from diffusion_studio.settings.prompt_syntax import lora_tags
 
 MOST_BYTES = 64 * 1024
 MOST_PAIRS = 500
@@ -40,7 +43,6 @@ USUAL = {
     "schedule type",
     "scheduler",
 }
-LORA = re.compile(r"<(?:lora|lyco):([^:<>]{1,200})", re.IGNORECASE)
 READ_AS: dict[str, Callable[[str], float | None]] = {
     "steps": lambda value: whole(value, -(2**63)),
     "seed": lambda value: whole(value, -(2**63)),
@@ -48,8 +50,9 @@ READ_AS: dict[str, Callable[[str], float | None]] = {
     "eta": number,
 }
 LABELS = {"steps": "Steps", "seed": "Seed", "cfg scale": "Guidance", "eta": "Eta"}
+OURS = "Diffusion Studio"
 PROGRAMS = (
-    (re.compile(r"Diffusion Studio"), "Diffusion Studio"),
+    (re.compile(OURS), OURS),
     (re.compile(r"f\d|forge|neo\b|classic", re.IGNORECASE), "Forge"),
     (re.compile(r"sd\.next|vlad", re.IGNORECASE), "SD.Next"),
     (re.compile(r"comfyui", re.IGNORECASE), "ComfyUI"),
@@ -72,8 +75,9 @@ def read_parameters(said: str) -> ForeignSettings | None:
     sampler, schedule = divided(name, _first(values, "schedule type", "scheduler", "schedule"))
     width, height = size(values.get("size", ""))
     hashes = load_object(values.get("hashes"))
+    program = _program(values)
     return ForeignSettings(
-        program=_program(values),
+        program=program,
         version=text(values.get("version", ""), 100),
         prompt=prompt,
         negative=negative,
@@ -89,6 +93,8 @@ def read_parameters(said: str) -> ForeignSettings | None:
         model=text(values.get("model", "")),
         model_hash=hexadecimal(values.get("model hash", "")) or hexadecimal(hashes.get("model")),
         loras=_loras(values, f"{prompt}\n{negative}"),
+        clip_skip=whole(values.get("clip skip"), 1, 100),
+        class_label=text(values.get("class", ""), 500) if program == OURS else "",
         raw=said,
         left_out=tuple(_unread(values)),
     )
@@ -211,10 +217,14 @@ def _program(values: Mapping[str, str]) -> str:
     return UNNAMED
 
 
-def _loras(values: Mapping[str, str], prompts: str) -> tuple[str, ...]:
-    named = [part.partition(":")[0].strip() for part in values.get("lora hashes", "").split(",")]
-    found = dict.fromkeys(filter(None, [*named, *LORA.findall(prompts)]))
-    return tuple(name[:LONGEST_NAME] for name in found)[:MOST_LORAS]
+def _loras(values: Mapping[str, str], prompts: str) -> tuple[Lora, ...]:
+    """Those of the prompt's tags with their weights, then those that only the list of hashes names."""
+    hashes: dict[str, str] = {}
+    for part in values.get("lora hashes", "").split(",")[:MOST_LORAS]:
+        name, _, digest = part.partition(":")
+        hashes[name.strip()] = digest.strip()
+    tags = [lora(name, weight, hashes.get(name, "")) for name, weight in lora_tags(prompts)]
+    return loras([*tags, *(lora(name, None, digest) for name, digest in hashes.items())])
 
 
 def _first(values: Mapping[str, str], *names: str) -> str:

@@ -12,13 +12,15 @@ from typing import Any
 
 from diffusion_studio.pictures.foreign_settings.foreign import (
     LONGEST_PROMPT,
-    MOST_LORAS,
     first,
+    lora,
+    loras,
     mapping,
     model_name,
     text,
     whole,
 )
+from diffusion_studio.settings.loras import Lora
 
 MOST_NODES, MOST_SAMPLERS = 5000, 40
 LONGEST_CHAIN = 100  # nodes a single value is passed through
@@ -34,6 +36,7 @@ TEXTS = (
     "string_a", "string_b", "text_a", "text_b", "text_c", "text_d", "text1", "text2", "text_0", "a", "b",
 )  # fmt: skip
 LORA = re.compile(r"lora(?:_?name)?_?\d{0,3}(?:_name)?")
+STRENGTHS = ("strength_model", "lora_strength", "strength", "lora_weight", "model_strength", "weight")
 
 
 class Graph:
@@ -187,18 +190,21 @@ class Graph:
                     return model_name(value)
         return ""
 
-    def loras(self, sampler: str) -> tuple[str, ...]:
-        found: dict[str, None] = {}
+    def loras(self, sampler: str) -> tuple[Lora, ...]:
+        found: list[Lora | None] = []
         for key in self.upstream(sampler):
-            for name, value in self.inputs(key).items():
+            inputs = self.inputs(key)
+            for name, value in inputs.items():
                 if not LORA.fullmatch(name):
                     continue
+                weight = self.resolve(first(inputs, *_weights(name)), *STRENGTHS)
                 if isinstance(value, dict):
+                    weight = first(value, "strength", "strength_model", "weight")
                     value = value.get("lora") if value.get("on", True) else None
-                lora = model_name(self.resolve(value, name, "lora_name"))
-                if lora and lora != "None" and len(found) < MOST_LORAS:
-                    found[lora] = None
-        return tuple(found)
+                named = self.resolve(value, name, "lora_name")
+                if model_name(named) != "None":
+                    found.append(lora(named, weight))
+        return loras(found)
 
     def size(self, sampler: str) -> tuple[int | None, int | None]:
         """Of the latent the walk begins with, else of the nearest node that has one."""
@@ -212,3 +218,11 @@ class Graph:
                 if width and height:
                     return width, height
         return None, None
+
+
+def _weights(name: str) -> tuple[str, ...]:
+    """The inputs that may hold the weight of a LoRA: of one among several, those of its number."""
+    numbered = re.search(r"\d{1,3}", name)
+    if numbered is None:
+        return STRENGTHS
+    return tuple(f"{strength}_{numbered[0]}" for strength in (*STRENGTHS, "lora_wt", "model_str"))

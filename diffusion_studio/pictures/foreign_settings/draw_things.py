@@ -11,6 +11,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     ForeignSettings,
     first,
     load_object,
+    lora,
+    loras,
     mapping,
     model_name,
     number,
@@ -52,7 +54,7 @@ def _settings(said: dict[str, Any], raw: str) -> ForeignSettings:
     width, height = size(said.get("size", ""))
     sampler, schedule = divided(text(said.get("sampler")), "")
     listed = first(said, "lora") or more.get("loras")
-    loras = listed[:MOST_LORAS] if isinstance(listed, list) else []
+    entries = [mapping(entry) for entry in listed[:MOST_LORAS]] if isinstance(listed, list) else []
     return ForeignSettings(
         program=PROGRAM,
         prompt=prompt(said.get("c")),
@@ -66,6 +68,6 @@ def _settings(said: dict[str, Any], raw: str) -> ForeignSettings:
         width=width or whole(more.get("width"), 1, 65_535),
         height=height or whole(more.get("height"), 1, 65_535),
         model=model_name(first(said, "model") or more.get("model")),
-        loras=tuple(filter(None, (model_name(first(mapping(entry), "model", "file")) for entry in loras))),
+        loras=loras(lora(first(entry, "model", "file"), entry.get("weight")) for entry in entries),
         raw=raw,
     )

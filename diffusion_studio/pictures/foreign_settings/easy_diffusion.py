@@ -9,6 +9,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     ForeignSettings,
     first,
     load_object,
+    lora,
+    loras,
     model_name,
     number,
     prompt,
@@ -33,6 +35,8 @@ KEYS = {
     "width": ("width", "Width"),
     "height": ("height", "Height"),
     "model": ("use_stable_diffusion_model", "Stable Diffusion model", "Stable Diffusion Model"),
+    "lora_weight": ("lora_alpha", "LoRA alpha", "LoRA Strength"),
+    "clip_skip": ("clip_skip", "Clip Skip"),
     "lora": ("use_lora_model", "LoRA model", "LoRA"),
 }
 OWN = {
@@ -56,8 +60,9 @@ def _settings(said: dict[str, Any]) -> ForeignSettings:
         return first(said, *KEYS[name])
 
     sampler, schedule = divided(text(value("sampler")), text(value("schedule")))
-    loras = value("lora")
-    listed = loras if isinstance(loras, list) else [loras]
+    named, shares = value("lora"), value("lora_weight")
+    listed = named if isinstance(named, list) else [named]
+    weights = shares if isinstance(shares, list) else [shares]
     known = {key for names in KEYS.values() for key in names}
     return ForeignSettings(
         program=PROGRAM,
@@ -72,7 +77,8 @@ def _settings(said: dict[str, Any]) -> ForeignSettings:
         width=side(value("width")),
         height=side(value("height")),
         model=model_name(value("model")),
-        loras=tuple(filter(None, (model_name(entry) for entry in listed[:MOST_LORAS]))),
+        loras=loras(map(lora, listed[:MOST_LORAS], [*weights, *[None] * MOST_LORAS])),
+        clip_skip=2 if value("clip_skip") in (True, "True", "true") else None,
         raw="\n".join(
             f"{key}: {entry}" for key, entry in list(said.items())[:200] if key in known or "_" in key
         ),

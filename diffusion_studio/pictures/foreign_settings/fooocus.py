@@ -11,6 +11,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     first,
     hexadecimal,
     load_object,
+    lora,
+    loras,
     model_name,
     number,
     prompt,
@@ -51,8 +53,11 @@ def read_fooocus(texts: PictureTexts) -> ForeignSettings | None:
 def _settings(said: dict[str, Any], raw: str) -> ForeignSettings:
     width, height = size(first(said, "resolution") or "")
     listed = said.get("loras")
-    loras = listed[:MOST_LORAS] if isinstance(listed, list) else []
-    names = [entry[0] if isinstance(entry, list) and entry else entry for entry in loras]
+    entries = (
+        [entry if isinstance(entry, list) else [entry] for entry in listed]
+        if isinstance(listed, list)
+        else []
+    )
     return ForeignSettings(
         program=text(said.get("software"), 60).split(" v")[0] or PROGRAM,
         version=text(said.get("version"), 100),
@@ -68,6 +73,7 @@ def _settings(said: dict[str, Any], raw: str) -> ForeignSettings:
         height=height or side(said.get("height")),
         model=model_name(first(said, "base_model", "base_model_name")),
         model_hash=hexadecimal(first(said, "base_model_hash")),
-        loras=tuple(filter(None, map(model_name, names))),
+        loras=loras(lora(*entry[:3]) for entry in entries[:MOST_LORAS] if entry),
+        clip_skip=whole(said.get("clip_skip"), 1, 100),
         raw=raw,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.loras import LARGEST_WEIGHT, LEAST_WEIGHT, MOST, Lora
+
+MOST_LORAS = MOST
 LONGEST_PROMPT, LONGEST_NAME = 10_000, 300  # characters
-MOST_LORAS = 50
 LARGEST = 2**64 - 1  # seeds of other programs have up to 64 bits
 LARGEST_JSON = 1 << 20  # characters
 DEEPEST = 64
@@ -35,7 +38,9 @@ class ForeignSettings:
     height: int | None = None
     model: str = ""
     model_hash: str = ""
-    loras: tuple[str, ...] = ()
+    loras: tuple[Lora, ...] = ()
+    clip_skip: int | None = None
+    class_label: str = ""  # which only this program writes
     raw: str = ""  # the text as it is in the file
     left_out: tuple[str, ...] = ()
 
@@ -137,6 +142,26 @@ def model_name(value: Any) -> str:
     """A model's name without the folders and the ending of its file."""
     name = re.split(r"[\\/]", text(value))[-1]
     return re.sub(r"\.(?:safetensors|ckpt|pt|pth|bin|gguf|sft)$", "", name, flags=re.IGNORECASE)
+
+
+def lora(name: Any, weight: Any = None, digest: Any = "") -> Lora | None:
+    """A LoRA by the name of its file; without a weight that is allowed, of weight 1. None: it is none."""
+    named, share = model_name(name), number(weight)
+    if share is None or not LEAST_WEIGHT <= share <= LARGEST_WEIGHT:
+        share = 1.0
+    try:
+        return Lora(named, hexadecimal(digest), share)
+    except UserError:
+        return None
+
+
+def loras(found: Iterable[Lora | None]) -> tuple[Lora, ...]:
+    """Those that are LoRAs, each once, no more than are read."""
+    by_name: dict[str, Lora] = {}
+    for entry in found:
+        if entry is not None and len(by_name) < MOST_LORAS:
+            by_name.setdefault(entry.name, entry)
+    return tuple(by_name.values())
 
 
 def hexadecimal(value: Any) -> str:

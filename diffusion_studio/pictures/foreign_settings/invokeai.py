@@ -13,6 +13,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     first,
     hexadecimal,
     load_object,
+    lora,
+    loras,
     mapping,
     model_name,
     number,
@@ -23,6 +25,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
 )
 from diffusion_studio.pictures.foreign_settings.sampler_names import divided
 from diffusion_studio.pictures.texts.text_chunks import PictureTexts
+from diffusion_studio.settings.loras import Lora
 
 PROGRAM = "InvokeAI"
 FLAG = re.compile(r"(?:^|\s)-([A-Za-z])[ \t]?([\w.\-]{1,40})(?=\s|$)")
@@ -54,7 +57,6 @@ def _since_3(said: Mapping[str, Any], raw: str) -> ForeignSettings:
     model = mapping(said.get("model"))
     sampler, schedule = divided(text(said.get("scheduler")), "")
     listed = said.get("loras")
-    loras = listed if isinstance(listed, list) else []
     return ForeignSettings(
         program=PROGRAM,
         version=text(said.get("app_version"), 100),
@@ -70,14 +72,21 @@ def _since_3(said: Mapping[str, Any], raw: str) -> ForeignSettings:
         height=side(said.get("height")),
         model=model_name(first(model, "name", "model_name") or said.get("model")),
         model_hash=hexadecimal(model.get("hash")),
-        loras=tuple(filter(None, map(_lora, loras[:MOST_LORAS]))),
+        loras=loras(map(_lora, listed[:MOST_LORAS] if isinstance(listed, list) else [])),
+        clip_skip=_clip_skip(said.get("clip_skip")),
         raw=raw,
     )
 
 
-def _lora(entry: Any) -> str:
+def _lora(entry: Any) -> Lora | None:
     named = mapping(first(mapping(entry), "model", "lora", "lora_field"))
-    return model_name(first(named, "name", "model_name"))
+    return lora(first(named, "name", "model_name"), mapping(entry).get("weight"), named.get("hash"))
+
+
+def _clip_skip(value: Any) -> int | None:
+    """It counts the layers that are left out, where A1111 counts the layer from the end."""
+    skipped = whole(value, 0, 100)
+    return None if skipped is None else skipped + 1
 
 
 def _of_graph(graph: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
     first,
     hexadecimal,
     load_object,
+    lora,
+    loras,
     mapping,
     model_name,
     number,
@@ -29,8 +31,12 @@ def read_swarmui(texts: PictureTexts) -> ForeignSettings | None:
         said = whole_text if place == "sui_image_params" else mapping(whole_text.get("sui_image_params"))
         if not said:
             continue
-        loras = said.get("loras")
-        listed = loras if isinstance(loras, list) else text(loras, 10_000).split(",")
+        named = said.get("loras")
+        listed = named if isinstance(named, list) else text(named, 10_000).split(",")
+        shares = said.get("loraweights")
+        weights = shares if isinstance(shares, list) else text(shares, 10_000).split(",")
+        skip = whole(said.get("clipstopatlayer"), -100, -1)
+        skip = None if skip is None else -skip - 1  # it counts layers from the end, downwards
         return ForeignSettings(
             program=PROGRAM,
             version=text(said.get("swarm_version"), 100),
@@ -46,7 +52,8 @@ def read_swarmui(texts: PictureTexts) -> ForeignSettings | None:
             height=side(said.get("height")),
             model=model_name(said.get("model")),
             model_hash=_hash(whole_text),
-            loras=tuple(filter(None, (model_name(entry) for entry in listed[:MOST_LORAS]))),
+            loras=loras(map(lora, listed[:MOST_LORAS], [*weights, *[None] * MOST_LORAS])),
+            clip_skip=None if skip is None else skip + 1,
             raw=raw,
         )
     return None
