@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 from safetensors.torch import load
@@ -26,6 +26,8 @@ from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
 LONGEST_SIDE, MOST_SIDES = 2**31, 8
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+# What others keep beside the weights of a network: positions, counters, rounded weights.
+MORE_BYTES = {**BYTES, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 CONVERT = tr(
     "Where you trust it, convert it with diffusers: "
     "UNet2DModel.from_pretrained(FOLDER).save_pretrained(NEW) writes safetensors."
@@ -43,6 +45,42 @@ def read_shapes(path: Path) -> Shapes:
         raise UserError(
             tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
         ) from None
+
+
+class Header(NamedTuple):
+    """What a file announces: its tensors, its texts, and where its weights begin."""
+
+    tensors: Mapping[str, Announced]
+    metadata: Mapping[str, str]
+    begin: int  # bytes before the first tensor's
+
+    @property
+    def shapes(self) -> Shapes:
+        return {name: tensor.shape for name, tensor in self.tensors.items()}
+
+
+class Announced(NamedTuple):
+    """One tensor of a file: its number format by safetensors' name, its shape, and its bytes counted from `Header.begin`."""
+
+    kind: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+def read_header(path: Path, file: BinaryIO, *, kinds: Mapping[str, int] = BYTES) -> Header:
+    """The header of an opened file, judged by our limits; `kinds`: the number formats allowed, with their bytes."""
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(8)
+    length = header_length(head)
+    head += file.read(length if 2 <= length <= LARGEST_HEADER else LOOKED_AT)
+    shapes = judge(path, head, size, kinds)
+    table = json.loads(head[8 : 8 + length])
+    metadata = table.pop("__metadata__", {})
+    tensors = {
+        name: Announced(table[name]["dtype"], shapes[name], *table[name]["data_offsets"]) for name in table
+    }
+    return Header(tensors, metadata, 8 + length)
 
 
 def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
@@ -93,7 +131,7 @@ def looks_pickled(head: bytes) -> bool:
     return head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
 
 
-def judge(path: Path, head: bytes, size: int) -> Shapes:
+def judge(path: Path, head: bytes, size: int, kinds: Mapping[str, int] = BYTES) -> Shapes:
     """The shapes that the first bytes of a file of `size` bytes announce; the first limit broken is a `UserError`."""
     length = header_length(head)
     fits = 2 <= length <= min(LARGEST_HEADER, size - 8)
@@ -143,7 +181,7 @@ def judge(path: Path, head: bytes, size: int) -> Shapes:
                 most_tensors=MOST_TENSORS,
             )
         )
-    places = [_place(path, name, facts) for name, facts in header.items()]
+    places = [_place(path, name, facts, kinds) for name, facts in header.items()]
     _check_places(path, places, size - 8 - length)
     return {name: tuple(facts["shape"]) for name, facts in header.items()}
 
@@ -170,7 +208,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _place(path: Path, name: str, facts: Any) -> tuple[int, int]:
+def _place(path: Path, name: str, facts: Any, kinds: Mapping[str, int]) -> tuple[int, int]:
     """Where one tensor's bytes begin and end."""
     if not isinstance(facts, Mapping) or set(facts) != {"dtype", "shape", "data_offsets"}:
         raise UserError(
@@ -189,7 +227,7 @@ def _place(path: Path, name: str, facts: Any) -> tuple[int, int]:
                 quoted=quoted(name),
             )
         )
-    if not isinstance(kind, str) or kind not in BYTES:
+    if not isinstance(kind, str) or kind not in kinds:
         raise UserError(
             tr(
                 "{path}: tensor {quoted} is {kind}; only floating-point weights ({bytes}) can be opened.",
@@ -205,7 +243,7 @@ def _place(path: Path, name: str, facts: Any) -> tuple[int, int]:
             tr("{path} is damaged: tensor {quoted} has an impossible shape.", path=path, quoted=quoted(name))
         )
     start, end = offsets
-    if end - start != math.prod(shape) * BYTES[kind]:
+    if end - start != math.prod(shape) * kinds[kind]:
         raise UserError(
             tr(
                 "{path} is damaged: tensor {quoted} does not have the bytes its shape needs.",

@@ -1,0 +1,34 @@
+"""Whether the extra `text` is installed, without which a text model cannot be opened. No torch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
+
+PACKAGES = ("diffusers", "transformers", "tokenizers", "accelerate", "peft")
+COMMAND = "pip install 'diffusion-studio[text]'"
+
+
+class TextExtraMissing(UserError):
+    """The extra is not installed; a window may offer to install it."""
+
+
+def missing() -> tuple[str, ...]:
+    """The packages of the extra that are not there; nothing of them is imported."""
+    return tuple(name for name in PACKAGES if find_spec(name) is None)
+
+
+def require() -> None:
+    """Raises `TextExtraMissing`, which says how to install it."""
+    absent = missing()
+    if absent:
+        raise TextExtraMissing(
+            tr(
+                "Models that generate from prompts need the extra “text” ({names}). Install it in the window's Models page, "
+                "with “./studio models install-text”, or with {command}.",
+                names=", ".join(absent),
+                command=COMMAND,
+            )
+        )
