@@ -19,11 +19,23 @@ os.environ.update(HF_HUB_OFFLINE="1", TQDM_MONITOR_INTERVAL="0")  # tqdm's monit
 GRACE = 3.0  # seconds a thread has to end after its test
 
 
+FROZEN = {"modules": 0}
+
+
+def freeze_libraries():
+    """Keep the garbage collector from looking through torch, diffusers and Qt again at each collection a test asks for."""
+    if len(sys.modules) > FROZEN["modules"] + 100:
+        gc.collect()
+        gc.freeze()
+        FROZEN["modules"] = len(sys.modules)
+
+
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path, monkeypatch):
     """Everything the app writes goes under the test's own folder."""
     from diffusion_studio.storage import notices
 
+    freeze_libraries()
     notices.forget()
     home = tmp_path / "home"
     monkeypatch.setenv("DIFFUSION_STUDIO_HOME", str(home))

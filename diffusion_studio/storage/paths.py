@@ -30,10 +30,10 @@ def check_path(path: Path, *, windows: bool = os.name == "nt") -> None:
     if "\0" in text:
         raise UserError(tr("“{shown}” cannot be a path: it has a NUL character in it.", shown=_shown(text)))
     expanded = path.expanduser() if text.startswith("~") else path
+    most = LONGEST_NAME if windows else _longest_name(path)
     for name in expanded.parts:
-        if name == expanded.anchor:
-            continue
-        _check_name(name, path, windows)
+        if name != expanded.anchor:
+            _check_name(name, most, windows)
     if len(os.fsencode(os.path.abspath(expanded))) > (32_767 if windows else LONGEST_PATH):
         raise UserError(
             tr(
@@ -44,7 +44,7 @@ def check_path(path: Path, *, windows: bool = os.name == "nt") -> None:
         )
 
 
-def _check_name(name: str, path: Path, windows: bool) -> None:
+def _check_name(name: str, most: int, windows: bool) -> None:
     if windows and (found := UNSAFE_ON_WINDOWS.search(name)):
         shown = found[0] if found[0].isprintable() else f"character {ord(found[0])}"
         raise UserError(
@@ -57,7 +57,6 @@ def _check_name(name: str, path: Path, windows: bool) -> None:
     if windows and RESERVED_ON_WINDOWS.match(name):
         raise UserError(tr("“{shown}” cannot be a name: Windows keeps it for a device.", shown=_shown(name)))
     size = len(name.encode("utf-16-le")) // 2 if windows else len(os.fsencode(name))
-    most = LONGEST_NAME if windows else _longest_name(path)
     if size > most:
         unit = "characters" if windows else "bytes"
         raise UserError(

@@ -18,7 +18,7 @@ from diffusion_studio.models.export import export_model
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import models_dir
-from tests.model_folders import ARCHITECTURES, diffusers, save
+from tests.model_folders import ALIKE, ARCHITECTURES, diffusers, save
 
 
 @pytest.fixture(autouse=True)
@@ -140,10 +140,12 @@ def test_the_lines_beside_an_onnx_network_draw_our_picture(tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ddpm-cifar10-32", "class as a timestep", "scale and shift"])
-def test_an_onnx_network_answers_as_torch_does(tmp_path, onnxruntime, name):
-    """For one picture or many, at fractional timesteps too."""
-    network = read_model(save(tmp_path / "m", **ARCHITECTURES[name])).network
+@pytest.mark.parametrize(
+    "config", [ALIKE, ARCHITECTURES["class as a timestep"], ARCHITECTURES["scale and shift"]]
+)
+def test_an_onnx_network_answers_as_torch_does(tmp_path, onnxruntime, config):
+    """For one image or many, at fractional timesteps too."""
+    network = read_model(save(tmp_path / "m", **config)).network
     difference = onnx_network.write_onnx(network, tmp_path / "model.onnx")
     assert difference < 1e-4
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])

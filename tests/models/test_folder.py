@@ -513,10 +513,10 @@ def test_broken_weights_are_never_written(tmp_path):
 # Fuzz -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_mutated_models_are_read_or_refused(sound, tmp_path):
+def test_mutated_models_are_read_or_refused(sound, tmp_path):
     """Whole folders, one file of each changed: nothing but `UserError`, and never a wait of two seconds."""
     longest, refused = 0.0, 0
-    for _ in mutated_models(shutil.copytree(sound, tmp_path / "fuzz"), 1000, seed=5):
+    for _ in mutated_models(shutil.copytree(sound, tmp_path / "fuzz"), 400, seed=5):
         begun = time.process_time()
         try:
             card = read_card(tmp_path / "fuzz")
@@ -528,4 +528,4 @@ def test_a_thousand_mutated_models_are_read_or_refused(sound, tmp_path):
             refused += 1
             str(error).encode()  # can be printed
         longest = max(longest, time.process_time() - begun)
-    assert 500 < refused < 1000 and longest < 2
+    assert 200 < refused < 400 and longest < 2

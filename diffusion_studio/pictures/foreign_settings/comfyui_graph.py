@@ -23,7 +23,7 @@ from diffusion_studio.pictures.foreign_settings.foreign import (
 from diffusion_studio.settings.loras import Lora
 
 MOST_NODES, MOST_SAMPLERS = 5000, 40
-LONGEST_CHAIN = 100  # nodes a single value is passed through
+LONGEST_CHAIN = 32  # nodes a single value is passed through
 SEEDS = ("seed", "noise_seed")
 FED = (
     "latent_image", "latent", "samples", "optional_latent", "guider", "model", "optional_model", "positive", "pipe",
