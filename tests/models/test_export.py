@@ -106,7 +106,6 @@ def drawn_here(folder, seed, **settings):
 
 
 HOW = {
-    "linear epsilon": ({"schedule": "linear", "prediction": "epsilon"}, {}),
     "cosine v with classes": ({"num_class_embeds": 4}, {"class_label": "kind 0"}),
     "zero snr, grey, 300 timesteps": (
         {"schedule": "linear_zero_snr", "timesteps": 300, "in_channels": 1, "out_channels": 1},
@@ -141,7 +140,7 @@ def test_the_lines_beside_an_onnx_network_draw_our_picture(tmp_path, monkeypatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "config", [ALIKE, ARCHITECTURES["class as a timestep"], ARCHITECTURES["scale and shift"]]
+    "config", [{**ALIKE, "resnet_time_scale_shift": "scale_shift"}, ARCHITECTURES["class as a timestep"]]
 )
 def test_an_onnx_network_answers_as_torch_does(tmp_path, onnxruntime, config):
     """For one image or many, at fractional timesteps too."""
