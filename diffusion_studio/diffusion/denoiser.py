@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from diffusion_studio.diffusion.consistency import ConsistencyProcess
 from diffusion_studio.diffusion.flows import clean_from_flow
 from diffusion_studio.diffusion.names import CLIPPINGS
 from diffusion_studio.diffusion.process import Process
@@ -30,6 +31,8 @@ class Denoiser:
     rows: which rows of how many these states take in the network's batch, for the last bits of its answer depend on that; the
     others are filled with a copy. None, or as many as there are: the batch as it is.
     rounding: what the network is given for a timestep between two whole ones, such as `round`; None: just that.
+    A network may answer with twice the channels: the second half says the variance, by `variance` as "learned_range", between the
+    posterior's and beta in logarithms (Nichol & Dhariwal 2021, eq. 15), or "learned", that of x_t itself, as diffusers takes it.
     x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep given to the network is
     the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
     """
@@ -48,8 +51,9 @@ class Denoiser:
         null_class: int | None = None,
         rows: tuple[Sequence[int], int] | None = None,
         rounding: Callable[[float], float] | None = None,
+        variance: str = "",
     ) -> None:
-        if prediction not in TO_CLEAN:
+        if prediction not in (*TO_CLEAN, *schedule.predictions):
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
         if prediction not in schedule.predictions:
             allowed = ", ".join(schedule.predictions)
@@ -59,17 +63,25 @@ class Denoiser:
         if guidance != 1 and labels is not None and null_class is None:
             raise ValueError("Guidance needs a model trained with dropped labels (a null class).")
         self.network, self.schedule = network, schedule
-        self.to_clean = TO_CLEAN[prediction]
+        self.to_clean = schedule.clean if isinstance(schedule, ConsistencyProcess) else TO_CLEAN[prediction]
         self.clipping, self.clip_range, self.threshold = clipping, clip_range, threshold
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
         self.rows, self.rounding = rows, rounding
+        self.learned_spread = (
+            self._spread if variance else None
+        )  # the deviation of DDPM's fresh noise, by the latest answer
+        self.kind_of_variance = variance
+        self.variance: Tensor | None = None  # what the network said of it with its latest answer
         self._source: Tensor | None = None  # for each row of the network's batch, the state that is in it
 
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         timestep = self.schedule.timestep(sigma)
         if self.rounding is not None:
             timestep = float(self.rounding(timestep))
-        denoised = self.to_clean(x, sigma, self.predict(x * self.schedule.scale(sigma), timestep))
+        answer = self.predict(x * self.schedule.input_scale(sigma), timestep)
+        if answer.shape[1] == 2 * x.shape[1]:
+            answer, self.variance = answer.chunk(2, dim=1)
+        denoised = self.to_clean(x, sigma, answer)
         if self.clipping == "range":
             return denoised.clamp(-self.clip_range, self.clip_range)
         return threshold_dynamically(denoised, *self.threshold) if self.clipping == "dynamic" else denoised
@@ -96,7 +108,20 @@ class Denoiser:
             return self.network(x_t, t, empty).to(x_t.dtype)
         both = self.network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([labels, empty]))
         conditional, unconditional = both.to(x_t.dtype).chunk(2)
-        return unconditional + self.guidance * (conditional - unconditional)
+        guided = unconditional + self.guidance * (conditional - unconditional)
+        said = conditional[:, x_t.shape[1] :]  # of the variance, which guidance does not concern
+        return torch.cat([guided[:, : x_t.shape[1]], said], dim=1) if said.shape[1] else guided
+
+    def _spread(self, sigma: float, following: float) -> Tensor:
+        if self.variance is None:
+            raise ValueError("The network does not say its variance.")
+        if self.kind_of_variance == "learned":
+            return self.variance.clamp(min=0).sqrt() * (1 + following**2) ** 0.5
+        between = sigma**2 - following**2
+        low = max((following / sigma) ** 2 * between, 1e-20)
+        high = (1 + following**2) / (1 + sigma**2) * between
+        share = (self.variance + 1) / 2
+        return (share * (0.5 * math.log(high)) + (1 - share) * (0.5 * math.log(low))).exp()
 
 
 def clean_from_epsilon(x: Tensor, sigma: float, epsilon: Tensor) -> Tensor:

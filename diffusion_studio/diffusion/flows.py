@@ -81,6 +81,8 @@ class Flow:
         """From x to x_t: 1 / (1 + sigma) = 1 - t."""
         return 1 / (1 + sigma)
 
+    input_scale = scale
+
     def spread(self, sigma: float) -> float:
         """From x_t to x: 1 + sigma."""
         return 1 + sigma

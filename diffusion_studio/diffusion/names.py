@@ -35,6 +35,9 @@ SAMPLERS = {
     "ddpm": "DDPM",
     "euler_ancestral": "Euler ancestral",
     "heun": "Heun",
+    "lms": "LMS",
+    "plms": "PLMS",
+    "consistency": "Consistency",
 }
 
 PREDICTIONS = {

@@ -41,6 +41,9 @@ class Process(Protocol):
     def scale(self, sigma: float) -> float:
         """From x to x_t."""
 
+    def input_scale(self, sigma: float) -> float:
+        """From x to what the network is given, where that is not x_t."""
+
     def spread(self, sigma: float) -> float:
         """From x_t to x, the inverse of `scale`."""
 

@@ -44,17 +44,22 @@ def ddpm(
     *,
     memory: Any = None,
     large_variance: bool = False,
+    spread: Callable[[float, float], Array] | None = None,
 ) -> Iterator[Step]:
     """Ancestral sampling from the posterior q(x_{t-1} | x_t, x̂_0) (Ho et al. 2020, eq. 6, 7 and algorithm 2).
 
-    The variance is the posterior's, beta-tilde, or with `large_variance` beta itself (their sec. 3.2).
+    The variance is the posterior's, beta-tilde, or with `large_variance` beta itself (their sec. 3.2). `spread`: from a noise
+    level and the following one to the standard deviation of the fresh noise in x, where the network predicts it with each
+    denoised picture (Nichol & Dhariwal 2021, sec. 3.1).
     """
     total = len(sigmas) - 1
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         denoised = denoise(x, sigma)
         yield Step(index, total, sigma, x, denoised)
         x = denoised + (following / sigma) ** 2 * (x - denoised)
-        if following > 0:
+        if following > 0 and spread is not None:
+            x = x + spread(sigma, following) * noise()
+        elif following > 0:
             scale = math.sqrt((1 + following**2) / (1 + sigma**2)) if large_variance else following / sigma
             x = x + scale * math.sqrt(sigma**2 - following**2) * noise()
     yield Step(total, total, 0.0, x, x)
@@ -83,9 +88,7 @@ def ddim(
         x = denoised + down / sigma * (x - denoised)
         if up > 0:
             x = x + up * noise()
-        if following == 0 < ending:
-            x = x * (1 + ending**2) ** -0.5
-    yield Step(total, total, 0.0, x, x)
+    yield Step(total, total, 0.0, *_ended(x, ending))
 
 
 def euler_ancestral(
@@ -140,59 +143,84 @@ def heun(
 
 
 def dpmpp_2m(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    ending: float = 0.0,
+    lowered: bool = True,
 ) -> Iterator[Step]:
     """DPM-Solver++(2M), second-order multistep in lambda = -log sigma (Lu et al. 2022b, algorithm 2).
 
-    `memory`: (previous prediction, previous lambda step).
+    `memory`: (previous prediction, previous lambda step). `ending`: as for `ddim`; the step that leads there is of first order
+    where `lowered`, as the one to 0 always is.
     """
     total = len(sigmas) - 1
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         denoised = denoise(x, sigma)
         yield Step(index, total, sigma, x, denoised, memory)
-        h = lambda_step(sigma, following)
-        if memory is None or following == 0:
+        reached = following or min(ending, sigma)
+        h = lambda_step(sigma, reached)
+        if memory is None or reached == 0 or (following == 0 and lowered):
             target = denoised
         else:
             previous, h_previous = memory
             target = denoised + h / (2 * h_previous) * (denoised - previous)
-        x = following / sigma * x - math.expm1(-h) * target
+        x = reached / sigma * x - math.expm1(-h) * target
         memory = (denoised, h)
-    yield Step(total, total, 0.0, x, x)
+    yield Step(total, total, 0.0, *_ended(x, ending))
 
 
 def dpmpp_2m_sde(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None, eta: float = 1.0
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    eta: float = 1.0,
+    ending: float = 0.0,
+    lowered: bool = True,
 ) -> Iterator[Step]:
     """SDE-DPM-Solver++(2M), the midpoint form with fresh noise at each step (Lu et al. 2022b, eq. 18; k-diffusion's eta).
 
-    eta 0 is 2M, eta 1 the reverse SDE of the forward process. `memory`: (previous prediction, previous lambda step).
+    eta 0 is 2M, eta 1 the reverse SDE of the forward process. `memory`, `ending` and `lowered`: as for `dpmpp_2m`.
     """
     total = len(sigmas) - 1
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
         denoised = denoise(x, sigma)
         yield Step(index, total, sigma, x, denoised, memory)
-        h = lambda_step(sigma, following)
-        if following == 0:  # both factors' limit, also for eta 0, where eta * h has none
+        reached = following or min(ending, sigma)
+        h = lambda_step(sigma, reached)
+        if reached == 0:  # both factors' limit, also for eta 0, where eta * h has none
             x = denoised
             continue
         weight = -math.expm1(-h - eta * h)
-        x = following / sigma * math.exp(-eta * h) * x + weight * denoised
-        if memory is not None:
+        x = reached / sigma * math.exp(-eta * h) * x + weight * denoised
+        if memory is not None and (following > 0 or not lowered):
             previous, h_previous = memory
             x = x + weight * h / (2 * h_previous) * (denoised - previous)
         if eta > 0:
-            x = x + following * math.sqrt(-math.expm1(-2 * eta * h)) * noise()
+            x = x + reached * math.sqrt(-math.expm1(-2 * eta * h)) * noise()
         memory = (denoised, h)
-    yield Step(total, total, 0.0, x, x)
+    yield Step(total, total, 0.0, *_ended(x, ending))
 
 
 def unipc(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    ending: float = 0.0,
 ) -> Iterator[Step]:
     """UniPC of order 2 with B(h) = e^h - 1: a predictor, corrected by the evaluation it leads to (Zhao et al. 2023, alg. 1, 2).
 
     `memory`: (state and prediction the last predictor started from, its lambda step and that before, the prediction before).
+    `ending`: as for `ddim`.
     """
     total = len(sigmas) - 1
     for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
@@ -202,10 +230,10 @@ def unipc(
         if memory is not None:
             x = _unic(memory, denoised)
             _, previous, h_previous, _, _ = memory
-        h = lambda_step(sigma, following)
+        h = lambda_step(sigma, following or min(ending, sigma))
         memory = (x, denoised, h, h_previous, previous)
         x = _unip(memory, last=following == 0)
-    yield Step(total, total, 0.0, x, x)
+    yield Step(total, total, 0.0, *_ended(x, ending))
 
 
 def _unip(memory: tuple[Any, ...], *, last: bool) -> Array:
@@ -232,6 +260,120 @@ def _unic(memory: tuple[Any, ...], arrived: Array) -> Array:
     return base - math.expm1(-h) * (past * (previous - denoised) / ratio + here * (arrived - denoised))
 
 
+def lms(
+    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None
+) -> Iterator[Step]:
+    """Linear multistep of order 4 in sigma: the polynomial through the last slopes dx/dsigma, integrated over the step.
+
+    Adams-Bashforth's method for steps of any length (Hairer, Nørsett & Wanner 1993, sec. III.5; Crowson, k-diffusion).
+    `memory`: (sigma, slope) of up to three steps before, the latest first. Written as Euler's step and a correction, as `heun`.
+    """
+    total, past = len(sigmas) - 1, tuple(memory or ())
+    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        denoised = denoise(x, sigma)
+        yield Step(index, total, sigma, x, denoised, past)
+        slope = (x - denoised) / sigma
+        x = denoised + following / sigma * (x - denoised)
+        shares = _integrals([sigma, *(level for level, _ in past)], following)
+        for share, (_, before) in zip(shares[1:], past, strict=True):
+            x = x + share * (before - slope)
+        past = ((sigma, slope), *past[:2])
+    yield Step(total, total, 0.0, x, x)
+
+
+def _integrals(levels: Sequence[float], end: float) -> list[float]:
+    """From levels[0] to `end` over each of Lagrange's polynomials of these levels: Gauss' two points are exact to degree 3."""
+    centre, half = (levels[0] + end) / 2, (end - levels[0]) / 2
+    points = (centre - half / math.sqrt(3), centre + half / math.sqrt(3))
+
+    def height(level: float, point: float) -> float:
+        return math.prod((point - other) / (level - other) for other in levels if other != level)
+
+    return [half * sum(height(level, point) for point in points) for level in levels]
+
+
+PLMS = {  # what each slope counts, the latest first (Liu et al. 2022, eq. 12)
+    1: (1.0,),
+    2: (3 / 2, -1 / 2),
+    3: (23 / 12, -16 / 12, 5 / 12),
+    4: (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+}
+
+
+def plms(
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    ending: float = 0.0,
+    runge_kutta: bool = False,
+    middle: Callable[[float, float], float] = lambda sigma, following: math.sqrt(sigma * following),
+) -> Iterator[Step]:
+    """Pseudo linear multistep of order 4 (Liu et al. 2022, PNDM, eq. 9 and 12): the last four slopes, as if steps were even.
+
+    It starts with one step whose slope is the mean of both ends, in two evaluations, or with `runge_kutta` with three steps of
+    the pseudo Runge-Kutta method (their eq. 11), in four each, that stop at the level `middle` between. Where the next level is
+    less than a twentieth of this one such a step would overshoot, and is Euler's. `memory`: the slopes of up to three steps
+    before, the latest first. `ending`: as for `ddim`.
+    """
+    total, past = len(sigmas) - 1, tuple(memory or ())
+    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        denoised = denoise(x, sigma)
+        yield Step(index, total, sigma, x, denoised, past)
+        slope = (x - denoised) / sigma
+        reached = following or min(ending, sigma)
+        start, x = x, denoised + reached / sigma * (x - denoised)
+        near = following > 0 and sigma <= LARGEST_HEUN_RATIO * following
+        if runge_kutta and near and len(past) < 3:
+            between = middle(sigma, following)
+            first = start + (between - sigma) * slope
+            second = (first - denoise(first, between)) / between
+            first = start + (between - sigma) * second
+            third = (first - denoise(first, between)) / between
+            first = start + (following - sigma) * third
+            fourth = (first - denoise(first, following)) / following
+            x = x + (following - sigma) * ((2 * second + 2 * third + fourth - 5 * slope) / 6)
+        elif near and not past:
+            x = x + (following - sigma) / 2 * ((x - denoise(x, following)) / following - slope)
+        else:
+            for share, before in zip(PLMS[1 + len(past)][1:], past, strict=True):
+                x = x + (reached - sigma) * share * (before - slope)
+        past = (slope, *past[:2])
+    yield Step(total, total, 0.0, *_ended(x, ending))
+
+
+def consistency(
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Any = None,
+    floor: float = 0.0,
+    noise_scale: float = 1.0,
+) -> Iterator[Step]:
+    """Multistep consistency sampling (Song et al. 2023, algorithm 1): every prediction is the picture, noised anew in between.
+
+    For networks that predict the end of the path from anywhere on it, in one to eight steps. `floor`: their epsilon.
+    """
+    total = len(sigmas) - 1
+    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+        denoised = denoise(x, sigma)
+        yield Step(index, total, sigma, x, denoised)
+        x = denoised
+        if following > 0:
+            x = x + noise_scale * math.sqrt(max(following**2 - floor**2, 0.0)) * noise()
+    yield Step(total, total, 0.0, x, x)
+
+
+def _ended(x: Array, ending: float) -> tuple[Array, Array]:
+    """State and picture at the end: the variance-preserving state where the last step led to a noise level above 0."""
+    x = x * (1 + ending**2) ** -0.5 if ending > 0 else x
+    return x, x
+
+
 def split_noise(sigma: float, following: float, eta: float) -> tuple[float, float]:
     """(down, up) with down² + up² = following²: how far to walk down, and how much fresh noise to add, for a given eta.
 
@@ -254,4 +396,7 @@ SAMPLERS: dict[str, Sampler] = {
     "ddpm": ddpm,
     "euler_ancestral": euler_ancestral,
     "heun": heun,
+    "lms": lms,
+    "plms": plms,
+    "consistency": consistency,
 }

@@ -18,7 +18,9 @@ from diffusion_studio.diffusion.names import PREDICTIONS, SAMPLERS
 
 Config = Mapping[str, Any]
 
-VARIANCES = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log")
+CONSISTENCY = "CMStochasticIterativeScheduler"
+LEARNED = ("learned", "learned_range")  # the network answers with the variance too, in as many channels again
+VARIANCES = ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", *LEARNED)
 TIMESTEP_SPACINGS = ("leading", "trailing", "linspace")
 SIGMA_SPACINGS = {
     "use_karras_sigmas": "karras",
@@ -35,7 +37,9 @@ ALWAYS = frozenset(
     "num_train_timesteps beta_start beta_end beta_schedule trained_betas prediction_type".split()
 )
 SMALL = {"beta_start": 0.00085, "beta_end": 0.012}
-ZEROED = {"final_sigmas_type": "zero"}
+ENDS = frozenset({"final_sigmas_type"})
+EXTREMES = frozenset({"sigma_min", "sigma_max"})
+LOWERED_BELOW = 15  # steps, in which diffusers' multistep solvers take the last one of first order
 LOWERED = {"lower_order_final": True, "solver_order": 2}
 UNCLIPPED = {"lambda_min_clipped": -math.inf}
 
@@ -53,7 +57,9 @@ class SchedulerClass:
         default_factory=dict
     )  # sampling keys with which `sampler` is its own; None: never
     spacing: str = ""  # whatever the file says
-    levels: str = "whole"  # "open": n + 1 timesteps of which 0 is left out; "fractional": not rounded, Karras between them
+    # "open": n + 1 timesteps of which 0 is left out; "fractional": not rounded, Karras between them; "strided": T // n between
+    # them; "distilled": of those that original_inference_steps visit
+    levels: str = "whole"
 
 
 _DDPM = SchedulerClass(sampler="ddpm", keys=SPACES | CLIPS | THRESHOLDS | ZERO_SNR | {"variance_type"})
@@ -62,12 +68,12 @@ _LINSPACE = {"timestep_spacing": "linspace"}
 _MULTISTEP: dict[str, Any] = {
     "sampler": "dpmpp_2m",
     "steps": 20,
-    "keys": SPACES | THRESHOLDS | SHAPES | FLOWS | ZERO_SNR | {"variance_type"},
+    "keys": SPACES | THRESHOLDS | SHAPES | FLOWS | ZERO_SNR | ENDS | {"variance_type"},
     "defaults": _LINSPACE,
     "levels": "open",
 }
 _EULER: dict[str, Any] = {
-    "keys": SPACES | SHAPES | ZERO_SNR | {"timestep_type", "sigma_min", "sigma_max"},
+    "keys": SPACES | SHAPES | ZERO_SNR | ENDS | EXTREMES | {"timestep_type"},
     "defaults": _LINSPACE,
     "levels": "fractional",
 }
@@ -79,15 +85,12 @@ _KARRAS: dict[str, Any] = {
 }
 _DISTILLED: dict[str, Any] = {
     "steps": 4,
-    "keys": SPACES | CLIPS | THRESHOLDS | ZERO_SNR,
+    "keys": SPACES | CLIPS | THRESHOLDS | ZERO_SNR | {"original_inference_steps"},
     "defaults": {**SMALL, "beta_schedule": "scaled_linear", "clip_sample": False},
     "spacing": "trailing",
-    "exact": None,
+    "levels": "distilled",
 }
-FLOWS_CLASS: dict[str, Any] = {
-    "keys": frozenset(flow_config.CONFIG_KEYS),
-    "exact": {"stochastic_sampling": False},
-}
+FLOWS_CLASS: dict[str, Any] = {"keys": frozenset(flow_config.CONFIG_KEYS)}
 CLASSES: Mapping[str, SchedulerClass] = {
     "DDPMScheduler": _DDPM,
     "DDPMParallelScheduler": _DDPM,
@@ -95,21 +98,25 @@ CLASSES: Mapping[str, SchedulerClass] = {
     "DDIMParallelScheduler": _DDIM,
     "DDIMInverseScheduler": SchedulerClass(sampler="ddim", keys=_DDIM.keys - THRESHOLDS, exact=None),
     "RePaintScheduler": SchedulerClass(sampler="ddpm", keys=frozenset({"clip_sample"}), exact=None),
-    "PNDMScheduler": SchedulerClass(sampler="dpmpp_2m", exact=None),
+    "PNDMScheduler": SchedulerClass(
+        sampler="plms",
+        keys=SPACES | {"set_alpha_to_one", "skip_prk_steps"},
+        defaults={"set_alpha_to_one": False},
+        exact={"prediction_type": "epsilon", "timestep_spacing": ("leading", "trailing")},
+    ),
     "DPMSolverMultistepScheduler": SchedulerClass(
         **_MULTISTEP,
-        exact={**LOWERED, **ZEROED, **UNCLIPPED, "solver_type": "midpoint", "use_lu_lambdas": False},
+        exact={**LOWERED, **UNCLIPPED, "solver_type": "midpoint", "use_lu_lambdas": False},
     ),
     "DPMSolverMultistepInverseScheduler": SchedulerClass(**_MULTISTEP, exact=None),
     "DPMSolverSinglestepScheduler": SchedulerClass(
-        **{**_MULTISTEP, "keys": THRESHOLDS | SHAPES | FLOWS | {"variance_type"}}, exact=None
+        **{**_MULTISTEP, "keys": THRESHOLDS | SHAPES | FLOWS | ENDS | {"variance_type"}}, exact=None
     ),
     "DPMSolverSDEScheduler": SchedulerClass(**_KARRAS, sampler="dpmpp_2m_sde", exact=None),
     "UniPCMultistepScheduler": SchedulerClass(
-        **{**_MULTISTEP, "sampler": "unipc"},
+        **{**_MULTISTEP, "sampler": "unipc", "keys": (_MULTISTEP["keys"] | EXTREMES) - {"variance_type"}},
         exact={
             **LOWERED,
-            **ZEROED,
             "predict_x0": True,
             "solver_type": "bh2",
             "disable_corrector": [],
@@ -118,7 +125,7 @@ CLASSES: Mapping[str, SchedulerClass] = {
     ),
     "DEISMultistepScheduler": SchedulerClass(**_MULTISTEP, exact=None),
     "SASolverScheduler": SchedulerClass(**{**_MULTISTEP, "sampler": "dpmpp_2m_sde"}, exact=None),
-    "EulerDiscreteScheduler": SchedulerClass(sampler="ddim", exact=ZEROED, **_EULER),
+    "EulerDiscreteScheduler": SchedulerClass(sampler="ddim", **_EULER),
     "EulerAncestralDiscreteScheduler": SchedulerClass(
         sampler="euler_ancestral", **{**_EULER, "keys": SPACES | ZERO_SNR}
     ),
@@ -134,15 +141,20 @@ CLASSES: Mapping[str, SchedulerClass] = {
     "KDPM2AncestralDiscreteScheduler": SchedulerClass(
         **{**_KARRAS, "steps": 50}, sampler="euler_ancestral", exact=None
     ),
-    "LMSDiscreteScheduler": SchedulerClass(
-        **{**_KARRAS, "defaults": _LINSPACE}, sampler="dpmpp_2m", exact=None
+    "LMSDiscreteScheduler": SchedulerClass(**{**_KARRAS, "defaults": _LINSPACE, "steps": 50}, sampler="lms"),
+    "LCMScheduler": SchedulerClass(sampler="consistency", exact={"timestep_scaling": 10.0}, **_DISTILLED),
+    CONSISTENCY: SchedulerClass(
+        sampler="consistency",
+        steps=2,
+        keys=EXTREMES | {"sigma_data", "s_noise", "rho", "clip_denoised"},
+        spacing="trailing",
+        levels="strided",
     ),
-    "LCMScheduler": SchedulerClass(sampler="ddim", eta=1.0, **_DISTILLED),
     **{
         name: SchedulerClass(**FLOWS_CLASS, **flow_config.recommended({"_class_name": name}))
         for name in flow_config.SCHEDULERS
     },
-    "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, **_DISTILLED),
+    "TCDScheduler": SchedulerClass(sampler="ddim", eta=0.3, exact=None, **_DISTILLED),
 }
 NOT_OPENED = {  # by the beginnings of class names
     "EDM": "of an EDM model, which is given noise levels instead of timesteps and scales its input by them",
@@ -150,7 +162,6 @@ NOT_OPENED = {  # by the beginnings of class names
     "ScoreSdeVe": "of a variance-exploding score model (NCSN++), which is given noise levels instead of timesteps",
     "ScoreSdeVp": "of a score model in continuous time",
     "KarrasVe": "of a variance-exploding model (Karras et al. 2022), which is given noise levels instead of timesteps",
-    "CMStochastic": "of a consistency model, which answers with the finished image at every noise level",
     "IPNDM": "of a model on a schedule of its own that no beta_schedule describes",
     "UnCLIP": "of an unCLIP model, a part of a text-to-image pipeline",
     "VQDiffusion": "of a model of discrete codes",
@@ -183,6 +194,18 @@ def scheduler_class(config: Config) -> SchedulerClass:
     )
 
 
+def is_consistency(config: Config) -> bool:
+    """Whether a scheduler_config.json is one of a consistency model."""
+    return config.get("_class_name") == CONSISTENCY
+
+
+def prediction_from_config(config: Config) -> str:
+    """What a model with this scheduler_config.json predicts."""
+    if is_consistency(config):
+        return "consistency"
+    return flow_config.PREDICTION if is_flow(config) else str(config.get("prediction_type") or "epsilon")
+
+
 def value(config: Config, key: str, otherwise: Any = None) -> Any:
     """What `key` is for the configuration's class: what is written, its default, or `otherwise` where it does not know it."""
     kind = scheduler_class(config)
@@ -199,20 +222,23 @@ def check_config(config: Config) -> None:
         return
     kind = scheduler_class(config)
     counted = {key: config[key] for key in kind.keys | ALWAYS if config.get(key) is not None}
-    for name, (least, most) in {"num_train_timesteps": (2, 100_000), "steps_offset": (0, 1000)}.items():
+    whole = {
+        "num_train_timesteps": (2, 100_000),
+        "steps_offset": (0, 1000),
+        "original_inference_steps": (1, 100_000),
+    }
+    for name, (least, most) in whole.items():
         given = counted.get(name, least)
         if type(given) is not int or not least <= given <= most:
             raise ValueError(f"{name} must be a whole number from {least} to {most}, not {str(given)[:40]}.")
-    for name in ("beta_start", "beta_end", "clip_sample_range", "sample_max_value", "sigma_min", "sigma_max"):
+    for name in POSITIVE:
         given = counted.get(name, 1.0)
         if type(given) not in (int, float) or not 0 < given < 1e6:
             raise ValueError(f"{name} must be a number above 0, not {str(given)[:40]}.")
     ratio = counted.get("dynamic_thresholding_ratio", 1.0)
     if type(ratio) not in (int, float) or not 0 < ratio <= 1:
         raise ValueError(f"dynamic_thresholding_ratio must be a number from 0 to 1, not {str(ratio)[:40]}.")
-    for name in sorted(
-        (SHAPES | FLOWS | ZERO_SNR | {"clip_sample", "thresholding", "set_alpha_to_one"}) & set(counted)
-    ):
+    for name in sorted((SHAPES | FLOWS | ZERO_SNR | SWITCHES) & set(counted)):
         if not isinstance(counted[name], bool):
             raise ValueError(f"{name} must be true or false, not {str(counted[name])[:40]}.")
     betas = counted.get("trained_betas")
@@ -230,7 +256,12 @@ def check_config(config: Config) -> None:
         raise ValueError(f"{' and '.join(both)} cannot both be true.")
 
 
+POSITIVE = (
+    "beta_start beta_end clip_sample_range sample_max_value sigma_min sigma_max sigma_data s_noise rho"
+).split()
+SWITCHES = frozenset("clip_sample thresholding set_alpha_to_one skip_prk_steps clip_denoised".split())
 _CHOICES = {
+    "final_sigmas_type": ("zero", "sigma_min"),
     "prediction_type": tuple(PREDICTIONS),
     "variance_type": VARIANCES,
     "timestep_spacing": TIMESTEP_SPACINGS,
@@ -248,6 +279,8 @@ def clipping(config: Config) -> str:
     """The name of the clipping it is drawn with: a class that knows none draws without."""
     if value(config, "thresholding", False):
         return "dynamic"
+    if is_consistency(config):
+        return "range" if value(config, "clip_denoised", True) else "none"
     clips = "clip_sample" in scheduler_class(config).keys
     return "range" if value(config, "clip_sample", clips) else "none"
 
@@ -273,8 +306,27 @@ def large_variance(config: Config) -> bool:
 
 
 def ends_above_zero(config: Config) -> bool:
-    """Whether DDIM's last step leads to the noise level of timestep 0 and not to none (set_alpha_to_one false)."""
-    return not value(config, "set_alpha_to_one", True)
+    """Whether the last step leads to the noise level of timestep 0 and not to none (set_alpha_to_one, final_sigmas_type)."""
+    return not value(config, "set_alpha_to_one", True) or value(config, "final_sigmas_type") == "sigma_min"
+
+
+def learned_variance(config: Config) -> str:
+    """How the network says the variance of DDPM's fresh noise, one of `LEARNED`; "" where it does not."""
+    kind = str(value(config, "variance_type", ""))
+    return kind if kind in LEARNED and scheduler_class(config).sampler == "ddpm" else ""
+
+
+def sampler_options(config: Config, steps: int) -> dict[str, dict[str, Any]]:
+    """By sampler, what its class makes of it in so many steps, besides what the user chooses."""
+    return {
+        "ddpm": {"large_variance": large_variance(config)},
+        "plms": {"runge_kutta": not value(config, "skip_prk_steps", True)},
+        "consistency": {
+            "floor": float(value(config, "sigma_min", 0.002)) if is_consistency(config) else 0.0,
+            "noise_scale": float(value(config, "s_noise", 1.0)),
+        },
+        **{name: {"lowered": steps < LOWERED_BELOW} for name in ("dpmpp_2m", "dpmpp_2m_sde")},
+    }
 
 
 def rounding(config: Config, spacing: str) -> Callable[[float], float] | None:
@@ -294,6 +346,8 @@ def recipe(config: Config) -> dict[str, Any]:
     """Sampler, steps and eta of its class, or of what is nearest to it here."""
     kind = scheduler_class(config)
     sampler = kind.sampler
+    if is_flow(config) and config.get("stochastic_sampling"):
+        return {"sampler": "consistency", "steps": 4}
     if sampler == "dpmpp_2m" and str(config.get("algorithm_type", "")).startswith("sde"):
         sampler = "dpmpp_2m_sde"
     return {"sampler": sampler, "steps": kind.steps, **({"eta": kind.eta} if sampler == "ddim" else {})}
@@ -314,9 +368,6 @@ def remarks(config: Config) -> Iterator[str]:
         if others:
             said = ", ".join(f"{key} {str(config[key])[:40]}" for key in others)
             yield f"{name} with {said} is not one of the samplers here; {own} is the nearest and the default."
-    for key in ("sigma_min", "sigma_max"):
-        if key in kind.keys and config.get(key) is not None:
-            yield f"{key} {str(config[key])[:40]} is not used: the noise levels are those of the training schedule."
     unknown = [
         key
         for key in config
@@ -350,5 +401,5 @@ KNOWN_KEYS = frozenset(
 ) | frozenset(flow_config.CONFIG_KEYS) | ALWAYS | frozenset(
     "algorithm_type solver_order solver_type lower_order_final euler_at_final skip_prk_steps flow_shift interpolation_type "
     "timestep_scaling original_inference_steps eta noise_sampler_seed predictor_order corrector_order tau_func "
-    "time_shift_type set_alpha_to_one shift_terminal use_lu_lambdas".split()
+    "time_shift_type set_alpha_to_one shift_terminal use_lu_lambdas final_sigmas_type sigma_min sigma_max".split()
 )  # fmt: skip

@@ -101,6 +101,8 @@ class NoiseSchedule:
         """From x to x_t: sqrt(alpha_bar)."""
         return float((1 + sigma**2) ** -0.5)
 
+    input_scale = scale
+
     def spread(self, sigma: float) -> float:
         """From x_t to x: 1 / sqrt(alpha_bar)."""
         return float((1 + sigma**2) ** 0.5)
@@ -147,7 +149,9 @@ class NoiseSchedule:
         if _levels_of(self) == "fractional" and n > 1:
             between = SPACINGS[value(self.config, "timestep_spacing", "linspace")](self, n)
             low, high = between[-2], between[0]
-        return low, min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
+        high = min(high, KARRAS_SIGMA_MAX) if low < KARRAS_SIGMA_MAX else high
+        low, high = (value(self.config, key) or end for key, end in (("sigma_min", low), ("sigma_max", high)))
+        return float(low), float(max(low, high))
 
     def from_own(self, levels: np.ndarray) -> np.ndarray:
         """Sigma is the schedule's own measure."""
@@ -258,9 +262,16 @@ SCHEDULES: dict[str, Callable[[int], NoiseSchedule]] = {  # T -> schedule
 
 
 def trailing(schedule: Process, n: int) -> list[float]:
-    """t = T - 1, T - 1 - T/n, ...: starts at pure noise (Lin et al. 2024, table 2)."""
-    count = len(schedule)
-    timesteps = np.arange(count, 0, -count / n)[:n]  # arange may add a stray one at the end
+    """t = T - 1, T - 1 - T/n, ...: starts at pure noise (Lin et al. 2024, table 2).
+
+    Of consistency models with T // n between them, or from the steps of the model that was distilled, as diffusers has them.
+    """
+    count, kind = len(schedule), _levels_of(schedule)
+    if kind == "distilled" and n <= (original := int(value(schedule.config, "original_inference_steps", 50))):
+        visited = np.arange(original, 0, -1) * max(count // original, 1)
+        return _levels(schedule, visited[np.linspace(0, original, n, endpoint=False).astype(int)], shift=-1)
+    stride = count // n or count / n if kind == "strided" else count / n
+    timesteps = np.arange(count, 0, -stride)[:n]  # arange may add a stray one at the end
     return _levels(schedule, timesteps, shift=-1)
 
 

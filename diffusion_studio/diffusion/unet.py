@@ -255,12 +255,13 @@ class Block(nn.Module):
         outer: int,
         width: int,
         *,
-        attention: bool,
+        kind: str,
         way: str,
         last: bool,
     ) -> None:
         super().__init__()
         self.way = way
+        attention = kind.startswith("Attn")
         self.resnets = nn.ModuleList(ResnetBlock(config, inner, outer, width) for inner in inners)
         self.attentions = nn.ModuleList()
         if attention:
@@ -268,13 +269,14 @@ class Block(nn.Module):
             self.attentions.extend(
                 Attention(outer, head_dim, config.norm_num_groups, config.norm_eps) for _ in inners
             )
-        kind = config.downsample_type if way == "down" else config.upsample_type
         if not last:
-            learned = kind == "conv" or not attention  # as in UNet2DModel, where plain blocks always convolve
+            # as in UNet2DModel, where the configuration's choice is for blocks with attention alone
+            chosen = config.downsample_type if way == "down" else config.upsample_type
+            residual = kind.startswith("Resnet") or (attention and chosen == "resnet")
             resampler = (
-                Resampler(outer, way, config.downsample_padding)
-                if learned
-                else ResnetBlock(config, outer, outer, width, resample=way)
+                ResnetBlock(config, outer, outer, width, resample=way)
+                if residual
+                else Resampler(outer, way, config.downsample_padding)
             )
             self.add_module("downsamplers" if way == "down" else "upsamplers", nn.ModuleList([resampler]))
         self.last = last
@@ -322,8 +324,8 @@ def _down_blocks(config: UNetConfig, width: int) -> tuple[nn.ModuleList, list[in
     for level, outer in enumerate(channels):
         last = level == len(channels) - 1
         inners = [inner] + [outer] * (config.layers_per_block - 1)
-        attention = config.down_block_types[level] == "AttnDownBlock2D"
-        blocks.append(Block(config, inners, outer, width, attention=attention, way="down", last=last))
+        kind = config.down_block_types[level]
+        blocks.append(Block(config, inners, outer, width, kind=kind, way="down", last=last))
         skips += [outer] * (config.layers_per_block + (not last))
         inner = outer
     return blocks, skips
@@ -337,7 +339,7 @@ def _up_blocks(config: UNetConfig, width: int, skips: list[int]) -> nn.ModuleLis
         for _ in range(config.layers_per_block + 1):
             inners.append(inner + skips.pop())
             inner = outer
-        attention = config.up_block_types[level] == "AttnUpBlock2D"
         last = level == len(channels) - 1
-        blocks.append(Block(config, inners, outer, width, attention=attention, way="up", last=last))
+        kind = config.up_block_types[level]
+        blocks.append(Block(config, inners, outer, width, kind=kind, way="up", last=last))
     return blocks

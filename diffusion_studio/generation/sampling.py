@@ -68,7 +68,11 @@ class Sampling:
         self.source: Tensor | None = None
         if source is not None and (settings.strength < 1 or mask is not None):
             self.source = self.space.encode(source, self.noise)
-        self.denoise: Denoise = model.denoiser(settings, pictures)
+        denoiser = model.denoiser(settings, pictures)
+        self.options = model.sampler_options(settings)
+        if settings.sampler == "ddpm":
+            self.options = {**self.options, "spread": denoiser.learned_spread}
+        self.denoise: Denoise = denoiser
         self.known: _KnownNoise | None = None
         if mask is not None:
             self.known = _KnownNoise(PictureNoise(draws, self.space.shape, model.device, stream=KNOWN))
@@ -86,10 +90,9 @@ class Sampling:
         if levels[0][0] == 0:  # no step to take: the image as it is
             yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
             return
-        options = self.model.sampler_options(self.settings)
         sampler = SAMPLERS[self.settings.sampler]
         for step, ahead in walk(
-            sampler, self.denoise, x, levels, self.noise, first=first, memory=memory, **options
+            sampler, self.denoise, x, levels, self.noise, first=first, memory=memory, **self.options
         ):
             yield State(
                 index=step.index,

@@ -15,7 +15,6 @@ from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.processes import prediction_from_config
 from diffusion_studio.diffusion.unet import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
@@ -31,6 +30,9 @@ from diffusion_studio.models.folder import Checkpoint, read_model
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
+
+# Samplers whose last step may lead to a noise level above 0.
+ENDING_ABOVE = ("ddim", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "plms")
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -94,7 +96,7 @@ class UNetModel:
         return Denoiser(
             self.finite,
             self.checkpoint.schedule,
-            prediction=prediction_from_config(config),
+            prediction=scheduler_config.prediction_from_config(config),
             clipping=settings.clipping,
             clip_range=scheduler_config.clip_range(config),
             threshold=scheduler_config.threshold(config),
@@ -103,18 +105,28 @@ class UNetModel:
             null_class=self.card.null_class,
             rows=batch_rows.places(settings, pictures),
             rounding=scheduler_config.rounding(config, settings.spacing),
+            variance=scheduler_config.learned_variance(config),
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
         process = self.process(settings)
         config = process.config
-        ending = float(process.sigma[0]) if scheduler_config.ends_above_zero(config) else 0.0
-        by_sampler: dict[str, dict[str, Any]] = {
-            "ddim": {"eta": settings.eta, "ending": ending},
-            "ddpm": {"large_variance": scheduler_config.large_variance(config)},
+
+        def middle(sigma: float, following: float) -> float:
+            return process.sigma_at((process.timestep(sigma) + process.timestep(following)) / 2)
+
+        own: dict[str, dict[str, Any]] = {
+            "ddim": {"eta": settings.eta},
             "heun": {"churn": settings.churn, **({"scale": process.scale} if is_flow(config) else {})},
+            "plms": {"middle": middle},
         }
-        return by_sampler.get(settings.sampler, {})
+        name = settings.sampler
+        options = {
+            **scheduler_config.sampler_options(config, settings.steps).get(name, {}),
+            **own.get(name, {}),
+        }
+        ends_above = scheduler_config.ends_above_zero(config) and name in ENDING_ABOVE
+        return {**options, "ending": float(process.sigma[0])} if ends_above else options
 
     def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
         """(N,) rows of the class table; without a class the seed of each image chooses one, so that a batch shows them all."""

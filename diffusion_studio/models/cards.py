@@ -304,9 +304,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         class_count=count,
         null_class=null_class,
         parameters=_as(int, card.get("parameters"), 0),
-        prediction=flow_config.PREDICTION
-        if flow_config.is_flow(schedule)
-        else str(schedule.get("prediction_type") or "epsilon"),
+        prediction=scheduler_config.prediction_from_config(schedule),
         schedule=schedule,
         recommended=notes or _as(dict, card.get("recommended"), {}),
         description=_text(card.get("description"), 2000),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from diffusion_studio.diffusion.consistency import ConsistencyProcess
 from diffusion_studio.diffusion.flows import Flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import NoiseSchedule
@@ -135,6 +136,9 @@ def schedule_numbers(schedule: Process, prediction: str) -> dict[str, Any]:
     }
     if isinstance(schedule, Flow):
         return {**known, "timesteps": len(schedule), "shift": schedule.shift}
+    if isinstance(schedule, ConsistencyProcess):
+        names = ("sigma_min", "sigma_max", "sigma_data", "rho")
+        return {**known, "timesteps": len(schedule), **{name: getattr(schedule, name) for name in names}}
     assert isinstance(schedule, NoiseSchedule)
     return {**known, "alpha_bar": [float(f"{share:.{KEPT}g}") for share in schedule.alpha_bar]}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from diffusion_studio.diffusion.scheduler_config import is_consistency
 from diffusion_studio.models.cards import ModelCard
+
+CONSISTENCY = """from diffusers import ConsistencyModelPipeline
+pipeline = ConsistencyModelPipeline.from_pretrained({folder!r})
+pipeline({labels}num_inference_steps={steps}).images[0].save("picture.png")"""
 
 PIPELINE = """from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
@@ -29,13 +34,14 @@ from PIL import Image
 network = onnxruntime.InferenceSession({file!r})
 schedule = json.loads(pathlib.Path({schedule!r}).read_text())
 alpha_bar = np.append(schedule["alpha_bar"], 1.0)  # one more, for the finished picture
-x = np.random.default_rng(7).standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
+random = np.random.default_rng(7)
+x = random.standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
 steps = [*np.linspace({timesteps}, 0, {steps}, endpoint=False).round().astype(int) - 1, -1]
 for t, following in zip(steps, steps[1:]):
     answer = network.run(None, {{"sample": x, "timestep": np.array([t], np.float32){labels}}})[0]
     signal, noise = alpha_bar[t] ** 0.5, (1 - alpha_bar[t]) ** 0.5
     clean = np.clip({clean}, {low}, {high})
-    left = (x - signal * clean) / noise
+    left = {left}
     x = (alpha_bar[following] ** 0.5 * clean + (1 - alpha_bar[following]) ** 0.5 * left).astype(np.float32)
 pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
@@ -45,14 +51,34 @@ ONNX_FLOW = """import json, pathlib, numpy as np, onnxruntime
 from PIL import Image
 network = onnxruntime.InferenceSession({file!r})
 schedule = json.loads(pathlib.Path({schedule!r}).read_text())
-x = np.random.default_rng(7).standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
+random = np.random.default_rng(7)
+x = random.standard_normal((1, {channels}, {height}, {width})).astype(np.float32)
 times = np.linspace(1, 0, {steps} + 1)
 times = schedule["shift"] * times / (1 + (schedule["shift"] - 1) * times)
 for t, following in zip(times, times[1:]):
     timestep = np.array([schedule["timesteps"] * t], np.float32)
     velocity = network.run(None, {{"sample": x, "timestep": timestep{labels}}})[0]
     clean = np.clip(x - t * velocity, {low}, {high})
-    x = (clean + following / t * (x - clean)).astype(np.float32)
+    x = (clean + following {left}).astype(np.float32)
+pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+Image.fromarray(pixels{grey}).save("picture.png")"""
+
+# Song et al. 2023, algorithm 1, over Karras' levels.
+ONNX_CONSISTENCY = """import json, pathlib, numpy as np, onnxruntime
+from PIL import Image
+network = onnxruntime.InferenceSession({file!r})
+schedule = json.loads(pathlib.Path({schedule!r}).read_text())
+low, high, data, rho = (schedule[name] for name in ("sigma_min", "sigma_max", "sigma_data", "rho"))
+ramp = np.arange({steps}) * (schedule["timesteps"] // {steps}) / (schedule["timesteps"] - 1)
+sigmas = [*(high ** (1 / rho) + ramp * (low ** (1 / rho) - high ** (1 / rho))) ** rho, low]
+random = np.random.default_rng(7)
+x = random.standard_normal((1, {channels}, {height}, {width})) * high
+for sigma, following in zip(sigmas, sigmas[1:]):
+    given, time = x / (sigma**2 + data**2) ** 0.5, np.array([250 * np.log(sigma)], np.float32)
+    answer = network.run(None, {{"sample": given.astype(np.float32), "timestep": time{labels}}})[0]
+    skip = data**2 / ((sigma - low) ** 2 + data**2)
+    clean = np.clip(skip * x + (sigma - low) * data / (sigma**2 + data**2) ** 0.5 * answer, {low}, {high})
+    x = clean + max(following**2 - low**2, 0) ** 0.5 * random.standard_normal(x.shape)
 pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
 
@@ -68,9 +94,17 @@ def for_diffusers(card: ModelCard, folder: str) -> str:
 
     It knows no classes, so where the network asks for one, another line says which; nor Haar bands, which take six more.
     """
+    if is_consistency(card.schedule):
+        labels = "class_labels=0, " if card.class_count else ""
+        return _page(card, CONSISTENCY.format(folder=folder, steps=card.defaults().steps, labels=labels))
     code = WITH_CLASSES if card.class_count else PIPELINE
-    code = code.format(folder=folder, steps=max(card.defaults().steps, 50), bands=_bands(card))
-    return _page(card, code)
+    return _page(card, code.format(folder=folder, steps=_steps(card), bands=_bands(card)))
+
+
+def _steps(card: ModelCard) -> int:
+    """For diffusers' sampler, which takes more of them than ours unless the model was made for few."""
+    own = card.defaults()
+    return own.steps if own.sampler == "consistency" else max(own.steps, 50)
 
 
 def _bands(card: ModelCard) -> str:
@@ -87,11 +121,17 @@ def _bands(card: ModelCard) -> str:
 def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:
     reach = float(card.schedule.get("clip_sample_range", 1.0) or 1.0)
     classed = bool(card.class_count)
+    afresh = card.defaults().sampler == "consistency"  # between steps, the image is noised anew
     template = ONNX_FLOW if card.flow else ONNX
+    kept = "/ t * (x - clean)" if card.flow else "(x - signal * clean) / noise"
+    fresh = "* (random.standard_normal(x.shape) - clean)" if card.flow else "random.standard_normal(x.shape)"
+    if is_consistency(card.schedule):
+        template = ONNX_CONSISTENCY
     code = template.format(
         file=f"{folder}/model.onnx",
         schedule=f"{folder}/schedule.json",
-        steps=50,
+        steps=card.defaults().steps if afresh else 50,
+        left=fresh if afresh else kept,
         timesteps=timesteps,
         channels=card.channels,
         height=card.sides[0],
@@ -107,6 +147,7 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
     )
     inputs += ", and `class_labels` (N), int64" if classed else ""
     numbers = "how t becomes a timestep, and the shift" if card.flow else "alpha-bar for each timestep"
+    numbers = "the noise levels it was trained between" if is_consistency(card.schedule) else numbers
     about = (
         f"`model.onnx` is the network alone, opset {opset}, for any number of pictures N at once. It takes {inputs}, and "
         f"returns `out_sample`, float32. {checked}\n\n`schedule.json` has {numbers}; "

@@ -23,7 +23,7 @@ from diffusion_studio import __version__
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import process_from_config
-from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES
+from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES, is_consistency, learned_variance
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
@@ -113,6 +113,15 @@ def read_schedule(folder: Path, config: UNetConfig) -> Process:
         schedule = process_from_config(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path}: {error}") from None
+    if (said := learned_variance(values)) and config.out_channels == config.in_channels:
+        raise UserError(
+            tr(
+                "{path}: variance_type {said} needs a network with twice as many channels out as in, but it has {channels}.",
+                path=path,
+                said=said,
+                channels=config.out_channels,
+            )
+        )
     known = config.num_train_timesteps or 1000
     if config.time_embedding_type == "learned" and known <= schedule.timesteps[-1]:
         raise UserError(
@@ -256,7 +265,7 @@ def write_model(
 
 def scheduler_config(schedule: Process, prediction: str) -> dict[str, Any]:
     """The schedule's own words, all of them where they name a class of scheduler, and ours where it has none."""
-    if is_flow(schedule.config):  # whose class says what is predicted
+    if is_flow(schedule.config) or is_consistency(schedule.config):  # whose class says what is predicted
         return {"_diffusers_version": "0.42.0", **schedule.config}
     if "_class_name" in schedule.config:
         return {**schedule.config, "prediction_type": prediction}

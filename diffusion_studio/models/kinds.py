@@ -16,6 +16,7 @@ KINDS = {
     "DDPMPipeline": PIXELS,
     "DDIMPipeline": PIXELS,
     "PNDMPipeline": PIXELS,
+    "ConsistencyModelPipeline": PIXELS,
     "UNet2DModel": PIXELS,
 }
 

@@ -87,11 +87,11 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
                 in_channels=config.in_channels,
             )
         )
-    if config.out_channels != config.in_channels:
+    if config.out_channels not in (config.in_channels, 2 * config.in_channels):
         raise UserError(
             tr(
-                "{path}: out_channels is {out_channels} where in_channels is {in_channels}; "
-                "models that predict their variance too are not supported.",
+                "{path}: out_channels is {out_channels} where in_channels is {in_channels}; it must be as many, or twice as "
+                "many where the variance is predicted too.",
                 path=path,
                 out_channels=config.out_channels,
                 in_channels=config.in_channels,

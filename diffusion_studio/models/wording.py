@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
+from diffusion_studio.diffusion.scheduler_config import is_consistency
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.cards import ModelCard
@@ -77,6 +78,11 @@ def predicts(card: ModelCard) -> str:
             prediction=PREDICTIONS[card.prediction],
             steps=steps,
             shift=_shift(card),
+        )
+    if is_consistency(card.schedule):
+        return tr(
+            "Clean image (consistency); {levels:,} noise levels",
+            levels=card.schedule.get("num_train_timesteps", 40),
         )
     name = str(card.schedule.get("beta_schedule", "linear"))
     known = (

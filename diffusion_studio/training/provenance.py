@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.processes import PROCESSES, prediction_from_config, process_from_config
+from diffusion_studio.diffusion.processes import PROCESSES, process_from_config
+from diffusion_studio.diffusion.scheduler_config import is_consistency, prediction_from_config
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
@@ -106,6 +107,13 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     model = read_model(card.path)
+    if is_consistency(model.schedule.config):
+        raise UserError(
+            tr(
+                "{title} is a consistency model, which is not trained further here: start from the model it was made from.",
+                title=card.title,
+            )
+        )
     if (
         model.network.config.channels != 3
         or model.network.config.out_channels != model.network.config.in_channels

@@ -11,8 +11,9 @@ import torch
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.flow_config import dynamic_shift, is_flow, recommended
 from diffusion_studio.diffusion.flows import LARGEST_SIGMA, Flow, sigma_of_time, time_of_sigma
-from diffusion_studio.diffusion.processes import PROCESSES, prediction_from_config, process_from_config
+from diffusion_studio.diffusion.processes import PROCESSES, process_from_config
 from diffusion_studio.diffusion.samplers import SAMPLERS
+from diffusion_studio.diffusion.scheduler_config import prediction_from_config
 from diffusion_studio.diffusion.schedules import SCHEDULES, SPACINGS
 from tests.model_folders import diffusers as quiet_diffusers
 
@@ -20,8 +21,18 @@ SHAPE = (2, 3, 4, 4)
 EULER = "FlowMatchEulerDiscreteScheduler"
 MEAN, SPREAD = 0.7, 0.5
 HOW = {"heun": {"scale": Flow().scale}}
-ORDERS = {"ddim": 1, "ddpm": 1, "euler_ancestral": 1, "heun": 2, "dpmpp_2m": 2, "dpmpp_2m_sde": 2, "unipc": 2}
-RANDOM = {"ddpm", "euler_ancestral", "dpmpp_2m_sde"}
+ORDERS = {
+    "ddim": 1,
+    "ddpm": 1,
+    "euler_ancestral": 1,
+    "heun": 2,
+    "dpmpp_2m": 2,
+    "dpmpp_2m_sde": 2,
+    "unipc": 2,
+    "lms": 2,
+    "plms": 2,
+}
+RANDOM = {"consistency", "ddpm", "euler_ancestral", "dpmpp_2m_sde"}
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +280,7 @@ def moments(name, sigmas, denoise=gaussian_denoiser):
     return [(step.x[0], float(np.sum(step.x[1:] ** 2))) for step in steps]
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ORDERS)
 def test_from_pure_noise_the_moments_converge_at_the_samplers_order(name):
     errors = []
     for n in (40, 80, 160, 320):

@@ -33,15 +33,29 @@ EVERY_WALK = [  # every sampler, and the ways it can be told to walk
     ("heun", {}),
     ("heun", {"churn": 10.0}),
     ("heun", {"churn": 3.0, "churn_range": (0.3, 3.0), "noise_scale": 1.01}),
+    ("lms", {}),
+    ("plms", {}),
+    ("plms", {"runge_kutta": True}),
+    ("consistency", {}),
 ]
-ORDERS = {"ddim": 1, "ddpm": 1, "euler_ancestral": 1, "heun": 2, "dpmpp_2m": 2, "dpmpp_2m_sde": 2, "unipc": 3}
+ORDERS = {
+    "ddim": 1,
+    "ddpm": 1,
+    "euler_ancestral": 1,
+    "heun": 2,
+    "dpmpp_2m": 2,
+    "dpmpp_2m_sde": 2,
+    "unipc": 3,
+    "lms": 4,
+    "plms": 2,
+}
 walks = pytest.mark.parametrize(("name", "options"), EVERY_WALK, ids=lambda value: str(value))
 
 
 def is_random(name, options):
     default = inspect.signature(SAMPLERS[name]).parameters
     eta = options.get("eta", default["eta"].default if "eta" in default else 0.0)
-    return name in ("ddpm", "euler_ancestral") or eta > 0 or options.get("churn", 0.0) > 0
+    return name in ("ddpm", "euler_ancestral", "consistency") or eta > 0 or options.get("churn", 0.0) > 0
 
 
 def no_noise():
@@ -59,7 +73,8 @@ def levels_between(high, low, n):
 
 
 def test_every_sampler_is_tested_here():
-    assert {name for name, _ in EVERY_WALK} == set(SAMPLERS) == set(ORDERS)
+    # consistency sampling converges to nothing: its network is not the ideal denoiser
+    assert {name for name, _ in EVERY_WALK} == set(SAMPLERS) == {*ORDERS, "consistency"}
 
 
 # --- the shape of a walk ---
@@ -83,7 +98,8 @@ def test_a_walk_yields_every_noise_level_and_at_last_the_picture(name, options):
     assert [(step.index, step.total) for step in steps] == [(i, 4) for i in range(5)]
     assert steps[0].x is x and np.array_equal(x, before)
     assert steps[-1].denoised is steps[-1].x
-    assert len(calls) == (7 if name == "heun" else 4)
+    several = {"heun": 7, "plms": 13 if options else 5}
+    assert len(calls) == several.get(name, 4)
 
 
 @walks
@@ -161,7 +177,9 @@ def moments(name, options, sigmas, denoise=gaussian_denoiser, spread=SPREAD):
     ]
 
 
-@walks
+@pytest.mark.parametrize(
+    ("name", "options"), [walk for walk in EVERY_WALK if walk[0] in ORDERS], ids=lambda value: str(value)
+)
 def test_variance_converges_to_the_exact_one_at_the_samplers_order(name, options):
     """Halving the steps' length divides the error by 2 to the order (UniPC's corrector makes its order 2 a third order)."""
     if "noise_scale" in options:
@@ -174,14 +192,14 @@ def test_variance_converges_to_the_exact_one_at_the_samplers_order(name, options
         errors.append(abs(variance / (SPREAD**2 + 0.02**2) - 1))
     ratio = 2 ** ORDERS[name]
     tolerance = (
-        0.2 if "churn_range" in options else 0.08
+        0.2 if "churn_range" in options or name == "lms" else 0.08
     )  # the ends of the range fall between different levels
     assert errors[0] / errors[1] == pytest.approx(ratio, rel=tolerance)
     assert errors[1] / errors[2] == pytest.approx(ratio, rel=tolerance)
-    assert errors[2] < {1: 0.05, 2: 1e-3, 3: 1e-5}[ORDERS[name]]
+    assert errors[2] < {1: 0.05, 2: 1e-3, 3: 1e-5, 4: 1e-6}[ORDERS[name]]
 
 
-@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m", "unipc"])
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m", "unipc", "plms"])
 def test_deterministic_walks_follow_the_exact_path_of_a_curved_problem(name):
     """Data at -1 or 1, each with spread 0.3: the probability flow keeps every point at its quantile of the marginals."""
     spread = 0.3

@@ -28,7 +28,11 @@ def nothing_loaded(tmp_path, monkeypatch):
 
 def saved(folder, scheduler, seed=3):
     package = diffusers()
-    network = calm(package.UNet2DModel(**TINY), seed, scale=0.1)
+    learned = str(getattr(scheduler.config, "variance_type", "")).startswith("learned")
+    changes = {"out_channels": 6} if learned and "DDPM" in type(scheduler).__name__ else {}
+    network = calm(package.UNet2DModel(**{**TINY, **changes}), seed, scale=0.1)
+    with torch.no_grad():
+        network.conv_out.bias[3:] += 0.5  # a variance is above 0
     pipeline = package.DDPMPipeline(network, scheduler)
     pipeline.save_pretrained(folder)
     return pipeline
@@ -68,6 +72,7 @@ def compared(tmp_path, scheduler, **changes):
     return float(np.abs(drawn_here(card, settings) - right).max()), card
 
 
+LARGE = {"beta_start": 0.01, "beta_end": 0.03}  # so that the least noise is seen
 SAME = {
     "DDPM": ("DDPMScheduler", {}),
     "DDPM trailing": ("DDPMScheduler", {"timestep_spacing": "trailing"}),
@@ -111,6 +116,32 @@ SAME = {
     "Euler beta": ("EulerDiscreteScheduler", {"use_beta_sigmas": True, "timestep_spacing": "leading"}),
     "Euler ancestral": ("EulerAncestralDiscreteScheduler", {}),
     "Euler ancestral trailing": ("EulerAncestralDiscreteScheduler", {"timestep_spacing": "trailing"}),
+    "DDPM, learned variance": ("DDPMScheduler", {"variance_type": "learned"}),
+    "DDPM, learned range": ("DDPMScheduler", {"variance_type": "learned_range", "timestep_spacing": "trailing"}),
+    "DPM++ 2M to the least noise": ("DPMSolverMultistepScheduler", {"final_sigmas_type": "sigma_min"}),
+    "DPM++ 2M to the least noise, second order": (
+        "DPMSolverMultistepScheduler", {"final_sigmas_type": "sigma_min", **LARGE, "steps": 16}),
+    "DPM++ 2M SDE to the least noise": (
+        "DPMSolverMultistepScheduler",
+        {"final_sigmas_type": "sigma_min", "algorithm_type": "sde-dpmsolver++", **LARGE}),
+    "UniPC to the least noise": ("UniPCMultistepScheduler", {"final_sigmas_type": "sigma_min", **LARGE}),
+    "UniPC Karras between": (
+        "UniPCMultistepScheduler", {"use_karras_sigmas": True, "sigma_min": 0.05, "sigma_max": 30.0}),
+    "Euler to the least noise": ("EulerDiscreteScheduler", {"final_sigmas_type": "sigma_min"}),
+    "Euler Karras between": (
+        "EulerDiscreteScheduler", {"use_karras_sigmas": True, "sigma_min": 0.05, "sigma_max": 40.0}),
+    "Euler beta between": ("EulerDiscreteScheduler", {"use_beta_sigmas": True, "sigma_min": 0.1}),
+    "PNDM": ("PNDMScheduler", {}),
+    "PNDM, odd steps": ("PNDMScheduler", {"steps_offset": 1}),
+    "PLMS": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "PLMS to no noise": ("PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": True, "steps_offset": 1}),
+    "PLMS trailing": ("PNDMScheduler", {"skip_prk_steps": True, "timestep_spacing": "trailing"}),
+    "LMS": ("LMSDiscreteScheduler", {}),
+    "LMS Karras": ("LMSDiscreteScheduler", {"use_karras_sigmas": True}),
+    "LMS leading": ("LMSDiscreteScheduler", {"timestep_spacing": "leading", "prediction_type": "v_prediction"}),
+    "LCM": ("LCMScheduler", {}),
+    "LCM, three steps": ("LCMScheduler", {"prediction_type": "v_prediction", "clip_sample": True, "steps": 3}),
+    "LCM, one step": ("LCMScheduler", {"original_inference_steps": 100, "steps": 1}),
     "Heun": ("HeunDiscreteScheduler", {}),
     "Heun Karras": ("HeunDiscreteScheduler", {"use_karras_sigmas": True}),
     "Heun clipped": ("HeunDiscreteScheduler", {"clip_sample": True, "timestep_spacing": "trailing"}),
@@ -122,7 +153,10 @@ SAME = {
 @pytest.mark.parametrize("case", SAME)
 def test_drawn_with_its_defaults_it_is_diffusers_own_picture(tmp_path, case):
     name, config = SAME[case]
-    fewer = {"steps": 10} if config else {}  # each class once with as many as it asks for
+    config = dict(config)
+    fewer = (
+        {"steps": config.pop("steps", 10)} if config else {}
+    )  # each class once with as many as it asks for
     difference, card = compared(tmp_path, getattr(diffusers(), name)(**config), **fewer)
     assert difference <= 1
     assert not card.remarks
@@ -166,7 +200,8 @@ NOT_DONE = {
     "use_flow_sigmas": {"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": True},
     "use_dynamic_shifting": {"_class_name": "DEISMultistepScheduler", "use_dynamic_shifting": True},
     "prediction_type": {**FAMILY, "prediction_type": "flow_prediction"},
-    "variance_type": {**FAMILY, "variance_type": "learned_range"},
+    "variance_type": {**FAMILY, "variance_type": "learned_somehow"},
+    "final_sigmas_type": {**EULER, "final_sigmas_type": "large"},
     "timestep_spacing": {**FAMILY, "timestep_spacing": "logspace"},
     "beta_schedule": {**FAMILY, "beta_schedule": "laplace"},
     "steps_offset": {**FAMILY, "steps_offset": -1},
@@ -186,7 +221,8 @@ def test_what_cannot_be_done_is_refused_by_its_name(tmp_path, key):
 
 
 DEFAULTS = {
-    "a class that does not clip": ({"_class_name": "PNDMScheduler"}, {"clipping": "none", "spacing": "leading"}),
+    "a class that does not clip": (
+        {"_class_name": "PNDMScheduler"}, {"clipping": "none", "spacing": "leading", "sampler": "plms"}),
     "clip_sample": ({**FAMILY, "clip_sample": False}, {"clipping": "none", "sampler": "ddpm"}),
     "its class does not threshold": ({**EULER, "thresholding": True}, {"clipping": "none", "spacing": "linspace"}),
     "thresholding": ({**FAMILY, "thresholding": True}, {"clipping": "dynamic"}),
@@ -229,13 +265,13 @@ def test_a_recipe_holds_only_where_its_sampler_was_not_chosen_by_hand(tmp_path):
 
 def test_classes_have_defaults_of_their_own(tmp_path):
     """What is not written means what it means in diffusers, not what it means for DDPM."""
-    flows = {name for name in EXACT if name.startswith("FlowMatch")}  # which have no alpha_bar
-    for name in sorted(
-        EXACT - flows | {"PNDMScheduler", "DEISMultistepScheduler", "LMSDiscreteScheduler", "LCMScheduler"}
-    ):
+    flows = {
+        name for name in EXACT if name.startswith(("FlowMatch", "CMStochastic"))
+    }  # which have no alpha_bar
+    for name in sorted(EXACT - flows | {"DEISMultistepScheduler"}):
         right = getattr(diffusers(), name)().alphas_cumprod.double().numpy()
         place = told(tmp_path / name, _class_name=name)
-        ours = open_model(library.import_model(place, name), device="cpu").schedule.alpha_bar
+        ours = open_model(library.import_model(place, name), device="cpu").checkpoint.schedule.alpha_bar
         assert np.abs(ours / right - 1).max() < 1e-4, name
 
 

@@ -607,7 +607,9 @@ def test_a_graph_too_large_for_jpeg_leaves_its_settings(png, tmp_path):
         ("uni_pc", ("unipc", "")),
         ("Euler", ("ddim", "")),
         ("DPM++ 3M SDE Exponential", ("", "exponential")),
-        ("lcm", ("", "")),
+        ("lcm", ("consistency", "")),
+        ("PLMS", ("plms", "")),
+        ("LMS Karras", ("lms", "karras")),
     ],
 )
 def test_samplers_have_their_names_here(name, ours):

@@ -28,6 +28,13 @@ SAMPLERS = {
     "eulerancestraldiscretescheduler": "euler_ancestral",
     "heun": "heun",
     "heundiscretescheduler": "heun",
+    "lms": "lms",
+    "lmsdiscretescheduler": "lms",
+    "plms": "plms",
+    "pndm": "plms",
+    "pndmscheduler": "plms",
+    "lcm": "consistency",
+    "lcmscheduler": "consistency",
 }
 # "beta" of other programs is over timesteps; diffusers', over sigma, has a name of its own here.
 SPACINGS = {

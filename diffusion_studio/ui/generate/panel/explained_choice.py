@@ -24,6 +24,9 @@ SAMPLERS = {
     "ddpm": tr("The original method. Needs 100 steps or more."),
     "euler_ancestral": tr("Lively. The image changes with the number of steps."),
     "heun": tr("Exact. Runs the network twice per step."),
+    "lms": tr("Linear multistep. Looks back at four steps; from 20 steps."),
+    "plms": tr("The pseudo linear multistep of PNDM. From 20 steps."),
+    "consistency": tr("For models made fast: one to eight steps, each a whole image."),
 }
 SPACINGS = {
     "trailing": tr("Even steps down from full noise. A safe choice."),
