@@ -122,10 +122,10 @@ def measure(count: int) -> None:
     row("scrolled from end to end", None, None, ticks)
     for text in ("seed:7", "steps>=45 model:cats", "0-5"):
         begun = time.perf_counter()
-        page.search.setText(text)
+        page.head.search.setText(text)
         wait(application, lambda: len(page.grid.entries) < count, 20)
         row(f"searched for {text}", time.perf_counter() - begun, None, ticks)
-        page.search.setText("")
+        page.head.search.setText("")
         wait(application, lambda: len(page.grid.entries) == count, 20)
         ticks.phase()
     begun = time.perf_counter()

@@ -6,14 +6,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.gallery.entries import SORTS, Entry
-from diffusion_studio.gallery.marks import Marks
-from diffusion_studio.gallery.search import quoted, with_term
-from diffusion_studio.language import plural, tr
+from diffusion_studio.gallery.search import quoted
+from diffusion_studio.language import tr
 from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
@@ -21,29 +19,22 @@ from diffusion_studio.ui.base.requests import BranchFrom, ShowModel, UseSettings
 from diffusion_studio.ui.gallery import exporting
 from diffusion_studio.ui.gallery.actions import GalleryActions
 from diffusion_studio.ui.gallery.albums import AlbumMenu, ask_album_name, ask_new_album
-from diffusion_studio.ui.gallery.chips import FilterChips
 from diffusion_studio.ui.gallery.collection import Collection
 from diffusion_studio.ui.gallery.details import MOSAIC, GalleryDetails
 from diffusion_studio.ui.gallery.empty import empty_page
 from diffusion_studio.ui.gallery.grid import LARGEST, SMALLEST, USUAL, GalleryGrid
+from diffusion_studio.ui.gallery.head import GalleryHead
 from diffusion_studio.ui.gallery.listing import Arranged
 from diffusion_studio.ui.gallery.marking import Marking
 from diffusion_studio.ui.gallery.scrubber import DateScrubber
-from diffusion_studio.ui.gallery.search import SearchLine
 from diffusion_studio.ui.gallery.selection_bar import GridArea, SelectionBar
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.look.buttons import push_button
-from diffusion_studio.ui.look.icons import IconButton
-from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import one_line
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SettingsFound, open_picture, read_raw, read_settings
 
-TYPING = 200  # milliseconds of quiet before a search begins
 SECTION = "gallery"
-BY_DATE = ("newest", "oldest")
 GRID, NO_RESULTS, NO_IMAGES = range(3)
 
 
@@ -71,15 +62,7 @@ class GalleryPage(Page):
         self.grid = GalleryGrid(self.thumbs, self)
         self.scrubber = DateScrubber(self)
         self.details = GalleryDetails(self)
-        self.chips = FilterChips(self)
-        self.search = SearchLine(lambda: Marks().all_tags(), albums=lambda: Marks().albums(), parent=self)
-        self.sort = _sort_box()
-        self.size_ = _size_slider()
-        self.trash = IconButton(
-            "trash", tr("Trash"), tr("see what was deleted, restore it, or delete it for good")
-        )
-        self.count = plain_label("", "small")
-        self.wrong = plain_label("", "small")
+        self.head = GalleryHead(self)
         self.actions_ = GalleryActions(self)
         self.marking = Marking(context, self.collection.marks, self)
         self.albums = AlbumMenu(self)
@@ -87,7 +70,6 @@ class GalleryPage(Page):
         self.bar = SelectionBar(self.actions_, self.albums, self.area)
         self.area.float_bar(self.bar)
         self._continue_at: int | None = None  # where images went from: what took their place is selected
-        self._typing = QTimer(self, singleShot=True, interval=TYPING)
         self.empty = QStackedWidget()
         self._recall()
         self._lay_out()
@@ -99,8 +81,7 @@ class GalleryPage(Page):
         return self.actions_.menu_entries()
 
     def controls(self) -> list[QWidget]:
-        top = [*self.chips.controls, self.search, self.sort, self.size_, self.trash]
-        return [*top, self.grid, *self.bar.buttons, *self.details.controls]
+        return [*self.head.controls, self.grid, *self.bar.buttons, *self.details.controls]
 
     def shown_first(self) -> None:
         self.grid.setFocus()
@@ -114,9 +95,9 @@ class GalleryPage(Page):
 
     def close_down(self) -> None:
         self.collection.close_down()
-        self._typing.stop()
+        self.head.close_down()
         view = GalleryView(
-            cell=self.grid.cell, sort=self.sort.currentData(), details=self.actions_.details.isChecked()
+            cell=self.grid.cell, sort=self.head.order, details=self.actions_.details.isChecked()
         )
         self._context.settings_file.store(SECTION, view)
 
@@ -133,28 +114,12 @@ class GalleryPage(Page):
     def selected(self) -> list[Entry]:
         return self.grid.selection.ordered()
 
-    def _search(self, *, from_top: bool = True) -> None:
-        if from_top:
-            self.grid.verticalScrollBar().setValue(0)
-        self.chips.show_search(self.search.text())
-        self.collection.show(self.search.text(), str(self.sort.currentData()))
-
-    def _filter(self, key: str, term: str) -> None:
-        self.search.setText(with_term(self.search.text(), key, term))
-        self._typing.stop()
-        self._search()
-
-    def _clear_filters(self) -> None:
-        text = self.search.text()
-        for key in ("star", *self.chips.filters):
-            text = with_term(text, key, "")
-        self.search.setText(text)
-        self._typing.stop()
-        self._search()
+    def _search(self) -> None:
+        self.grid.verticalScrollBar().setValue(0)
+        self.collection.show(self.head.text, self.head.order)
 
     def _show_arranged(self, arranged: Arranged) -> None:
-        self.wrong.setText(arranged.wrong)
-        self.wrong.setVisible(bool(arranged.wrong))
+        self.head.show_wrong(arranged.wrong)
         self.grid.show_arranged(arranged)
         if self._continue_at is not None and arranged.entries and not self.grid.selection.paths:
             self.grid.select(min(self._continue_at, len(arranged.entries) - 1))
@@ -165,12 +130,7 @@ class GalleryPage(Page):
 
     def _show_count(self, shown: int) -> None:
         every = len(self.entries)
-        words = plural("{count:,} image", "{count:,} images", every)
-        if shown != every:
-            words = tr("{shown:,} of {images}", shown=shown, images=words)
-        if 0 < self.collection.read < every:
-            words = tr("{images} · reading {read:,}", images=words, read=self.collection.read)
-        self.count.setText(words)
+        self.head.show_count(shown, every, self.collection.read)
         self.empty.setCurrentIndex(GRID if shown else NO_RESULTS if every else NO_IMAGES)
 
     def _show_selected(self) -> None:
@@ -193,17 +153,16 @@ class GalleryPage(Page):
 
     def _show_values(self) -> None:
         albums = self.collection.marks.albums()
-        self.chips.show_values(self.collection.facets, albums, self.collection.marks.all_tags())
+        self.head.chips.show_values(self.collection.facets, albums, self.collection.marks.all_tags())
         self.albums.show_albums(albums)
 
     def _show_dates(self) -> None:
-        by_date = self.sort.currentData() in BY_DATE
-        self.scrubber.show_layout(self.grid.layout_, self.grid.viewport().height(), by_date=by_date)
+        height = self.grid.viewport().height()
+        self.scrubber.show_layout(self.grid.layout_, height, by_date=self.head.by_date)
 
     def _show_relative(self, path: Path) -> None:
         if path not in self.grid.selection.places:
-            self.search.clear()
-            self._search()
+            self.head.clear()
         place = self.grid.selection.places.get(path)
         if place is not None:
             self.grid.select(place)
@@ -243,11 +202,11 @@ class GalleryPage(Page):
         name = ask_album_name(self, album, self.collection.marks.albums().keys())
         if name is not None:
             self.marking.rename_album(list(self.entries.values()), album, name)
-            self._filter("album", f"album:{quoted(name)}")
+            self.head.filter("album", f"album:{quoted(name)}")
 
     def _delete_album(self, album: str) -> None:
         self.marking.delete_album(list(self.entries.values()), album)
-        self._filter("album", "")
+        self.head.filter("album", "")
 
     def _view(self, paths: Sequence[Path], index: int, play: bool) -> None:
         from diffusion_studio.ui.pictures.viewer import PictureViewer
@@ -297,12 +256,12 @@ class GalleryPage(Page):
     def _recall(self) -> None:
         view = self._context.settings_file.load(SECTION, GalleryView)
         self.grid.show_cell(view.cell)
-        self.size_.setValue(view.cell)
-        self.sort.setCurrentIndex(self.sort.findData(view.sort))
+        self.head.cell.setValue(view.cell)
+        self.head.show_order(view.sort)
         self.actions_.details.setChecked(view.details)
 
     def _connect(self) -> None:
-        context, collection, actions = self._context, self.collection, self.actions_
+        context, collection, actions, head = self._context, self.collection, self.actions_, self.head
         collection.arranged.connect(self._show_arranged)
         collection.repainted.connect(self.thumbs.forget)
         collection.facets_changed.connect(self._show_values)
@@ -310,15 +269,12 @@ class GalleryPage(Page):
         context.restored.connect(collection.refresh_soon)
         context.saved.connect(lambda _: collection.refresh_soon())
         context.models_changed.connect(self._show_selected)
-        self.trash.clicked.connect(context.trash_wanted)
-        self.search.textChanged.connect(lambda _: self._typing.start())
-        self._typing.timeout.connect(self._search)
-        self.chips.term_wanted.connect(self._filter)
-        self.chips.clear_wanted.connect(self._clear_filters)
-        self.chips.rename_wanted.connect(self._rename_album)
-        self.chips.delete_wanted.connect(self._delete_album)
-        self.sort.currentIndexChanged.connect(lambda _: self._search())
-        self.size_.valueChanged.connect(self.grid.show_cell)
+        head.trash.clicked.connect(context.trash_wanted)
+        head.search_wanted.connect(self._search)
+        head.order_changed.connect(self._search)
+        head.chips.rename_wanted.connect(self._rename_album)
+        head.chips.delete_wanted.connect(self._delete_album)
+        head.cell.valueChanged.connect(self.grid.show_cell)
         self.grid.selection.changed.connect(self._show_selected)
         self.grid.opened.connect(actions.view)
         self.grid.menu_wanted.connect(lambda place: actions.menu(self.albums).popup(place))
@@ -344,7 +300,7 @@ class GalleryPage(Page):
         details.raw_wanted.connect(lambda path: self._context.run(read_raw(path), details.show_raw))
         details.relative_wanted.connect(self._show_relative)
         details.model_wanted.connect(lambda name: self._context.go_to("models", ShowModel(name)))
-        details.album_wanted.connect(lambda album: self._filter("album", f"album:{quoted(album)}"))
+        details.album_wanted.connect(lambda album: self.head.filter("album", f"album:{quoted(album)}"))
 
     def _connect_actions(self) -> None:
         actions = self.actions_
@@ -356,29 +312,12 @@ class GalleryPage(Page):
         actions.export_wanted.connect(self._export)
         actions.delete_wanted.connect(self._delete)
         actions.select_all_wanted.connect(self.grid.selection.select_all)
-        actions.search_wanted.connect(self.search.begin)
+        actions.search_wanted.connect(self.head.search.begin)
         actions.details.toggled.connect(lambda _: self._show_selected())
 
     def _lay_out(self) -> None:
-        self.wrong.hide()
-        top = QFrame()
-        top.setObjectName("galleryTop")
-        head = QVBoxLayout(top)
-        head.setContentsMargins(SPACE_L, SPACE_M, SPACE_L, SPACE_M)
-        head.setSpacing(SPACE_S)
-        filters, row = QHBoxLayout(), QHBoxLayout()
-        for line, first, rest in (
-            (filters, self.chips, (self.count,)),
-            (row, self.search, (self.sort, self.size_, self.trash)),
-        ):
-            line.setSpacing(SPACE_M)
-            line.addWidget(first, 1)
-            for part in rest:
-                line.addWidget(part)
-            head.addLayout(line)
-        head.addWidget(self.wrong)
         show_all = push_button(tr("Show all"), tr("Show every image again"))
-        show_all.clicked.connect(self.search.clear)
+        show_all.clicked.connect(self.head.search.clear)
         generate = push_button(tr("Generate"), tr("Go to the Generate page"))
         generate.setProperty("primary", True)
         generate.clicked.connect(lambda: self._context.go_to("generate"))
@@ -398,7 +337,7 @@ class GalleryPage(Page):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
-        whole.addWidget(top)
+        whole.addWidget(self.head)
         whole.addLayout(below, 1)
         self.details.hide()
 
@@ -406,24 +345,3 @@ class GalleryPage(Page):
 def open_pair(paths: Sequence[Path]) -> Generator[tuple[Picture, ...], None, None]:
     """A job: two pictures, as one event."""
     yield tuple(next(open_picture(path)) for path in paths)
-
-
-def _sort_box() -> QComboBox:
-    box = QComboBox()
-    box.setAccessibleName(tr("Order"))
-    box.setToolTip(tr("Order of the images"))
-    for value, words in SORTS.items():
-        box.addItem(one_line(words), value)
-    return box
-
-
-def _size_slider() -> QSlider:
-    slider = QSlider(Qt.Orientation.Horizontal)
-    slider.setRange(SMALLEST, LARGEST)
-    slider.setSingleStep(8)
-    slider.setPageStep(32)
-    slider.setValue(USUAL)
-    slider.setFixedWidth(96)
-    slider.setAccessibleName(tr("Thumbnail size"))
-    slider.setToolTip(tr("Size of the thumbnails"))
-    return slider

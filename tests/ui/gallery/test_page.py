@@ -67,7 +67,7 @@ def click(qtbot, page, index, modifier=PLAIN):
 def test_pictures_stand_newest_first_under_their_day(page):
     assert seeds(page) == [5, 4, 3, 2, 1]
     assert [heading(group.name) for group in page.grid.layout_.groups] == ["Today"]
-    assert "5 images" in page.count.text()
+    assert "5 images" in page.head.count.text()
 
 
 def test_thumbnails_come_for_what_is_on_screen(page, qtbot, paths):
@@ -89,20 +89,20 @@ def test_thumbnails_of_large_files_are_kept(page, qtbot):
 
 
 def test_searching_shows_what_matches_and_says_what_is_wrong(page, qtbot):
-    page.search.setText("steps>=30")
+    page.head.search.setText("steps>=30")
     qtbot.waitUntil(lambda: seeds(page) == [5, 4, 3])
-    assert page.count.text() == "3 of 5 images"
-    page.search.setText("colour:red")
-    qtbot.waitUntil(page.wrong.isVisible)
-    assert "colour" in page.wrong.text()
-    page.search.setText("seed:99")
+    assert page.head.count.text() == "3 of 5 images"
+    page.head.search.setText("colour:red")
+    qtbot.waitUntil(page.head.wrong.isVisible)
+    assert "colour" in page.head.wrong.text()
+    page.head.search.setText("seed:99")
     qtbot.waitUntil(lambda: page.empty.currentIndex() == 1)
     page.empty.currentWidget().findChild(QPushButton).click()
-    qtbot.waitUntil(lambda: len(seeds(page)) == 5 and not page.wrong.isVisible())
+    qtbot.waitUntil(lambda: len(seeds(page)) == 5 and not page.head.wrong.isVisible())
 
 
 def test_sorting(page):
-    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    page.head.sort.setCurrentIndex(page.head.sort.findData("seed"))
     assert seeds(page) == [1, 2, 3, 4, 5]
 
 
@@ -155,7 +155,7 @@ def test_a_double_click_opens_what_was_clicked_wherever_it_is_by_then(page, qtbo
     place = page.grid.layout_.rect(1).center()
     path = page.grid.entries[1].path
     qtbot.mouseClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    page.size_.setValue(176)  # whatever moves the pictures between the two clicks
+    page.head.cell.setValue(176)  # whatever moves the pictures between the two clicks
     qtbot.mouseDClick(page.grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert opened == [path]
 
@@ -173,13 +173,13 @@ def test_what_is_looked_at_stays_on_screen_when_the_grid_is_laid_out_again(page,
         place = next(k for k, entry in enumerate(grid.entries) if entry.path == path)
         return grid.layout_.rect(place).top() - grid.verticalScrollBar().value()
 
-    page.size_.setValue(176)
+    page.head.cell.setValue(176)
     assert grid.verticalScrollBar().value() > 0 and 0 <= where() < grid.viewport().height()
     before = where()
     draw(50)
     qtbot.waitUntil(lambda: len(grid.entries) == 46, timeout=8000)
     assert where() == before
-    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    page.head.sort.setCurrentIndex(page.head.sort.findData("seed"))
     assert grid.verticalScrollBar().value() == 0
 
 
@@ -223,7 +223,7 @@ def test_stars_and_tags_are_kept_and_searched(page, qtbot):
     page.details.tags.setText("cat,  big hat ")
     page.details.tags.editingFinished.emit()
     assert page.grid.entries[0].tags == {"cat", "big hat"}
-    page.search.setText('star tag:"big hat"')
+    page.head.search.setText('star tag:"big hat"')
     qtbot.waitUntil(lambda: seeds(page) == [5])
 
 
@@ -266,10 +266,10 @@ def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, win
 
 def test_large_galleries_are_arranged_in_a_thread(page, qtbot, monkeypatch):
     monkeypatch.setattr("diffusion_studio.ui.gallery.collection.FEW", 2)
-    page.search.setText("steps>=40")
+    page.head.search.setText("steps>=40")
     qtbot.waitUntil(lambda: seeds(page) == [5, 4])
-    page.search.setText("")
-    page.sort.setCurrentIndex(page.sort.findData("seed"))
+    page.head.search.setText("")
+    page.head.sort.setCurrentIndex(page.head.sort.findData("seed"))
     qtbot.waitUntil(lambda: seeds(page) == [1, 2, 3, 4, 5])
 
 

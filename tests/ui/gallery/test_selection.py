@@ -111,7 +111,7 @@ def test_what_is_selected_is_put_into_albums_with_undo(page, qtbot, monkeypatch,
     monkeypatch.setattr(gallery_page, "ask_new_album", lambda parent, albums: "Summer trip")
     page.albums.fill()
     page.albums.actions()[-1].trigger()
-    assert Marks().albums() == {"Summer trip": 1} and page.chips.filters["album"].isVisible()
+    assert Marks().albums() == {"Summer trip": 1} and page.head.chips.filters["album"].isVisible()
     page.grid.select(1, add=True)
     page.albums.fill()
     entry = page.albums.actions()[0]
@@ -122,16 +122,18 @@ def test_what_is_selected_is_put_into_albums_with_undo(page, qtbot, monkeypatch,
     assert Marks().albums() == {"Summer trip": 1}
     page.details.album_wanted.emit("Summer trip")
     qtbot.waitUntil(lambda: len(page.grid.entries) == 1)
-    assert page.search.text() == 'album:"Summer trip"'
+    assert page.head.search.text() == 'album:"Summer trip"'
 
 
 def test_an_album_is_renamed_and_deleted_with_undo(page, qtbot, monkeypatch, window):
     page.marking.collect(page.grid.entries[:2], "A")
-    page.chips.term_wanted.emit("album", "album:A")
+    page.head.chips.term_wanted.emit("album", "album:A")
     monkeypatch.setattr(gallery_page, "ask_album_name", lambda parent, album, albums: "B")
-    page.chips.rename_wanted.emit("A")
-    assert Marks().albums() == {"B": 2} and page.search.text() == "album:B" and len(page.grid.entries) == 2
-    page.chips.delete_wanted.emit("B")
+    page.head.chips.rename_wanted.emit("A")
+    assert (
+        Marks().albums() == {"B": 2} and page.head.search.text() == "album:B" and len(page.grid.entries) == 2
+    )
+    page.head.chips.delete_wanted.emit("B")
     assert Marks().albums() == {} and len(page.grid.entries) == 3
     window.context.undo.undo()
     assert Marks().albums() == {"B": 2}
@@ -141,19 +143,19 @@ def test_an_album_is_renamed_and_deleted_with_undo(page, qtbot, monkeypatch, win
 
 def test_chips_and_search_stay_one(page, qtbot):
     page.marking.star(page.grid.entries[:1], True)
-    page.chips.star.click()
-    assert page.search.text() == "star" and len(page.grid.entries) == 1
-    page.search.setText("seed:2")
-    qtbot.waitUntil(lambda: not page.chips.star.isChecked())
-    page.chips.filters["model"].fill()
-    page.chips.filters["model"].menu().actions()[1].trigger()
-    assert page.search.text() == "seed:2 model=faces"
-    page.chips.clear.click()
-    assert page.search.text() == "seed:2"
+    page.head.chips.star.click()
+    assert page.head.search.text() == "star" and len(page.grid.entries) == 1
+    page.head.search.setText("seed:2")
+    qtbot.waitUntil(lambda: not page.head.chips.star.isChecked())
+    page.head.chips.filters["model"].fill()
+    page.head.chips.filters["model"].menu().actions()[1].trigger()
+    assert page.head.search.text() == "seed:2 model=faces"
+    page.head.chips.clear.click()
+    assert page.head.search.text() == "seed:2"
 
 
 def test_the_size_of_thumbnails_is_kept(page, window, make_window):
-    page.size_.setValue(200)
+    page.head.cell.setValue(200)
     assert page.grid.layout_.cell == 200
     page.close_down()
     assert window.context.settings_file.load("gallery", gallery_page.GalleryView).cell == 200
