@@ -1,6 +1,7 @@
 """Makes the README's screenshots, resources/screenshots/*.png, with the starter model and no display.
 
 python packaging/screenshots.py [generate] [timeline] [compare] [inpaint] [gallery]
+python packaging/screenshots.py --every FOLDER [--home FOLDER] [SCENE …]    every page in every state, see every_screen.py
 """
 
 from __future__ import annotations
@@ -17,7 +18,31 @@ SEED = 7
 STROKE = ((0.2, 0.72), (0.8, 0.72), (0.2, 0.82), (0.8, 0.84), (0.25, 0.92), (0.75, 0.92))  # of a brush
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--every"]:
+        make_every(arguments[1:])
+    elif arguments[:1] == ["--scenes"]:  # in a process that `every_screen.make` started
+        from every_screen import run_scenes
+
+        run_scenes(arguments[1], Path(arguments[2]), arguments[3], arguments[4:])
+    else:
+        make_readme(arguments)
+
+
+def make_every(arguments: list[str]) -> None:
+    sys.path.insert(0, str(ROOT / "packaging"))
+    from every_screen import make
+
+    if not arguments:
+        sys.exit(__doc__)
+    folder, rest = Path(arguments[0]), arguments[1:]
+    home = folder / "home"
+    if rest[:1] == ["--home"]:
+        home, rest = Path(rest[1]), rest[2:]
+    make(folder, home, rest)
+
+
+def make_readme(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         os.environ.update(DIFFUSION_STUDIO_HOME=str(home / "Diffusion Studio"), HOME=folder)
@@ -33,7 +58,7 @@ def main() -> None:
         if window.page.request.card is None:
             sys.exit("There is no starter model in resources/models to generate with.")
         fill_strip(application, window)
-        for name in sys.argv[1:] or SHOTS:
+        for name in wanted or SHOTS:
             SHOTS[name](application, window)
         window.close()
         while window.isVisible():
@@ -179,5 +204,16 @@ SHOTS = {
 }
 
 
+def leave() -> None:
+    """End without Python's own teardown: it destroys Qt's objects in whichever order it comes to them, which has crashed.
+
+    The window is closed and its threads have ended by now.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
+    leave()

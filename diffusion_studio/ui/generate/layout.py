@@ -12,11 +12,12 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.options import option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.look.theme import STRIP_WIDTH
+from diffusion_studio.ui.look.theme import STRIP_WIDTH, comfortable
 
 SECTION = "generate_layout"
 NARROWEST_PANEL, WIDEST_PANEL = 344, 460  # pixels
 NARROWEST_STRIP, WIDEST_STRIP = 92, 400
+DEFAULT_PANEL, COMFORTABLE_WIDTHS = 350, (400, 320)  # of the panel, and on a wide screen of both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class LayoutSettings:
     """What is remembered of the page from one start to the next."""
 
     panel: int = option(
-        350,
+        DEFAULT_PANEL,
         min=NARROWEST_PANEL,
         max=WIDEST_PANEL,
         label=tr("Panel width"),
@@ -83,7 +84,8 @@ class PageLayout(QObject):
             self.across.addWidget(part)
             self.across.setStretchFactor(place, 1 if place == 1 else 0)
         self.across.setChildrenCollapsible(False)
-        self.across.setHandleWidth(3)
+        self.across.setObjectName("panelSplitter")
+        self.across.setHandleWidth(4)
         self._panel.setMinimumWidth(NARROWEST_PANEL)
         self._panel.setMaximumWidth(WIDEST_PANEL)
         strip.setMinimumWidth(NARROWEST_STRIP)
@@ -95,7 +97,9 @@ class PageLayout(QObject):
     def recall(self) -> LayoutSettings:
         """Give the parts the sizes they had; returns what else was remembered."""
         kept: LayoutSettings = self._context.settings_file.load(SECTION, LayoutSettings)
-        self.across.setSizes([kept.panel, 10_000, kept.strip])
+        first = kept.panel == DEFAULT_PANEL and kept.strip == STRIP_WIDTH and comfortable()
+        panel, strip = COMFORTABLE_WIDTHS if first else (kept.panel, kept.strip)
+        self.across.setSizes([panel, 10_000, strip])
         return kept
 
     def remember(self, sections: list[str]) -> None:

@@ -19,10 +19,10 @@ QMenu::indicator { left: 7px; }
 
 QStatusBar { background: $window; border: none; }
 QStatusBar::item { border: none; }
-QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
+QStatusBar QLabel { color: $muted; font-size: ${small}px; padding: 2px 8px; }
 
 #rail { background: $window; border: none; }
-#rail QToolButton { border: none; border-radius: 10px; padding: 7px 2px 5px 2px; color: $muted; font-size: 12px; }
+#rail QToolButton { border: none; border-radius: 10px; padding: 7px 2px 5px 2px; color: $muted; font-size: ${small}px; }
 #rail QToolButton:hover { background: $hover; color: $text; }
 #rail QToolButton:checked { background: $hover; color: $accent; }
 #rail QToolButton:focus { border: 2px solid $accent; padding: 5px 0px 3px 0px; }
@@ -35,26 +35,26 @@ QStatusBar QLabel { color: $muted; font-size: 12px; padding: 2px 8px; }
 #popover { background: $raised; border: 1px solid $border; border-radius: 10px; }
 #popover QScrollArea, #popover QScrollArea > QWidget > QWidget { background: transparent; }
 #chip { background: $raised; border: 1px solid $border; border-radius: 6px; }
-#chip QDoubleSpinBox { background: transparent; border: none; padding: 5px 2px; }
-#chip QDoubleSpinBox:focus { border: 2px solid $accent; padding: 3px 0; }
+#chip QDoubleSpinBox { background: transparent; border: none; padding: 4px 2px; }
+#chip QDoubleSpinBox:focus { border: 2px solid $accent; padding: 2px 0; }
 #chip QToolButton { padding: 2px 6px; }
 #panelFoot QToolButton::menu-indicator { image: none; width: 0; }
-#presets { text-align: left; color: $muted; padding: 4px 8px; border: 1px solid $border; border-radius: 6px; }
+#presets { color: $muted; padding: 4px 8px; border: 1px solid $border; border-radius: 6px; min-height: ${line}px; }
 #presets:hover { color: $text; }
 #presets::menu-indicator { image: url("$icons/arrow-down.svg"); width: 14px; height: 14px; right: 8px;
     subcontrol-position: center right; subcontrol-origin: padding; }
-#canvasToolbar { background: $panel; border: none; border-bottom: 1px solid $border; }
+#canvasToolbar { background: $panel; border: none; }
 #card { background: transparent; border: 1px solid $border; border-radius: 10px; }
 #timeline { background: $panel; }
-#timeline QToolButton { color: $text; font-size: 12px; padding: 4px; }
+#timeline QToolButton { color: $text; font-size: ${small}px; padding: 4px; }
 #timeline QToolButton:disabled { color: $muted; }
 #timeline QToolButton#link { color: $muted; padding: 1px 6px; }
 #timeline QToolButton#link:checked { color: $text; }
-#note QToolButton#link { color: $accent; font-size: 12px; padding: 1px 6px 1px 0; }
+#note QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; }
 #note { background: $hover; border: none; border-right: 1px solid $border; border-bottom: 1px solid $border; }
 #noteTitle { font-weight: 600; }
 QLabel[quiet="true"] { color: $muted; }
-QLabel[small="true"] { color: $muted; font-size: 12px; }
+QLabel[small="true"] { color: $muted; font-size: ${small}px; }
 QLabel[fault="true"] { color: $danger; }
 QLabel[success="true"] { color: $success; }
 QLabel[warning="true"] { color: $warning; }
@@ -96,7 +96,7 @@ QSlider::handle:horizontal { width: 14px; height: 14px; margin: -5px 0; border-r
 QSlider::handle:horizontal:hover { background: $accent_hover; }
 QSlider:focus { border: 1px solid $accent; border-radius: 6px; }
 
-QCheckBox { spacing: 8px; padding: 3px; border: 1px solid transparent; border-radius: 6px; }
+QCheckBox { spacing: 8px; padding: 3px; margin-left: -4px; border: 1px solid transparent; border-radius: 6px; }
 QCheckBox:focus { border-color: $accent; }
 QCheckBox::indicator { width: 16px; height: 16px; border: 1px solid $muted; border-radius: 4px; background: $raised; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$icons/check.svg"); }
@@ -130,7 +130,7 @@ QToolButton:checked { background: $hover; }
 #disclosure:checked { background: transparent; }
 #disclosure:hover { background: $hover; }
 
-#compareHead { background: $panel; border: none; border-bottom: 1px solid $border; }
+#compareHead { background: $panel; border: none; }
 #compareHead QStackedWidget, #panel QStackedWidget { background: transparent; }
 #compareFoot, #compareSheet { background: $ground; border: none; }
 #checkList {
@@ -151,7 +151,7 @@ QToolButton:checked { background: $hover; }
 #thinBar { background: $border; border: none; border-radius: 3px; }
 #thinBar::chunk { background: $accent; border-radius: 3px; }
 
-#chips QToolButton { border: 1px solid $border; border-radius: 13px; padding: 3px 11px; font-size: 12px; }
+#chips QToolButton { border: 1px solid $border; border-radius: 13px; padding: 3px 11px; font-size: ${small}px; }
 #chips QToolButton:hover { background: $hover; }
 #chips QToolButton:checked { background: $hover; border-color: $accent; }
 #chips QToolButton:focus { border: 2px solid $accent; padding: 2px 10px; }
@@ -163,11 +163,11 @@ QToolButton:checked { background: $hover; }
 #galleryGrid, #gridArea { background: $ground; border: none; }
 #onGround { background: $ground_raised; border-radius: 10px; }
 #onGround QToolButton::menu-indicator { image: none; width: 0; }
-#onGround QToolButton { color: $ground_muted; padding: 4px 8px; border-radius: 6px; font-size: 12px; }
+#onGround QToolButton { color: $ground_muted; padding: 4px 8px; border-radius: 6px; font-size: ${small}px; }
 #onGround QToolButton:hover { color: $ground_text; background: transparent; }
 #onGround QToolButton:checked { color: $ground_text; background: $ground; }
 #onGround QToolButton:focus { border-color: $ground_muted; }
-#onGround QLabel { color: $ground_muted; font-size: 12px; padding: 0 4px; }
+#onGround QLabel { color: $ground_muted; font-size: ${small}px; padding: 0 4px; }
 
 #banner { background: $fault; border: none; border-bottom: 1px solid $fault_text; }
 #banner QLabel, #banner QToolButton, #banner QPushButton { color: $fault_text; }
@@ -188,7 +188,7 @@ QToolButton:checked { background: $hover; }
 #settingsList { background: $panel; padding: 12px 8px; border: none; }
 #settingsList:focus { border: 1px solid $accent; }
 #tourCard { background: $raised; border: 1px solid $border; border-radius: 10px; }
-#rail QLabel#badge { background: $accent; color: $accent_text; border-radius: 7px; font-size: 12px; padding: 0 4px; }
+#rail QLabel#badge { background: $accent; color: $accent_text; border-radius: 7px; font-size: ${small}px; padding: 0 4px; }
 #banner QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
 
 QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }
@@ -206,7 +206,10 @@ QTableWidget::item:selected { background: $hover; color: $text; }
 QHeaderView { background: $raised; border: none; }
 QHeaderView::section { background: $raised; color: $muted; border: none; padding: 6px 10px; font-weight: 600; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
-QSplitter::handle { background: $border; }
+QSplitter::handle { background: transparent; }
+QSplitter::handle:hover, QSplitter::handle:pressed { background: $muted; }
+#panelSplitter::handle { background: $panel; }
+#panelSplitter::handle:hover, #panelSplitter::handle:pressed { background: $muted; }
 QSplitter::handle:horizontal { width: 1px; }
 QSplitter::handle:vertical { height: 1px; }
 QScrollBar { background: transparent; border: none; margin: 0; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio.language import tr
@@ -19,7 +19,7 @@ MENU_HEIGHT, STATUS_HEIGHT, RAIL_WIDTH, PANEL_WIDTH, STRIP_WIDTH = 30, 24, 72, 3
 SCROLL_WIDTH = 10
 CONTROL_HEIGHT = 30  # pixels, of a field or a button
 WIDE_SCREEN = 1920  # pixels from which on controls are `COMFORTABLE`
-COMFORTABLE = {"type": 14, "control": 36}
+COMFORTABLE = {"type": 14, "small": 13, "control": 36}
 FONT_FILES = ("fonts/Inter-Regular.otf", "fonts/Inter-SemiBold.otf")
 
 SCALES = {str(percent): f"{percent} %" for percent in (90, 100, 110, 125, 150, 175, 200)}
@@ -163,8 +163,7 @@ class Theme(QObject):
     @property
     def _sizes(self) -> dict[str, int]:
         """Of type and of controls, by the width of the screen."""
-        wide = self._application.primaryScreen().availableGeometry().width() >= WIDE_SCREEN
-        return COMFORTABLE if wide else {"type": TYPE, "control": CONTROL_HEIGHT}
+        return COMFORTABLE if comfortable() else {"type": TYPE, "small": TYPE_SMALL, "control": CONTROL_HEIGHT}
 
     def _apply(self) -> None:
         _current.tokens = chosen = DARK if self.dark else LIGHT
@@ -173,6 +172,11 @@ class Theme(QObject):
             self._application.setPalette(palette(chosen))
             self._application.setStyleSheet(style_sheet(chosen, **self._sizes))
             self.changed.emit()
+
+
+def comfortable() -> bool:
+    """Whether the screen has room for larger type and controls, and for wider panels."""
+    return QGuiApplication.primaryScreen().availableGeometry().width() >= WIDE_SCREEN
 
 
 class _Current:
@@ -212,10 +216,12 @@ def palette(t: Tokens) -> QPalette:
     return result
 
 
-def style_sheet(t: Tokens, *, type: int = TYPE, control: int = CONTROL_HEIGHT) -> str:
-    """`type`: pixels of usual text; `control`: pixels a field or a button is high."""
+def style_sheet(
+    t: Tokens, *, type: int = TYPE, small: int = TYPE_SMALL, control: int = CONTROL_HEIGHT
+) -> str:
+    """`type`, `small`: pixels of usual and of small text; `control`: pixels a field or a button is high."""
     colours = {name: getattr(t, name) for name in Tokens.__slots__}
-    sizes = {"type": type, "line": control - 10, "scroll": SCROLL_WIDTH}
+    sizes = {"type": type, "small": small, "line": control - 10, "scroll": SCROLL_WIDTH}
     return STYLE.substitute(colours, **sizes, icons=resource("icons").as_posix())
 
 

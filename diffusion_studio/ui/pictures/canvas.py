@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -30,13 +31,14 @@ from diffusion_studio.ui.pictures.picture import Picture
 NOTCH = 120  # wheel units
 MARGIN, GAP = SPACE_XL, SPACE_S  # logical pixels
 PAN = 48
-ROOM_FOR_BAR = 44  # under a fitted picture, so that the buttons on the canvas cover none of it
+ROOM_FOR_BAR = 44  # under a fitted image, so that the buttons on the canvas cover none of it
 
 
 class Canvas(QWidget):
     """Shows `Picture`s in one of their layers. With none it shows a message, over a faint image where there is one."""
 
-    margin, gap, room_for_bar = MARGIN, GAP, ROOM_FOR_BAR  # about a fitted picture, and between pictures
+    margin, gap, room_for_bar = MARGIN, GAP, ROOM_FOR_BAR  # about a fitted image, and between images
+    lower = 0  # how much lower a fitted image lies than in the middle, where a caption is above it
 
     view_changed = Signal()  # scale, layer, pictures or the opened cell
     menu_wanted = Signal(object)  # global position
@@ -211,8 +213,10 @@ class Canvas(QWidget):
         grid = viewport.best_grid(
             len(self._shown()), *self.pictures[0].size, room, round(self.gap * ratio), crisp=self.crisp
         )
-        view = self._view or viewport.fitted(grid, (width, height), margin, crisp=self.crisp)
-        return grid, view
+        if self._view is not None:
+            return grid, self._view
+        view = viewport.fitted(grid, (width, height), margin, crisp=self.crisp)
+        return grid, replace(view, y=view.y + round(self.lower * ratio))
 
     def _changed(self) -> None:
         self.update()

@@ -11,7 +11,7 @@ from diffusion_studio.ui.look.texts import readable_text
 from diffusion_studio.ui.look.theme import SPACE_XL, TYPE_LARGE, tokens
 
 FAINT = 0.22  # opacity
-LARGEST = 420  # pixels of the faint image's side
+LARGEST, SHARE = 420, 0.45  # pixels of the faint image's side, and of a wide canvas
 ROOM = 96  # pixels kept for the words, and for the space about them
 
 
@@ -42,8 +42,10 @@ class Message:
 
     def _paint_faint(self, painter: QPainter, area: QRect) -> QRect:
         """Paint the image; returns where the words go, under it."""
-        side = min(area.width(), area.height() - ROOM, LARGEST)
+        side = min(area.width(), area.height() - ROOM, max(LARGEST, round(area.width() * SHARE)))
         size = self.faint.size().scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
+        if size.width() > self.faint.width():  # whole pixels of it
+            size = self.faint.size() * (size.width() // self.faint.width())
         top = area.center().y() - (size.height() + 72) // 2
         painter.setOpacity(FAINT)
         place = QRect(area.center().x() - size.width() // 2, top, size.width(), size.height())

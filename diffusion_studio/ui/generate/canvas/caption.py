@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QObject
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
@@ -18,7 +18,7 @@ from diffusion_studio.ui.generate.steering import Steering
 from diffusion_studio.ui.look.buttons import ground_button
 from diffusion_studio.ui.look.labels import ElidedLabel
 from diffusion_studio.ui.look.texts import readable, tooltip
-from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 
 COMPARED = (
@@ -27,7 +27,8 @@ COMPARED = (
 )
 NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
 UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class")}
-WIDEST = 560  # pixels
+WIDEST = 900  # pixels
+ABOVE = 36  # pixels of the canvas that one row of it takes
 
 
 class Caption(QObject):
@@ -50,13 +51,15 @@ class Caption(QObject):
         actions.addStretch(1)
         for button in self.controls:
             actions.addWidget(button)
-        column = QVBoxLayout(self.frame)
-        column.setContentsMargins(SPACE_S, SPACE_XS, SPACE_S, SPACE_XS)
-        column.setSpacing(0)
+        self._parts = QBoxLayout(QBoxLayout.Direction.LeftToRight, self.frame)
+        self._parts.setContentsMargins(SPACE_S, 2, SPACE_XS, 2)
+        self._parts.setSpacing(0)
         for label in (self.shown, self.differs):
             label.setProperty("small", True)
-            column.addWidget(label)
-        column.addWidget(self._actions)
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            self._parts.addWidget(label)
+        self._parts.addWidget(self._actions)
+        canvas.lower = SPACE_L
         canvas.installEventFilter(self)
         self._described: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.describe)
@@ -132,16 +135,25 @@ class Caption(QObject):
         return False
 
     def _place(self) -> None:
+        """In one row over the image, or where the canvas is too narrow in rows of their own."""
         room = max(min(self._canvas.width() - 2 * SPACE_M, WIDEST), 0)
-        metrics = self.shown.fontMetrics()
-        needed = max(metrics.horizontalAdvance(label.text()) for label in (self.shown, self.differs))
-        for label in (self.shown, self.differs):
-            label.setToolTip(tooltip(label.text()))
-        wide = needed + 28
-        if not self._actions.isHidden():
-            wide = max(wide, self._actions.sizeHint().width())
-        self.frame.resize(min(wide + 2 * SPACE_S, room), self.frame.sizeHint().height())
-        self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, SPACE_M)
+        widths = [self._wanted(label) for label in (self.shown, self.differs) if label.text()]
+        actions = 0 if self._actions.isHidden() else self._actions.sizeHint().width()
+        edges = SPACE_S + SPACE_XS
+        in_row = sum(widths) + actions + edges <= room
+        self._parts.setDirection(
+            QBoxLayout.Direction.LeftToRight if in_row else QBoxLayout.Direction.TopToBottom
+        )
+        for place, width in enumerate(widths):
+            self._parts.setStretch(place, width)
+        needed = sum(widths) + actions if in_row else max([*widths, actions], default=0)
+        self.frame.resize(min(needed + edges, room), self.frame.sizeHint().height())
+        top = max((ABOVE - self.frame.height()) // 2, SPACE_XS)
+        self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, top)
+
+    def _wanted(self, label: ElidedLabel) -> int:
+        label.setToolTip(tooltip(label.text()))
+        return label.fontMetrics().horizontalAdvance(label.text()) + 2 * SPACE_M
 
 
 def _idle(name: str, effective: Collection[str]) -> bool:

@@ -30,8 +30,8 @@ class StarCommand(QObject):
             checkable=True,
         )
         self.action.triggered.connect(self._star)
+        self.action.setEnabled(False)
         canvas.view_changed.connect(self._follow)
-        self._follow()
 
     def _follow(self) -> None:
         """Another image may be shown: read whether it has a star."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from diffusion_studio.language import tr
@@ -14,6 +14,19 @@ from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
 
 BUTTON = 28  # pixels
+WORDED, ROOM = 38, 60  # of a button besides its words, and of gaps and edges
+MOST = 200
+WORDS = {  # beside the icons, where the canvas is wide
+    "save": tr("Save"),
+    "copy": tr("Copy"),
+    "star": tr("Star"),
+    "start-image": tr("Use as start"),
+    "mask": tr("Mask"),
+    "compare": tr("Compare"),
+    "film": tr("Film"),
+    "morph": tr("Morph"),
+    "full-screen": tr("Full screen"),
+}
 
 
 class CanvasToolbar(QFrame):
@@ -31,10 +44,39 @@ class CanvasToolbar(QFrame):
                 row.addSpacing(SPACE_S)
             for icon_name, action in group.items():
                 button = ActionIcon(icon_name, action, self)
-                button.setFixedSize(QSize(BUTTON, BUTTON))
+                button.setText(WORDS.get(icon_name, action.text().rstrip("…")))
                 self.buttons[icon_name] = button
                 row.addWidget(button)
         row.addStretch(1)
+        self._worded: bool | None = None  # whether words stand beside the icons
+        self._choose()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """With another font the words need other room."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._choose()
+
+    def _choose(self) -> None:
+        """Icons alone, or words beside them where all have room."""
+        metrics, buttons = self.fontMetrics(), self.buttons.values()
+        needed = sum(metrics.horizontalAdvance(button.text()) + WORDED for button in buttons)
+        worded = self.width() >= needed + ROOM
+        if worded == self._worded:
+            return
+        self._worded = worded
+        for button in buttons:
+            button.setToolButtonStyle(
+                Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+                if worded
+                else Qt.ToolButtonStyle.ToolButtonIconOnly
+            )
+            button.setMinimumSize(BUTTON, BUTTON)
+            button.setMaximumSize(MOST if worded else BUTTON, BUTTON)
 
     @property
     def controls(self) -> list[QWidget]:

@@ -31,12 +31,7 @@ class FewSteps(QWidget):
         self.number.setMinimum(1)
         self.number.setAccessibleName(tr("Preview at step, number"))
         self.number.setToolTip(tr("A third of the way, coarse shapes are visible."))
-        around = QHBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        # hidden by itself: the form shows and hides this widget with the row above it
-        self._inner = QWidget()
-        around.addWidget(self._inner)
-        row = QHBoxLayout(self._inner)
+        row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_S)
         row.addWidget(self.check)
@@ -62,7 +57,7 @@ class FewSteps(QWidget):
         if not self.number.hasFocus():
             wanted = settings.until or max(round(SHARE * settings.steps), 1)
             self.number.setValue(min(wanted, most))
-        self._inner.setVisible(settings.count > 1 or settings.until > 0)
+        self.setVisible(settings.count > 1 or settings.until > 0)
         self._showing = False
 
     def _change(self) -> None:

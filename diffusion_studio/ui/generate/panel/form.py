@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
@@ -77,8 +77,9 @@ class RequestForm(QWidget):
         """Place a widget under the row of a setting, to be shown and hidden with it."""
         grid = next(self._grids[section] for section, names in SECTIONS.items() if name in names)
         place: Any = grid.getItemPosition(grid.indexOf(self.fields[name]))
-        grid.addWidget(widget, place[0] + 1, 0, 1, 3)
-        self._below[name] = widget
+        below = BelowRow(widget)
+        grid.addWidget(below, place[0] + 1, 0, 1, 3)
+        self._below[name] = below
 
     def add_after(self, section: str, widget: QWidget) -> None:
         """Place a widget between a section and the next one."""
@@ -171,7 +172,7 @@ class RequestForm(QWidget):
         grid = QGridLayout(body)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(SPACE_S // 2)
-        grid.setVerticalSpacing(SPACE_S // 2)
+        grid.setVerticalSpacing(SPACE_S)
         grid.setColumnStretch(1, 1)
         self._grids[section], self._bodies[section] = grid, body
         column = self.layout()
@@ -230,6 +231,35 @@ class RequestForm(QWidget):
         reset.hide()
         self.resets[name] = reset
         return reset
+
+
+class BelowRow(QWidget):
+    """Holds what lies under a row, and takes no room, nor a gap, while that hides itself."""
+
+    def __init__(self, part: QWidget) -> None:
+        super().__init__()
+        self._part, self._wanted = part, True
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(part)
+        part.installEventFilter(self)
+        if self._empty:
+            self.hide()
+
+    def setVisible(self, visible: bool) -> None:
+        """Show it with its row, or hide it; what is hidden itself stays so."""
+        self._wanted = visible
+        super().setVisible(visible and not self._empty)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.ShowToParent, QEvent.Type.HideToParent):
+            super().setVisible(self._wanted and not self._empty)
+        return False
+
+    @property
+    def _empty(self) -> bool:
+        decided = self._part.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
+        return decided and self._part.isHidden()
 
 
 def controls_of(field: QWidget) -> list[QWidget]:

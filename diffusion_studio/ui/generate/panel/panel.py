@@ -81,11 +81,7 @@ class GenerationPanel(QWidget):
 
     def add_section(self, name: str, section: QWidget) -> None:
         """Place what may hide itself under the row of a setting."""
-        holder = QWidget()
-        column = QVBoxLayout(holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(section)
-        self.form.add_below(name, holder)
+        self.form.add_below(name, section)
 
     def add_last(self, section: QWidget) -> None:
         """Place something under the form."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.errors import UserError
@@ -15,7 +15,9 @@ from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_name
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.request import GenerationRequest
+from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.texts import tooltip
+from diffusion_studio.ui.look.theme import tokens
 
 LONGEST = 30  # characters of a name on the button
 
@@ -32,7 +34,8 @@ class PresetMenu(QToolButton):
         self._known: dict[str, dict[str, object]] = {}
         self.setObjectName("presets")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setIconSize(QSize(16, 16))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         explanation = tr("Choose saved settings, or save the ones that are set")
@@ -44,6 +47,15 @@ class PresetMenu(QToolButton):
         request.begin_with = self._begin_with
         request.changed.connect(self._follow)
         self._reload()
+        self._draw()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw()
+
+    def _draw(self) -> None:
+        self.setIcon(icon("preset", tokens().muted, size=16))
 
     @property
     def chosen(self) -> str:

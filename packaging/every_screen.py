@@ -1,0 +1,394 @@
+"""Every page in its states, light and dark, at three sizes: pictures to look at before a release.
+
+    python packaging/screenshots.py --every FOLDER [--home FOLDER] [SCENE …]
+
+Each size has a process of its own, as the size of the screen counts at the start. The home is filled once (`seeded_home.py`)
+and copied for each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = {"1280x800": (1280, 800, 1), "2560x1440": (2560, 1440, 1), "scale-2": (1280, 800, 2)}
+THEMES = ("light", "dark")
+SECONDS = 240  # that anything may take
+
+
+def make(target: Path, home: Path, scenes: list[str]) -> None:
+    """`home` is filled where it is not there yet; all scenes where none is named."""
+    target, home = target.resolve(), home.resolve()
+    path = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "packaging")))}
+    if not (home / "outputs").is_dir():
+        filling = {**os.environ, **path, "DIFFUSION_STUDIO_HOME": str(home)}
+        subprocess.run([sys.executable, str(ROOT / "packaging" / "seeded_home.py")], env=filling, check=True)
+    for name in SIZES:
+        for state in ("empty", "full"):
+            copy = target / "homes" / f"{name}-{state}"
+            shutil.rmtree(copy, ignore_errors=True)
+            copy.mkdir(parents=True)
+            if state == "full":
+                shutil.copytree(home, copy, dirs_exist_ok=True)
+            environment = {**os.environ, **path, "DIFFUSION_STUDIO_HOME": str(copy), "HOME": str(copy)}
+            environment |= platform(target, *SIZES[name])
+            command = [sys.executable, str(ROOT / "packaging" / "screenshots.py"), "--scenes", state]
+            command += [str(target), name, *scenes]
+            subprocess.run(command, env=environment, check=True)
+    shutil.rmtree(target / "homes")
+
+
+def platform(folder: Path, width: int, height: int, scale: int) -> dict[str, str]:
+    """Qt without a display, on a screen of this size."""
+    screen = {"name": "screen", "x": 0, "y": 0, "width": width * scale, "height": height * scale}
+    screen |= {"logicalDpi": 96, "logicalBaseDpi": 96, "dpr": 1}
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / f"{width}x{height}-{scale}.json"
+    config.write_text(json.dumps({"screens": [screen]}))
+    return {"QT_QPA_PLATFORM": f"offscreen:configfile={config}", "QT_SCALE_FACTOR": str(scale)}
+
+
+class Studio:
+    """The window, and ways to bring it into a state."""
+
+    def __init__(self, target: Path, size: str) -> None:
+        from diffusion_studio.ui.window import app
+
+        self.target, self.size = target, size
+        self.application, self.window = app.build([])
+        self.window.resize(*SIZES[size][:2])
+        self.window.fill()
+        self.window.context.change_preferences(toured=True)
+        self.window.show()
+        self.rest()
+
+    def rest(self, seconds: float = 0.4) -> None:
+        """Until nothing is loading, and some more."""
+        self.until(lambda: not self.window.context.background.busy)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.application.processEvents()
+
+    def until(self, done: Callable[[], Any]) -> None:
+        end = time.monotonic() + SECONDS
+        while not done():
+            if time.monotonic() > end:
+                raise SystemExit("That took too long.")
+            self.application.processEvents()
+            time.sleep(0.002)
+
+    def visit(self, page: str) -> Any:
+        self.window.context.go_to(page)
+        self.rest()
+        return self.window.page
+
+    def shoot(self, name: str) -> None:
+        """What is on screen, dialogs and menus over the window included, in both themes."""
+        for theme in THEMES:
+            self.window.context.change_preferences(theme=theme)
+            self.rest()
+            self.save(f"{name}-{self.size}-{theme}.png")
+
+    def save(self, name: str) -> None:
+        from PySide6.QtGui import QPainter
+
+        picture = self.window.grab()
+        painter = QPainter(picture)
+        for other in self.application.topLevelWidgets():
+            if other is not self.window and other.isVisible() and other.windowType() != 0 and other.width() > 1:
+                painter.drawPixmap(other.pos() - self.window.pos(), other.grab())
+        painter.end()
+        picture.save(str(self.target / name))
+        print(self.target / name, flush=True)
+
+    def generate(self, **values: Any) -> None:
+        page = self.window.page
+        page.request.change(**values)
+        page.generate()
+        self.until(lambda: not page.generation.running)
+        self.rest()
+
+    def close(self) -> None:
+        self.window.close()
+        self.until(lambda: not self.window.isVisible())
+
+
+# --- nothing is there yet ---
+
+
+def empty_pages(studio: Studio) -> None:
+    for name in ("generate", "train", "gallery", "models"):
+        studio.visit(name)
+        studio.shoot(f"{name}-empty")
+    studio.visit("train").show_step(1)
+    studio.shoot("train-recipe-empty")
+    studio.visit("train").show_step(2)
+    studio.shoot("train-run-empty")
+    studio.visit("train").show_step(3)
+    studio.shoot("train-runs-empty")
+
+
+def tour(studio: Studio) -> None:
+    studio.visit("generate")
+    studio.window._show_tour()
+    studio.rest()
+    studio.shoot("tour")
+    studio.window._tour.end()
+
+
+# --- in use ---
+
+
+def generate_done(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.request.lock_seed(7)
+    studio.generate(steps=20, count=4)
+    studio.shoot("generate-done")
+    page.canvas.select(1)
+    studio.rest()
+    studio.shoot("generate-selected")
+
+
+def generate_advanced(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.panel.form.open(["result", "quality", "advanced"])
+    studio.rest()
+    studio.shoot("generate-advanced")
+
+
+def generate_compare(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.compare.action.setChecked(True)
+    page.request.change(steps=6)
+    page.generate()
+    studio.until(lambda: not page.compare.running)
+    studio.shoot("generate-compare")
+    page.compare.action.setChecked(False)
+
+
+def generate_busy(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.request.change(steps=300, count=9)
+    page.generate()
+    studio.until(lambda: page.generation.step[0] > 30)
+    page.steering.toggle_pause()
+    studio.rest(1.0)
+    page._show_jobs()
+    studio.shoot("generate-busy")
+    page.jobs.hide()
+    page.steering.toggle_pause()
+    page.stop()
+    studio.rest()
+    studio.shoot("generate-stopped")
+    page.steering.discard()
+    studio.rest()
+
+
+def generate_failed(studio: Studio) -> None:
+    page = studio.visit("generate")
+    studio.window.context.show_fault(
+        "The model “Sprites” cannot be opened: its weights end after 16 of 2,411,004 bytes.",
+        "unet/diffusion_pytorch_model.safetensors",
+        action="Show model",
+        do=lambda: None,
+    )
+    studio.window.context.show_notice("9 images moved to trash.", action="Undo", do=lambda: None)
+    assert page is not None
+    studio.shoot("generate-failed")
+    studio.window.interior.banner.dismiss()
+    studio.window.interior.toasts.clear()
+
+
+def generate_long_names(studio: Studio) -> None:
+    from seeded_home import LONG, PRESET
+
+    page = studio.visit("generate")
+    long = next(card for card in _cards() if card.title.startswith(LONG[:20]))
+    page.request.choose_model(long.name)
+    page.presets.choose(PRESET)
+    studio.shoot("generate-long")
+    page.request.choose_model(_cards()[0].name)
+
+
+def train_images(studio: Studio) -> None:
+    from diffusion_studio.storage.places import resource
+
+    page = studio.visit("train")
+    page.open_folder(resource("samples/pixel-avatars"))
+    studio.until(lambda: page.images.stack.currentWidget() is page.images._found)
+    studio.rest(1.5)
+    studio.shoot("train-images")
+    page.show_step(1)
+    studio.rest(2.0)
+    studio.shoot("train-recipe")
+
+
+def train_busy(studio: Studio) -> None:
+    page = studio.visit("train")
+    if page.images.folder is None:
+        train_images(studio)
+    page.recipe.show_value(replace(page.forecast.settings, size=16, batch=4, sample_every=5.0))
+    page.train()
+    studio.until(lambda: page.run_view._log and page.run_view._log[-1]["step"] >= 8)
+    page._toggle_pause()
+    studio.until(lambda: page.session.state == "paused")
+    studio.rest(1.0)
+    studio.shoot("train-paused")
+    page._toggle_pause()
+    studio.rest(0.5)
+    studio.shoot("train-busy")
+    page.session.stop()
+    studio.until(lambda: not page.session.running)
+    studio.rest()
+    studio.shoot("train-stopped")
+
+
+def train_runs(studio: Studio) -> None:
+    page = studio.visit("train")
+    page.show_step(3)
+    studio.rest(1.0)
+    studio.shoot("train-runs")
+    page._show_row(page.runs.row("pixel-people"))
+    studio.rest(1.0)
+    studio.shoot("train-short")
+
+
+def gallery(studio: Studio) -> None:
+    page = studio.visit("gallery")
+    studio.until(lambda: page.grid.entries and not page.collection.lister.busy)
+    studio.rest(1.0)
+    studio.shoot("gallery")
+    page.grid.select(5)
+    studio.rest()
+    studio.shoot("gallery-selected")
+    for place in (0, 1, 2, 3):
+        page.grid.selection.select(place, add=True)
+    studio.rest()
+    studio.shoot("gallery-several")
+    page.grid.selection.clear()
+    page.search.setText("seed:99999999")
+    studio.rest(1.0)
+    studio.shoot("gallery-no-results")
+    from seeded_home import LONG
+
+    page.search.setText(f'album:"{LONG[:50]}"')
+    studio.rest(1.0)
+    page.grid.select(0)
+    studio.shoot("gallery-long")
+    page.search.setText("")
+
+
+def trash(studio: Studio) -> None:
+    page = studio.visit("gallery")
+    studio.until(lambda: page.grid.entries)
+    page.grid.select(3)
+    page._delete()
+    studio.rest()
+    studio.window.context.trash_wanted.emit()
+    studio.rest()
+    studio.shoot("trash")
+    close_dialog(studio)
+
+
+def models(studio: Studio) -> None:
+    from seeded_home import LONG
+
+    page = studio.visit("models")
+    studio.rest(1.0)
+    studio.shoot("models")
+    name = next(card.name for card in _cards() if card.title.startswith(LONG[:20]))
+    page.refresh(name)
+    studio.rest()
+    studio.shoot("models-long")
+
+
+def models_dialogs(studio: Studio) -> None:
+    page = studio.visit("models")
+    page.ask_import()
+    studio.rest(1.0)
+    studio.shoot("models-import")
+    close_dialog(studio)
+    page.do("export")
+    studio.rest()
+    studio.shoot("models-export")
+    close_dialog(studio)
+
+
+def settings(studio: Studio) -> None:
+    page = studio.visit("settings")
+    for place in range(6):
+        page.show_category(place)
+        studio.rest()
+        studio.shoot(f"settings-{place + 1}")
+
+
+def palette(studio: Studio) -> None:
+    studio.visit("generate")
+    studio.window.menus._show_palette()
+    studio.rest()
+    studio.shoot("palette")
+    close_dialog(studio)
+    studio.window.menus._show_shortcuts()
+    studio.rest()
+    studio.shoot("shortcuts")
+    close_dialog(studio)
+
+
+def films(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.request.lock_seed(7)
+    studio.generate(steps=12, count=1)
+    for open_dialog, name in ((page.films._export, "film"), (page.films._morph, "morph")):
+        open_dialog()
+        studio.rest(1.5)
+        studio.shoot(name)
+        close_dialog(studio)
+
+
+def close_dialog(studio: Studio) -> None:
+    from PySide6.QtWidgets import QDialog
+
+    for other in studio.application.topLevelWidgets():
+        if isinstance(other, QDialog) and other.isVisible():
+            other.reject()
+    studio.rest()
+
+
+def _cards() -> list[Any]:
+    from diffusion_studio.models import cards
+
+    return list(cards.installed())
+
+
+EMPTY = (empty_pages, tour)
+FULL = (
+    *(generate_done, generate_advanced, generate_compare, generate_long_names, films, generate_busy),
+    *(generate_failed, train_images, train_busy, train_runs, gallery, trash),
+    *(models, models_dialogs, settings, palette),
+)
+
+
+def run_scenes(state: str, target: Path, size: str, wanted: list[str]) -> None:
+    every = EMPTY if state == "empty" else FULL
+    scenes = [scene for scene in every if not wanted or scene.__name__ in wanted]
+    if not scenes:
+        return
+    studio = Studio(target, size)
+    for scene in scenes:
+        try:
+            scene(studio)
+        except Exception as error:  # the others are worth having
+            import traceback
+
+            traceback.print_exc()
+            print(f"{scene.__name__}: {error}", file=sys.stderr)
+    studio.close()
