@@ -104,7 +104,12 @@ class Studio:
         picture = self.window.grab()
         painter = QPainter(picture)
         for other in self.application.topLevelWidgets():
-            if other is not self.window and other.isVisible() and other.windowType() != 0 and other.width() > 1:
+            if (
+                other is not self.window
+                and other.isVisible()
+                and other.windowType() != 0
+                and other.width() > 1
+            ):
                 painter.drawPixmap(other.pos() - self.window.pos(), other.grab())
         painter.end()
         picture.save(str(self.target / name))

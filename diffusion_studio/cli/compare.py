@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.cli.generate import (
     DEFAULTS,
     add_own_picture,
+    add_preset,
     named_model,
     own_picture,
     settings_for,
@@ -56,6 +57,7 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
+    add_preset(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
 
     wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
     axes = [typed_axis(axis) for axis in (arguments.x, arguments.y) if axis is not None]
-    settings = settings_for(wanted, arguments.like, varied=[axis.setting for axis in axes])
+    varied = [axis.setting for axis in axes]
+    settings = settings_for(wanted, arguments.like, preset=arguments.preset, varied=varied)
     comparison = jobs.Comparison(settings, *(known_classes(axis, settings) for axis in axes))
     if arguments.out is not None:
         check_folder(arguments.out)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
+from diffusion_studio.cli.presets import fitting, preset_named
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from diffusion_studio.models.cards import ModelCard
 
 DEFAULTS = tr("""A model may recommend other values, which are the defaults then; `info MODEL` shows them. Its steps and eta count
-only with its own sampler, unless --sampler names another. --like takes every setting from an image instead. Options given
-here override both. MODEL is the name of an installed model, or the path of a folder or a zip that contains one.""")
+only with its own sampler, unless --sampler names another. --like takes every setting from an image instead, --preset those
+of a preset. Options given here override all of them. MODEL is the name of an installed model, or the path of a folder or a
+zip that contains one.""")
 
 
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -36,6 +38,7 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
     add_options(parser, GenerationSettings, leave_out=("source", "mask"))
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
+    add_preset(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -68,7 +71,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.pictures.listing import sweep
 
     asked = given(arguments, GenerationSettings)
-    settings = settings_for({**asked, **own_picture(arguments)}, arguments.like)
+    settings = settings_for({**asked, **own_picture(arguments)}, arguments.like, preset=arguments.preset)
     for words in filter(None, (ineffective(name, [settings]) for name in asked)):
         tell(words)
     for words in without_effect(asked, settings.model):
@@ -141,6 +144,14 @@ def without_effect(names: Collection[str], model: str) -> Iterator[str]:
         )
 
 
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=tr("take the settings of a preset that was saved in the window; `presets` lists them"),
+    )
+
+
 def add_film(parser: argparse.ArgumentParser) -> None:
     """--film FILE and how it is made."""
     group = parser.add_argument_group("film")
@@ -208,9 +219,9 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def settings_for(
-    wanted: dict[str, Any], like: Path | None, *, varied: Sequence[str] = ()
+    wanted: dict[str, Any], like: Path | None, *, preset: str | None = None, varied: Sequence[str] = ()
 ) -> GenerationSettings:
-    """The general defaults, overridden by the model's own, by an image's settings, and by what was given.
+    """The general defaults, overridden by the model's own, by an image's settings, by a preset, and by what was given.
 
     What the model recommends with its sampler is left out where a sampler was chosen, or several are compared (`varied`).
     """
@@ -229,7 +240,8 @@ def settings_for(
         followed = dict(record.given)
         if "model" not in wanted:
             followed["model"] = made_by.find_model(record).name
-    if any(followed.get(name) != value for name, value in wanted.items()):
+    saved = preset_named(preset) if preset is not None else {}
+    if any(followed.get(name) != value for name, value in {**saved, **wanted}.items()):
         followed.pop("batch", None)  # another image: it had no place in that batch
     # only what was typed may be a path; the metadata of an image names an installed model
     card = cards.find(named_model(wanted["model"]) if "model" in wanted else followed.get("model", ""))
@@ -237,7 +249,7 @@ def settings_for(
         wanted = {**wanted, "class_label": card.class_named(wanted["class_label"])}
     for words in left_out(card, followed):
         tell(words)
-    chosen = {**card.used(followed), **wanted, "model": card.name}
+    chosen = {**card.used(followed), **fitting(saved, card), **wanted, "model": card.name}
     return replace(card.defaults({*chosen, *varied}), **chosen)
 
 

@@ -23,6 +23,7 @@ from diffusion_studio.cli.info import doctor, info
 from diffusion_studio.cli.models import models
 from diffusion_studio.cli.morph import morph
 from diffusion_studio.cli.nearest import nearest
+from diffusion_studio.cli.presets import presets
 from diffusion_studio.cli.queue import queue
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.cli.train import runs, train
@@ -48,6 +49,7 @@ VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "compare": (compare, tr("generate one seed with several values of one or two settings, side by side")),
     "morph": (morph, tr("generate the images on the way from seed to seed, as a film")),
     "queue": (queue, tr("add, list, reorder and generate requests that wait")),
+    "presets": (presets, tr("list the presets that were saved in the window")),
     "info": (info, tr("show the settings of an image, or what a model is")),
     "models": (models, tr("list, import, export, verify and delete models")),
     "gallery": (gallery, tr("list, search, star, tag and export your images")),

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, own_picture, settings_for
+from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, add_preset, own_picture, settings_for
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
@@ -59,6 +59,7 @@ def morph(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
     add_options(parser, GenerationSettings, leave_out=("source", "mask", *SEEDS))
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
+    add_preset(parser)
     parser.add_argument(
         "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")
     )
@@ -80,7 +81,9 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     if arguments.out is not None:
         check_folder(arguments.out)
     asked = {**given(arguments, GenerationSettings), **own_picture(arguments)}
-    settings = replace(settings_for(asked, arguments.like), history=(), variation_strength=0.0)
+    settings = replace(
+        settings_for(asked, arguments.like, preset=arguments.preset), history=(), variation_strength=0.0
+    )
     report = MorphReport(arguments.json)
     job = jobs.morph(
         settings,

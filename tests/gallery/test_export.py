@@ -130,7 +130,7 @@ def test_a_sheet_too_large_for_its_format_is_saved_all_the_same():
 
 def test_the_command_line_says_how_to_save(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr("diffusion_studio.cli.generate.settings_for", lambda wanted, like: SETTINGS)
+    monkeypatch.setattr("diffusion_studio.cli.generate.settings_for", lambda wanted, like, preset: SETTINGS)
     monkeypatch.setattr("diffusion_studio.cli.generate.without_effect", lambda wanted, model: ())
     monkeypatch.setattr(
         "diffusion_studio.jobs.generate.generate",

@@ -163,7 +163,9 @@ class Theme(QObject):
     @property
     def _sizes(self) -> dict[str, int]:
         """Of type and of controls, by the width of the screen."""
-        return COMFORTABLE if comfortable() else {"type": TYPE, "small": TYPE_SMALL, "control": CONTROL_HEIGHT}
+        return (
+            COMFORTABLE if comfortable() else {"type": TYPE, "small": TYPE_SMALL, "control": CONTROL_HEIGHT}
+        )
 
     def _apply(self) -> None:
         _current.tokens = chosen = DARK if self.dark else LIGHT
