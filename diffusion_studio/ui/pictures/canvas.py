@@ -38,7 +38,7 @@ class Canvas(QWidget):
     """Shows `Picture`s in one of their layers. With none it shows a message, over a faint image where there is one."""
 
     margin, gap, room_for_bar = MARGIN, GAP, ROOM_FOR_BAR  # about a fitted image, and between images
-    lower = 0  # how much lower a fitted image lies than in the middle, where a caption is above it
+    shift_down = 0  # how much lower a fitted image lies than in the middle, where a caption is above it
 
     view_changed = Signal()  # scale, layer, pictures or the opened cell
     menu_wanted = Signal(object)  # global position
@@ -216,7 +216,7 @@ class Canvas(QWidget):
         if self._view is not None:
             return grid, self._view
         view = viewport.fitted(grid, (width, height), margin, crisp=self.crisp)
-        return grid, replace(view, y=view.y + round(self.lower * ratio))
+        return grid, replace(view, y=view.y + round(self.shift_down * ratio))
 
     def _changed(self) -> None:
         self.update()
