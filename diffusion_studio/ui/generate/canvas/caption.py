@@ -59,7 +59,7 @@ class Caption(QObject):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             self._parts.addWidget(label)
         self._parts.addWidget(self._actions)
-        canvas.lower = SPACE_L
+        canvas.shift_down = SPACE_L
         canvas.installEventFilter(self)
         self._described: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.describe)
