@@ -396,7 +396,7 @@ class GeneratePage(Page):
         own, start = self.commands, self.start
         groups: list[dict[str, QAction]] = [
             {"save": own.save_as, "copy": own.copy, "star": self.star.action},
-            {"start-image": start.start_action, "mask": start.tools.brush_action},
+            {"start-image": start.commands.use_action, "mask": start.tools.brush_action},
             {
                 "compare": self.compare.action,
                 "film": self.films.export_action,
@@ -445,7 +445,7 @@ class GeneratePage(Page):
         self.settings_action.setEnabled(False)
         self.seed_action.setEnabled(False)
         self.commands.page_entries = [self.settings_action, self.seed_action]
-        self.commands.own_entries = [self.star.action, self.start.start_action]
+        self.commands.own_entries = [self.star.action, self.start.commands.use_action]
         split = [self.generate_action, self.queue_action, self.keep_action, None, self.jobs_action]
         self.panel.foot.offer(split, self.steering.hold_action)
 

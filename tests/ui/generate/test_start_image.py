@@ -169,7 +169,7 @@ def test_moving_strength_changes_settings_and_picture(opened, page):
 
 def test_newcomers_see_nothing_of_it(page, own):
     assert not own.section.isVisible() and not own.variation._body.isVisible()
-    assert page.request.value().source == "" and not own.start_action.isEnabled()
+    assert page.request.value().source == "" and not own.commands.use_action.isEnabled()
 
 
 def test_a_wide_picture_with_alpha_says_what_was_done_to_it(own, page, qtbot, tmp_path):
@@ -227,8 +227,8 @@ def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "asked.png"
     Image.fromarray(pixels(4)).save(path)
     monkeypatch.setattr(editor, "ask_picture", lambda parent: path)
-    assert own.open_action.shortcut().toString() == "Ctrl+O"
-    own.open_action.trigger()
+    assert own.commands.open_action.shortcut().toString() == "Ctrl+O"
+    own.commands.open_action.trigger()
     qtbot.waitUntil(lambda: own.picture is not None)
     assert np.array_equal(own.picture.pixels, pixels(4))
 
@@ -245,9 +245,9 @@ def test_removing_it_draws_from_noise_again(opened, page, qtbot):
 def test_a_generated_picture_and_one_of_the_strip_can_be_started_from(own, page, qtbot):
     generate(page, qtbot)
     shown = page.canvas.pictures[0]
-    own.start_action.trigger()
+    own.commands.use_action.trigger()
     assert np.array_equal(own.picture.fitted, shown.pixels) and own.view.shown
-    assert page.request.value().strength == pytest.approx(0.6) and not own.start_action.isEnabled()
+    assert page.request.value().strength == pytest.approx(0.6) and not own.commands.use_action.isEnabled()
     own.remove()
     page.saved.start_wanted.emit(shown.path)
     qtbot.waitUntil(lambda: own.picture is not None)
@@ -519,7 +519,7 @@ def test_variation_draws_a_second_seed_and_keeps_the_first(own, page, qtbot, dra
     generate(page, qtbot)
     assert draw.asked[-1].seed == first and draw.asked[-1].variation_strength == pytest.approx(0.3)
     page.request.show(GenerationSettings(model="faces", variation_seed=4, variation_strength=0.5))
-    assert own.variation.value() == (4, 0.5)
+    assert (own.variation.seed.value(), own.variation.strength.value()) == (4, 0.5)
 
 
 def test_every_control_of_the_sections_is_reached_in_order(opened, page):

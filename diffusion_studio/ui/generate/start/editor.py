@@ -5,23 +5,24 @@ The request decides: what it names is loaded and shown, whoever put it there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
-from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
+from diffusion_studio.ui.generate.request import GenerationRequest
+from diffusion_studio.ui.generate.start.commands import StartCommands
 from diffusion_studio.ui.generate.start.mask_tools import HOW, MaskTools
+from diffusion_studio.ui.generate.start.noise import StartNoise
 from diffusion_studio.ui.generate.start.start_section import StartSection
+from diffusion_studio.ui.generate.start.strength import USUAL_STRENGTH, StartStrength
 from diffusion_studio.ui.generate.start.variation import Variation
 from diffusion_studio.ui.generate.start.view import StartView
 from diffusion_studio.ui.generate.steering import Steering
@@ -33,9 +34,8 @@ from diffusion_studio.ui.pictures.picture import Picture, to_image
 if TYPE_CHECKING:  # these bring numpy, which the empty window does without
     import numpy as np
 
-    from diffusion_studio.ui.generate.start.start_picture import Kept, Levels, NoiseDraw, StartPicture
+    from diffusion_studio.ui.generate.start.start_picture import Kept, Levels, StartPicture
 
-USUAL_STRENGTH = USUAL.strength
 GONE = tr("The image these settings start from is no longer kept here. Open its file again, or remove it.")
 OTHER = tr("This is not the image these settings started from. It is used instead.")
 FORMING = tr("This image is still being generated. Pause or stop it to paint on it.")
@@ -52,24 +52,25 @@ class StartEditor(QObject):
         self.picture: StartPicture | None = None
         self.digests = ("", "")  # of source and mask, as the request has them and as they are shown here
         self._names: dict[str, str] = {}  # of images opened in this session, by digest
-        self.levels: Levels | None = None  # of the chosen model
-        self._schedule: tuple[Mapping[str, Any], float] | None = None  # those levels are of
-        self._draw: NoiseDraw | None = None  # the noise that is shown or on its way
-        self._strength_chosen = False  # by the user's own hand
-        self._strength_raised = False  # by the first stroke of a mask
-        self.section, self.variation = StartSection(), Variation()
+        self._noise, self._strength = StartNoise(context, self), StartStrength(request)
+        self.section, self.variation = StartSection(), Variation(request)
         self.view = StartView(canvas, steering)
+        self.commands = StartCommands(canvas, self.view)
         self.tools = MaskTools(context, canvas, self._may_paint, self._masked_places)
         self.drop = PictureDrop(canvas, self.open)
         self.drop.hovered.connect(self.tools.overlay.hover)
-        self._make_actions()
         self._connect()
 
     # --- what the page asks ---
 
     @property
+    def levels(self) -> Levels | None:
+        """Of the chosen model."""
+        return self._noise.levels
+
+    @property
     def file_entries(self) -> list[QAction | None]:
-        return [self.open_action, None]
+        return [self.commands.open_action, None]
 
     def settle(self) -> None:
         """Keep the mask as it is painted, so that the request can name it. Raises `UserError` where that fails."""
@@ -160,8 +161,9 @@ class StartEditor(QObject):
 
         name = self._names.get(kept.digest) or readable(kept.name) or tr("Start image")
         self.section.masked.setToolTip(tooltip(kept.mask_name) if kept.mask_name else "")
-        self.picture, self._draw = StartPicture(kept.digest, kept.pixels, name), None
-        self._strength_chosen = False
+        self.picture = StartPicture(kept.digest, kept.pixels, name)
+        self._noise.forget()
+        self._strength.forget()
         self._fit()
         if kept.mask is not None:
             self.picture.take_mask(kept.mask)
@@ -180,7 +182,6 @@ class StartEditor(QObject):
             self._recall(own.source, own.mask)
         elif own.mask != self.digests[1] and self.picture is not None:
             self._recall(self.digests[0], own.mask)
-        self.variation.show_value(own.variation_seed, own.variation_strength)
         self._fit()
         self._show()
 
@@ -218,22 +219,12 @@ class StartEditor(QObject):
         if card is None or start is None:
             self.tools.take(None, 0)
             return
-        from diffusion_studio.ui.generate.start.start_picture import Levels, NoiseDraw, draw_noise
-
-        if self._schedule is None or self._schedule[0] is not card.schedule or self._schedule[1] != own.shift:
-            self._schedule = (card.schedule, own.shift)
-            self.levels = Levels.of(card.schedule, tokens=card.size**2, shift=own.shift)
-            self.section.show_schedule(self.levels.shares)
+        self._noise.follow(card, own)
         start.fit(card.size, card.channels)
         self._hand_mask()
-        shape = (card.channels, card.size, card.size)
-        draw = NoiseDraw(own.seed or 0, own.variation_seed, own.variation_strength, shape)
-        if draw != self._draw:
-            self._draw = draw
-            self._context.run(draw_noise(draw), lambda noise: self._on_noise(draw, noise))
 
-    def _on_noise(self, draw: NoiseDraw, noise: np.ndarray) -> None:
-        if draw == self._draw and self.picture is not None:
+    def _on_noise(self, noise: np.ndarray) -> None:
+        if self.picture is not None:
             self.picture.noise = noise
             self.refresh_view()
 
@@ -280,7 +271,7 @@ class StartEditor(QObject):
         mask = self.picture.mask if self.picture is not None and place in self.masked else None
         if card is None or not self.start_from(picture, strength=1.0) or self.picture is None:
             return False
-        self._strength_raised = True
+        self._strength.mark_raised()
         if mask is not None:  # the outline that was seen stays
             self.picture.mask = mask
             self._hand_mask()
@@ -312,24 +303,13 @@ class StartEditor(QObject):
         ]
 
     def _on_mask_changed(self) -> None:
-        self._fit_strength()
+        if self.picture is not None:
+            self._strength.follow_mask(empty=self.picture.mask.empty)
         self._show_mask()
         if self.view.shown:
             self.refresh_view()
         else:
             self.look()
-
-    def _fit_strength(self) -> None:
-        """What is painted starts from full noise, unless the user has set how much of it is to be kept."""
-        if self.picture is None or self._strength_chosen:
-            return
-        strength, empty = self._request.settings.strength, self.picture.mask.empty
-        if not empty and strength == USUAL_STRENGTH:
-            self._strength_raised = True
-            self._request.change(strength=1.0)
-        elif empty and self._strength_raised and strength == 1:
-            self._strength_raised = False
-            self._request.change(strength=USUAL_STRENGTH)
 
     def _on_painted(self) -> None:
         self.refresh_view()
@@ -357,8 +337,7 @@ class StartEditor(QObject):
     # --- by the user's hand ---
 
     def _on_strength(self, strength: float) -> None:
-        self._strength_chosen = True
-        self._request.change(strength=strength)
+        self._strength.choose(strength)
         if not self.view.shown:
             self.look()
 
@@ -368,40 +347,10 @@ class StartEditor(QObject):
             self.tools.show_mask()
             self._on_painted()
 
-    def _on_variation(self) -> None:
-        seed, strength = self.variation.value()
-        if strength > 0 and self._request.settings.seed is not None:
-            self._request.lock(True)  # a variation of an image that changes anyway is none
-        self._request.change(variation_seed=seed, variation_strength=strength)
-
-    def _follow_canvas(self) -> None:
-        self.start_action.setEnabled(bool(self.canvas.pictures) and not self.view.shown)
-
-    def _start_from_shown(self) -> None:
-        picture = self.canvas.chosen or (self.canvas.pictures[0] if self.canvas.pictures else None)
-        if picture is not None and not self.view.shown:
-            self.start_from(picture)
-
-    def _make_actions(self) -> None:
-        owner: QWidget = self.canvas
-        self.open_action = make_action(
-            owner,
-            tr("Open image…"),
-            "Ctrl+O",
-            tip=tr("Start from an image of your own instead of full noise"),
-        )
-        self.start_action = make_action(
-            owner,
-            tr("Use as start image"),
-            "Ctrl+Shift+I",
-            tip=tr("Start the next generation from this image instead of full noise"),
-        )
-        self.start_action.setEnabled(False)
-
     def _connect(self) -> None:
         section, tools = self.section, self.tools
-        self.open_action.triggered.connect(self.ask)
-        self.start_action.triggered.connect(self._start_from_shown)
+        self.commands.open_action.triggered.connect(self.ask)
+        self.commands.use_wanted.connect(self.start_from)
         section.show_wanted.connect(self.look)
         section.remove_wanted.connect(self.remove)
         section.find_wanted.connect(self.ask)
@@ -415,10 +364,10 @@ class StartEditor(QObject):
         tools.mask_shown.connect(self._on_mask_shown)
         tools.brush.painted.connect(self._on_painted)
         tools.brush.changed.connect(self._on_brush)
-        self.variation.changed.connect(self._on_variation)
+        self._noise.levels_changed.connect(lambda levels: section.show_schedule(levels.shares))
+        self._noise.drawn.connect(self._on_noise)
         generation = self._steering.generation
         generation.changed.connect(lambda: tools.follow_generation(generation.running))
         self._request.changed.connect(self.follow)
         self._request.model_changed.connect(self.follow)
         self._request.leaving_model.connect(self.settle_if_possible)
-        self.canvas.view_changed.connect(self._follow_canvas)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
+from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import first_upper
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S
@@ -24,12 +24,11 @@ SENTENCE = tr(
 
 
 class Variation(QWidget):
-    """Shows and changes `variation_seed` and `variation_strength`."""
+    """Shows and changes `variation_seed` and `variation_strength` of the request."""
 
-    changed = Signal()  # by the user's hand
-
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, request: GenerationRequest, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._request = request
         known = options(GenerationSettings)
         self.fold = Disclosure(tr("Variation"), tr("the same image, slightly different"), self)
         self.seed = SeedField(known["variation_seed"], self)
@@ -45,16 +44,15 @@ class Variation(QWidget):
         self.fold.toggled.connect(self._body.setVisible)
         self.seed.changed.connect(self._change)
         self.strength.changed.connect(self._change)
+        request.changed.connect(self._follow)
 
     @property
     def controls(self) -> list[QWidget]:
         return [self.fold, *self.strength.controls, self.seed.number, self.seed.dice]
 
-    def value(self) -> tuple[int | None, float]:
-        return self.seed.value(), float(self.strength.value())
-
-    def show_value(self, seed: int | None, strength: float) -> None:
-        """Show these; where there is a variation, it is seen."""
+    def _follow(self) -> None:
+        """Show the request's; where there is a variation, it is seen."""
+        seed, strength = self._request.settings.variation_seed, self._request.settings.variation_strength
         self._showing = True
         if seed != self.seed.value():
             self.seed.show_value(seed)
@@ -71,7 +69,10 @@ class Variation(QWidget):
             self._showing = True
             self.seed.draw()
             self._showing = False
-        self.changed.emit()
+        seed, strength = self.seed.value(), float(self.strength.value())
+        if strength > 0 and self._request.settings.seed is not None:
+            self._request.lock(True)  # a variation of an image that changes anyway is none
+        self._request.change(variation_seed=seed, variation_strength=strength)
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self._body)
