@@ -269,6 +269,7 @@ class Samples:
     ema: np.ndarray  # (N, H, W, 3) uint8
     raw: np.ndarray
     warming_up: bool  # the average still lags behind
+    teacher: bool = False  # `raw` is by the teacher of a student
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from diffusion_studio import __version__
 from diffusion_studio.cli import output
 from diffusion_studio.cli.check import check
 from diffusion_studio.cli.compare import compare
+from diffusion_studio.cli.distil import distil
 from diffusion_studio.cli.gallery import gallery
 from diffusion_studio.cli.generate import generate
 from diffusion_studio.cli.info import doctor, info
@@ -54,6 +55,7 @@ VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "models": (models, tr("list, import, export, verify and delete models")),
     "gallery": (gallery, tr("list, search, star, tag and export your images")),
     "train": (train, tr("train a model on a folder of images")),
+    "distil": (distil, tr("make a model fast: one to eight steps for an image")),
     "runs": (runs, tr("list the runs")),
     "check": (check, tr("check a folder of images before training on it")),
     "nearest": (nearest, tr("find the training image that a generated one is most like")),

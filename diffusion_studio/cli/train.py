@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
 from diffusion_studio.settings.units import duration
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import Loss, TrainingEvent, TrainingStarted
+    from diffusion_studio.events import Answer, Loss, TrainingEvent, TrainingStarted
 
 
 def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -124,7 +124,6 @@ CAN_CHANGE = ", ".join(map(_flag, CHANGEABLE))
 def follow(
     wanted: dict[str, Any], resume: str | None, as_json: bool, stop: Stop, *, changed_data: bool = False
 ) -> int:
-    from diffusion_studio import events
     from diffusion_studio.jobs import train as jobs
 
     report = TrainingReport(as_json)
@@ -137,6 +136,16 @@ def follow(
         given=wanted if resume else None,
         changed_data=changed_data,
     )
+    status = follow_job(job, report, stop)
+    if report.published and not as_json:
+        say_what_to_expect(settings, report)
+    return status
+
+
+def follow_job(job: Generator[TrainingEvent, Answer | None, None], report: TrainingReport, stop: Stop) -> int:
+    """Report a training until it ends or is stopped, which saves it; returns the exit status."""
+    from diffusion_studio import events
+
     try:
         with keep_awake(tr("Training a model")), closing(job):
             for event in job:
@@ -147,10 +156,10 @@ def follow(
                     break
     finally:
         report.close()
-    if report.published and not as_json:
-        say_what_to_expect(settings, report)
     if not stop.asked or report.published:
         return 0
+    if not report.run:
+        return 130
     tell(tr("The run is saved. Resume it with “train --resume {run}”.", run=report.run))
     return 130
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Generator, Iterator
 
 from diffusion_studio.events import Answer, EstimateEvent, PublishEvent, TrainingEvent
 from diffusion_studio.machine.torch_libraries import load_libraries
+from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
 
 
@@ -34,6 +35,17 @@ def train(
     from diffusion_studio.training.loop import train as run
 
     yield from run(settings, resume=resume, given=given, changed_data=changed_data)
+
+
+def distil(settings: DistilSettings) -> Generator[TrainingEvent, Answer | None, None]:
+    """Make a model fast: train a student of one to eight steps from it; as `train` in everything, and resumed by it."""
+    from diffusion_studio.machine import malloc
+
+    malloc.keep()
+    load_libraries()
+    from diffusion_studio.training.distil.prepare import distil as run
+
+    yield from run(settings)
 
 
 def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:

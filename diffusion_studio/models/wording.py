@@ -122,6 +122,8 @@ def _training(card: ModelCard) -> Iterator[str]:
         yield duration(seconds)
     if isinstance(facts.get("device"), str) and facts["device"]:
         yield tr("on {device}", device=facts["device"][:60])
+    if isinstance(facts.get("teacher"), str) and facts["teacher"]:
+        yield tr("made fast from {model}", model=str(facts.get("teacher_title") or facts["teacher"])[:60])
     if isinstance(facts.get("from"), str) and facts["from"]:
         yield tr("fine-tuned from {model}", model=facts["from"][:60])
 

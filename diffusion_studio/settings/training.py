@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, SPACES, TIMESTEP_SAMPLINGS, WEIGHTINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
+from diffusion_studio.settings.distillation import Distillation, read_distillation
+from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, carried, check, option
 
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
 MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
@@ -247,6 +248,9 @@ class TrainingSettings:
     device: str = option(
         "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the training runs")
     )
+
+    # Of a run that makes a student of `start_from`.
+    distil: Distillation | None = carried(None, read_distillation)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         check(self)

@@ -81,6 +81,7 @@ class TrainingLoop:
         self.first_step = self.saved_step = self.trainer.done
         self.reported_at = self.sampled_at = self.saved_at = 0.0  # by the clock
         self.save_requested = False
+        self.by_teacher: np.ndarray | None = None
 
     def run(self) -> Events:
         with closing(self.opened):
@@ -133,8 +134,7 @@ class TrainingLoop:
 
     def sample(self) -> Events:
         """Samples from one fixed noise by the raw weights and by their average, and their sheets in the run's folder."""
-        with self.trainer.watched() as network:
-            raw = yield from self.generate(network)
+        raw = yield from self.compared()
         if self.save_requested:
             return
         with self.trainer.averaged() as network:
@@ -145,8 +145,26 @@ class TrainingLoop:
         write_sheet(self.record.path / SHEETS, step, ema)
         write_sheet(self.record.path / RAW_SHEETS, step, raw)
         yield from self.emit(
-            Samples(step=step, ema=ema, raw=raw, warming_up=self.trainer.ema.warming_up(step))
+            Samples(
+                step=step,
+                ema=ema,
+                raw=raw,
+                warming_up=self.trainer.ema.warming_up(step),
+                teacher=self.trainer.teacher is not None,
+            )
         )
+
+    def compared(self) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
+        """What the averaged weights are shown beside: the raw weights, or the teacher of a student, which is asked once."""
+        if self.trainer.teacher is None:
+            with self.trainer.watched() as network:
+                return (yield from self.generate(network))
+        if self.by_teacher is None:
+            made = yield from self.generate(self.trainer.teacher, student=False)
+            if self.save_requested:
+                return made
+            self.by_teacher = made
+        return self.by_teacher
 
     def save(self) -> Events:
         """An autosave. A full disk is only reported: the training continues, and the next one tries again."""
@@ -231,8 +249,10 @@ class TrainingLoop:
         self.saved_at, self.saved_step = self.clock.seconds, self.trainer.done
         return path
 
-    def generate(self, network: UNet) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
-        trainer = self.trainer
+    def generate(
+        self, network: UNet, *, student: bool = True
+    ) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
+        trainer, distil = self.trainer, self.settings.distil
         pictures = np.zeros((0, 0, 0, 3), np.uint8)
         for made in generate(
             network,
@@ -240,6 +260,7 @@ class TrainingLoop:
             self.settings.prediction,
             count=SAMPLE_COUNT,
             classes=trainer.null_class,
+            consistency=distil.steps if distil is not None and student else 0,
         ):
             pictures = pictures if made is None else made
             yield from self.breathe(tr("Generating samples…"))

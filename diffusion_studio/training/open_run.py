@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
@@ -15,15 +16,19 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import DataDiffers, Status, TrainingEvent, TrainingStarted, Warned
 from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
+from diffusion_studio.models import cards
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
 from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
+from diffusion_studio.training.distil.student import keep_teacher, read_teacher
+from diffusion_studio.training.distil.trainer import ConsistencyTrainer
 from diffusion_studio.training.estimate import choose_batch
 from diffusion_studio.training.images import Pictures, load_pictures
 from diffusion_studio.training.progress import Past
@@ -85,9 +90,10 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     settings, network, origin = begin(settings, pictures)
     if not settings.batch:
         settings = replace(settings, batch=choose_batch(origin.config, device, precision))
-    trainer = Trainer(
+    trainer = trainer_of(
         settings,
         pictures,
+        teacher=None if settings.distil is None else copy.deepcopy(network),
         device=device,
         precision=precision,
         network=network,
@@ -100,6 +106,8 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
         claim = claims.take(run)
         run.note(exact=_exactness(trainer, origin.digest))
         write_record(run.path, pictures)
+        if settings.distil is not None:
+            keep_teacher(run.path, cards.find(settings.start_from))
         if settings.start_from:  # the model it starts from may be gone when the run is resumed
             _save(run, trainer, Past())
     except BaseException:
@@ -129,7 +137,7 @@ def resume_run(
         pictures = yield from _load(settings)
         digest = fingerprint(pictures)
         yield from _check_data(run, pictures, digest, origin, settings, "folder" in wanted, changed_data)
-        trainer = _trainer(settings, pictures, origin, team)
+        trainer = _trainer(run, settings, pictures, origin, team)
         past = _restore(trainer, checkpoint) if checkpoint else Past()
         now, then = _exactness(trainer, digest), run.facts.get("exact", {})
         different = [word for word in now if now[word] != then.get(word)]
@@ -178,7 +186,7 @@ def follow(team: Team) -> Iterator[TrainingEvent]:
     run = runs.find(name)
     pictures = yield from _load(settings)
     origin = Origin.from_dict(run.facts.get("origin", {}))
-    with closing(_trainer(settings, pictures, origin, team)) as trainer:
+    with closing(_trainer(run, settings, pictures, origin, team)) as trainer:
         checkpoint = run.path / "checkpoints" / f"{step:08d}"
         if checkpoint.exists():
             _restore(trainer, checkpoint)
@@ -187,12 +195,22 @@ def follow(team: Team) -> Iterator[TrainingEvent]:
                 trainer.step(fraction)
 
 
-def _trainer(settings: TrainingSettings, pictures: Pictures, origin: Origin, team: Team) -> Trainer:
+def trainer_of(
+    settings: TrainingSettings, pictures: Pictures, *, teacher: UNet | None, **facts: Any
+) -> Trainer:
+    """The trainer of a run: of a student, where it learns from a teacher."""
+    if settings.distil is None:
+        return Trainer(settings, pictures, **facts)
+    return ConsistencyTrainer(settings, pictures, teacher=teacher, **facts)
+
+
+def _trainer(run: Run, settings: TrainingSettings, pictures: Pictures, origin: Origin, team: Team) -> Trainer:
     """A trainer of the run's shape with fresh weights."""
     device = choose_device(settings.device)
-    return Trainer(
+    return trainer_of(
         settings,
         pictures,
+        teacher=None if settings.distil is None else read_teacher(run.path, origin.classes),
         device=device,
         precision=choose_precision(settings.precision, device),
         network=fresh_network(origin.config, settings.seed or 0),

@@ -24,6 +24,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import FLOW, TrainingSettings
+from diffusion_studio.training.distil.student import student_scheduler, without_variance
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
 from diffusion_studio.training.step.trainer import fresh_network
@@ -107,6 +108,12 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     model = read_model(card.path)
+    if settings.distil is not None:
+        model = replace(
+            model,
+            network=without_variance(model.network),
+            schedule=process_from_config(student_scheduler(model.schedule.config)),
+        )
     if is_consistency(model.schedule.config):
         raise UserError(
             tr(

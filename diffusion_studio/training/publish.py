@@ -24,6 +24,7 @@ from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
+from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
 from diffusion_studio.training.records import checkpoints, log, runs
 from diffusion_studio.training.records.run import Run
@@ -70,7 +71,14 @@ def publish_network(
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = origin.schedule
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
-    for made in generate(network, schedule, settings.prediction, count=SAMPLES, classes=len(origin.classes)):
+    for made in generate(
+        network,
+        schedule,
+        settings.prediction,
+        count=SAMPLES,
+        classes=len(origin.classes),
+        consistency=settings.distil.steps if settings.distil is not None else 0,
+    ):
         if made is not None:
             pictures = made
         yield Status(text=tr("Generating samples for the model’s card…"))
@@ -110,16 +118,21 @@ def model_card(
     flow = is_flow(origin.scheduler)
     size = max(network.config.sides)
     from_model = {"from": settings.start_from} if settings.start_from else {}
+    what = tr("Trained on {count} images at {size}×{size}.", count=origin.pictures, size=size)
+    how = {**(RECOMMENDED_FLOW if flow else RECOMMENDED), **guidance}
+    if settings.distil is not None:
+        what, how = student.description(settings.distil), student.recommended(settings.distil)
+        from_model = {"teacher": settings.start_from, "teacher_title": settings.distil.teacher}
     return {
         "card_version": 1,
         "title": settings.name,
-        "description": tr("Trained on {count} images at {size}×{size}.", count=origin.pictures, size=size),
+        "description": what,
         "licence": "",
         "created": date.today().isoformat(),
         "classes": list(origin.classes),
         "null_class": len(origin.classes) if origin.classes else None,
         "parameters": sum(weight.numel() for weight in network.parameters()),
-        "recommended": {**(RECOMMENDED_FLOW if flow else RECOMMENDED), **guidance},
+        "recommended": how,
         "trained": {
             "run": run.facts.get("id", ""),
             "pictures": origin.pictures,

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.noise import Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.samplers import dpmpp_2m
+from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.generation.space import to_uint8
@@ -19,25 +20,31 @@ STEPS = 12
 
 @torch.no_grad()
 def generate(
-    network: UNet, schedule: Process, prediction: str, *, count: int, classes: int = 0
+    network: UNet,
+    schedule: Process,
+    prediction: str,
+    *,
+    count: int,
+    classes: int = 0,
+    consistency: int = 0,
 ) -> Iterator[np.ndarray | None]:
-    """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k."""
+    """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k.
+
+    consistency: in how many steps a student samples; 0: it is none.
+    """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
-    noise = torch.stack(
-        [torch.randn(shape, generator=torch.Generator().manual_seed(k)) for k in range(count)]
-    )
+    noise = PictureNoise([Draw(k) for k in range(count)], shape, weight.device.type)
     labels = torch.arange(count, device=weight.device) % classes if classes else None
-    sigmas = trailing(schedule, STEPS)
+    sigmas = trailing(schedule, consistency or STEPS)
 
     def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
         prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
         return prediction.float()
 
     denoise = Denoiser(answer, schedule, prediction=prediction, labels=labels)
-    start = noise.to(weight.device) * schedule.spread(sigmas[0])
-    x = start
-    for step in dpmpp_2m(denoise, start, sigmas, lambda: torch.randn_like(start)):
+    x = noise() * schedule.spread(sigmas[0])
+    for step in SAMPLERS["consistency" if consistency else "dpmpp_2m"](denoise, x, sigmas, noise):
         x = step.x
         yield None
     yield to_uint8(x)

@@ -103,6 +103,7 @@ class Trainer:
         self.weights = self.weighting.fixed  # (T,) of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
+        self.teacher: UNet | None = None  # of a student, for whoever shows it
         self.notes: list[str] = []  # warnings for the user, taken by whoever shows them
 
     # --- one step ---
@@ -150,7 +151,7 @@ class Trainer:
             part = batch.rows(rows)
             error = self.loss(network, part, weighted=False)
             errors[rows] = error.detach()
-            return error * self.weights[self.objective.rows(part.timestep)]
+            return self.weigh(error, part)
 
         for attempt in (1, 2):
             try:
@@ -205,7 +206,11 @@ class Trainer:
         prediction: Tensor = network(noisy.to(self.gradients.dtype), timestep, labels).float()
         target = self.objective.target(clean, noise, timestep)
         error = (prediction - target).square().mean(dim=(1, 2, 3))
-        return error * self.weights[self.objective.rows(timestep)] if weighted else error
+        return self.weigh(error, batch) if weighted else error
+
+    def weigh(self, error: Tensor, batch: Batch) -> Tensor:
+        """(N,) errors as they count in the loss."""
+        return error * self.weights[self.objective.rows(batch.timestep)]
 
     def learning_rate(self, fraction: float) -> float:
         """Of the next step, at a fraction (0 to 1) of the run."""
