@@ -21,15 +21,19 @@ from diffusion_studio.models.layout import (
     LARGEST_SHEET,
     SAMPLES,
     default_file,
+    is_registered,
+    line,
     notes_file,
     read_config,
     read_schedule_config,
     read_small_json,
     schedule_file,
+    source_of,
+    text,
     unet_folder,
 )
-from diffusion_studio.models.recognise import explain, is_latent
-from diffusion_studio.pictures.folder_listing import JOINERS
+from diffusion_studio.models.recognise import is_latent
+from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
@@ -80,6 +84,7 @@ class ModelCard:
     idle: frozenset[str] = frozenset()  # settings without effect, although models of its kind have them
     network: UNetConfig = field(default_factory=UNetConfig)
     changed: bool = False  # what it recommends is the user's own choice
+    text: TextFacts | None = None  # of a model that generates from prompts
     remarks: tuple[
         str, ...
     ] = ()  # a sentence for each thing that was assumed, or is drawn otherwise than its files say
@@ -228,7 +233,7 @@ def _card_of(folder: Path, starter: bool) -> ModelCard | None:
         except UserError:
             return None
 
-    paths = [folder, notes_file(folder.name)] if starter else [folder]
+    paths = [folder, notes_file(folder.name)] if starter else [folder, *source_of(folder)]
     return _cards.get(folder, stamp_of(paths, depth=2), read)
 
 
@@ -285,11 +290,11 @@ def _notes(name: str) -> dict[str, Any]:
 
 def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     """Describe the model in a folder. Raises `UserError` where it is not one this application can open."""
-    if is_latent(folder):
-        raise UserError(explain(folder))
+    if is_registered(folder) or is_latent(folder):
+        return _read_text_card(folder)
     config = read_config(unet_folder(folder) / "config.json", within=folder)
     schedule = read_schedule_config(folder)
-    card, damage = _read_own_card(folder)
+    card, damage = read_own_card(folder)
     count = (config.num_class_embeds or 0) if config.class_embed_type is None else 0
     null_class = _as(int, card.get("null_class"), None)
     null_class = null_class if null_class is not None and 0 <= null_class < count else None
@@ -297,7 +302,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     return ModelCard(
         name=folder.name,
         path=folder,
-        title=_line(card.get("title"), 120) or folder.name,
+        title=line(card.get("title"), 120) or folder.name,
         size=max(config.sides),
         channels=config.channels,
         classes=_classes(card.get("classes"), count, null_class),
@@ -307,10 +312,10 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         prediction=scheduler_config.prediction_from_config(schedule),
         schedule=schedule,
         recommended=notes or _as(dict, card.get("recommended"), {}),
-        description=_text(card.get("description"), 2000),
-        licence=_line(card.get("licence"), 200),
+        description=text(card.get("description"), 2000),
+        licence=line(card.get("licence"), 200),
         trained=_as(dict, card.get("trained"), {}),
-        digest=_line(card.get("weights_sha256"), 64),
+        digest=line(card.get("weights_sha256"), 64),
         starter=starter,
         network=config,
         changed=bool(notes)
@@ -319,7 +324,13 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     )
 
 
-def _read_own_card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _read_text_card(folder: Path) -> ModelCard:
+    from diffusion_studio.models.text.cards import read_text_card
+
+    return read_text_card(folder)
+
+
+def read_own_card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """card.json, and a sentence where it is damaged: a model is described from its configuration then, and still opens."""
     if not (folder / CARD).is_file():
         return {}, ()
@@ -331,7 +342,7 @@ def _read_own_card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[str]:
     """Those from its import, and what its configuration leaves open."""
-    yield from (_line(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
+    yield from (line(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
     if schedule_file(folder).is_file():
         yield from scheduler_config.remarks(schedule)
     else:
@@ -341,7 +352,7 @@ def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[s
 def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:
     """A name for each row of the class table from the first, never more than there are."""
     if isinstance(names, list) and names:
-        return tuple(_line(name, 80) or f"class {row}" for row, name in enumerate(names[:count]))
+        return tuple(line(name, 80) or f"class {row}" for row, name in enumerate(names[:count]))
     rows = count - 1 if null_class is not None and null_class == count - 1 else count
     return tuple(f"class {row}" for row in range(rows))
 
@@ -353,8 +364,13 @@ def _model_folders(place: Path) -> Iterator[Path]:
         folders = []
     for folder in folders:
         hidden = folder.name.startswith(".")
-        if not hidden and (unet_folder(folder) / "config.json").is_file():
+        if not hidden and (is_registered(folder) or is_model(folder)):
             yield folder
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model of pixels or a text model, by the files that say so."""
+    return (unet_folder(folder) / "config.json").is_file() or is_latent(folder)
 
 
 Value = TypeVar("Value")
@@ -362,17 +378,3 @@ Value = TypeVar("Value")
 
 def _as(kind: type[Value], value: Any, default: Value) -> Value:
     return value if isinstance(value, kind) and not isinstance(value, bool) else default
-
-
-def _line(value: Any, longest: int) -> str:
-    """A foreign text as one line in which nothing is unseen or steers a terminal."""
-    return " ".join(_text(value, longest).split())
-
-
-def _text(value: Any, longest: int) -> str:
-    """A foreign text, composed (NFC) and without control characters but line breaks."""
-    text = str(value)[:longest] if isinstance(value, str | int | float) else ""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" or letter in JOINERS else " "
-        for letter in unicodedata.normalize("NFC", text)
-    )

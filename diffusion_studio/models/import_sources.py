@@ -16,7 +16,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import announced_shapes, find_weights_inside, weight_files
 from diffusion_studio.models.layout import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
-from diffusion_studio.models.recognise import PICKLES, explain
+from diffusion_studio.models.recognise import PICKLES, explain, is_latent, looks_like_weights
 from diffusion_studio.models.weights_found import WEIGHTS
 from diffusion_studio.storage.foreign_file import (
     LARGEST_JSON,
@@ -74,6 +74,22 @@ def model_root(folder: Path) -> Path:
             break
         folder = inside[0]
     raise UserError(explain(folder))
+
+
+def text_model_root(source: Path) -> Path | None:
+    """The text model at a place, which stays there: a `.safetensors` file, a latent pipeline or its snapshot in the hub's cache.
+
+    None where it is something else.
+    """
+    if source.is_file():
+        return source if looks_like_weights(source) else None
+    folder = source
+    if folder.name.startswith("models--") and (folder / "snapshots").is_dir():
+        folder = _newest_snapshot(folder) or folder
+    for place in (folder, folder.parent):
+        if is_latent(place):
+            return place
+    return None
 
 
 def name_of(root: Path) -> str:

@@ -28,7 +28,9 @@ def kind_of(card: ModelCard) -> Any:
     """
     index = card.path / "model_index.json"
     name = (
-        str(read_small_json(index, within=card.path).get("_class_name", ""))
+        card.text.pipeline  # of a file, which has no such index
+        if card.text is not None
+        else str(read_small_json(index, within=card.path).get("_class_name", ""))
         if index.is_file()
         else "UNet2DModel"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.recognise import content_of, explain, explain_class
+from diffusion_studio.pictures.folder_listing import JOINERS
+from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign_json
 from diffusion_studio.storage.places import config_dir, data_dir
 
 CARD, SAMPLES = "card.json", "samples.png"
+SOURCE = "source.json"  # in the folder of a registered model: where its files are, and what they were
 LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
 AVERAGED = "unet_ema"  # where trainings with diffusers keep the average of the weights
 
@@ -121,3 +125,31 @@ def read_schedule_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
     return values
+
+
+def is_registered(folder: Path) -> bool:
+    """Whether a folder among the models stands for a model whose files are elsewhere."""
+    return (folder / SOURCE).is_file()
+
+
+def source_of(folder: Path) -> list[Path]:
+    """The place of a registered model's files, which is looked at for changes as well; none of another model."""
+    path = own_files.read(folder / SOURCE).get("path") if is_registered(folder) else None
+    return [Path(path)] if isinstance(path, str) and path and "\0" not in path else []
+
+
+# Texts in foreign files -----------------------------------------------------------------------------------------------
+
+
+def line(value: Any, longest: int) -> str:
+    """A foreign text as one line in which nothing is unseen or steers a terminal."""
+    return " ".join(text(value, longest).split())
+
+
+def text(value: Any, longest: int) -> str:
+    """A foreign text, composed (NFC) and without control characters but line breaks."""
+    text = str(value)[:longest] if isinstance(value, str | int | float) else ""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" or letter in JOINERS else " "
+        for letter in unicodedata.normalize("NFC", text)
+    )

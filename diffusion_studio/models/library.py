@@ -25,6 +25,7 @@ from diffusion_studio.models.import_sources import (
     licence,
     model_root,
     name_of,
+    text_model_root,
     unzipped,
 )
 from diffusion_studio.models.kinds import kind_of
@@ -41,8 +42,13 @@ from diffusion_studio.storage.places import models_dir, trash
 MOST_OF_ONE_NAME = 10_000
 
 
-def import_model(source: Path | str, name: str | None = None) -> ModelCard:
+def import_model(
+    source: Path | str, name: str | None = None, *, prediction: str = "", rest: ModelCard | None = None
+) -> ModelCard:
     """Copy a diffusers folder (a pipeline or a network alone) or a zip of one among the installed models.
+
+    A text model, a folder or a `.safetensors` file, is listed by its place and not copied; `prediction` and `rest` are for
+    those alone, see `registration.register`.
 
     A text may also be the name or the address of a model of the hub, where its cache on this computer holds it.
 
@@ -56,10 +62,35 @@ def import_model(source: Path | str, name: str | None = None) -> ModelCard:
             except UserError as error:
                 said = str(error).replace(f"{folder} is a folder without", f"{source} is a zip without")
                 raise UserError(said.replace(str(folder), str(source)), error.details) from None
+    root = text_model_root(source)
+    if root is not None:
+        return _register(root, name, prediction, rest)
+    if prediction or rest is not None:
+        raise UserError(
+            tr(
+                "{source} is not a text model, so no prediction and no other model's parts can be chosen.",
+                source=source,
+            )
+        )
     if not source.is_dir():
         raise UserError(explain(source))
     root = model_root(source)
     return _import_folder(root, name, name_of(root))
+
+
+def _register(root: Path, name: str | None, prediction: str, rest: ModelCard | None) -> ModelCard:
+    from diffusion_studio.models.text import registration
+
+    own = root.stem if root.is_file() else name_of(root)
+    card = registration.register(
+        root,
+        _free_places(name or own),
+        title=name or own,
+        prediction=prediction,
+        rest=rest,
+        licence=licence(root) if root.is_dir() else "",
+    )
+    return registration.remember_hash(card)
 
 
 def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
@@ -166,13 +197,18 @@ def duplicate_model(name: str, title: str | None = None) -> ModelCard:
     given = None if title is None else _free_title(title)
     with stage_new_folder(_free_places(given or f"{card.name} copy")) as new:
         stage = new.stage
-        for file, place in files_of(card.path):
+        for file, place in _small_files(card) if layout.is_registered(card.path) else files_of(card.path):
             _copy(file, stage / place, card.path)
         recommended = {"recommended": dict(card.recommended)} if card.recommended else {}
         facts = {**_json(stage / CARD), **recommended, "title": given or _copied_title(card.title)}
         facts.pop("recommended_at_first", None)
         (stage / CARD).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return cards.read_card(new.place)
+
+
+def _small_files(card: ModelCard) -> Iterator[tuple[Path, str]]:
+    """What a registered model has among the models: a copy of it names the same files."""
+    yield from ((card.path / name, name) for name in (CARD, layout.SOURCE) if (card.path / name).is_file())
 
 
 def _copied_title(title: str) -> str:

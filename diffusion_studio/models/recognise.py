@@ -76,6 +76,11 @@ def is_latent(folder: Path) -> bool:
     return bool((LATENT | TEXT) & set(_json(folder / "model_index.json")))
 
 
+def looks_like_weights(path: Path) -> bool:
+    """Whether a file's content is that of safetensors, whatever its name says."""
+    return bool(_tensor_names(path))
+
+
 def explain_class(name: str) -> str:
     """What a `_class_name` means, in words."""
     short = name[:60]

@@ -29,12 +29,14 @@ CLASSES = {  # name of the class -> library, class of its configuration (of tran
     "CLIPTextModel": ("transformers", "CLIPTextConfig"),
     "CLIPTextModelWithProjection": ("transformers", "CLIPTextConfig"),
     "Qwen3Model": ("transformers", "Qwen3Config"),
-    "Qwen3ForCausalLM": ("transformers", "Qwen3Config"),
 }
 # What transformers writes besides the shape of a network: how it once generated texts, who wrote the file.
 BESIDES = frozenset(
     "architectures model_type transformers_version torch_dtype dtype _name_or_path _attn_implementation_autoset".split()
 )
+# What is computed and no weight, though saved by older versions of the libraries; and what is not used of a part.
+COMPUTED = ("position_ids", "rotary_emb.inv_freq")
+UNUSED = {"Qwen3Model": ("lm_head.weight",), "CLIPTextModel": ("text_projection.weight", "logit_scale")}
 LARGEST_NUMBER, LONGEST_LIST, MOST_LAYERS, LONGEST_WORD = 1 << 20, 256, 200, 80
 COUNTS_LAYERS = ("layers", "blocks")
 
@@ -140,7 +142,9 @@ class Prepared:
         self.tensors = Tensors(component.paths, component.within)
         self.network = blank(component)
         self.convert = CONVERSIONS[component.layout]
-        self.names = self.convert.own_names(self.tensors.shapes, component.prefix, component.config)
+        left_out = (*COMPUTED, *UNUSED.get(component.kind, ()))
+        own = self.convert.own_names(self.tensors.shapes, component.prefix, component.config)
+        self.names = {name: short for name, short in own.items() if not short.endswith(left_out)}
         wanted = self._wanted()
         given = self._fitted(self._converted(self.tensors.announced(self.names)), wanted)
         compare(
@@ -170,21 +174,11 @@ class Prepared:
             ) from None
 
     def _fitted(self, tensors: dict[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-        """By the names this version of the libraries gives them; what is computed and no weight is left out."""
+        """By the names that this version of the libraries gives them."""
         fitted = {}
         for name, tensor in tensors.items():
-            for own in (name, name.removeprefix("text_model."), name.removeprefix("model."), f"model.{name}"):
-                if own in wanted:
-                    name = own
-                    break
-            if not name.endswith(("position_ids", "rotary_emb.inv_freq")):
-                fitted[name] = tensor
-        if (
-            "lm_head.weight" in wanted
-            and "lm_head.weight" not in fitted
-            and "model.embed_tokens.weight" in fitted
-        ):
-            fitted["lm_head.weight"] = fitted["model.embed_tokens.weight"]  # tied, and written once
+            bare = name.removeprefix("text_model.").removeprefix("model.")
+            fitted[name if name in wanted or bare not in wanted else bare] = tensor
         return fitted
 
     def load(self, dtype: torch.dtype) -> nn.Module:

@@ -16,9 +16,10 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.text import requirements
 from diffusion_studio.models.text.components import Prepared
-from diffusion_studio.models.text.description import Description, Tokens, describe
+from diffusion_studio.models.text.description import Description, Tokens
 from diffusion_studio.models.text.families import Family
-from diffusion_studio.models.text.vocabulary import clip_tokenizer, clip_vocabulary
+from diffusion_studio.models.text.registration import description_of
+from diffusion_studio.models.text.vocabulary import clip_tokenizer
 from diffusion_studio.storage.foreign_file import open_foreign, size_in_words
 
 LARGEST_VOCABULARY = 32 << 20
@@ -80,11 +81,6 @@ def open_parts(
     )
 
 
-def description_of(source: ModelCard | Path) -> Description:
-    """What `describe` finds at the place of a card, with the choices and the parts that were registered with it."""
-    return describe(source.path if isinstance(source, ModelCard) else source)
-
-
 def _check_memory(description: Description, prepared: Mapping[str, Prepared], dtype: torch.dtype) -> None:
     need = sum(part.parameters for part in prepared.values()) * dtype.itemsize
     free = psutil.virtual_memory().available - KEPT_FREE
@@ -144,6 +140,3 @@ def _class_of(folder: Path) -> str:
 
     path = folder / "tokenizer_config.json"
     return str(read_small_json(path).get("tokenizer_class", "")).casefold() if path.is_file() else ""
-
-
-__all__ = ["Parts", "clip_vocabulary", "description_of", "open_parts", "open_tokenizer"]

@@ -1,0 +1,84 @@
+"""Text models from folders and from single files: the same parts, without a network, and nothing taken on trust."""
+
+import socket
+
+import pytest
+import torch
+
+from diffusion_studio.models.text.parts import open_parts
+from tests.text_pipelines import MAKERS, single_file, write
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def pipelines():
+    return {name: make() for name, make in MAKERS.items()}
+
+
+@pytest.fixture(scope="module")
+def folders(pipelines, tmp_path_factory):
+    from tqdm.auto import tqdm
+
+    tqdm.monitor_interval = 0
+    place = tmp_path_factory.mktemp("folders")
+    for name, pipeline in pipelines.items():
+        pipeline.save_pretrained(place / name)
+    return place
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("a network was asked")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refused)
+
+
+def equal(ours, theirs):
+    mine, other = ours.state_dict(), theirs.state_dict()
+    assert mine.keys() == other.keys()
+    assert [name for name in mine if not torch.equal(mine[name], other[name])] == []
+
+
+def encoders(pipeline):
+    return [getattr(pipeline, name) for name in ("text_encoder", "text_encoder_2") if hasattr(pipeline, name)]
+
+
+@pytest.mark.parametrize("family", list(MAKERS))
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_every_part_is_opened_as_it_was_saved(pipelines, folders, family, kind, tmp_path, no_network):
+    pipeline = pipelines[family]
+    if kind == "folder":
+        parts = open_parts(folders / family)
+    else:
+        parts = open_parts(write(tmp_path / "model-768.safetensors", single_file(family, pipeline)))
+    assert (parts.kind == family) or (
+        kind == "folder" and family == "sd2"
+    )  # by the width of its texts, here a tiny one
+    equal(parts.unet, pipeline.unet)
+    equal(parts.vae, pipeline.vae)
+    assert dict(parts.vae.config)["scaling_factor"] == pipeline.vae.config.scaling_factor
+    for own, theirs in zip(parts.text_encoders, encoders(pipeline), strict=True):
+        equal(own, theirs)
+        assert own.config.hidden_act == theirs.config.hidden_act
+    assert parts.scheduler_config["prediction_type"] == pipeline.scheduler.config.prediction_type
+    x, ids = torch.zeros(1, 4, 16, 16), torch.zeros(1, 77, dtype=torch.long)
+    told = {"text_embeds": torch.ones(1, 64), "time_ids": torch.ones(1, 6)} if family == "sdxl" else None
+    words = torch.ones(1, 77, pipeline.unet.config.cross_attention_dim)
+    with torch.no_grad():
+        for ours, theirs in ((parts.unet, pipeline.unet),):
+            answers = [
+                net(x, 7, encoder_hidden_states=words, added_cond_kwargs=told).sample
+                for net in (ours, theirs)
+            ]
+            assert torch.equal(*answers)  # heads, which shapes do not show, are right as well
+        for own, theirs in zip(parts.text_encoders, encoders(pipeline), strict=True):
+            assert torch.equal(own(ids)[0], theirs(ids)[0])
+    for own, name in zip(parts.tokenizers, ("tokenizer", "tokenizer_2"), strict=False):
+        text = "A photo of an astronaut, it's 1920 (ÉTÉ) 猫 !!"
+        theirs = getattr(pipeline, name)
+        padded = {"padding": "max_length", "max_length": 77}
+        assert own(text, **padded)["input_ids"] == theirs(text, **padded)["input_ids"]
