@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPoint, QTimer
+from PySide6.QtCore import QPoint
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from diffusion_studio.errors import UserError, not_saved
+from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
-from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
-from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import BranchFrom, OpenModel, Request, StartFrom, UseSettings
 from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.films.commands import FilmCommands
@@ -26,37 +23,35 @@ from diffusion_studio.ui.generate.canvas.full_screen import FullScreen
 from diffusion_studio.ui.generate.canvas.messages import CanvasMessages
 from diffusion_studio.ui.generate.canvas.star import StarCommand
 from diffusion_studio.ui.generate.canvas.toolbar import CanvasToolbar
+from diffusion_studio.ui.generate.commands import GenerateCommands
+from diffusion_studio.ui.generate.keep_generating import KeepGenerating
 from diffusion_studio.ui.generate.layout import PageLayout
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel.panel import GenerationPanel
 from diffusion_studio.ui.generate.panel.preset_menu import PresetMenu
+from diffusion_studio.ui.generate.panel.repeat_note import RepeatNote
 from diffusion_studio.ui.generate.pending import Pending
 from diffusion_studio.ui.generate.queue.jobs_popover import JobsPopover
 from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
 from diffusion_studio.ui.generate.recent import RecentStrip
-from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
-from diffusion_studio.ui.generate.reuse import Reuse
+from diffusion_studio.ui.generate.request import GenerationRequest
+from diffusion_studio.ui.generate.request_memory import RequestMemory
+from diffusion_studio.ui.generate.reuse import Reuse, ReuseCommands
 from diffusion_studio.ui.generate.running import Generation
+from diffusion_studio.ui.generate.save_elsewhere import SaveElsewhere
 from diffusion_studio.ui.generate.start.editor import StartEditor
 from diffusion_studio.ui.generate.steering import Plan, Steering
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_M
-from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
 from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 from diffusion_studio.ui.pictures.picture import Picture
-from diffusion_studio.ui.pictures.saved import SavedPictures, save_in
+from diffusion_studio.ui.pictures.saved import SavedPictures
 
 if TYPE_CHECKING:
+    from diffusion_studio.events import NotSaved
     from diffusion_studio.ui.compare.view import CompareView
-
-EXPIRES = 12_000  # milliseconds that the outcome of a run is shown
-SECTION = "generation"
-AGAIN = (
-    "Generated in its place in a batch of {rows}, for the same pixels. Change a setting to generate it alone."
-)
-EVERY = tuple(f.name for f in fields(GenerationSettings))
 
 
 class GeneratePage(Page):
@@ -81,8 +76,13 @@ class GeneratePage(Page):
         self.panel.form.add_after("model", self.presets)
         self.panel.add_last(self.start.variation)
         self.reuse = Reuse(context, self.request, self.start, self.next_run)
+        self.memory = RequestMemory(context, self.request, self.start, self.next_run)
+        self.reuse_commands = ReuseCommands(self.reuse, self.commands, self)
         self.queue = QueueRunner(context, self.steering, self.next_run)
         self.jobs = JobsPopover(self.queue, self)
+        self.keep = KeepGenerating(context, self.request, self.generation, self.queue, self.next_run, self)
+        self.generate_commands = GenerateCommands(self.request, self)
+        self.save_elsewhere = SaveElsewhere(context, self)
         self.star = StarCommand(context, self.canvas)
         self.caption = Caption(self.request, self.canvas, self.steering, self.start)
         self.messages = CanvasMessages(self.request, self.canvas, self.steering)
@@ -92,18 +92,15 @@ class GeneratePage(Page):
             context, self.request, worker, self.view.middle, lambda: steering.shown_seed
         )
         self.films = FilmCommands(context, self.request, self.canvas, worker, lambda: steering.filmable)
-        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
-        self._expiry.timeout.connect(lambda: self.panel.foot.line.setText(""))
-        self._again = QTimer(self, singleShot=True, interval=0)
-        self._again.timeout.connect(self._generate_again)
-        self._last: GenerationSettings | None = None  # what was generated last
+        self.repeats = RepeatNote(self.request, self.generation)
+        self.panel.add_section("seed", self.repeats.label)
         self.full_screen = FullScreen(self.canvas, self.view.hide_action)
         self.toolbar = self._make_toolbar()
         self.view.place(self, self.toolbar, self.steering.timeline, self.strip)
-        self._make_actions()
+        self._offer_commands()
         self._connect()
         self._show_models()
-        self._recall()
+        self.memory.recall()
         self.panel.form.open(self.view.recall().sections.split())
 
     # --- what the window asks ---
@@ -113,16 +110,16 @@ class GeneratePage(Page):
         return self.generation.running or self.compare.running
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
-        own = self.commands
+        own, generate = self.commands, self.generate_commands
         return {
             "File": [*self.start.file_entries, own.save_as, own.reveal],
             "Edit": [own.copy, own.copy_settings],
             "View": [*own.view_entries, None, self.view.hide_action, self.full_screen.action],
             "Generate": [
-                *(self.generate_action, self.queue_action, self.keep_action, self.jobs_action, None),
-                *(self.stop_action, *self.steering.entries, None),
+                *(generate.generate, generate.queue, self.keep.action, generate.jobs, None),
+                *(generate.stop, *self.steering.entries, None),
                 *(self.compare.action, *self.films.entries, None),
-                *(self.lock_action, self.dice_action, None, *own.page_entries),
+                *(generate.lock, generate.dice, None, *own.page_entries),
             ],
             "Mask": self.start.tools.entries,
         }
@@ -164,14 +161,13 @@ class GeneratePage(Page):
         return [event.reason for event in self.pending.save_now()]
 
     def close_down(self) -> None:
-        self.keep_action.setChecked(False)
-        for timer in (self._expiry, self._again):
-            timer.stop()
+        self.keep.close_down()
+        self.panel.foot.close_down()
         self.messages.stop()
         self.queue.close_down()
         self.steering.timeline.stop_playing()
         self.strip.close_down()
-        self._remember()
+        self.memory.remember()
         self.view.remember(self.panel.form.open_sections)
 
     # --- the generation ---
@@ -194,15 +190,14 @@ class GeneratePage(Page):
             self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        self._expiry.stop()
-        self._last = None if plan.rehearsal else plan.settings
+        self.repeats.remember(None if plan.rehearsal else plan.settings)
         self.steering.begin(plan)
         self.panel.foot.show_progress(0)
         self.panel.foot.line.setText("")
 
     def stop(self) -> None:
         """Stop what runs, and ask what to do with it where that is worth asking; else leave the branch or the selection."""
-        self.keep_action.setChecked(False)
+        self.keep.stop()
         if self.generation.running:
             if self.queue.waiting:
                 self.queue.pause()
@@ -241,18 +236,6 @@ class GeneratePage(Page):
         self.compare.action.setChecked(False)
         self._begin(plan)
 
-    def _generate_again(self) -> None:
-        """Keep generating: the next image, with a new seed."""
-        if self.keep_action.isChecked() and not self.generation.running:
-            self.generate()
-
-    def _on_keep(self, on: bool) -> None:
-        if on and self.request.locked:
-            self._context.show_status(tr("The seed is locked. Unlock it to keep generating new images."))
-            self.keep_action.setChecked(False)
-        elif on and not self.generation.running:
-            self.generate()
-
     def _on_progress(self, index: int, total: int, words: str) -> None:
         self.panel.foot.show_progress(index / max(total, 1))
         self.report_work(tr("Generating"), index / max(total, 1))
@@ -274,44 +257,18 @@ class GeneratePage(Page):
         self.end_work(words)
         self.panel.foot.show_idle()
         self.next_run.show_state()
-        self.panel.foot.line.setText(words)
-        self._expiry.start()
-        self._show_repeats()
+        self.panel.foot.show_outcome(words)
         self.panel.curve.show_progress(None)
         if not self.steering.live and not self.canvas.pictures:
             self.messages.show_empty()
-        self._remember()
+        self.memory.remember()
         self._context.save_settings()
-        if self.keep_action.isChecked():
-            free = not self.queue.waiting and not self.next_run.ticks.asking and self.request.past is None
-            if free and not self.request.locked and not self.request.settings.until:
-                self._again.start()
+        self.keep.follow_end()
 
-    def _on_not_saved(self, events: list[Any]) -> None:
-        reasons = [event.reason for event in events]
-        self._context.show_fault(
-            not_saved(
-                reasons,
-                max(len(events), len(self.canvas.pictures)),
-                [f"seed {event.settings.seed}" for event in events],
-            ),
-            "\n".join(reasons),
-            action="Save elsewhere…",
-            do=lambda: self._save_elsewhere(events),
-        )
+    def _on_not_saved(self, events: list[NotSaved]) -> None:
+        self.save_elsewhere.offer(events, len(self.canvas.pictures))
 
-    def _save_elsewhere(self, events: list[Any]) -> None:
-        folder = commands.ask_folder(self)
-        if folder is not None:
-            self._context.run(save_in(folder, events), self._saved_elsewhere)
-
-    def _saved_elsewhere(self, event: Any) -> None:
-        if isinstance(event, list):  # what failed again can be saved elsewhere again
-            self._on_not_saved(event)
-        else:
-            self._context.show_status(tr("Saved to {event}", event=readable(event)))
-
-    # --- other pictures ---
+    # --- other images ---
 
     def receive(self, request: Request) -> None:
         match request:
@@ -330,21 +287,6 @@ class GeneratePage(Page):
         else:
             self.reuse.branch_from(values)
 
-    def _show_repeats(self) -> None:
-        """Say so where Generate would make the image that it made last."""
-        try:
-            value = self.request.value()
-        except UserError:
-            value = None
-        same = self.request.locked and value == self._last and not self.generation.running
-        self.panel.show_repeats(same)
-
-    def _use_shown(self, *names: str) -> None:
-        """Take these settings of the picture on the canvas."""
-        subject = self.commands.subject
-        if subject is not None and subject.settings is not None:
-            self.reuse.use({name: getattr(subject.settings, name) for name in names})
-
     def _show_opened(self, picture: Picture) -> None:
         self.steering.show_elsewhere(picture)
         if picture.path is not None:
@@ -355,22 +297,6 @@ class GeneratePage(Page):
     def _show_models(self) -> None:
         self.panel.show_cards(cards.installed())
         self.next_run.show_state()
-
-    def _recall(self) -> None:
-        settings = self._context.settings_file.load(SECTION, GenerationSettings)
-        if self.request.card is not None and settings == USUAL:
-            settings = cards.find("").defaults()  # a first start
-        self.request.show(settings)
-
-    def _remember(self) -> None:
-        """A branch is over with the window: what is kept is the panel before it."""
-        try:
-            self.start.settle()
-        except UserError:
-            return
-        kept = self.next_run.before or self.request.state
-        settings = kept.settings if kept.locked else replace(kept.settings, seed=None)
-        self._context.settings_file.store(SECTION, settings)
 
     def _leave_own(self) -> None:
         """The start picture is gone from the canvas."""
@@ -393,60 +319,19 @@ class GeneratePage(Page):
     # --- building ---
 
     def _make_toolbar(self) -> CanvasToolbar:
-        own, start = self.commands, self.start
+        own, start, films = self.commands, self.start, self.films
         groups: list[dict[str, QAction]] = [
             {"save": own.save_as, "copy": own.copy, "star": self.star.action},
             {"start-image": start.commands.use_action, "mask": start.tools.brush_action},
-            {
-                "compare": self.compare.action,
-                "film": self.films.export_action,
-                "morph": self.films.morph_action,
-            },
+            {"compare": self.compare.action, "film": films.export_action, "morph": films.morph_action},
             {"full-screen": self.full_screen.action},
         ]
         return CanvasToolbar(groups, self)
 
-    def _make_actions(self) -> None:
-        self.generate_action = make_action(
-            self,
-            tr("Generate"),
-            "Ctrl+Return or Ctrl+Enter",
-            tip=tr("Generate an image"),
-        )
-        self.queue_action = make_action(
-            self,
-            tr("Add to queue"),
-            "Ctrl+Shift+Return or Ctrl+Shift+Enter",
-            tip=tr("Generate this after everything that waits"),
-        )
-        self.keep_action = make_action(
-            self,
-            tr("Keep generating"),
-            "Ctrl+Shift+G",
-            tip=tr("Generate one image after the other until you stop"),
-            checkable=True,
-        )
-        self.jobs_action = make_action(
-            self, tr("Show queue"), "Ctrl+J", tip=tr("Reorder, cancel or retry what waits to be generated")
-        )
-        self.stop_action = make_action(
-            self, tr("Stop"), "Esc", tip=tr("Stop after this step; again: discard")
-        )
-        self.lock_action = make_action(
-            self, tr("Lock seed"), "Ctrl+L", tip=tr("Keep the seed"), checkable=True
-        )
-        self.dice_action = make_action(self, tr("New seed"), "Ctrl+D", tip=tr("Choose another random seed"))
-        self.settings_action = make_action(
-            self, tr("Reuse settings"), "Ctrl+U", tip=tr("Use the settings this image was made with")
-        )
-        self.seed_action = make_action(
-            self, tr("Seed only"), "Ctrl+Shift+U", tip=tr("Use the seed of this image")
-        )
-        self.settings_action.setEnabled(False)
-        self.seed_action.setEnabled(False)
-        self.commands.page_entries = [self.settings_action, self.seed_action]
+    def _offer_commands(self) -> None:
+        own = self.generate_commands
         self.commands.own_entries = [self.star.action, self.start.commands.use_action]
-        split = [self.generate_action, self.queue_action, self.keep_action, None, self.jobs_action]
+        split = [own.generate, own.queue, self.keep.action, None, own.jobs]
         self.panel.foot.offer(split, self.steering.hold_action)
 
     def _on_comparison(self, view: CompareView) -> None:
@@ -458,7 +343,7 @@ class GeneratePage(Page):
             self.setTabOrder(first, second)
 
     def _connect(self) -> None:
-        panel, generation = self.panel, self.generation
+        panel, generation, own = self.panel, self.generation, self.generate_commands
         panel.foot.button.clicked.connect(self._on_button)
         panel.foot.stop_wanted.connect(self.stop)
         panel.foot.queue_wanted.connect(self._show_jobs)
@@ -477,29 +362,21 @@ class GeneratePage(Page):
         self.films.room_wanted.connect(self.steering.make_room)
         generation.changed.connect(self.films.follow)
         self.request.model_changed.connect(self._on_model)
-        self.generate_action.triggered.connect(self.generate)
-        self.queue_action.triggered.connect(self.add_to_queue)
-        self.keep_action.toggled.connect(self._on_keep)
-        self.jobs_action.triggered.connect(self._show_jobs)
+        own.generate.triggered.connect(self.generate)
+        own.queue.triggered.connect(self.add_to_queue)
+        self.keep.generate_wanted.connect(self.generate)
+        own.jobs.triggered.connect(self._show_jobs)
         self.queue.changed.connect(self._show_waiting)
         self.queue.plan_wanted.connect(self._begin_queued)
         self.reuse.plan_wanted.connect(self._begin)
         self.reuse.clearing.connect(self.compare.leave)
-        generation.failed.connect(lambda: self.keep_action.setChecked(False))
-        self.stop_action.triggered.connect(self.stop)
-        self.lock_action.triggered.connect(self.request.lock)
-        self.request.changed.connect(lambda: self.lock_action.setChecked(self.request.locked))
-        self.dice_action.triggered.connect(self.request.draw_seed)
-        self.caption.reuse.clicked.connect(self.settings_action.trigger)
-        self.caption.seed.clicked.connect(self.seed_action.trigger)
-        self.settings_action.triggered.connect(lambda: self._use_shown(*EVERY))
-        self.seed_action.triggered.connect(lambda: self._use_shown("seed"))
+        own.stop.triggered.connect(self.stop)
+        self.caption.reuse.clicked.connect(self.reuse_commands.settings.trigger)
+        self.caption.seed.clicked.connect(self.reuse_commands.seed.trigger)
         generation.progressed.connect(self._on_progress)
         generation.saved.connect(self._on_saved)
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
-        self.request.changed.connect(self._show_repeats)
-        self.compare.ended.connect(lambda _: self._expiry.start())
         self.pending.saved.connect(self._on_put_aside)
         self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._context.show_fault)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
 from diffusion_studio.ui.generate.start.editor import StartEditor
 from diffusion_studio.ui.generate.steering import Plan
+from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
+
+EVERY = tuple(field.name for field in fields(GenerationSettings))
 
 
 class Reuse(QObject):
@@ -119,3 +124,25 @@ class Reuse(QObject):
             lambda: self._request.change(**plain),
         )
         self._context.done(sentence, change)
+
+
+class ReuseCommands(QObject):
+    """The entries that take settings of the image on the canvas; `canvas` enables them."""
+
+    def __init__(self, reuse: Reuse, canvas: CanvasCommands, page: QWidget) -> None:
+        super().__init__(page)
+        self._reuse, self._canvas = reuse, canvas
+        self.settings = make_action(
+            page, tr("Reuse settings"), "Ctrl+U", tip=tr("Use the settings this image was made with")
+        )
+        self.seed = make_action(page, tr("Seed only"), "Ctrl+Shift+U", tip=tr("Use the seed of this image"))
+        self.settings.triggered.connect(lambda: self._use(*EVERY))
+        self.seed.triggered.connect(lambda: self._use("seed"))
+        for entry in (self.settings, self.seed):
+            entry.setEnabled(False)
+        canvas.page_entries = [self.settings, self.seed]
+
+    def _use(self, *names: str) -> None:
+        subject = self._canvas.subject
+        if subject is not None and subject.settings is not None:
+            self._reuse.use({name: getattr(subject.settings, name) for name in names})

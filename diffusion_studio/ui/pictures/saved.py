@@ -132,7 +132,7 @@ def read_settings(path: Path) -> Generator[SettingsFound, None, None]:
     yield SettingsFound(values, missing, left_out[:LONGEST_SENTENCE])
 
 
-def save_in(folder: Path, events: list[Any]) -> Generator[Path | list[Any], None, None]:
+def save_in(folder: Path, events: Sequence[NotSaved]) -> Generator[Path | list[NotSaved], None, None]:
     """A job: save images that the outputs folder did not take; one that fails again costs none of the others.
 
     Yields the folder where any was written, then the events of those that still were not, with their new reasons.

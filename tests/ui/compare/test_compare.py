@@ -224,9 +224,9 @@ def test_escape_goes_from_two_pictures_to_the_sheet_and_to_the_canvas(page, qtbo
     view.two.click()
     assert view.stack.currentWidget() is view.pair
     assert np.array_equal(view.pair.left.pixels, pixels(0)) and view.pair.names[1] == "Steps 10"
-    page.stop_action.trigger()
+    page.generate_commands.stop.trigger()
     assert view.stack.currentWidget() is view.sheet and page.compare.shown
-    page.stop_action.trigger()
+    page.generate_commands.stop.trigger()
     assert not page.compare.shown and page.view.middle.currentIndex() == 0 and page.strip.isVisible()
     assert page.panel.foot.button.text() == "Generate"
 

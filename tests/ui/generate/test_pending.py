@@ -42,7 +42,7 @@ def settle(qtbot, window, page):
 def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qtbot, monkeypatch, how):
     step = stopped(qtbot, page, draw, count=2)
     if how == "key":
-        page.generate_action.trigger()
+        page.generate_commands.generate.trigger()
     elif how == "branch":
         page.steering.branch_action.trigger()
     elif how == "compare":

@@ -62,7 +62,7 @@ def test_a_queue_with_nothing_running_begins_at_once(page, draw, qtbot):
 def test_the_list_reorders_cancels_and_shows_progress(page, draw, qtbot):
     running(page, draw, qtbot)
     add(page, 2, 3, 4, steps=300)
-    page.jobs_action.trigger()
+    page.generate_commands.jobs.trigger()
     jobs = page.jobs
     assert jobs.isVisible() and [row.title.text() for row in jobs.rows] == [
         "Seed 2 · 1 image",
@@ -96,7 +96,7 @@ def test_one_that_fails_is_kept_with_its_reason_and_can_be_retried(page, draw, q
     draw.fault = UserError("The disk is full.")
     add(page, 6)
     qtbot.waitUntil(lambda: page.queue.failed == 1 and not page.generation.running)
-    page.jobs_action.trigger()
+    page.generate_commands.jobs.trigger()
     row = page.jobs.rows[0]
     assert "Failed · The disk is full." in row.state.text() and row.retry.isVisible()
     assert page.panel.foot.queue.text() == "Queue: 0 · 1 failed"
@@ -140,10 +140,10 @@ def test_stopping_by_hand_pauses_the_queue(page, draw, qtbot):
 
 def test_keep_generating_takes_new_seeds_until_it_is_stopped(page, draw, qtbot):
     compose(page, steps=3)
-    page.keep_action.trigger()
+    page.keep.action.trigger()
     qtbot.waitUntil(lambda: len(draw.asked) >= 3, timeout=10_000)
     page.stop()
-    assert not page.keep_action.isChecked()
+    assert not page.keep.action.isChecked()
     qtbot.waitUntil(lambda: not page.generation.running)
     count = len(draw.asked)
     qtbot.wait(30)
@@ -152,6 +152,6 @@ def test_keep_generating_takes_new_seeds_until_it_is_stopped(page, draw, qtbot):
 
 def test_keep_generating_leaves_a_locked_seed_alone(page, window, draw, qtbot):
     compose(page, seed=7)
-    page.keep_action.trigger()
-    assert not page.keep_action.isChecked() and page.request.locked and not draw.asked
+    page.keep.action.trigger()
+    assert not page.keep.action.isChecked() and page.request.locked and not draw.asked
     assert "locked" in window.status.message.text()

@@ -76,13 +76,13 @@ def test_settings_of_another_image_leave_the_lock_where_no_seed_is_named(page, w
 
 def test_a_repeat_is_said_before_it_is_made(page, window, qtbot):
     run(qtbot, page)
-    assert page.panel.repeats.isVisible()
+    assert page.repeats.label.isVisible()
     page.panel.form.fields["steps"].show_value(21)
-    assert not page.panel.repeats.isVisible()
+    assert not page.repeats.label.isVisible()
     page.panel.form.fields["steps"].show_value(20)
-    assert page.panel.repeats.isVisible()
+    assert page.repeats.label.isVisible()
     unlock(page)
-    assert not page.panel.repeats.isVisible()
+    assert not page.repeats.label.isVisible()
     rest(qtbot, window)
 
 
@@ -227,7 +227,7 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
 
 def test_the_outcome_of_a_run_expires(page, window, qtbot):
     run(qtbot, page)
-    assert page.panel.foot.line.text().startswith("Done") and page._expiry.isActive()
-    page._expiry.timeout.emit()
+    assert page.panel.foot.line.text().startswith("Done") and page.panel.foot._expiry.isActive()
+    page.panel.foot._expiry.timeout.emit()
     assert page.panel.foot.line.text() == ""
     rest(qtbot, window)

@@ -102,7 +102,7 @@ def test_an_unlocked_seed_is_new_each_time_and_shown(page, draw, qtbot):
             page.generate()
         assert page.request.settings.seed == draw.asked[-1].seed
     assert len({settings.seed for settings in draw.asked}) == 3
-    page.lock_action.trigger()
+    page.generate_commands.lock.trigger()
     with qtbot.waitSignal(page.generation.ended):
         page.generate()
     assert draw.asked[-1].seed == draw.asked[-2].seed
@@ -115,7 +115,7 @@ def test_a_double_click_starts_one_job(page, draw, qtbot):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         qtbot.mouseDClick(button, Qt.MouseButton.LeftButton)
         qtbot.mouseRelease(button, Qt.MouseButton.LeftButton)
-        page.generate_action.trigger()
+        page.generate_commands.generate.trigger()
     assert len(draw.asked) == 1 and page.panel.foot.line.text().startswith("Done")
 
 
@@ -274,9 +274,9 @@ def test_settings_of_the_picture_on_the_canvas_are_used_again(page, qtbot):
     run(qtbot, page, seed=7, count=3, guidance=3.5)
     page.request.show(GenerationSettings(model="plain", steps=50))
     page.canvas.select(2)
-    page.seed_action.trigger()
+    page.reuse_commands.seed.trigger()
     assert (page.request.value().seed, page.request.value().model) == (9, "plain")
-    page.settings_action.trigger()
+    page.reuse_commands.settings.trigger()
     value = page.request.value()
     assert (value.seed, value.model, value.guidance, value.count) == (9, "faces", 3.5, 1)
 

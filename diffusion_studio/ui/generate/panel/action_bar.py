@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFrame,
@@ -27,6 +27,7 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.action_button import HEIGHT, ActionButton
 
 THOUSAND = 1000  # parts of the progress bar
+EXPIRES = 12_000  # milliseconds that the outcome of a run is shown
 SMALL = 32  # pixels of a square button
 
 
@@ -53,6 +54,8 @@ class ActionBar(QFrame):
         self.queue = text_button(tr("Queue"), tr("Show what waits to be generated (Ctrl+J)"))
         self._name = self.button.text(), self.button.toolTip()
         self._running = False
+        self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
+        self._expiry.timeout.connect(lambda: self.line.setText(""))
         self._lay_out()
         self.stop.clicked.connect(self.stop_wanted)
         self.queue.clicked.connect(self.queue_wanted)
@@ -85,6 +88,7 @@ class ActionBar(QFrame):
 
     def show_progress(self, share: float, *, queue: bool = True) -> None:
         """Something runs, and `share` of it is done. `queue`: the main button puts further requests into the queue."""
+        self._expiry.stop()
         if not self._running:
             self._running = True
             if queue:
@@ -107,6 +111,14 @@ class ActionBar(QFrame):
         self.progress.setValue(0)
         if focused:
             self.button.setFocus()
+
+    def show_outcome(self, words: str) -> None:
+        """Say for a while how what ran has ended."""
+        self.line.setText(words)
+        self._expiry.start()
+
+    def close_down(self) -> None:
+        self._expiry.stop()
 
     def show_waiting(self, count: int, *, failed: int = 0) -> None:
         """How many requests wait in the queue, and how many of it failed."""

@@ -15,7 +15,6 @@ from diffusion_studio.ui.generate.panel.few_steps import FewSteps
 from diffusion_studio.ui.generate.panel.form import RequestForm
 from diffusion_studio.ui.generate.panel.note import PanelNote
 from diffusion_studio.ui.generate.request import GenerationRequest
-from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
@@ -34,9 +33,6 @@ class GenerationPanel(QWidget):
         self.form.add_below("spacing", self.curve)
         self.few_steps = FewSteps(request)
         self.form.add_below("count", self.few_steps)
-        self.repeats = plain_label(tr("Same seed and settings: Generate repeats the last image."), "small")
-        self.repeats.setWordWrap(True)
-        self.add_section("seed", self.repeats)
         self.note = PanelNote()
         self.foot = ActionBar(self)
         self._lay_out()
@@ -50,10 +46,6 @@ class GenerationPanel(QWidget):
         self.chooser.show_cards(cards)
         self.chooser.blockSignals(blocked)
         self._request.show_cards(cards)
-
-    def show_repeats(self, repeats: bool) -> None:
-        """Say that Generate would make the image that it made last."""
-        self.repeats.setVisible(repeats)
 
     def show_ruled(self, names: Collection[str]) -> None:
         """Disable what a comparison decides for itself."""
@@ -77,7 +69,7 @@ class GenerationPanel(QWidget):
 
     def _end_comparison(self, words: str) -> None:
         self.foot.show_idle()
-        self.foot.line.setText(words)
+        self.foot.show_outcome(words)
 
     def add_section(self, name: str, section: QWidget) -> None:
         """Place what may hide itself under the row of a setting."""
