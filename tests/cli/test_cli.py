@@ -662,6 +662,41 @@ def test_a_training_that_was_far_too_short_says_so(run, learn):
     assert "After 4 steps: Expect mostly noise. Continue with “--resume mine --steps N”." in result.err
 
 
+def test_a_flow_is_trained_and_shifted_from_the_command_line(run, learn, draw):
+    assert run("train pictures --name Mine --schedule flow --timestep-sampling logit_normal").status == 0
+    ((settings, _),) = learn.asked
+    assert (settings.schedule, settings.prediction) == ("flow", "flow_prediction")
+    assert settings.timestep_sampling == "logit_normal"
+    assert run("train pictures --name Mine --schedule flow --prediction epsilon").status == 1
+    run("generate --seed 1 --shift 3")
+    run("generate --seed 1")
+    assert [request.shift for request in draw.asked] == [3.0, 0.0]
+    assert run("generate --shift 101").status == 2
+
+
+def test_a_model_is_made_fast(run, learn, monkeypatch):
+    from diffusion_studio.jobs import train as train_jobs
+    from diffusion_studio.settings.distillation import DistilSettings
+
+    asked = []
+
+    def distil(settings):
+        asked.append(settings)
+        yield from train_jobs.train(TrainingSettings())
+
+    monkeypatch.setattr("diffusion_studio.jobs.train.distil", distil)
+    result = run("distil Faces pictures --name Quick --student-steps 4 --minutes 5 --guidance 2")
+    assert result.status == 0 and "“mine” is ready: generate --model mine" in result.err
+    assert not any("Expect" in line for line in result.err)
+    assert asked == [
+        DistilSettings(
+            model="faces", folder="pictures", name="Quick", student_steps=4, minutes=5.0, guidance=2.0
+        )
+    ]
+    assert run("distil").status == 2 and run("distil Faces --student-steps 9").status == 2
+    assert run("distil Faces --steps 4 --minutes 2").status == 1
+
+
 def test_training_as_json(run, learn):
     found = [json.loads(line) for line in run("train pictures --name Mine --json").out]
     assert [event["event"] for event in found][-1] == "published"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.settings.distillation import DistilSettings
 
 PageName = Literal["generate", "train", "gallery", "models", "settings"]
 
@@ -52,6 +53,14 @@ class FineTune:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeFast:
+    """Train: begin this distillation, of a model of so many pixels a side."""
+
+    settings: DistilSettings
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResumeRun:
     """Train: resume the run in this folder."""
 
@@ -65,4 +74,4 @@ class ShowModel:
     name: str
 
 
-Request = UseSettings | BranchFrom | OpenModel | StartFrom | FineTune | ResumeRun | ShowModel
+Request = UseSettings | BranchFrom | OpenModel | StartFrom | FineTune | MakeFast | ResumeRun | ShowModel

@@ -29,7 +29,7 @@ from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
-from diffusion_studio.ui.models.facts import FACTS, facts, tuning_fault
+from diffusion_studio.ui.models.facts import FACTS, facts, fast_fault, tuning_fault
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.recommended import Recommended
 from diffusion_studio.ui.models.title_field import TitleField
@@ -41,6 +41,11 @@ WIDEST, FORM_WIDTH, NARROW = 1680, 340, 720
 ACTIONS = {  # name -> (text, explanation, keys)
     "use": (tr("Use"), tr("Open the Generate page with this model"), "Ctrl+Return or Ctrl+Enter"),
     "tune": (tr("Fine-tune"), tr("Open the Train page to train this model further on your own images"), ""),
+    "fast": (
+        tr("Make it fast…"),
+        tr("Train a second model from it that generates in one to eight steps, on the Train page"),
+        "",
+    ),
     "export": (tr("Export…"), tr("Save it as a folder for diffusers, a zip, or an ONNX network"), "Ctrl+E"),
     "default": (tr("Set as default"), tr("Use this model where none is named"), ""),
     "rename": (tr("Rename"), tr("Give it another title; images made with it still find it"), "F2"),
@@ -49,7 +54,7 @@ ACTIONS = {  # name -> (text, explanation, keys)
     "folder": (tr("Show folder"), tr("Show its files in the file manager"), ""),
     "delete": (tr("Delete"), tr("Move it to the trash; Undo restores it"), "Del"),
 }
-BUTTONS = ("use", "tune", "verify", "folder")  # the others are under “More”
+BUTTONS = ("use", "tune", "fast", "verify", "folder")  # the others are under “More”
 MORE = ("export", None, "default", "rename", "duplicate", None, "verify", "folder", None, "delete")
 NOT_WHILE_BUSY = ("export", "verify", "duplicate", "delete")
 
@@ -102,7 +107,7 @@ class ModelView(QScrollArea):
     @property
     def controls(self) -> list[QWidget]:
         buttons = self.buttons
-        first = (buttons["use"], buttons["tune"], self.more, self.make_samples)
+        first = (buttons["use"], buttons["tune"], buttons["fast"], self.more, self.make_samples)
         return [*first, buttons["verify"], buttons["folder"], *self.recommended.controls]
 
     def _want(self, name: str, checked: bool = False) -> None:
@@ -149,6 +154,7 @@ class ModelView(QScrollArea):
                 kept = tr("It comes with the application; a copy of it can be renamed and deleted")
                 faults.update(rename=kept, delete=kept)
             faults["tune"] = tuning_fault(row)
+            faults["fast"] = fast_fault(row)
             if row.default:
                 faults["default"] = tr("It is the default model")
         if self._busy:
@@ -194,7 +200,7 @@ class ModelView(QScrollArea):
         column.addLayout(head)
         actions = QWidget()
         flow = FlowLayout(actions)
-        for button in (self.buttons["use"], self.buttons["tune"], self.more):
+        for button in (self.buttons["use"], self.buttons["tune"], self.buttons["fast"], self.more):
             flow.addWidget(button)
         column.addWidget(actions)
         column.addWidget(self.samples)

@@ -69,3 +69,13 @@ def tuning_fault(row: ModelRow) -> str:
     if row.card.network.class_embed_type is not None:
         return tr("A model whose classes are numbers on a scale cannot be fine-tuned here")
     return ""
+
+
+def fast_fault(row: ModelRow) -> str:
+    """Why a model cannot be made fast here; "" where it can."""
+    card = row.card
+    if card.recipe().get("sampler") == "consistency":
+        return tr("It is a fast model already")
+    if len(set(card.sides)) != 1:
+        return tr("A model of images that are not square cannot be made fast here")
+    return tuning_fault(row)

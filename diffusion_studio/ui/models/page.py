@@ -15,7 +15,7 @@ from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.base.requests import FineTune, OpenModel, Request, ShowModel
+from diffusion_studio.ui.base.requests import FineTune, MakeFast, OpenModel, Request, ShowModel
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
@@ -27,6 +27,7 @@ from diffusion_studio.ui.models.browser import ModelBrowser
 from diffusion_studio.ui.models.card import ModelView
 from diffusion_studio.ui.models.drop import dropped_model
 from diffusion_studio.ui.models.export_dialog import ExportDialog
+from diffusion_studio.ui.models.fast_dialog import FastDialog
 from diffusion_studio.ui.models.import_dialog import ImportDialog
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.pictures.commands import open_folder
@@ -207,12 +208,20 @@ class ModelsPage(Page):
         """Open the Train page to fine-tune this model; the folder is the user's to choose."""
         self._context.go_to("train", FineTune(card, [row.card for row in self.browser.rows.installed]))
 
+    def _make_fast(self, card: ModelCard) -> None:
+        """Ask how, and open the Train page on the distillation."""
+        dialog = FastDialog(card, [row.card for row in self.browser.rows.installed], self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.requested.connect(lambda settings: self._context.go_to("train", MakeFast(settings, card.size)))
+        dialog.open()
+
     # --- building ---
 
     def _make_actions(self) -> None:
         self._acts: dict[str, Callable[[ModelCard], None]] = {
             "use": self._use,
             "tune": self._tune,
+            "fast": self._make_fast,
             "export": self._export,
             "default": self._make_default,
             "duplicate": self.tasks.duplicate,
@@ -225,7 +234,7 @@ class ModelsPage(Page):
         self._import_action.triggered.connect(self.ask_import)
         own = self.card.actions_by_name
         self._entries: list[QAction | None] = [
-            *(own["use"], own["tune"], None, self._import_action, own["export"], None),
+            *(own["use"], own["tune"], own["fast"], None, self._import_action, own["export"], None),
             *(own["default"], own["rename"], own["duplicate"], own["verify"], own["folder"], None),
             own["delete"],
         ]

@@ -13,11 +13,12 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import DataDiffers, Loss, TrainingStarted
 from diffusion_studio.language import tr
+from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import DEFAULT_MINUTES, TrainingSettings
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
-from diffusion_studio.ui.base.requests import FineTune, Request, ResumeRun
+from diffusion_studio.ui.base.requests import FineTune, MakeFast, Request, ResumeRun
 from diffusion_studio.ui.generate.running import hardware_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.folder import FolderView, title_of
@@ -114,6 +115,11 @@ class TrainPage(DropPage):
                 else:
                     self.recipe.start_from(card, list(cards))
                     self.show_step(RECIPE if self.images.folder is not None else IMAGES)
+            case MakeFast(settings, size):
+                if self.working:
+                    self._context.show_status(tr("A training is running. Stop it before you start another."))
+                else:
+                    self._begin(settings, settings.name, size=size)
             case ResumeRun(path):
                 self._context.run(read_run(path), lambda record: self.resume(record.row))
 
@@ -198,18 +204,21 @@ class TrainPage(DropPage):
 
     def _begin(
         self,
-        settings: TrainingSettings,
+        settings: TrainingSettings | DistilSettings,
         title: str,
         row: RunRow | None = None,
         *,
+        size: int = 0,
         changed_data: bool = False,
     ) -> None:
         self._title, self._row, self._discarding, self._differs, self._fault = title, row, False, "", ""
-        self._resumed = (settings, title, row)
+        if isinstance(settings, TrainingSettings):
+            size = row.size if row is not None else settings.size
+            self._resumed = (settings, title, row)
         self.forecast.training_begins()
         self.run_view.outcome.hide()
-        self._size = row.size if row is not None else settings.size
-        self.run_view.begin(title, None, self._size)
+        self._size = size
+        self.run_view.begin(title, None, size)
         self.run_view.line.setText(tr("Getting ready…"))
         self.show_step(RUN)
         self.session.start(settings, resume=row.name if row is not None else None, changed_data=changed_data)
@@ -232,6 +241,7 @@ class TrainPage(DropPage):
 
     def _on_run_read(self, record: RunRecord) -> None:
         self._row = record.row
+        self.run_view.samples.name_weights(student=record.row.settings.distil is not None)
         self.run_view.add_before(record.log)
 
     def _on_waiting(self, words: str) -> None:
@@ -335,6 +345,7 @@ class TrainPage(DropPage):
 
     def _show_run(self, record: RunRecord) -> None:
         self.run_view.begin(record.row.title, record.row.path, record.row.size)
+        self.run_view.samples.name_weights(student=record.row.settings.distil is not None)
         self.run_view.add_before(record.log)
         self.run_view.outcome.hide()
         self._show_outcome(record.row)

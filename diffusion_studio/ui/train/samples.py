@@ -16,6 +16,7 @@ from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.buttons import push_button, text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.drop import FILTERS
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 KEPT = 60  # sheets of this session; older ones are read from their files
 FRAME = 160  # milliseconds of the film
 WARMING = tr("EMA lags early on; check Raw for now.")
+WEIGHTS = (
+    (tr("EMA"), tr("Averaged weights, which the finished model uses")),
+    (tr("Raw"), tr("The weights of the network at this very step")),
+)
+STUDENT = (
+    (tr("Fast"), tr("The fast model, in the few steps it is made for")),
+    (tr("Teacher"), tr("The model it is made from, in many steps from the same noise")),
+)
 
 
 class SampleCanvas(Canvas):
@@ -45,8 +54,7 @@ class SamplesView(QWidget):
         self.canvas = SampleCanvas(self)
         self.canvas.setAccessibleName(tr("Samples"))
         self.canvas.setToolTip(tr("Click an image to see the training image nearest to it."))
-        self.ema = _toggle(tr("EMA"), tr("Averaged weights, which the finished model uses"))
-        self.raw = _toggle(tr("Raw"), tr("The weights of the network at this very step"))
+        self.ema, self.raw = (_toggle(*words) for words in WEIGHTS)
         self.film = QSlider(Qt.Orientation.Horizontal, self)
         self.film.setAccessibleName(tr("Film of the samples"))
         self.film.setToolTip(tr("The samples from the first to the latest, always from the same noise."))
@@ -64,7 +72,7 @@ class SamplesView(QWidget):
         self._kept: dict[int, tuple[np.ndarray, np.ndarray, bool]] = {}
         self._sheet: Sheets | None = None  # the step that is shown
         self._folder: Path | None = None
-        self._size = 32
+        self._size, self._student = 32, False
         self._asked: np.ndarray | None = None  # the sample whose nearest training image is shown
         self.controls: list[QWidget] = [self.ema, self.raw, self.canvas, self.nearest.close_button]
         self.controls += [self.play, self.film, self.compare]
@@ -86,6 +94,7 @@ class SamplesView(QWidget):
         self._size = size
         self._steps, self._kept, self._sheet = [], {}, None
         self.nearest.begin(run)
+        self.name_weights(student=False)
         self.compare.setEnabled(run is not None)
         self.play.setChecked(False)
         self.expect_first(0)
@@ -94,6 +103,16 @@ class SamplesView(QWidget):
         self._show_film()
         if self._folder is not None:
             self._context.run(list_sheets(self._folder), self._on_listed)
+
+    def name_weights(self, *, student: bool) -> None:
+        """Whose samples there are: a student's and its teacher's, or those of averaged and raw weights."""
+        self._student = student
+        for button, (name, explanation) in zip(
+            (self.ema, self.raw), STUDENT if student else WEIGHTS, strict=True
+        ):
+            button.setText(name)
+            button.setAccessibleName(name)
+            button.setToolTip(tooltip(explanation))
 
     def expect_first(self, seconds: float) -> None:
         """Say when the first samples come; 0: not known."""
@@ -114,7 +133,9 @@ class SamplesView(QWidget):
         """New samples; they are shown unless the user looks at earlier ones."""
         latest = self.film.value() == self.film.maximum() or not self._steps
         self._steps = [*(step for step in self._steps if step < event.step), event.step]
-        self._kept[event.step] = (event.ema, event.raw, event.warming_up)
+        if event.teacher != self._student:
+            self.name_weights(student=event.teacher)
+        self._kept[event.step] = (event.ema, event.raw, event.warming_up and not event.teacher)
         while len(self._kept) > KEPT:
             del self._kept[min(self._kept)]
         self._show_film()

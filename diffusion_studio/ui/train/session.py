@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
+from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
 
@@ -57,16 +58,23 @@ class TrainingSession(QObject):
         return self.state != "idle"
 
     def start(
-        self, settings: TrainingSettings, resume: str | None = None, *, changed_data: bool = False
+        self,
+        settings: TrainingSettings | DistilSettings,
+        resume: str | None = None,
+        *,
+        changed_data: bool = False,
     ) -> None:
-        """Begin, or resume the run called `resume`, unless a training is running already."""
+        """Begin a training or a distillation, or resume the run called `resume`, unless a training is running already."""
         if self.running:
             return
         from diffusion_studio.jobs import train as jobs
 
         self.cancel_estimate()
         self.run = None
-        job = jobs.train(settings, resume=resume, changed_data=changed_data)
+        if isinstance(settings, DistilSettings):
+            job = jobs.distil(settings)
+        else:
+            job = jobs.train(settings, resume=resume, changed_data=changed_data)
         self._job = self.worker.submit(awake(job, tr("Training {run}", run=resume or settings.name)))
         self._become("running")
 

@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
@@ -19,9 +20,11 @@ from diffusion_studio.ui.look.theme import PANEL_WIDTH
 from diffusion_studio.ui.models import export_dialog
 from diffusion_studio.ui.models import page as models_page
 from diffusion_studio.ui.models.export_dialog import ExportDialog
+from diffusion_studio.ui.models.fast_dialog import FastDialog
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.rows import badge
 from diffusion_studio.ui.pictures.sample_grid import SampleGrid
+from diffusion_studio.ui.train.steps import RUN
 from tests.model_folders import change_json, save
 from tests.models.test_library import cached
 
@@ -644,3 +647,63 @@ def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot,
     dialog.accept_button.click()
     qtbot.waitUntil(lambda: not page.working, timeout=120_000)
     assert noticed[-1][0].startswith("“mine” exported to") and (tmp_path / "mine" / "model.onnx").is_file()
+
+
+def test_it_is_made_fast_on_the_train_page(page, window, qtbot, monkeypatch):
+    """From the button to the Run step of the Train page, where the distillation is reported as any training."""
+    from diffusion_studio import events
+    from diffusion_studio.training.records import runs
+
+    asked = []
+
+    def distil(settings):
+        asked.append(settings)
+        run = runs.create(settings.name, {"size": 8, "name": settings.name, "distil": {"steps": 4}}, {})
+        yield events.Status(text="Generating images to learn from…")
+        yield events.TrainingStarted(
+            run=run.path, title=run.name, device="cpu", precision="float32", parameters=1, pictures=6,
+            first_step=0, total=2,
+        )  # fmt: skip
+        pictures = np.zeros((2, 8, 8, 3), np.uint8)
+        yield events.Samples(step=1, ema=pictures, raw=pictures, warming_up=True, teacher=True)
+
+    monkeypatch.setattr("diffusion_studio.jobs.train.distil", distil)
+    choose(page, "faces")
+    page.card.buttons["fast"].click()
+    (dialog,) = page.findChildren(FastDialog)
+    assert dialog.form.fields["name"].value() == "Faces fast"
+    assert dialog.form.fields["guidance"].isVisibleTo(dialog), "it has classes"
+    dialog.form.fields["name"].show_value("Plain")
+    dialog.form.changed.emit()
+    assert not dialog.accept_button.isEnabled() and "“Plain”" in dialog.fault.text()
+    dialog.form.fields["name"].show_value("Quick")
+    dialog.form.fields["student_steps"].show_value(4)
+    dialog.form.changed.emit()
+    dialog.accept_button.click()
+    assert window.interior.entries[window.interior.rail.chosen_number].label == "Train"
+    rest(window, qtbot)
+    ((settings,), train) = asked, window.page
+    assert (settings.model, settings.name, settings.student_steps, settings.minutes) == (
+        "faces",
+        "Quick",
+        4,
+        20.0,
+    )
+    samples = train.run_view.samples
+    assert train.steps.current == RUN and train.run_view.title.text() == "Quick"
+    assert (samples.ema.text(), samples.raw.text()) == ("Fast", "Teacher") and len(
+        samples.canvas.pictures
+    ) == 2
+    assert samples.note.text() == ""
+    samples.begin(None, 8)
+    assert (samples.ema.text(), samples.raw.text()) == ("EMA", "Raw")
+
+
+def test_a_fast_model_is_not_made_fast_again(page, window, qtbot):
+    save(models_dir() / "quick")
+    change_json(models_dir() / "quick" / "scheduler" / "scheduler_config.json", _class_name="LCMScheduler")
+    page.refresh("quick")
+    rest(window, qtbot)
+    button = page.card.buttons["fast"]
+    assert not button.isEnabled() and "It is a fast model already" in button.toolTip()
+    assert page.card.recommended.values()["sampler"] == "consistency"
