@@ -26,7 +26,7 @@ def clip_merges() -> tuple[tuple[str, str], ...]:
 @cache
 def clip_vocabulary() -> dict[str, int]:
     """Token -> number: the 256 bytes, the same at the end of a word, what the merges join, the beginning and the end."""
-    letters = _letters()
+    letters = list(byte_letters().values())
     joined = [left + right for left, right in clip_merges()]
     tokens = [*letters, *(letter + LAST_OF_WORD for letter in letters), *joined, BEGIN, END]
     return {token: number for number, token in enumerate(tokens)}
@@ -42,8 +42,12 @@ def clip_tokenizer(pad: str = END) -> Any:
     )
 
 
-def _letters() -> list[str]:
-    """A visible character for each of the 256 bytes, those that are visible themselves first."""
+@cache
+def byte_letters() -> dict[int, str]:
+    """Byte -> the visible character that stands for it, the bytes that are visible themselves first."""
     visible = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in set(visible)]
-    return [*map(chr, visible), *(chr(256 + place) for place in range(len(hidden)))]
+    return {
+        **{byte: chr(byte) for byte in visible},
+        **{byte: chr(256 + place) for place, byte in enumerate(hidden)},
+    }
