@@ -31,6 +31,7 @@ from diffusion_studio.ui.generate.panel.panel import GenerationPanel
 from diffusion_studio.ui.generate.panel.preset_menu import PresetMenu
 from diffusion_studio.ui.generate.panel.repeat_note import RepeatNote
 from diffusion_studio.ui.generate.pending import Pending
+from diffusion_studio.ui.generate.prompt.section import PromptSection
 from diffusion_studio.ui.generate.queue.jobs_popover import JobsPopover
 from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
 from diffusion_studio.ui.generate.recent import RecentStrip
@@ -72,6 +73,8 @@ class GeneratePage(Page):
         self.pending = Pending(context, self.steering, self.next_run)
         self.start = StartEditor(context, self.request, self.canvas, self.steering)
         self.panel.add_section("model", self.start.section)
+        self.words = PromptSection(context, self.request)
+        self.panel.add_words(self.words)
         self.presets = PresetMenu(context, self.request, self.panel)
         self.panel.form.add_after("model", self.presets)
         self.panel.add_last(self.start.variation)
@@ -119,7 +122,7 @@ class GeneratePage(Page):
                 *(generate.generate, generate.queue, self.keep.action, generate.jobs, None),
                 *(generate.stop, *self.steering.entries, None),
                 *(self.compare.action, *self.films.entries, None),
-                *(generate.lock, generate.dice, None, *own.page_entries),
+                *(generate.lock, generate.dice, self.words.past_action, None, *own.page_entries),
             ],
             "Mask": self.start.tools.entries,
         }
@@ -371,6 +374,7 @@ class GeneratePage(Page):
         self.reuse.plan_wanted.connect(self._begin)
         self.reuse.clearing.connect(self.compare.leave)
         own.stop.triggered.connect(self.stop)
+        self.steering.begun.connect(self.words.remember)
         self.caption.reuse.clicked.connect(self.reuse_commands.settings.trigger)
         self.caption.seed.clicked.connect(self.reuse_commands.seed.trigger)
         generation.progressed.connect(self._on_progress)

@@ -17,7 +17,16 @@ from diffusion_studio.settings.options import LARGEST_SEED
 
 USUAL = GenerationSettings()
 SHARED = ("model", "count", "history", "until")  # a branch takes them from its parent
-OWN = ("seed", "count", "class_label", "device", "precision")  # a model does not recommend them
+OWN = (
+    "seed",
+    "count",
+    "class_label",
+    "prompt",
+    "negative",
+    "loras",
+    "device",
+    "precision",
+)  # a model does not recommend them
 Branch = tuple[GenerationSettings, int]  # the settings it leaves, and the step at which it leaves them
 
 
@@ -83,7 +92,8 @@ class GenerationRequest(QObject):
     def value(self) -> GenerationSettings:
         """What Generate asks for now. Raises `UserError` for a branch that is not possible."""
         own, past = self.settings, self.past
-        if own.batch and own != self._state.described:
+        own = own if self.card is None else self.card.effective(own)
+        if own.batch and self.settings != self._state.described:
             own = replace(own, batch="")  # another image than was described: it has no place in its batch
         until = min(own.until, own.steps - 1)
         if past is None:

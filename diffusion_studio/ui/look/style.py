@@ -50,6 +50,7 @@ QStatusBar QLabel { color: $muted; font-size: ${small}px; padding: 2px 8px; }
 #timeline QToolButton:disabled { color: $muted; }
 #timeline QToolButton#link { color: $muted; padding: 1px 6px; }
 #timeline QToolButton#link:checked { color: $text; }
+#panel QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; }
 #note QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; }
 #note { background: $hover; border: none; border-right: 1px solid $border; border-bottom: 1px solid $border; }
 #noteTitle { font-weight: 600; }

@@ -14,6 +14,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options, value_types
 from diffusion_studio.ui.generate.panel.explained_choice import EXPLAINED, ExplainedChoice
 from diffusion_studio.ui.generate.panel.seed_chip import SeedChip
+from diffusion_studio.ui.generate.prompt.size_row import SizeRow
 from diffusion_studio.ui.generate.request import USUAL, GenerationRequest
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
@@ -23,12 +24,22 @@ from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.fields import ChoiceField, focusable, make_field, name_field
 from diffusion_studio.ui.widgets.form import LABEL_WIDTH, Disclosure
 
-# Prompt and negative prompt come between Model and Result, width and height into Result, LoRA below the model.
+# The words of a model that is prompted come between Model and Result, from a section of their own: see `adopt`.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "model": ("model",),
-    "result": ("class_label", "seed", "count"),
+    "result": ("class_label", "width", "seed", "count"),
     "quality": ("steps", "guidance"),
-    "advanced": ("sampler", "spacing", "shift", "eta", "churn", "clipping", "precision", "device"),
+    "advanced": (
+        "sampler",
+        "spacing",
+        "shift",
+        "eta",
+        "churn",
+        "clipping",
+        "clip_skip",
+        "precision",
+        "device",
+    ),
 }
 TITLES = {
     "result": (tr("Result"), tr("what is generated, and how many images")),
@@ -54,6 +65,8 @@ class RequestForm(QWidget):
         self.seed = SeedChip(known["seed"])
         self.classes = ChoiceField(known["class_label"])
         self.fields: dict[str, Any] = {"model": chooser, "seed": self.seed, "class_label": self.classes}
+        self.sides = SizeRow(known["width"], known["height"])
+        self.fields |= {"width": self.sides.across, "height": self.sides.down}
         self.resets: dict[str, IconButton] = {}
         self.heads: dict[str, Disclosure] = {}
         self._bodies: dict[str, QWidget] = {}
@@ -87,6 +100,13 @@ class RequestForm(QWidget):
         assert isinstance(column, QVBoxLayout)
         column.insertWidget(column.indexOf(self._bodies[section]) + 1, widget)
 
+    def adopt(self, fields: Mapping[str, Any]) -> None:
+        """Show and change these settings with controls that have their place elsewhere."""
+        for name, field in fields.items():
+            self.fields[name] = field
+            field.changed.connect(lambda name=name: self._edit(name))
+        self._follow()
+
     def disable(self, reason: str, names: Collection[str]) -> None:
         """Disable these settings for a reason, and no others for the same one."""
         self._disabled[reason] = frozenset(names)
@@ -104,7 +124,7 @@ class RequestForm(QWidget):
             if section in self.heads:
                 order.append(self.heads[section])
             for name in names:
-                order += controls_of(self.fields[name])
+                order += self.sides.controls if name == "width" else controls_of(self.fields[name])
                 if name in self.resets:
                     order.append(self.resets[name])
         return order
@@ -136,6 +156,7 @@ class RequestForm(QWidget):
             titles = {name: class_title(name) for name in card.classes}
             self.classes.show_choices({"": tr("Any"), **titles})
             self._showing = False
+            self.sides.show_sizes(card.sizes)
             for name in self.fields:
                 for part in (self._labels.get(name), self.fields[name], self._below.get(name)):
                     if part is not None:
@@ -162,6 +183,12 @@ class RequestForm(QWidget):
         settings, card = self._request.settings, self._request.card
         usual = card.defaults() if card is not None else USUAL
         for name, reset in self.resets.items():
+            keeps = reset.sizePolicy()
+            if keeps.retainSizeWhenHidden() != (
+                card is None or name in card.options
+            ):  # no room without a row
+                keeps.setRetainSizeWhenHidden(not keeps.retainSizeWhenHidden())
+                reset.setSizePolicy(keeps)
             able = self.fields[name].isEnabled() and (card is None or name in card.options)
             reset.setVisible(able and getattr(settings, name) != getattr(usual, name))
 
@@ -206,6 +233,9 @@ class RequestForm(QWidget):
         if name == "model":
             grid.addWidget(field, row, 0, 1, 3)
             return
+        if name == "width":
+            self._add_size(grid, row)
+            return
         label = plain_label(option.label, "quiet")
         label.setMinimumWidth(LABEL_WIDTH)
         label.setBuddy(self.seed.number if name == "seed" else focusable(field)[0])
@@ -218,6 +248,15 @@ class RequestForm(QWidget):
         elif name == "seed":
             self.seed.dice.setFixedSize(RESET, RESET)
             grid.addWidget(self.seed.dice, row, 2, Qt.AlignmentFlag.AlignVCenter)
+
+    def _add_size(self, grid: QGridLayout, row: int) -> None:
+        label = plain_label(tr("Size"), "quiet")
+        label.setMinimumWidth(LABEL_WIDTH)
+        label.setBuddy(self.sides.across)
+        grid.addWidget(label, row, 0)
+        grid.addWidget(self.sides, row, 1, 1, 2)
+        self.sides.down.changed.connect(lambda: self._edit("height"))
+        self._labels["width"], self._below["width"] = label, self.sides
 
     def _make_reset(self, name: str, label: str) -> IconButton:
         reset = IconButton(

@@ -12,8 +12,9 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.generate.panel.action_bar import ActionBar
 from diffusion_studio.ui.generate.panel.few_steps import FewSteps
-from diffusion_studio.ui.generate.panel.form import RequestForm
+from diffusion_studio.ui.generate.panel.form import RequestForm, controls_of
 from diffusion_studio.ui.generate.panel.note import PanelNote
+from diffusion_studio.ui.generate.prompt.section import PromptSection
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.theme import SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
@@ -27,6 +28,7 @@ class GenerationPanel(QWidget):
     def __init__(self, request: GenerationRequest, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._request = request
+        self.words: PromptSection | None = None
         self.chooser = ModelChooser()
         self.form = RequestForm(request, self.chooser)
         self.curve = NoiseCurve()
@@ -75,6 +77,12 @@ class GenerationPanel(QWidget):
         """Place what may hide itself under the row of a setting."""
         self.form.add_below(name, section)
 
+    def add_words(self, words: PromptSection) -> None:
+        """Place what is about words between the model and the result."""
+        self.words = words
+        self.form.add_after("model", words)
+        self.form.adopt(words.fields)
+
     def add_last(self, section: QWidget) -> None:
         """Place something under the form."""
         self._inner.insertWidget(self._inner.count() - 1, section)
@@ -82,8 +90,10 @@ class GenerationPanel(QWidget):
     def tab_order(self) -> list[QWidget]:
         order = self.form.tab_order()
         after = order.index(self.form.fields["count"]) + 1
+        model, words = len(controls_of(self.chooser)), self.words.controls if self.words is not None else []
         return [
-            *(*self.note.controls, *order[:after], *self.few_steps.controls, *order[after:]),
+            *(*self.note.controls, *order[:model], *words),
+            *(*order[model:after], *self.few_steps.controls, *order[after:]),
             *self.foot.controls,
         ]
 
