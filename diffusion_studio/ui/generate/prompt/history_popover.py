@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -19,7 +19,6 @@ from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.prompt_history import PromptHistory
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.undo import Change
-from diffusion_studio.ui.generate.queue.jobs_popover import application
 from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, shorten, tooltip
@@ -85,11 +84,11 @@ class HistoryPopover(QFrame):
         self.show()
         self.raise_()
         self.search.setFocus()
-        application().installEventFilter(self)
+        _application().installEventFilter(self)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        application().removeEventFilter(self)
+        _application().removeEventFilter(self)
 
     def fill(self) -> None:
         """List what is found."""
@@ -174,3 +173,9 @@ class HistoryPopover(QFrame):
             return False
         self.fill()
         return True
+
+
+def _application() -> QCoreApplication:
+    running = QCoreApplication.instance()
+    assert running is not None
+    return running
