@@ -209,8 +209,8 @@ def generate_failed(studio: Studio) -> None:
     studio.window.context.show_notice("9 images moved to trash.", action="Undo", do=lambda: None)
     assert page is not None
     studio.shoot("generate-failed")
-    studio.window.interior.banner.dismiss()
-    studio.window.interior.toasts.clear()
+    studio.window.contents.banner.dismiss()
+    studio.window.contents.toasts.clear()
 
 
 def generate_long_names(studio: Studio) -> None:

@@ -145,7 +145,7 @@ def shoot_inpaint(application, window) -> None:
 
 def shoot_gallery(application, window) -> None:
     window.context.change_preferences(theme="light")
-    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    window.contents.visit([entry.label for entry in window.contents.entries].index("Gallery"))
     page = window.page
     while page.collection.lister.busy or not page.grid.entries:
         application.processEvents()
@@ -168,7 +168,7 @@ def generate(application, window, *, count: int, seed: int, **values) -> None:
     page.generate()
     while page.generation.running or window.context.background.busy:
         application.processEvents()
-    window.interior.toasts.clear()
+    window.contents.toasts.clear()
 
 
 def save_in_both(application, window, what: str) -> None:

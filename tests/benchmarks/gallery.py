@@ -101,12 +101,12 @@ def measure(count: int) -> None:
     application, window = build([])
     window.resize(1280, 800)
     window.show()
-    wait(application, lambda: window.filled and window.interior.page.isVisible(), 20)
+    wait(application, lambda: window.filled and window.contents.page.isVisible(), 20)
     settle(application, 5)  # torch is loaded ahead meanwhile
     gc.freeze()  # as `app.main` does some seconds after the start
-    labels = [entry.label for entry in window.interior.entries]
+    labels = [entry.label for entry in window.contents.entries]
     ticks, begun = Ticks(), time.perf_counter()
-    window.interior.visit(labels.index("Gallery"))
+    window.contents.visit(labels.index("Gallery"))
     page = window.page
     wait(application, lambda: first_page(page), 60)
     row("first page with its thumbnails", time.perf_counter() - begun, FIRST_PAGE, ticks)

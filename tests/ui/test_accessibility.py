@@ -41,13 +41,13 @@ def shown(window, qtbot):
     page.panel.form.open(page.panel.form.heads)
     page.bar.show_live(True)
     window.show_fault("A fault.", "Its details.")
-    window.interior.banner.details_button.click()
+    window.contents.banner.details_button.click()
     return window
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_every_control_has_its_labels_name_and_an_explanation(shown, number):
-    shown.interior.visit(number)
+    shown.contents.visit(number)
     found = list(controls(shown))
     assert len(found) > 6
     for widget in found:

@@ -110,7 +110,7 @@ def settle(window, qtbot):
 
 @pytest.mark.parametrize("number", range(5))
 def test_no_text_is_cut_off_on_any_page(sized, number, qtbot):
-    sized.interior.visit(number)
+    sized.contents.visit(number)
     settle(sized, qtbot)
     assert faults(sized) == []
 
@@ -134,7 +134,7 @@ def test_no_text_is_cut_off_once_there_are_images(sized, draw, qtbot):
         page.generate()
     settle(sized, qtbot)
     assert faults(sized) == []
-    sized.interior.visit(2)
+    sized.contents.visit(2)
     settle(sized, qtbot)
     assert faults(sized) == []
 

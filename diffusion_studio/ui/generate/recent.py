@@ -11,22 +11,16 @@ from PySide6.QtCore import (
     QFileSystemWatcher,
     QModelIndex,
     QObject,
-    QPersistentModelIndex,
     QPoint,
-    QRect,
     QSize,
     Qt,
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QCursor, QHelpEvent, QImage, QPainter, QPixmap, QResizeEvent
+from PySide6.QtGui import QCursor, QHelpEvent, QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
-    QListView,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QToolTip,
     QVBoxLayout,
     QWidget,
@@ -39,19 +33,15 @@ from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import class_title, readable, tooltip
 from diffusion_studio.ui.look.theme import (
-    RADIUS,
     SCROLL_WIDTH,
     SPACE_M,
     SPACE_S,
     SPACE_XS,
     STRIP_WIDTH,
-    tokens,
 )
-from diffusion_studio.ui.pictures.cells import paint_fitted, paint_outline, paint_ring
+from diffusion_studio.ui.pictures.thumbnail_view import CELL, ThumbnailDelegate, thumbnail_view
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails, load_thumbnails
 
-SIDE = 64  # 32-pixel images at twice their size
-CELL = SIDE + SPACE_S
 WIDTHS = (150, 250)  # pixels of the view from which there are two and three columns
 LIMIT = 200
 SETTLE = 250  # milliseconds the folder must be quiet before it is listed again
@@ -223,51 +213,3 @@ def _list(limit: int, *, first: bool) -> Generator[Listed, None, None]:
     if first:
         sweep()
     yield Listed(tuple(newest(limit=limit)))
-
-
-def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
-    """A scrolling grid of thumbnails, of which one can be selected."""
-    view = QListView(parent)
-    view.setAccessibleName(name)
-    view.setToolTip(explanation)
-    view.setViewMode(QListView.ViewMode.IconMode)
-    view.setMovement(QListView.Movement.Static)
-    view.setResizeMode(QListView.ResizeMode.Adjust)
-    view.setUniformItemSizes(True)
-    view.setGridSize(QSize(CELL, CELL))
-    view.setItemDelegate(ThumbnailDelegate(view))
-    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-    view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    return view
-
-
-class ThumbnailDelegate(QStyledItemDelegate):
-    """A thumbnail in the middle of its cell."""
-
-    side = SIDE  # pixels
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(self.side + SPACE_S, self.side + SPACE_S)
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> None:
-        rect: QRect = option.rect
-        state = option.state
-        t, pixmap = tokens(), index.data(Qt.ItemDataRole.DecorationRole)
-        place = QRect(0, 0, self.side, self.side)
-        place.moveCenter(rect.center())
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if isinstance(pixmap, QPixmap) and not pixmap.isNull():
-            paint_fitted(painter, place, pixmap)
-        else:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(t.hover))
-            painter.drawRoundedRect(place, RADIUS, RADIUS)
-        if state & QStyle.StateFlag.State_Selected:
-            paint_ring(painter, place, on_ground=False)
-        elif state & QStyle.StateFlag.State_MouseOver:
-            paint_outline(painter, place)
-        painter.restore()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import ground_button
@@ -40,7 +40,6 @@ class CanvasBar(QObject):
         self.fit.clicked.connect(canvas.fit)
         self.live = ground_button(tr("Show progress"), tr("Go back to the images that are being generated"))
         self.live.clicked.connect(self.live_wanted)
-        self._tools: list[QToolButton] = []
         self._left = _group(canvas, *self.layers.values())
         self._right = _group(canvas, self.percent, self.fit)
         self._top = _group(canvas, self.live)
@@ -49,17 +48,9 @@ class CanvasBar(QObject):
         canvas.view_changed.connect(self._update)
         self._update()
 
-    def add_tool(self, button: QToolButton) -> None:
-        """Place a button before the scale."""
-        row = self._right.layout()
-        assert isinstance(row, QHBoxLayout)
-        row.insertWidget(len(self._tools), button)
-        self._tools.append(button)
-        self._place()
-
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.layers.values(), *self._tools, self.fit, self.live]
+        return [*self.layers.values(), self.fit, self.live]
 
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the running generation."""

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
-from diffusion_studio.ui.generate.recent import thumbnail_view
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
+from diffusion_studio.ui.pictures.thumbnail_view import thumbnail_view
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
 from diffusion_studio.ui.train.folder_jobs import Fitted, load_grid, load_one
 from diffusion_studio.ui.train.report import ReportView

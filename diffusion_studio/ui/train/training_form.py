@@ -120,12 +120,6 @@ class TrainingForm(QWidget):
         self.fields[name].setEnabled(enabled)
         self._labels[name].setEnabled(enabled)
 
-    def open_group(self, name: str) -> None:
-        """Open the group in which this option is."""
-        for heading, names in zip(self.groups, list(grouped().values())[1:], strict=True):
-            if name in names:
-                heading.setChecked(True)
-
     def tab_order(self) -> list[QWidget]:
         """Every control from top to bottom."""
         first, *others = grouped().values()

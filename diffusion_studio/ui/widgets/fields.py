@@ -237,7 +237,6 @@ class SeedField(QWidget):
         row.addWidget(self.number, 1)
         row.addWidget(self.dice)
         row.addWidget(self.lock)
-        self._fresh = False  # random, and not used yet
         self.dice.clicked.connect(self.draw)
         self.number.lineEdit().textEdited.connect(lambda _: self.lock.setChecked(True))
         self.number.valueChanged.connect(lambda _: self.changed.emit())
@@ -252,31 +251,12 @@ class SeedField(QWidget):
 
     def show_value(self, value: int | None) -> None:
         """A given seed is locked: it was asked for."""
-        self._fresh = False
         self.number.setValue(-1 if value is None else value)
         self.lock.setChecked(value is not None)
-
-    @property
-    def state(self) -> tuple[int | None, bool, bool]:
-        """Seed, whether it is locked, and whether it is to be used once as it is; for `restore`."""
-        return self.value(), self.locked, self._fresh
-
-    def restore(self, state: tuple[int | None, bool, bool]) -> None:
-        value, locked, fresh = state
-        self.number.setValue(-1 if value is None else value)
-        self.lock.setChecked(locked)
-        self._fresh = fresh
 
     def draw(self) -> None:
         """Show another random seed."""
         self.number.setValue(random.SystemRandom().randint(0, LARGEST_SEED))
-        self._fresh = True
-
-    def draw_unless_locked(self) -> None:
-        """What Generate does first: a locked seed, or one that was just made by New seed, is used as it is."""
-        if not (self.locked and self.number.value() >= 0) and not self._fresh:
-            self.draw()
-        self._fresh = False
 
 
 SLIDERS = {"steps"}

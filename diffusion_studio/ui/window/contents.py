@@ -22,7 +22,7 @@ from diffusion_studio.ui.window.rail import Rail
 from diffusion_studio.ui.window.toasts import Toasts
 
 
-class Interior(QWidget):
+class Contents(QWidget):
     """Makes each page when it is first visited."""
 
     page_made = Signal(str, object)  # PageName, Page: it was made, and its actions are there

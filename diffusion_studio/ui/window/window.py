@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.base.context import AppContext
     from diffusion_studio.ui.base.page import Page
     from diffusion_studio.ui.base.worker import Worker
-    from diffusion_studio.ui.window.contents import Interior
+    from diffusion_studio.ui.window.contents import Contents
     from diffusion_studio.ui.window.leaving import Leaving
     from diffusion_studio.ui.window.menus import Menus
     from diffusion_studio.ui.window.status import StatusLine
@@ -68,7 +68,7 @@ def _open_places(path: Path) -> QSettings | None:
 
 
 class MainWindow(QMainWindow):
-    interior: Interior
+    contents: Contents
     leaving: Leaving
     menus: Menus
     status: StatusLine
@@ -94,7 +94,7 @@ class MainWindow(QMainWindow):
         self.filled = True
         from diffusion_studio.ui.base.context import AppContext
         from diffusion_studio.ui.look.icons import application_icon
-        from diffusion_studio.ui.window.contents import Interior
+        from diffusion_studio.ui.window.contents import Contents
         from diffusion_studio.ui.window.menus import Menus
         from diffusion_studio.ui.window.pages import PAGES
         from diffusion_studio.ui.window.progress import WorkProgress
@@ -105,16 +105,16 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(self.context, self)
         self.setStatusBar(self.status)
         self.menus = Menus(self, self.context, PAGES)
-        self.interior = Interior(self.context, PAGES, self)
-        self.setCentralWidget(self.interior)
-        self.interior.page_made.connect(lambda name, page: self.menus.learn(name, page.menu_entries()))
-        self.interior.page_shown.connect(self._follow_page)
-        self.context.commands.all_wanted.connect(self.interior.make_all)
+        self.contents = Contents(self.context, PAGES, self)
+        self.setCentralWidget(self.contents)
+        self.contents.page_made.connect(lambda name, page: self.menus.learn(name, page.menu_entries()))
+        self.contents.page_shown.connect(self._follow_page)
+        self.context.commands.all_wanted.connect(self.contents.make_all)
         self.context.commands.changed.connect(self.context.save_settings)
         self.menus.tour_wanted.connect(self._show_tour)
-        self.progress = WorkProgress(self.context, self.interior.rail, self)
-        self.interior.work_changed.connect(self.progress.follow)
-        self.interior.visit(0)
+        self.progress = WorkProgress(self.context, self.contents.rail, self)
+        self.contents.work_changed.connect(self.progress.follow)
+        self.contents.visit(0)
         self.status.start()
         if self._settings_file.refused:
             self.context.show_status(
@@ -129,7 +129,7 @@ class MainWindow(QMainWindow):
 
         if self._tour is None:
             self.context.go_to("generate")
-            self._tour = window_tour(self.interior, lambda: self.page, self.interior.rail.buttons)
+            self._tour = window_tour(self.contents, lambda: self.page, self.contents.rail.buttons)
             self._tour.ended.connect(self._end_tour)
 
     def _end_tour(self) -> None:
@@ -144,7 +144,7 @@ class MainWindow(QMainWindow):
     @property
     def page(self) -> Page:
         """The page that is shown."""
-        return self.interior.page
+        return self.contents.page
 
     def show_fault(self, sentence: str, details: str = "") -> None:
         self.fill()
@@ -171,7 +171,7 @@ class MainWindow(QMainWindow):
 
     def _greet(self) -> None:
         if self.isVisible():  # it may have been closed meanwhile
-            self.interior.greet()
+            self.contents.greet()
             if not self.context.preferences.toured:
                 self._show_tour()
 
@@ -189,7 +189,7 @@ class MainWindow(QMainWindow):
             self._begin_closing(busy)
             return
         if self.filled:
-            self.interior.close_down()
+            self.contents.close_down()
             self.status.stop()
         self._store()
         for worker in workers:
@@ -199,7 +199,7 @@ class MainWindow(QMainWindow):
 
     def _may_close(self) -> bool:
         """Whether all that waits for a decision is saved, or may be lost."""
-        reasons = self.interior.save_pending()
+        reasons = self.contents.save_pending()
         if not reasons:
             return True
         from diffusion_studio.ui.window import leaving
@@ -210,7 +210,7 @@ class MainWindow(QMainWindow):
         if not self._closing:
             self._closing = True
             self._wait_with_limit()
-            if self.interior.working:
+            if self.contents.working:
                 self.setEnabled(False)
                 self.context.show_status(tr("Closing: finishing the step…"))
             else:  # loading ahead, thumbnails: nothing the user waits for
@@ -236,7 +236,7 @@ class MainWindow(QMainWindow):
         end_process()
 
     def workers(self) -> list[Worker]:
-        return [*self.context.background.workers, *self.interior.workers()] if self.filled else []
+        return [*self.context.background.workers, *self.contents.workers()] if self.filled else []
 
     # --- what is remembered ---
 

@@ -48,7 +48,7 @@ def page(paths, window, qtbot):
 
 
 def open_gallery(window, qtbot, count):
-    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    window.contents.visit([entry.label for entry in window.contents.entries].index("Gallery"))
     page = window.page
     qtbot.waitUntil(lambda: len(page.grid.entries) == count and all(e.settings for e in page.grid.entries))
     qtbot.waitUntil(lambda: not page.collection.lister.busy)
@@ -197,7 +197,7 @@ def test_details_say_what_made_it_and_take_it_to_generate(page, qtbot, window):
     rows = dict(setting_rows(page.selected()[0]))
     assert rows["Seed"] == "3" and rows["Steps"] == "30" and "Faces" in rows["Made by"] and "Eta" not in rows
     page.details.buttons["all"].click()
-    qtbot.waitUntil(lambda: window.page is window.interior.pages[0])
+    qtbot.waitUntil(lambda: window.page is window.contents.pages[0])
     value = window.page.request.value()
     assert (value.seed, value.steps, value.model) == (3, 30, "faces")
 
@@ -244,7 +244,7 @@ def test_several_are_tagged_together(page, qtbot):
 def test_branch_opens_it_on_the_generate_page_and_saves_nothing(page, qtbot, window, draw, paths):
     from diffusion_studio.pictures.listing import newest
 
-    generate = window.interior.pages[0]
+    generate = window.contents.pages[0]
     before = generate.request.value()
     click(qtbot, page, 2)
     page.details.buttons["branch"].click()
@@ -300,7 +300,7 @@ def test_pictures_kept_elsewhere_are_shown(page, qtbot, tmp_path, window):
     draw_elsewhere = tmp_path / "other" / "2026-01-01"
     draw_elsewhere.mkdir(parents=True)
     (draw_elsewhere / "010101-1.png").write_bytes(page.grid.entries[4].path.read_bytes())
-    window.interior.visit(len(window.interior.entries) - 1)
+    window.contents.visit(len(window.contents.entries) - 1)
     window.page.saving.keep(folder=str(tmp_path / "other"))
     qtbot.waitUntil(lambda: [e.path.parent for e in page.grid.entries] == [draw_elsewhere])
 
@@ -312,7 +312,7 @@ def test_deleting_goes_to_the_trash_and_comes_back(page, qtbot, paths, window):
     qtbot.waitUntil(lambda: seeds(page) == [3, 2, 1])
     assert [entry.value("seed") for entry in page.selected()] == [3]  # what took their place: the keys go on
     assert not paths[4].exists()
-    toasts = window.interior.toasts
+    toasts = window.contents.toasts
     qtbot.waitUntil(lambda: toasts.latest is not None)
     menus = window.menus
     assert menus.undo.text() == "Undo delete of 2 images"
@@ -342,7 +342,7 @@ def test_a_half_failed_delete_offers_undo_for_what_moved(page, qtbot, paths, win
     click(qtbot, page, 0)
     click(qtbot, page, 1, SHIFT)
     page.actions_.delete.trigger()
-    banner = window.interior.banner
+    banner = window.contents.banner
     qtbot.waitUntil(banner.isVisible)
     assert banner.sentence.text().startswith("Moved to trash.") and "busy" in banner.sentence.text()
     assert not paths[4].exists() and paths[3].exists()
@@ -437,7 +437,7 @@ def test_a_selection_is_exported(page, qtbot, tmp_path, way, target):
 
 
 def test_an_empty_gallery_says_so_and_offers_generate(window, qtbot):
-    window.interior.visit([entry.label for entry in window.interior.entries].index("Gallery"))
+    window.contents.visit([entry.label for entry in window.contents.entries].index("Gallery"))
     qtbot.waitUntil(lambda: window.page.empty.currentIndex() == 2)
 
 

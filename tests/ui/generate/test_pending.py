@@ -61,7 +61,7 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
     records = {reading.read(path).settings.seed: reading.read(path) for path in saved()}
     assert set(records) == {7, 8} and records[7].settings.until == step
     assert tuple(records[8].pixels()[0, 0]) == formed(draw, 8, step, 500)
-    toast = window.interior.toasts.latest
+    toast = window.contents.toasts.latest
     assert "were saved" in toast.sentence.text()
     assert not page.steering.asking and not page.panel.foot.choices.isVisible()
     toast.action.click()  # Undo
@@ -72,8 +72,8 @@ def test_whatever_starts_next_saves_the_stopped_run_first(window, page, draw, qt
 
 def test_a_visit_to_another_page_leaves_the_question_open(window, page, draw, qtbot):
     stopped(qtbot, page, draw)
-    window.interior.visit(2)
-    window.interior.visit(0)
+    window.contents.visit(2)
+    window.contents.visit(0)
     assert page.steering.asking and page.panel.foot.choices.isVisible() and page.generation.running
     settle(qtbot, window, page)
 

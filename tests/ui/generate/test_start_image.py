@@ -220,7 +220,7 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
     folder = QMimeData()
     folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
     assert drop(page.canvas, folder)  # the window says why it cannot be used
-    assert "is a folder" in page.window().interior.toasts.latest.sentence.text()
+    assert "is a folder" in page.window().contents.toasts.latest.sentence.text()
 
 
 def test_open_picture_asks_for_a_file(own, page, qtbot, tmp_path, monkeypatch):
@@ -399,13 +399,13 @@ def test_painting_on_a_result_makes_it_the_start_picture(own, page, qtbot, draw)
 def test_how_to_paint_is_told_on_this_page_only(opened, window):
     opened.tools.brush_action.trigger()
     assert window.status.message.text() == mask_tools.HOW
-    window.interior.visit(1)
+    window.contents.visit(1)
     assert window.status.message.text() == ""
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert window.status.message.text() == mask_tools.HOW
     opened.tools.brush_action.trigger()
-    window.interior.visit(1)
-    window.interior.visit(0)
+    window.contents.visit(1)
+    window.contents.visit(0)
     assert window.status.message.text() == ""
 
 

@@ -111,7 +111,7 @@ def test_a_start_picture_is_put_aside_for_a_model_of_another_size(make_window, o
     page.request.choose_model("large")
     carried = page.request.settings
     assert not carried.source and not carried.mask and not page.start.section.isVisible()
-    toast = window.interior.toasts.latest
+    toast = window.contents.toasts.latest
     assert "Start image and mask put aside" in toast.sentence.text()
     toast.action.click()
     qtbot.waitUntil(lambda: page.start.picture is not None)
@@ -123,7 +123,7 @@ def test_use_in_generate_begins_clean_and_can_be_undone(page, window, qtbot):
     start_from(page, qtbot, window)
     page.start.picture.mask.values[:4] = 255
     page.request.lock_seed(7)
-    window.interior.visit(3)
+    window.contents.visit(3)
     window.context.go_to("generate", OpenModel("plain"))
     assert window.page is page and page.request.card.name == "plain"
     carried = page.request.settings
@@ -200,17 +200,17 @@ def test_a_batch_is_one_thing_with_the_panel_that_made_it(page, window, qtbot):
 
 
 def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
-    status, banner, toasts = window.status, window.interior.banner, window.interior.toasts
+    status, banner, toasts = window.status, window.contents.banner, window.contents.toasts
     window.context.show_status("Copied")
     assert status.message.text() == "Copied"
     window.context.show_fault("That was not right.", "Traceback")
-    window.interior.visit(2)
+    window.contents.visit(2)
     assert not status.message.text() and not banner.isVisible()
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert banner.isVisible()  # a fault waits on its page until it is dismissed
     banner.close_button.click()
-    window.interior.visit(2)
-    window.interior.visit(0)
+    window.contents.visit(2)
+    window.contents.visit(0)
     assert not banner.isVisible()
     window.context.show_notice("Done.", action="Undo", do=lambda: None)
     assert toasts.latest.sentence.text() == "Done." and toasts.latest.timer.isActive()
@@ -220,7 +220,7 @@ def test_a_message_belongs_to_its_page_and_expires(page, window, qtbot):
     status._expiry.timeout.emit()
     assert not status.message.text()
     window.context.show_notice("A training can be resumed.", action="Resume", do=lambda: None, lasting=True)
-    window.interior.visit(2)
+    window.contents.visit(2)
     assert toasts.latest.action.text() == "Resume" and not toasts.latest.timer.isActive()
     rest(qtbot, window)
 

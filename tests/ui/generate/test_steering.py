@@ -156,7 +156,7 @@ def test_everything_fits_the_smallest_window(window, page, steering, draw, qtbot
     finish(qtbot, page)
     window.resize(*window.minimumSize().toTuple())
     qtbot.waitUntil(lambda: window.width() == window.minimumWidth())
-    assert window.interior.minimumSizeHint().width() <= window.width()
+    assert window.contents.minimumSizeHint().width() <= window.width()
     assert page.bar._left.geometry().right() < page.bar._right.geometry().left()
 
 

@@ -106,8 +106,8 @@ def test_every_page_shows_foreign_text_as_it_is(hostile_models, window, qtbot):
     window.page.request.show(GenerationSettings(model="hostile"))
     window.show_fault(f"{HOSTILE} cannot be opened.", HOSTILE)
     window.context.show_status(HOSTILE)
-    for number in range(len(window.interior.entries)):
-        window.interior.visit(number)
+    for number in range(len(window.contents.entries)):
+        window.contents.visit(number)
         qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=20_000)
         check(window)
     window.context.go_to("models", ShowModel("hostile"))

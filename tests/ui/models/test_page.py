@@ -32,13 +32,13 @@ pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
 
 def number(window, label):
-    return next(k for k, entry in enumerate(window.interior.entries) if entry.label == label)
+    return next(k for k, entry in enumerate(window.contents.entries) if entry.label == label)
 
 
 @pytest.fixture
 def page(window, qtbot, monkeypatch):
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-    window.interior.visit(number(window, "Models"))
+    window.contents.visit(number(window, "Models"))
     rest(window, qtbot)
     return window.page
 
@@ -271,7 +271,7 @@ def test_a_model_is_renamed_in_place_and_everywhere(page, window, qtbot):
     window.context.undo.redo()
     rest(window, qtbot)
     assert titles(page) == ["My faces", "Plain"]
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert window.page.request.card.title == "My faces" and window.page.request.card.name == "faces"
 
 
@@ -335,7 +335,7 @@ def test_recommended_settings_are_kept_in_the_card_and_used(page, window, qtbot)
     page.do("use")
     window.page.request.choose_model("faces")
     assert window.page.request.value().steps == 7 and window.page.request.value().sampler == "heun"
-    window.interior.visit(number(window, "Models"))
+    window.contents.visit(number(window, "Models"))
     choose(page, "faces")
     part.reset.click()
     rest(window, qtbot)
@@ -367,19 +367,19 @@ def test_a_starter_is_kept_apart(page, window, qtbot, monkeypatch, tmp_path):
 def test_generate_with_it(page, window):
     choose(page, "plain")
     page.card.buttons["use"].click()
-    assert window.interior.rail.chosen_number == 0 and window.page.request.card.name == "plain"
+    assert window.contents.rail.chosen_number == 0 and window.page.request.card.name == "plain"
     assert window.page.request.value().eta == 0.5
 
 
 def test_fine_tune_it(page, window):
     change_json(models_dir() / "plain" / "unet" / "config.json", sample_size=24)
     page.refresh("plain")
-    window.interior.visit(number(window, "Train"))
+    window.contents.visit(number(window, "Train"))
     window.page.recipe.form.fields["size"].show_value(64)
-    window.interior.visit(number(window, "Models"))
+    window.contents.visit(number(window, "Models"))
     choose(page, "faces")
     page.card.buttons["tune"].click()
-    assert window.interior.entries[window.interior.rail.chosen_number].label == "Train"
+    assert window.contents.entries[window.contents.rail.chosen_number].label == "Train"
     settings = window.page.recipe.value()
     assert (settings.start_from, settings.size) == ("faces", 8)
 
@@ -493,16 +493,16 @@ def test_a_folder_or_a_zip_is_imported_where_it_is_dropped(page, window, qtbot, 
     drop(page, tmp_path / "packed.zip")
     rest(window, qtbot)
     assert page.selected.card.name == "packed"
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert {"new", "packed"} <= {
         window.page.panel.chooser.itemData(k) for k in range(window.page.panel.chooser.count())
     }
 
 
 def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, window, qtbot, tmp_path, said):
-    window.interior.visit(0)
+    window.contents.visit(0)
     window.page.request.choose_model("plain")
-    window.interior.visit(number(window, "Models"))
+    window.contents.visit(number(window, "Models"))
     (tmp_path / "latent").mkdir()
     index = {"_class_name": "StableDiffusionPipeline", "vae": [], "text_encoder": []}
     (tmp_path / "latent" / "model_index.json").write_text(json.dumps(index))
@@ -519,7 +519,7 @@ def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, wi
         rest(window, qtbot)
         assert words in said[-1] and page.activity.isHidden()
     assert titles(page) == ["Faces", "Plain"]
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert window.page.request.value().model == "plain"
 
 

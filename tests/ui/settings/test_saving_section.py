@@ -57,7 +57,7 @@ def test_pictures_can_be_kept_elsewhere_and_back(section, window, qtbot, choose_
         section.choose.click()
     assert outputs_dir() == tmp_path / "mine" and section.usual.isVisible()
     path = outputs.save(PICTURE, GenerationSettings(seed=3), facts={})
-    strip = window.interior.pages[0].strip
+    strip = window.contents.pages[0].strip
     strip.refresh()
     qtbot.waitUntil(lambda: strip.model.paths == [path])
     with qtbot.waitSignal(window.context.outputs_moved):
@@ -67,9 +67,9 @@ def test_pictures_can_be_kept_elsewhere_and_back(section, window, qtbot, choose_
 
 def test_it_is_remembered(make_window, qtbot):
     first = make_window()
-    first.interior.visit(len(first.interior.entries) - 1)
+    first.contents.visit(len(first.contents.entries) - 1)
     first.page.saving.form.fields["format"].show_value("jpeg")
     kept(qtbot, format="jpeg")
     second = make_window()
-    second.interior.visit(len(second.interior.entries) - 1)
+    second.contents.visit(len(second.contents.entries) - 1)
     assert second.page.saving.form.fields["format"].value() == "jpeg"

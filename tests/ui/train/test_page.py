@@ -724,8 +724,8 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
         state="stopped", interrupted=True, step=5, seconds=60.0
     )
     window = make_window()
-    qtbot.waitUntil(lambda: window.interior.toasts.latest is not None)
-    toast = window.interior.toasts.latest
+    qtbot.waitUntil(lambda: window.contents.toasts.latest is not None)
+    toast = window.contents.toasts.latest
     assert "Broken off" in toast.sentence.text() and "50%" in toast.sentence.text()
     assert toast.accessibleName() == "Notice" and toast.action.text() == "Resume" and toast.lasting
     toast.action.click()
@@ -737,7 +737,7 @@ def test_the_window_offers_to_resume_and_goes_on_with_one_click(make_window, bac
 def test_closing_while_training_saves_and_marks_the_run(make_window, backend, folder, qtbot):
     backend.steps, backend.pause = 10_000, 0.01
     window = make_window()
-    window.interior.visit(1)
+    window.contents.visit(1)
     page = window.page
     with qtbot.waitSignal(page.images.checked, timeout=10_000):
         page.open_folder(folder)
@@ -756,7 +756,7 @@ def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
     from tests.ui.conftest import install_model
 
     window = make_window()
-    window.interior.visit(1)
+    window.contents.visit(1)
     page = window.page
     with qtbot.waitSignal(page.images.checked, timeout=10_000):
         page.open_folder(folder)
@@ -765,7 +765,7 @@ def test_the_result_is_in_the_chooser_and_a_click_chooses_it(
     outcome = page.run_view.outcome
     qtbot.waitUntil(lambda: len(outcome.buttons) == 2 and outcome.buttons[1].text() == "Use in Generate")
     outcome.buttons[1].click()
-    assert window.interior.rail.chosen_number == 0
+    assert window.contents.rail.chosen_number == 0
     assert window.page.request.card.name == "my-faces"
 
 

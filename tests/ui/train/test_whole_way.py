@@ -149,8 +149,8 @@ class Driver:
         self.window, self.qtbot = window, qtbot
 
     def page(self, label):
-        entries = self.window.interior.entries
-        self.window.interior.visit(next(k for k, entry in enumerate(entries) if entry.label == label))
+        entries = self.window.contents.entries
+        self.window.contents.visit(next(k for k, entry in enumerate(entries) if entry.label == label))
         return self.window.page
 
     def until(self, done):
@@ -251,9 +251,9 @@ def test_from_a_mixed_folder_to_a_model_of_ones_own(open_window, folder, qtbot):
 
     window = open_window()
     user = Driver(window, qtbot)
-    user.until(lambda: window.interior.toasts.latest is not None)
-    assert "Mixed pictures" in window.interior.toasts.latest.sentence.text()
-    user.click(window.interior.toasts.latest.action)
+    user.until(lambda: window.contents.toasts.latest is not None)
+    assert "Mixed pictures" in window.contents.toasts.latest.sentence.text()
+    user.click(window.contents.toasts.latest.action)
     train = window.page
     user.trains_on(train)
     assert user.step(train) > closed and train.recipe.value().folder == str(place)

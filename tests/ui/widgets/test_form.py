@@ -127,33 +127,13 @@ class TestSeed:
     def test_it_is_random_at_first(self, seed):
         assert seed.value() is None and not seed.locked
 
-    def test_unlocked_it_is_drawn_anew_for_each_generation_and_shown(self, seed):
-        drawn = set()
+    def test_the_dice_shows_another_number_each_time(self, seed):
+        shown = []
         for _ in range(5):
-            seed.draw_unless_locked()
-            drawn.add(seed.value())
-        assert len(drawn) == 5 and all(0 <= value <= LARGEST_SEED for value in drawn)
+            seed.dice.click()
+            shown.append(seed.value())
+        assert len(set(shown)) == 5 and all(0 <= value <= LARGEST_SEED for value in shown)
         assert seed.number.text() == str(seed.value())
-
-    def test_locked_it_stays(self, seed):
-        seed.draw_unless_locked()
-        before = seed.value()
-        seed.lock.click()
-        seed.draw_unless_locked()
-        assert seed.value() == before
-
-    def test_locking_no_number_draws_one(self, seed):
-        seed.lock.click()
-        seed.draw_unless_locked()
-        assert seed.value() is not None
-
-    def test_what_the_dice_drew_is_used(self, seed):
-        seed.dice.click()
-        thrown = seed.value()
-        seed.draw_unless_locked()
-        assert seed.value() == thrown
-        seed.draw_unless_locked()
-        assert seed.value() != thrown
 
     def test_a_number_typed_in_locks_itself(self, seed, qtbot):
         seed.number.lineEdit().selectAll()

@@ -23,14 +23,14 @@ def drop(window, data, *, veiled=True):
     """As the system does it: entering, then letting go, over the window's own ground."""
     given = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, *given)
-    QApplication.sendEvent(window.interior, enter)
+    QApplication.sendEvent(window.contents, enter)
     if not enter.isAccepted():
         return False
-    assert window.interior.drop.veil.isVisible() == veiled
+    assert window.contents.drop.veil.isVisible() == veiled
     QApplication.sendEvent(
-        window.interior, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, *given, QEvent.Type.Drop)
+        window.contents, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, *given, QEvent.Type.Drop)
     )
-    assert not window.interior.drop.veil.isVisible()
+    assert not window.contents.drop.veil.isVisible()
     return True
 
 
@@ -74,7 +74,7 @@ def test_nothing_changes_before_the_user_says_so(window, qtbot, ours):
 
 
 def test_the_models_page_leaves_pictures_to_the_window(window, qtbot, ours):
-    window.interior.visit([entry.label for entry in window.interior.entries].index("Models"))
+    window.contents.visit([entry.label for entry in window.contents.entries].index("Models"))
     given = (files(ours), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, *given)
     QApplication.sendEvent(window.page, enter)
@@ -82,10 +82,10 @@ def test_the_models_page_leaves_pictures_to_the_window(window, qtbot, ours):
 
 
 def test_its_settings_are_used_on_the_generate_page(window, qtbot, ours):
-    window.interior.visit(1)
+    window.contents.visit(1)
     dialog = dialog_for(window, qtbot, files(ours))
     dialog.use.click()
-    assert window.interior.rail.chosen_number == 0
+    assert window.contents.rail.chosen_number == 0
     value = window.page.request.value()
     assert (value.model, value.seed, value.steps, value.sampler) == ("plain", 77, 31, "ddim")
 
@@ -139,7 +139,7 @@ def test_pixels_from_another_program(window, qtbot):
 def test_what_is_no_picture_is_refused_or_told(window, qtbot, tmp_path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.png").write_text("no picture")
-    toasts = window.interior.toasts
+    toasts = window.contents.toasts
     for page, paths, reason in (
         (0, [tmp_path / "a.txt"], "“a.txt” is not an image"),
         (0, [tmp_path], "is a folder. Drop a folder of images on the Train page"),
@@ -148,14 +148,14 @@ def test_what_is_no_picture_is_refused_or_told(window, qtbot, tmp_path):
         (1, [tmp_path / "b.png", tmp_path], "Put the images into one folder"),
         (3, [tmp_path, tmp_path / "b.png"], "Drop one model at a time"),
     ):
-        window.interior.visit(page)
+        window.contents.visit(page)
         assert toasts.latest is None  # what was said on another page stays there
         assert drop(window, files(*paths), veiled=False)
         assert reason in toasts.latest.sentence.text()
         toasts.latest.close_button.click()
     assert not drop(window, QMimeData())
     assert drop(window, files(tmp_path / "b.png"))
-    qtbot.waitUntil(window.interior.banner.isVisible)
+    qtbot.waitUntil(window.contents.banner.isVisible)
     assert not window.findChildren(DropDialog)
 
 

@@ -23,8 +23,8 @@ def texts(palette):
 
 def test_it_holds_every_action_of_every_page_with_its_keys(window, palette):
     shown = texts(palette)
-    for number in range(len(window.interior.entries)):
-        for name, entries in window.interior.pages[number].menu_entries().items():
+    for number in range(len(window.contents.entries)):
+        for name, entries in window.contents.pages[number].menu_entries().items():
             for entry in entries:
                 if entry is not None and not hasattr(entry, "actions") and entry.text():
                     assert entry.text().replace("&", "") in shown, (name, entry.text())
@@ -40,7 +40,7 @@ def test_a_few_letters_find_a_command_and_return_runs_it(window, palette, qtbot)
     qtbot.keyClicks(palette.search, "galler")
     assert texts(palette)[0] == "Gallery"
     qtbot.keyClick(palette.search, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.interior.rail.chosen_number == 2)
+    qtbot.waitUntil(lambda: window.contents.rail.chosen_number == 2)
 
 
 def test_a_command_of_another_page_is_run_there(window, palette, qtbot):
@@ -51,7 +51,7 @@ def test_a_command_of_another_page_is_run_there(window, palette, qtbot):
     )
     ran = []
     command.action.triggered.disconnect()
-    command.action.triggered.connect(lambda: ran.append(window.interior.rail.chosen_number))
+    command.action.triggered.connect(lambda: ran.append(window.contents.rail.chosen_number))
     palette.search.setText(f"gallery {command.text}")
     palette.list.setCurrentIndex(palette.rows.index(palette.rows.found.index(command)))
     qtbot.keyClick(palette.search, Qt.Key.Key_Return)

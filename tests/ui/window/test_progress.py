@@ -7,11 +7,11 @@ from diffusion_studio.ui.window import progress
 
 
 def test_the_title_and_the_rail_show_how_far_it_is(window):
-    page, badge = window.page, window.interior.rail.badges[0]
+    page, badge = window.page, window.contents.rail.badges[0]
     page.report_work("Generating", 0.37)
     assert window.windowTitle().startswith("37% · Generating") and badge.text() == "37%"
-    assert badge.isVisible() and "37%" in window.interior.rail.buttons[0].accessibleDescription()
-    window.interior.visit(1)
+    assert badge.isVisible() and "37%" in window.contents.rail.buttons[0].accessibleDescription()
+    window.contents.visit(1)
     assert badge.isVisible()
     window.page.report_work("Training Cats", None)
     assert window.windowTitle().startswith("Training Cats")  # it is the longer of the two

@@ -9,7 +9,7 @@ from diffusion_studio.ui.window.toasts import EXPIRES, MOST
 
 @pytest.fixture
 def toasts(window):
-    return window.interior.toasts
+    return window.contents.toasts
 
 
 def test_a_change_is_reported_with_undo_over_the_content(window, toasts):
@@ -20,7 +20,7 @@ def test_a_change_is_reported_with_undo_over_the_content(window, toasts):
     assert toast.isVisible() and toast.sentence.text() == "Moved to trash" and toast.action.text() == "Undo"
     QApplication.processEvents()
     assert window.page.geometry() == before  # nothing is pushed away
-    area = window.interior.rect()
+    area = window.contents.rect()
     assert abs(toast.geometry().center().x() - area.center().x()) <= 1
     assert area.bottom() - toast.geometry().bottom() <= 24
     assert toast.timer.interval() == EXPIRES == 6000 and toast.timer.isActive()
@@ -43,10 +43,10 @@ def test_it_waits_while_the_focus_is_on_it(window, toasts, qtbot):
 
 def test_it_is_seen_on_its_page_alone_unless_it_is_lasting(window, toasts):
     window.context.show_fault("That cannot be used.")
-    window.interior.visit(2)
+    window.contents.visit(2)
     assert toasts.latest is None
     window.context.show_notice("Training can be resumed.", action="Resume", do=lambda: None, lasting=True)
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert [toast.isVisible() for toast in toasts.shown] == [True, True]
     assert not toasts.latest.timer.isActive()
 
@@ -74,7 +74,7 @@ def test_they_follow_the_size_of_the_window(window, toasts, qtbot):
     window.context.show_notice("A long sentence " * 30, action="Undo", do=lambda: None)
     window.resize(900, 600)
     QApplication.processEvents()
-    area, place = window.interior.rect(), toasts.latest.geometry()
+    area, place = window.contents.rect(), toasts.latest.geometry()
     assert area.contains(place)
     assert toasts.latest.sentence.height() >= toasts.latest.sentence.heightForWidth(
         toasts.latest.sentence.width()

@@ -13,7 +13,7 @@ def test_four_steps_each_beside_what_it_explains(make_window, qtbot):
     tour, seen = window._tour, []
     for number in range(4):
         assert tour.number == number and tour.isVisible() and tour.count.text() == f"{number + 1} of 4"
-        assert window.interior.rect().contains(tour.geometry())
+        assert window.contents.rect().contains(tour.geometry())
         seen.append(tour.title.text())
         tour.next.click()
     assert len(set(seen)) == 4 and window._tour is None
@@ -39,7 +39,7 @@ def test_it_stays_inside_the_smallest_window(make_window, qtbot):
     window.resize(900, 600)
     QApplication.processEvents()
     for _ in range(4):
-        assert window.interior.rect().contains(window._tour.geometry())
+        assert window.contents.rect().contains(window._tour.geometry())
         window._tour.next.click()
     rest(window, qtbot)
 

@@ -194,7 +194,7 @@ def test_layers_can_be_switched_while_pictures_form(page, draw, qtbot):
 def test_a_fault_is_a_sentence_in_the_window_and_the_next_job_works(window, page, draw, qtbot):
     draw.fault = UserError("The model is broken.", details="three tensors are missing")
     run(qtbot, page)
-    banner = window.interior.banner
+    banner = window.contents.banner
     assert banner.isVisible() and banner.sentence.text() == "The model is broken."
     assert not banner.details.isVisible()
     banner.details_button.click()
@@ -212,7 +212,7 @@ def test_a_fault_is_a_sentence_in_the_window_and_the_next_job_works(window, page
 def test_text_of_a_fault_is_never_taken_for_markup(window, draw, page, qtbot):
     draw.fault = UserError("<img src='/etc/passwd'><b>bold</b>")
     run(qtbot, page)
-    assert window.interior.banner.sentence.textFormat() == Qt.TextFormat.PlainText
+    assert window.contents.banner.sentence.textFormat() == Qt.TextFormat.PlainText
 
 
 def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
@@ -220,7 +220,7 @@ def test_pictures_that_could_not_be_saved_stay_and_can_be_saved_elsewhere(
 ):
     draw.full_disk = True
     run(qtbot, page, seed=3, count=2)
-    banner = window.interior.banner
+    banner = window.contents.banner
     assert banner.sentence.text() == "2 of 2 images (seed 3, seed 4) were not saved: There is no room left."
     assert len(page.canvas.pictures) == 2
     choose_file(tmp_path / "elsewhere")
@@ -244,7 +244,7 @@ def test_an_exception_nobody_caught_comes_to_the_window(window, qtbot, capfd, mo
     finally:
         faults.remove()
     assert sys.excepthook is before
-    banner = window.interior.banner
+    banner = window.contents.banner
     assert banner.isVisible() and "in a slot" in banner.sentence.text()
     assert "Traceback" in banner.details.toPlainText() and "in a slot" in capfd.readouterr().err
 
@@ -288,7 +288,7 @@ def test_a_picture_of_a_model_that_is_gone_says_so_and_brings_the_rest(window, p
     page.saved.use_settings(path)
     qtbot.waitUntil(lambda: page.request.value().steps == 77)
     assert page.request.value().model == "plain" and page.request.value().seed == 5
-    assert "gone" in window.interior.toasts.latest.sentence.text().lower()
+    assert "gone" in window.contents.toasts.latest.sentence.text().lower()
 
 
 def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, tmp_path):
@@ -301,8 +301,8 @@ def test_a_picture_without_settings_changes_nothing(window, page, draw, qtbot, t
 
 def test_a_picture_that_cannot_be_read_is_a_fault_in_the_window(window, page, qtbot, tmp_path):
     page.saved.show(tmp_path / "gone.png")
-    qtbot.waitUntil(window.interior.banner.isVisible)
-    assert "gone.png" in window.interior.banner.sentence.text()
+    qtbot.waitUntil(window.contents.banner.isVisible)
+    assert "gone.png" in window.contents.banner.sentence.text()
 
 
 def test_looking_at_another_picture_does_not_disturb_the_one_that_forms(page, draw, qtbot):
@@ -410,21 +410,21 @@ def test_geometry_comes_back(make_window, qtbot):
 def test_every_page_of_the_rail_opens_and_has_its_menus(window):
     titles = lambda: [entry.text().replace("&", "") for entry in window.menuBar().actions()]  # noqa: E731
     assert titles() == ["File", "Edit", "View", "Generate", "Mask", "Help"]
-    for number, button in enumerate(window.interior.rail.buttons):
+    for number, button in enumerate(window.contents.rail.buttons):
         button.click()
-        assert window.interior.stack.currentWidget() is window.interior.pages[number]
+        assert window.contents.stack.currentWidget() is window.contents.pages[number]
         assert "File" in titles() and titles()[-1] == "Help"
-    window.interior.visit(0)
+    window.contents.visit(0)
     assert titles() == ["File", "Edit", "View", "Generate", "Mask", "Help"]
 
 
 def test_the_settings_page_changes_the_look_at_once(window, qtbot):
-    window.interior.visit(len(window.interior.entries) - 1)
+    window.contents.visit(len(window.contents.entries) - 1)
     form = window.page.forms[APPEARANCE]
     form.fields["theme"].show_value("dark")
     assert window.context.theme.dark
     form.fields["scaling"].show_value("smooth")
-    assert not window.interior.pages[0].canvas._crisp_wanted
+    assert not window.contents.pages[0].canvas._crisp_wanted
     qtbot.waitUntil(lambda: not window.context.background.busy)
 
 
