@@ -34,6 +34,7 @@ from diffusion_studio.models.layout import (
 )
 from diffusion_studio.models.recognise import is_latent
 from diffusion_studio.models.text.facts import TextFacts
+from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
@@ -83,6 +84,7 @@ class ModelCard:
     ] = ()  # widths and heights to offer, the usual first; none: it has one size
     idle: frozenset[str] = frozenset()  # settings without effect, although models of its kind have them
     network: UNetConfig = field(default_factory=UNetConfig)
+    pixels_are: PixelFormat = field(default_factory=PixelFormat)  # what its channels mean
     changed: bool = False  # what it recommends is the user's own choice
     text: TextFacts | None = None  # of a model that generates from prompts
     remarks: tuple[
@@ -318,6 +320,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         digest=line(card.get("weights_sha256"), 64),
         starter=starter,
         network=config,
+        pixels_are=PixelFormat.from_dict(card.get("pixels")),
         changed=bool(notes)
         or card.get("recommended_at_first", card.get("recommended")) != card.get("recommended"),
         remarks=(*damage, *_remarks(folder, schedule, card.get("remarks"))),

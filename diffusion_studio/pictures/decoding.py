@@ -66,20 +66,33 @@ MODES = {
 class DecodedImage:
     """A picture made ready, and what was found on the way."""
 
-    image: Image.Image  # RGB, upright
+    image: Image.Image  # RGB, upright, over `BACKGROUND` where it is transparent
     format: str
     mode: str  # Pillow's word for how the colours are stored
     size: tuple[int, int]  # of the file, upright
     rotated: bool
-    transparent: bool
+    transparent: bool  # something shows through
     frames: int = 1  # of an animation, of which the first was taken
     pages: int = 1  # images in the file, of which the first was taken
     notes: tuple[str, ...] = ()  # what was odd, each half a sentence
     digest: bytes = b""  # BLAKE2b of the file, where it was asked for
+    uncovered: Image.Image | None = None  # RGBA, upright: the image as it is where it is transparent
+    light: np.ndarray | None = None  # (H, W) uint16, upright, of a grey image of more than eight bits
+    grey: bool = False  # it is stored without colour
+
+    @property
+    def invisible(self) -> bool:
+        """Whether nothing of it can be seen, since it is transparent everywhere."""
+        if self.uncovered is None:
+            return False
+        most: Any = self.uncovered.getchannel("A").getextrema()
+        return bool(most[1] == 0)
 
     @property
     def darkness(self) -> str:
         """Half a sentence where there is nothing to see: one colour everywhere, or hardly any light."""
+        if self.invisible:
+            return tr("transparent everywhere")
         ranges: Any = self.image.getextrema()  # one pair a band
         if all(low == high for low, high in ranges):
             return tr("one colour everywhere")
@@ -174,24 +187,50 @@ def _open(file: BinaryIO, digest: bytes, least: int) -> DecodedImage:
         size, mode = pixels.size, pixels.mode + ("A" if alpha is not None else "")
     rgb, note = to_srgb(pixels, found.profile)
     notes = (*found.notes, note) if note else tuple(found.notes)
-    if alpha is not None:
-        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, BACKGROUND), alpha)
     turn = TURNS.get(found.orientation)
     if turn is not None:
         rgb = rgb.transpose(turn)
+        alpha = None if alpha is None else alpha.transpose(turn)
         size = size[::-1] if found.orientation >= 5 else size
+    uncovered = _uncovered(rgb, alpha)
     return DecodedImage(
-        rgb,
+        rgb if uncovered is None else over(uncovered),
         found.format,
         mode,
         size,
         turn is not None,
-        alpha is not None,
+        uncovered is not None,
         found.frames,
         found.pages,
         notes,
         digest,
+        uncovered,
+        _upright(found.light, turn),
+        pixels.mode == "L",
     )
+
+
+def over(image: Image.Image, background: tuple[int, int, int] = BACKGROUND) -> Image.Image:
+    """RGB of an RGBA image laid on one colour."""
+    return Image.composite(
+        image.convert("RGB"), Image.new("RGB", image.size, background), image.getchannel("A")
+    )
+
+
+def _uncovered(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image | None:
+    """RGBA; None where nothing shows through, whatever the file has a channel for."""
+    least: Any = (255, 255) if alpha is None else alpha.getextrema()
+    if alpha is None or least[0] == 255:
+        return None
+    image = rgb.copy()
+    image.putalpha(alpha)
+    return image
+
+
+def _upright(light: np.ndarray | None, turn: Image.Transpose | None) -> np.ndarray | None:
+    if light is None or turn is None:
+        return light
+    return np.asarray(Image.fromarray(light).transpose(turn))
 
 
 TAKEN_APART = {"PNG": open_png, "JPEG": open_jpeg, "WEBP": open_webp, "BMP": open_bmp}
@@ -223,7 +262,9 @@ def _parts(image: Image.Image, found: Contents) -> tuple[Image.Image, Image.Imag
         if mode in ("I", "F"):
             values, notes = to_light(values, 32, FLOAT if mode == "F" else SIGNED)
             found.notes += notes
-        return grey_image(values.astype(np.uint16, copy=False), found), alpha
+        values = values.astype(np.uint16, copy=False)
+        found.light = None if found.profile or alpha is not None else values
+        return grey_image(values, found), alpha
     if mode == "CMYK":
         # Pillow takes every JPEG for one of Adobe's, which hold 255 - ink; only those that say so are.
         return (ImageChops.invert(image) if found.format == "JPEG" and not found.inverted else image), None

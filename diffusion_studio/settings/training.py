@@ -11,8 +11,18 @@ from diffusion_studio.settings.distillation import Distillation, read_distillati
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, carried, check, option
 
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
+CHANNELS = {
+    "auto": tr("As the images are"),
+    "rgb": tr("Color"),
+    "rgba": tr("Color with transparency"),
+    "grey": tr("Gray"),
+    "grey16": tr("Gray, 16 bits"),
+}
 MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
-BEFORE = {"polish": 0.0}  # what older runs did, which were started before there was such an option
+BEFORE = {
+    "polish": 0.0,
+    "channels": "rgb",
+}  # what older runs did, which were started before there was such an option
 OPTIMIZERS = {"adamw": tr("AdamW"), "muon": tr("Muon")}
 DECAYS = {
     "linear": tr("Linear, at the end"),
@@ -66,6 +76,16 @@ class TrainingSettings:
     )
     model_size: str = option(
         "small", choices=MODEL_SIZES, label=tr("Model size"), help=tr("how large a network to train")
+    )
+    channels: str = option(
+        "auto",
+        choices=CHANNELS,
+        more=True,
+        label=tr("Channels"),
+        help=tr(
+            "what is learned of each image: rgb, on white where it is transparent; rgba, with its transparency; grey; grey16, "
+            "all 16 bits of it; auto: rgba where at least half of the images are transparent, grey where none has color"
+        ),
     )
     space: str = option(
         "pixels",

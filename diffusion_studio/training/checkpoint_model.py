@@ -51,6 +51,7 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         prediction=settings.prediction,
         schedule=schedule.config,
         network=network.config,
+        pixels_are=origin.pixels,
     )
     with device_faults(chosen):
         known = Checkpoint(network, schedule, digest="")

@@ -19,6 +19,7 @@ from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.events import Estimated, EstimateEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
+from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import step_times
@@ -65,7 +66,8 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
         step_seconds=seconds,
         total_seconds=settings.steps * seconds if settings.steps else limit,
         steps=settings.steps or max(1, round(limit / seconds)),
-        memory_bytes=memory(origin.config, batch, precision) + count * 3 * settings.size**2,
+        memory_bytes=memory(origin.config, batch, precision)
+        + count * origin.config.channels * settings.size**2,
         parameters=facts["parameters"],
         batch=batch,
         device=device,
@@ -95,7 +97,8 @@ def count_pictures(settings: TrainingSettings) -> tuple[int, tuple[str, ...]]:
 
 def noise_pictures(settings: TrainingSettings, classes: tuple[str, ...]) -> Pictures:
     draw = np.random.default_rng(0)
-    images = draw.integers(0, 256, (64, 3, settings.size, settings.size), dtype=np.uint8)
+    channels = COUNTS.get(settings.channels, 3)
+    images = draw.integers(0, 256, (64, channels, settings.size, settings.size), dtype=np.uint8)
     labels = np.arange(64, dtype=np.int64) % max(1, len(classes))
     return Pictures(images, labels, classes, [str(index) for index in range(64)])
 

@@ -22,10 +22,12 @@ from diffusion_studio.events import DataDiffers, Status, TrainingEvent, Training
 from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.models import cards
+from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
+from diffusion_studio.training.data.choose_channels import choose_channels, of_both
 from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
 from diffusion_studio.training.distil.student import keep_teacher, read_teacher
 from diffusion_studio.training.distil.trainer import ConsistencyTrainer
@@ -86,8 +88,11 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     settings = replace(settings, folder=str(Path(settings.folder).expanduser().absolute()))
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
+    settings = yield from _with_channels(settings)
     pictures = yield from _load(settings)
     settings, network, origin = begin(settings, pictures)
+    for words in origin.carried:
+        yield Warned(text=words)
     if not settings.batch:
         settings = replace(settings, batch=choose_batch(origin.config, device, precision))
     trainer = trainer_of(
@@ -316,11 +321,33 @@ def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> Trai
     return replace(settings, **changes)
 
 
+def _with_channels(settings: TrainingSettings) -> Generator[TrainingEvent, None, TrainingSettings]:
+    """The settings with their channels chosen by what is in the folder, where they were left open."""
+    if settings.channels != "auto":
+        return settings
+    chosen = "rgb"
+    for event in choose_channels(picture_folder(settings.folder), settings.size):
+        if isinstance(event, str):
+            chosen = event
+        yield Status(text=tr("Looking at the images…"))
+    if settings.start_from:
+        card = cards.find(settings.start_from)
+        own = {1: "grey16" if card.pixels_are.depth == 16 else "grey", 4: "rgba"}.get(card.channels, "rgb")
+        chosen = own if settings.distil is not None else of_both(own, chosen)
+    return replace(settings, channels=chosen)
+
+
 def _load(settings: TrainingSettings) -> Generator[TrainingEvent, None, Pictures]:
     folder = picture_folder(settings.folder)
     pictures: Pictures | int | None = None
     last = 0.0
-    for pictures in load_pictures(folder, settings.size, classes=settings.classes, pad=settings.fit == "pad"):
+    for pictures in load_pictures(
+        folder,
+        settings.size,
+        classes=settings.classes,
+        pad=settings.fit == "pad",
+        channels=settings.channels if settings.channels in COUNTS else "rgb",
+    ):
         if isinstance(pictures, int) and time.monotonic() - last > REPORT_EVERY:
             yield Status(text=tr("Reading the images… {pictures}", pictures=pictures))
             last = time.monotonic()
@@ -342,6 +369,16 @@ def _load(settings: TrainingSettings) -> Generator[TrainingEvent, None, Pictures
                 len(pictures.skipped),
                 name=name,
                 reason=reason,
+            )
+        )
+    if pictures.covered:
+        yield Warned(
+            text=plural(
+                "One image is transparent and was laid on white: {name}. “Channels: rgba” learns transparency too.",
+                "{count} images are transparent and were laid on white, the first: {name}. "
+                "“Channels: rgba” learns transparency too.",
+                len(pictures.covered),
+                name=pictures.covered[0],
             )
         )
     if len(pictures) == 1:

@@ -6,8 +6,8 @@ Written into the run once, so that a later version, or a folder that has changed
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,10 +20,13 @@ from diffusion_studio.diffusion.scheduler_config import is_consistency, predicti
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
+from diffusion_studio.pictures.channels import format_of
+from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.settings.training import FLOW, TrainingSettings
+from diffusion_studio.training.carry_over import NAMES, fit_network
 from diffusion_studio.training.distil.student import student_scheduler, without_variance
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
@@ -38,13 +41,21 @@ class Origin:
     class_counts: tuple[int, ...]
     pictures: int
     digest: str  # of pictures and labels: the same data, the same digest
+    pixels: PixelFormat = field(default_factory=PixelFormat)  # what the channels mean
+    carried: tuple[str, ...] = ()  # how the network it began from was changed, a sentence each
 
     @property
     def schedule(self) -> Process:
         return process_from_config(self.scheduler)
 
     @staticmethod
-    def of(config: UNetConfig, schedule: Process, pictures: Pictures) -> Origin:
+    def of(
+        config: UNetConfig,
+        schedule: Process,
+        pictures: Pictures,
+        channels: str = "rgb",
+        carried: Sequence[str] = (),
+    ) -> Origin:
         counts = tuple(int((pictures.labels == index).sum()) for index in range(len(pictures.classes)))
         return Origin(
             config=config,
@@ -53,6 +64,8 @@ class Origin:
             class_counts=counts,
             pictures=len(pictures),
             digest=fingerprint(pictures),
+            pixels=format_of(pictures.images, channels),
+            carried=tuple(carried),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,6 +76,8 @@ class Origin:
             "class_counts": list(self.class_counts),
             "pictures": self.pictures,
             "digest": self.digest,
+            "pixels": self.pixels.to_dict(),
+            "carried": list(self.carried),
         }
 
     @staticmethod
@@ -76,6 +91,8 @@ class Origin:
                 class_counts=tuple(int(count) for count in values["class_counts"]),
                 pictures=int(values["pictures"]),
                 digest=str(values["digest"]),
+                pixels=PixelFormat.from_dict(values.get("pixels")),
+                carried=tuple(str(words) for words in values.get("carried", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
@@ -94,19 +111,13 @@ def fingerprint(pictures: Pictures) -> str:
 def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSettings, UNet, Origin]:
     """What a new run trains: a fresh network, or the one of `settings.start_from`, whose schedule and prediction then hold."""
     if not settings.start_from:
-        config = shape_for(settings.size, settings.model_size, len(pictures.classes), settings.space)
+        shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
+        config = shape_for(*shape, channels=pictures.images.shape[1])
         network = fresh_network(config, settings.seed or 0)
         schedule = PROCESSES[settings.schedule](settings.timesteps)
-        return _with_rate(settings, network), network, Origin.of(config, schedule, pictures)
+        origin = Origin.of(config, schedule, pictures, settings.channels)
+        return _with_rate(settings, network), network, origin
     card = cards.find(settings.start_from)
-    if card.size != settings.size:
-        raise UserError(
-            tr(
-                "{title} generates {size}×{size}: to start from it, train at that size.",
-                title=card.title,
-                size=card.size,
-            )
-        )
     model = read_model(card.path)
     if settings.distil is not None:
         model = replace(
@@ -121,18 +132,19 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
                 title=card.title,
             )
         )
-    if (
-        model.network.config.channels != 3
-        or model.network.config.out_channels != model.network.config.in_channels
-    ):
+    own = model.network.config
+    if own.channels not in NAMES or own.out_channels != own.in_channels:
         raise UserError(
             tr(
-                "{title} does not generate images in three colours, so it cannot be trained further here.",
+                "{title} does not generate images in grey, RGB or RGBA, so it cannot be trained further here.",
                 title=card.title,
             )
         )
     scheduler = model.schedule.config
-    network = with_classes(model.network, card.classes, card.null_class, pictures.classes)
+    network, carried = fit_network(model.network, settings.size, pictures.images.shape[1])
+    network = with_classes(network, card.classes, card.null_class, pictures.classes)
+    if card.classes != pictures.classes:
+        carried += _new_classes(card.classes, pictures.classes)
     settings = replace(
         settings,
         schedule=_name_of(scheduler, settings.schedule),
@@ -140,7 +152,23 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         start_from=card.name,
         space=network.config.space,
     )
-    return _with_rate(settings, network), network, Origin.of(network.config, model.schedule, pictures)
+    origin = Origin.of(network.config, model.schedule, pictures, settings.channels, carried)
+    return _with_rate(settings, network), network, origin
+
+
+def _new_classes(old: tuple[str, ...], new: tuple[str, ...]) -> list[str]:
+    added = [name for name in new if name not in old]
+    if not added:
+        return []
+    named = ", ".join(added[:6]) + ("…" if len(added) > 6 else "")
+    return [
+        plural(
+            "New class: {named}; it begins as the mean of all.",
+            "{count} new classes: {named}; they begin as the mean of all.",
+            len(added),
+            named=named,
+        )
+    ]
 
 
 def _name_of(scheduler: Mapping[str, Any], asked: str) -> str:

@@ -129,6 +129,7 @@ def model_card(
         "description": what,
         "licence": "",
         "created": date.today().isoformat(),
+        "pixels": origin.pixels.to_dict(),
         "classes": list(origin.classes),
         "null_class": len(origin.classes) if origin.classes else None,
         "parameters": sum(weight.numel() for weight in network.parameters()),
@@ -142,6 +143,7 @@ def model_card(
             "settings": {k: v for k, v in to_dict(settings).items() if k != "folder"},
             "class_counts": dict(zip(origin.classes, origin.class_counts, strict=True)),
             "loss": log.last_losses(run.path),
+            **({"carried": list(origin.carried)} if origin.carried else {}),
             **from_model,
         },
     }

@@ -500,8 +500,8 @@ def test_fine_tuning_begins_where_the_model_was(settings, folder, tmp_path):
     assert torch.equal(
         table, torch.stack([before[1], before[2], before[2]])
     )  # dark; striped and any: as any was
-    with pytest.raises(UserError, match="8×8: to start from it, train at that size"):
-        list(train(replace(settings, name="Larger", start_from="tiny", size=16)))
+    with pytest.raises(UserError, match="multiples of 2"):
+        list(train(replace(settings, name="Odd", start_from="tiny", size=9)))
     places.trash(models_dir() / "tiny")
     assert isinstance(list(train(TrainingSettings(), resume="tuned"))[-1], Published)
 

@@ -6,7 +6,10 @@ Text, thumbnails, editing histories and maker notes never reach a decoder, so th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Refused(Exception):
@@ -27,3 +30,4 @@ class Contents:
     key: tuple[int, ...] = ()  # PNG: the samples of the one transparent colour
     depth: int = 8  # PNG: bits a sample
     inverted: bool = False  # a CMYK JPEG that holds 255 - ink
+    light: np.ndarray | None = None  # (H, W) uint16 of a grey image whose samples have more than eight bits

@@ -60,6 +60,8 @@ def open_tiff(
         if kinds[:1] == (PREMULTIPLIED,):
             light = np.minimum(light / np.maximum(alpha, 1)[..., None].astype(np.float32), 1) * WHITE
             light = light.astype(np.uint16)
+    if light.shape[2] == 1 and bits > 8 and alpha is None and not found.profile:
+        found.light = light[..., 0]
     return found, _image(light, found), None if alpha is None else Image.fromarray(to_bytes(alpha))
 
 

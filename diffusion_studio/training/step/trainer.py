@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,7 +46,7 @@ class NotFinite(Exception):
 
 
 class Batch(NamedTuple):
-    """`clean` and `noise` (N, 3, S, S), clean in [-1, 1]; `timestep` (N,), int64 or for a flow float32; `labels` (N,) rows of the
+    """`clean` and `noise` (N, C, S, S), clean in [-1, 1]; `timestep` (N,), int64 or for a flow float32; `labels` (N,) rows of the
     class table.
     """
 
@@ -78,8 +79,10 @@ class Trainer:
         self.settings, self.pictures, self.device, self.team = settings, pictures, torch.device(device), team
         self.seed = settings.seed or 0
         self.schedule = schedule or PROCESSES[settings.schedule](settings.timesteps)
-        config = shape_for(settings.size, settings.model_size, len(pictures.classes), settings.space)
-        self.network = (network or fresh_network(config, self.seed)).to(self.device)
+        if network is None:
+            shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
+            network = fresh_network(shape_for(*shape, channels=pictures.images.shape[1]), self.seed)
+        self.network = network.to(self.device)
         self.network.requires_grad_(True).train()
         self.flat = FlatWeights(self.network, matrices(self.network, settings.optimizer))
         self.parameters = self.flat.parameters
@@ -91,7 +94,7 @@ class Trainer:
         self.optimizer = Optimizer(self.flat, self.rate)
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
-        self.images = torch.from_numpy(pictures.images).to(self.device)
+        self.images = as_tensor(pictures.images).to(self.device)
         self.labels = torch.from_numpy(pictures.labels).to(self.device) if pictures.classes else None
         self.objective = objective_of(
             self.schedule,
@@ -182,7 +185,7 @@ class Trainer:
         count = self.settings.batch * self.team.size
         draw = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
         rows = self.learn[order(len(self.learn), self.seed, step * count, count)].to(self.device)
-        clean = self.images[rows].float() / 127.5 - 1
+        clean = to_range(self.images[rows])
         if self.settings.flip:
             mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
             clean = torch.where(mirrored[:, None, None, None], clean.flip(-1), clean)
@@ -313,6 +316,20 @@ def fresh_network(config: UNetConfig, seed: int) -> UNet:
         network = UNet(config)
     zero_last_layers(network)
     return network
+
+
+def as_tensor(images: np.ndarray) -> Tensor:
+    """Training images as they are kept: uint8, or 16 bits as int16 about the middle, since torch can hardly do uint16."""
+    if images.dtype == np.uint16:
+        return torch.from_numpy((images.astype(np.int32) - 32768).astype(np.int16))
+    return torch.from_numpy(images)
+
+
+def to_range(kept: Tensor) -> Tensor:
+    """float32 in [-1, 1] of training images as they are kept."""
+    if kept.dtype == torch.int16:
+        return (kept.float() + 0.5) / 32767.5
+    return kept.float() / 127.5 - 1
 
 
 def all_finite(tensors: list[Tensor]) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from diffusion_studio.training.step.trainer import Batch, Trainer
+from diffusion_studio.training.step.trainer import Batch, Trainer, to_range
 
 TIMES, MOST_PICTURES = 8, 64  # timesteps per picture, and pictures
 PIECE = 128 * 32 * 32  # pixels that are asked at once: about a second, whatever the size
@@ -24,7 +24,7 @@ def validate(trainer: Trainer) -> Generator[Validation | None, None, None]:
     if not len(trainer.held_out):
         return
     rows = trainer.held_out[:MOST_PICTURES].repeat_interleave(TIMES).to(trainer.device)
-    clean = trainer.images[rows].float() / 127.5 - 1
+    clean = to_range(trainer.images[rows])
     spread = trainer.objective.spread(TIMES)
     timestep = spread.repeat(len(rows) // TIMES).to(trainer.device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(trainer.seed)).to(trainer.device)

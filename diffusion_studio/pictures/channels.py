@@ -1,0 +1,98 @@
+"""Which channels of an image a model sees, and how its own are meant when they become an image again.
+
+RGBA is learned premultiplied: colours times alpha. What is hidden under a transparent pixel is then nothing, always the
+same, so it cannot leak into a visible one; and what a model blurs between colour and nothing composites to the right colour
+over any background. With colours as they are (straight), the blur would take in whatever lies hidden: a halo.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from diffusion_studio.language import tr
+from diffusion_studio.pictures.decoding import DecodedImage
+from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.pictures.pixel_format import MOST_COLOURS, PixelFormat
+
+COUNTS = {"rgb": 3, "rgba": 4, "grey": 1, "grey16": 1}
+HALF = 128  # alpha from which a pixel counts as opaque where there is nothing between
+
+
+def seen_as(picture: DecodedImage, channels: str) -> Image.Image:
+    """The image a model of these channels (a key of `COUNTS`) sees: RGB, RGBA, L, or F, light from 0 to 65535.
+
+    Raises `Refused` for one that is transparent everywhere where transparency is learned.
+    """
+    if channels == "rgba":
+        if picture.invisible:
+            raise Refused(tr("it is transparent everywhere"))
+        return picture.uncovered if picture.uncovered is not None else picture.image.convert("RGBA")
+    if channels == "grey":
+        return picture.image.convert("L")
+    if channels == "grey16":
+        if picture.light is not None:
+            return Image.fromarray(picture.light.astype(np.float32))
+        return Image.fromarray(np.asarray(picture.image.convert("L")).astype(np.float32) * 257)
+    return picture.image
+
+
+def format_of(images: np.ndarray, channels: str) -> PixelFormat:
+    """What training images (N, C, S, S), as `fit` made them, have in common."""
+    if channels == "grey16":
+        return PixelFormat(depth=16)
+    alpha = channels == "rgba"
+    binary = alpha and not ((images[:, 3] > 0) & (images[:, 3] < 255)).any()
+    palette = common_palette(images) if images.shape[1] >= 3 and (binary or not alpha) else ()
+    return PixelFormat(premultiplied=alpha, binary_alpha=bool(binary), palette=palette)
+
+
+def common_palette(images: np.ndarray) -> tuple[str, ...]:
+    """All colours of (N, 3 or 4, S, S) uint8 whose alpha is opaque or nothing; empty where they are too many."""
+    counts: dict[int, int] = {}
+    for image in images:
+        packed = (
+            image[0].astype(np.uint32) << 16 | image[1].astype(np.uint32) << 8 | image[2].astype(np.uint32)
+        )
+        seen = packed[image[3] > 0] if len(image) == 4 else packed.ravel()
+        colours, numbers = np.unique(seen, return_counts=True)
+        for colour, number in zip(colours.tolist(), numbers.tolist(), strict=True):
+            counts[colour] = counts.get(colour, 0) + number
+        if len(counts) > MOST_COLOURS:
+            return ()
+    return tuple(f"#{colour:06x}" for colour in sorted(counts, key=lambda colour: (-counts[colour], colour)))
+
+
+def straight(pixels: np.ndarray, *, binary: bool = False) -> np.ndarray:
+    """(..., 4) uint8 with its colours as they are, of the same premultiplied; `binary`: opaque or nothing, as alpha is nearer.
+
+    A pixel that is nothing has no colour: it is (0, 0, 0, 0).
+    """
+    alpha = pixels[..., 3:].astype(np.uint16)
+    colours = (pixels[..., :3].astype(np.uint16) * 255 + alpha // 2) // np.maximum(alpha, 1)
+    alpha = np.where(alpha >= HALF, 255, 0).astype(np.uint16) if binary else alpha
+    colours = np.where(alpha > 0, np.minimum(colours, 255), 0)
+    return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
+
+
+def premultiplied(pixels: np.ndarray) -> np.ndarray:
+    """(..., 4) uint8 whose colours are multiplied by alpha, of the same as they are."""
+    alpha = pixels[..., 3:].astype(np.uint16)
+    colours = (pixels[..., :3].astype(np.uint16) * alpha + 127) // 255
+    return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
+
+
+def on_white(pixels: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8 of (..., 4) uint8 with straight colours, laid on white; any other as RGB."""
+    if pixels.shape[-1] == 1:
+        grey = (
+            ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            if pixels.dtype == np.uint16
+            else pixels
+        )
+        return grey.repeat(3, axis=-1)
+    if pixels.shape[-1] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint32)
+    shown = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return shown.astype(np.uint8)
