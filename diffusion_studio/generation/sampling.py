@@ -118,7 +118,7 @@ class Sampling:
         """(N, H, W, 3) uint8: the predicted clean images, decoded, and unchanged where a mask says so."""
         check_finite(state)
         picture = self.space.decode(state.denoised)
-        if self.mask_picture is None or self.source_picture is None or self.space.exact:
+        if self.mask_picture is None or self.source_picture is None or self.space.keeps:
             return picture
         free = self.mask_picture[..., None].astype(np.float32) / 255
         blended: np.ndarray = (free * picture + (1 - free) * self.source_picture).round().astype(np.uint8)

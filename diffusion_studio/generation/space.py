@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from diffusion_studio.pictures import channels
+from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -18,7 +21,9 @@ LOUDER = 2  # the remaining change is shown this much stronger
 
 
 class Views(Protocol):
-    """What is shown of tensors of a walk, (N, C, h, w), as (N, H, W, 3) uint8. It is small, and outlives its model."""
+    """What is shown of tensors of a walk, (N, C, h, w), as (N, H, W, 3) uint8, or 4 with alpha. It is small, and outlives its
+    model.
+    """
 
     def preview(self, x: Tensor) -> np.ndarray:
         """A clean or noisy image, made cheaply."""
@@ -36,34 +41,45 @@ class Space(Protocol):
     sides: tuple[int, int]  # height and width of the image, in pixels
     shape: tuple[int, int, int]  # channels, height and width of what is walked for one image
     exact: bool  # whether a preview of a clean tensor is the image itself
+    keeps: bool  # whether what a mask leaves alone is the start image's own pixels already
 
     @property
     def views(self) -> Views: ...
 
     def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
-        """(H, W, 3) uint8 -> (C, h, w), or (N, C, h, w) where each image of the batch draws from its own `noise()`."""
+        """(H, W, 3 or 4) uint8 -> (C, h, w), or (N, C, h, w) where each image of the batch draws from its own `noise()`."""
 
     def mask(self, mask: np.ndarray) -> Tensor:
         """(H, W) uint8, 255 where the image is regenerated -> (h, w) in [0, 1], 1 there."""
 
     def decode(self, x: Tensor) -> np.ndarray:
-        """(N, C, h, w) -> (N, H, W, 3) uint8: the image itself."""
+        """(N, C, h, w) -> (N, H, W, 3) uint8: the image itself. With alpha it is (N, H, W, 4), deep grey (N, H, W, 1) uint16."""
 
 
 class PixelSpace:
-    """The image itself in [-1, 1], a `Space` and its own `Views`. `shape`: (channels, height, width)."""
+    """The image itself in [-1, 1], a `Space` and its own `Views`. `shape`: (channels, height, width).
 
-    exact = True
+    Four channels are RGBA, as images outside have it: colours as they are. `pixels` says whether the network has them so.
+    """
 
-    def __init__(self, shape: tuple[int, int, int], device: str = "cpu") -> None:
-        self.shape, self.device = shape, device
+    keeps = True
+
+    def __init__(self, shape: tuple[int, int, int], device: str = "cpu", pixels: PixelFormat = USUAL) -> None:
+        self.shape, self.device, self.pixels = shape, device, pixels
         self.sides = shape[1:]
+        self.exact = not pixels.binary_alpha and pixels.depth == 8
 
     @property
     def views(self) -> PixelSpace:
         return self
 
     def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
+        if self.shape[0] == 4:
+            alpha = np.full((*picture.shape[:2], 1), 255, np.uint8)
+            picture = picture if picture.shape[2] == 4 else np.concatenate([picture, alpha], axis=2)
+            picture = channels.premultiplied(picture) if self.pixels.premultiplied else picture
+        else:
+            picture = channels.on_white(picture)
         return to_tensor(picture, self.shape[0]).to(self.device)
 
     def mask(self, mask: np.ndarray) -> Tensor:
@@ -72,16 +88,26 @@ class PixelSpace:
         return torch.from_numpy(mask.astype(np.float32) / 255).to(self.device)
 
     def decode(self, x: Tensor) -> np.ndarray:
-        return to_uint8(x)
+        return to_uint16(x) if self.pixels.depth == 16 else self._image(x, self.pixels.binary_alpha)
 
     def preview(self, x: Tensor) -> np.ndarray:
-        return to_uint8(x)
+        return self._image(x, False)
+
+    def _image(self, x: Tensor, binary_alpha: bool) -> np.ndarray:
+        image = to_uint8(x)
+        if x.shape[1] == 4 and self.pixels.premultiplied:
+            image = channels.straight(image, binary=binary_alpha)
+        return image
 
     def noise(self, n: Tensor) -> np.ndarray:
-        return to_uint8(n / 3)
+        return to_uint8(n[:, :3] / 3)
 
     def difference(self, a: Tensor, b: Tensor) -> np.ndarray:
-        return to_uint8((a - b).abs() * LOUDER - 1)
+        """The alpha of RGBA counts where it is farther apart than a colour."""
+        change = (a - b).abs()
+        if change.shape[1] == 4:
+            change = change[:, :3].maximum(change[:, 3:])
+        return to_uint8(change * LOUDER - 1)
 
 
 PIXELS = PixelSpace((3, 0, 0))  # the views of pixels, which are those of any size
@@ -98,9 +124,16 @@ def to_tensor(picture: np.ndarray, channels: int) -> Tensor:
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
-    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; grey models become grey RGB."""
+    """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; one channel becomes grey RGB, four stay four."""
     import torch
 
     levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
-    shown: np.ndarray = levels.expand(-1, -1, -1, 3).contiguous().cpu().numpy()
+    levels = levels.expand(-1, -1, -1, 3) if levels.shape[3] == 1 else levels
+    shown: np.ndarray = levels.contiguous().cpu().numpy()
     return shown
+
+
+def to_uint16(pictures: Tensor) -> np.ndarray:
+    """(N, 1, H, W) in [-1, 1] -> (N, H, W, 1) uint16, rounded to the nearest."""
+    levels = ((pictures.double().cpu().numpy() / 2 + 0.5).clip(0, 1) * 65535).round()
+    return np.ascontiguousarray(levels.astype(np.uint16).transpose(0, 2, 3, 1))

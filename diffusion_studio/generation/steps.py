@@ -70,12 +70,14 @@ def preview_of(state: State, seconds: float, sampling: Sampling) -> Preview:
         check_finite(state)
         return view_of(state, name, views=views)
 
-    cheap = not sampling.space.exact and state.picture is None
+    def result() -> np.ndarray:
+        return sampling.image(state) if state.picture is None else state.picture
+
     return Preview(
         index=state.index,
         total=state.total,
         sigma=state.sigma,
         timestep=state.timestep,
-        views=StepViews(make, result=(lambda: sampling.image(state)) if cheap else None),
+        views=StepViews(make, result=None if sampling.space.exact else result),
         seconds=seconds,
     )

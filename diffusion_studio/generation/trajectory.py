@@ -14,6 +14,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.generation.space import PIXELS, Views
 from diffusion_studio.language import tr
 from diffusion_studio.machine.mapped_tensors import MappedTensors, change_tensors
+from diffusion_studio.pictures.channels import shown
 from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -40,7 +41,7 @@ class State:
     known_random: Any = None  # and those of a known region, before this step's draw
     scale: float = 1.0  # from x to what the network sees
     noise_share: float = 0.0  # of what the network sees
-    picture: np.ndarray | None = None  # (N, H, W, 3) uint8: the image itself, where a preview is not
+    picture: np.ndarray | None = None  # (N, H, W, C): the image itself, where a preview is not
 
     def select(self, places: Sequence[int]) -> State:
         """The same for some images of the batch."""
@@ -212,7 +213,7 @@ def view_of(state: State, view: str, end: State | None = None, views: Views = PI
     if view not in ("denoised", "noisy"):
         raise ValueError(f"{view} is none of {', '.join(VIEWS)}")
     if state.picture is not None and (view == "denoised" or not state.sigma):
-        return state.picture
+        return shown(state.picture)
     return views.preview(state.x * state.scale if view == "noisy" else state.denoised)
 
 

@@ -63,7 +63,7 @@ class UNetModel:
         return self.shape[1:]
 
     def space(self, settings: GenerationSettings) -> PixelSpace:
-        return PixelSpace(self.shape, self.device)
+        return PixelSpace(self.shape, self.device, self.card.pixels_are)
 
     def process(self, settings: GenerationSettings) -> Process:
         return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])

@@ -24,6 +24,7 @@ from diffusion_studio.jobs.shared import finished, open_named, save_image
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.pictures import start_pictures, writing
+from diffusion_studio.pictures.listing import KINDS
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import in_batch, single
 from diffusion_studio.settings.generation import GenerationSettings, with_seeds
@@ -99,6 +100,9 @@ def _save(
     sheet: bool,
     saving: SavingSettings | None,
 ) -> Iterator[Saved | NotSaved | SheetSaved | Warned]:
+    lost = writing.loses(pictures[0], KINDS[(saving or writing.kept_saving()).ending])
+    if lost:
+        yield Warned(text=lost)
     for index, (place, picture) in enumerate(zip(places, pictures, strict=True)):
         own, facts = single(settings, place), model.facts(settings, place)
         yield save_image(index, picture, own, facts, folder=folder, saving=saving)

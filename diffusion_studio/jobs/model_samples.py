@@ -45,7 +45,7 @@ def make_samples(name: str) -> Iterator[SampleSheetEvent]:
 
 
 def sheet(pictures: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """(N, H, W, 3) as one (rows·H, columns·W, 3) image; N is a multiple of the columns."""
+    """(N, H, W, C) as one (rows·H, columns·W, C) image; N is a multiple of the columns."""
     count, height, width, depth = pictures.shape
     rows = pictures.reshape(count // columns, columns, height, width, depth)
     return rows.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, depth)

@@ -82,11 +82,13 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: {error}") from None
     factor = config.smallest_factor
-    if config.channels not in (1, 3):
+    # Four may be RGBA or latents: a pipeline of pixels says it is images, a network by itself says nothing.
+    whole = within is not None and (within / "model_index.json").is_file()
+    if config.channels not in ((1, 3, 4) if whole else (1, 3)):
         raise UserError(
             tr(
                 "{path}: in_channels is {in_channels}, so this draws latents or something else than pictures; "
-                "1 (grey) and 3 (RGB) are allowed.",
+                "1 (grey), 3 (RGB) and, in a pipeline of pixels, 4 (RGBA) are allowed.",
                 path=path,
                 in_channels=config.in_channels,
             )

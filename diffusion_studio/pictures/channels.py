@@ -37,6 +37,13 @@ def seen_as(picture: DecodedImage, channels: str) -> Image.Image:
     return picture.image
 
 
+def all_of(picture: DecodedImage) -> np.ndarray:
+    """(H, W, C) of everything a file holds: uint8 RGB or RGBA, or uint16 grey."""
+    if picture.light is not None:
+        return picture.light[..., None].copy()
+    return np.array(picture.image if picture.uncovered is None else picture.uncovered)
+
+
 def format_of(images: np.ndarray, channels: str) -> PixelFormat:
     """What training images (N, C, S, S), as `fit` made them, have in common."""
     if channels == "grey16":
@@ -80,6 +87,22 @@ def premultiplied(pixels: np.ndarray) -> np.ndarray:
     alpha = pixels[..., 3:].astype(np.uint16)
     colours = (pixels[..., :3].astype(np.uint16) * alpha + 127) // 255
     return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
+
+
+def with_channels(pixels: np.ndarray, count: int) -> np.ndarray:
+    """(..., count) of an image with as many channels or fewer: grey repeated, opaque where alpha is new."""
+    if pixels.shape[-1] == count:
+        return pixels
+    colours = pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
+    if colours.shape[-1] == count:
+        return colours
+    opaque = np.full((*pixels.shape[:-1], 1), np.iinfo(pixels.dtype).max, pixels.dtype)
+    return np.concatenate([colours, opaque], axis=-1)
+
+
+def shown(pixels: np.ndarray) -> np.ndarray:
+    """(..., 3 or 4) uint8 of an image of any channels and depth, as it is shown."""
+    return pixels if pixels.shape[-1] in (3, 4) else on_white(pixels)
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:

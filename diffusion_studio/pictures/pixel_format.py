@@ -44,6 +44,9 @@ class PixelFormat:
         )
 
 
+USUAL = PixelFormat()
+
+
 def _is_colour(text: Any) -> bool:
     if not isinstance(text, str) or len(text) != 7 or text[0] != "#":
         return False

@@ -63,14 +63,15 @@ class Record:
         return self.width, self.height
 
     def pixels(self) -> np.ndarray:
-        """(height, width, 3) uint8, upright, the first frame, over white where it is transparent."""
-        import numpy as np
-
+        """(height, width, 3) uint8, upright, the first frame; of 4 channels where it is transparent, of one and uint16 where
+        it is grey of more than eight bits.
+        """
+        from diffusion_studio.pictures.channels import all_of
         from diffusion_studio.pictures.decoding import open_picture
         from diffusion_studio.pictures.formats.contents import Refused
 
         try:
-            return np.array(open_picture(self.path).image)
+            return all_of(open_picture(self.path))
         except Refused as reason:
             raise UserError(tr("{path} cannot be opened: {reason}.", path=self.path, reason=reason)) from None
 

@@ -29,16 +29,21 @@ class StepViews:
     ) -> None:
         """`result` makes what is saved of the step, where that is not the preview of the clean image."""
         self._make, self._made, self._result = make, dict(ready or {}), result
+        self._image: np.ndarray | None = None  # what `result` made
 
     def result(self) -> np.ndarray:
-        """(N, H, W, 3) uint8: what is saved of the step."""
-        if self._result is None:
-            return self.view("denoised")
-        self._made["denoised"], self._result = self._result(), None
-        return self._made["denoised"]
+        """(N, H, W, 3) uint8: what is saved of the step; of 4 channels with alpha, of one uint16 grey."""
+        if self._image is None:
+            if self._result is None:
+                return self.view("denoised")
+            from diffusion_studio.pictures.channels import shown
+
+            self._image = self._result()
+            self._made["denoised"] = shown(self._image)
+        return self._image
 
     def view(self, name: str) -> np.ndarray:
-        """(N, H, W, 3) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
+        """(N, H, W, 3 or 4) uint8: one of `VIEWS`. Raises KeyError for a name that is none of them."""
         if name not in VIEWS:
             raise KeyError(name)
         if name not in self._made:

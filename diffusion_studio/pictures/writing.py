@@ -36,7 +36,9 @@ def save(
     folder: Path | None = None,
     saving: SavingSettings | None = None,
 ) -> Path:
-    """Write (H, W, 3) uint8 under its day in the outputs folder or `folder`, as `saving` or else the preferences say.
+    """Write (H, W, C) uint8, or uint16 grey, under its day in the outputs folder or `folder`.
+
+    How, `saving` says, or else the preferences.
 
     Usually that is `YYYY-MM-DD/HHMMSS-seed.png`. Nothing is ever overwritten.
     """
@@ -167,8 +169,11 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: st
     import numpy as np
     from PIL import Image
 
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(f"a picture must be (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
+    deep = picture.dtype == np.uint16
+    if picture.ndim != 3 or picture.shape[2] not in ((1,) if deep else (1, 3, 4)):
+        raise ValueError(f"a picture must be (H, W, 1, 3 or 4) uint8, not {picture.shape} {picture.dtype}")
+    if not deep and picture.dtype != np.uint8:
+        raise ValueError(f"a picture must be uint8, or uint16 where it is grey, not {picture.dtype}")
     if max(picture.shape) > LONGEST_SIDE[kind]:
         raise UserError(
             tr(
@@ -180,7 +185,8 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: st
                 shape2=picture.shape[0],
             )
         )
-    image = Image.fromarray(np.ascontiguousarray(picture))
+    picture = _as_kind_holds(picture, kind)
+    image = Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.shape[2] == 1 else picture))
     try:
         return _encoded(image, kind, options)
     except OSError as error:
@@ -194,6 +200,24 @@ def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: st
         return _encoded(image, kind, {**options, "optimize": False})
     except Exception as error:
         raise _cannot_encode(name, kind, error) from error
+
+
+def _as_kind_holds(picture: np.ndarray, kind: str) -> np.ndarray:
+    """The picture as a file of this kind can hold it: JPEG has no alpha, only PNG and TIFF have 16 bits, WebP has no grey."""
+    if kind in ("PNG", "TIFF"):
+        return picture
+    from diffusion_studio.pictures.channels import on_white, shown
+
+    return on_white(picture) if kind == "JPEG" else shown(picture)
+
+
+def loses(picture: np.ndarray, kind: str) -> str:
+    """A sentence for what a file of this kind ("PNG", "JPEG", …) cannot hold of the picture; "" where that is nothing."""
+    if picture.shape[2] == 4 and kind == "JPEG":
+        return tr("JPEG has no transparency: the image was laid on white.")
+    if picture.dtype.itemsize == 2 and kind not in ("PNG", "TIFF"):
+        return tr("{kind} holds 8 of the 16 bits; PNG and TIFF hold all.", kind=kind)
+    return ""
 
 
 def _encoded(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:

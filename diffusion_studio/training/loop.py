@@ -261,6 +261,7 @@ class TrainingLoop:
             count=SAMPLE_COUNT,
             classes=trainer.null_class,
             consistency=distil.steps if distil is not None and student else 0,
+            pixels=self.opened.origin.pixels,
         ):
             pictures = pictures if made is None else made
             yield from self.breathe(tr("Generating samples…"))

@@ -78,6 +78,7 @@ def publish_network(
         count=SAMPLES,
         classes=len(origin.classes),
         consistency=settings.distil.steps if settings.distil is not None else 0,
+        pixels=origin.pixels,
     ):
         if made is not None:
             pictures = made

@@ -13,7 +13,9 @@ from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet
-from diffusion_studio.generation.space import to_uint8
+from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.pictures.channels import shown
+from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
 
 STEPS = 12
 
@@ -27,8 +29,9 @@ def generate(
     count: int,
     classes: int = 0,
     consistency: int = 0,
+    pixels: PixelFormat = USUAL,
 ) -> Iterator[np.ndarray | None]:
-    """Yields None after every sampling step, and last (N, H, W, 3) uint8; classes in turn, picture k from seed k.
+    """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
     consistency: in how many steps a student samples; 0: it is none.
     """
@@ -47,15 +50,15 @@ def generate(
     for step in SAMPLERS["consistency" if consistency else "dpmpp_2m"](denoise, x, sigmas, noise):
         x = step.x
         yield None
-    yield to_uint8(x)
+    yield shown(PixelSpace(shape, "cpu", pixels).decode(x))
 
 
 def sheet(pictures: np.ndarray, columns: int = 8) -> np.ndarray:
-    """(N, H, W, 3) as one (rows·H, columns·W, 3) picture, white where cells stay empty."""
-    count, height, width, _ = pictures.shape
+    """(N, H, W, C) as one (rows·H, columns·W, C) picture, white where cells stay empty, or nothing where there is alpha."""
+    count, height, width, channels = pictures.shape
     columns = min(columns, count)
     rows = -(-count // columns)
-    page = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    page = np.full((rows * height, columns * width, channels), 0 if channels == 4 else 255, np.uint8)
     for index, picture in enumerate(pictures):
         top, left = index // columns * height, index % columns * width
         page[top : top + height, left : left + width] = picture

@@ -29,16 +29,15 @@ EXPLAINED = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """`layers`: name -> (H, W, 3) uint8, all of one size and never changed; images of them are made when first painted.
+    """`layers`: name -> (H, W, C), all of one size and never changed; images of them are made when first painted.
 
-    `alpha`: (H, W) uint8 of an image that is partly transparent; its pixels are what it looks like over white.
+    Three channels are RGB, four RGBA whose colours are as they are, one is grey, of 8 or 16 bits.
     """
 
     layers: Mapping[str, np.ndarray]
     path: Path | None = None
     settings: GenerationSettings | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    alpha: np.ndarray | None = None
     _images: dict[str, QImage] = field(default_factory=dict, repr=False)
 
     @property
@@ -62,10 +61,7 @@ class Picture:
         if layer not in self.layers:
             layer = "denoised"
         if layer not in self._images:
-            image = to_image(self.layers[layer])
-            if self.alpha is not None and layer == "denoised":
-                image = with_alpha(image, self.alpha)
-            self._images[layer] = image
+            self._images[layer] = to_image(self.layers[layer])
         return self._images[layer]
 
 
@@ -86,24 +82,14 @@ class Views(Mapping[str, "np.ndarray"]):
 
 
 def to_image(array: np.ndarray) -> QImage:
-    """(H, W, 3) uint8 to an image of its own memory, in the format that paints fastest."""
+    """(H, W, C) to an image of its own memory, in the format that paints fastest: 8 bits, with alpha where C is 4."""
     import numpy as np
 
-    array = np.ascontiguousarray(array)
-    height, width, _ = array.shape
-    shared = QImage(array.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return shared.convertToFormat(QImage.Format.Format_RGB32)  # copies: the array may go
+    from diffusion_studio.pictures.channels import shown
 
-
-def with_alpha(image: QImage, alpha: np.ndarray) -> QImage:
-    """An image that was laid over white, transparent again; alpha: (H, W) uint8."""
-    import numpy as np
-
-    result = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    height, width = alpha.shape
-    rows = np.frombuffer(result.bits(), np.uint8).reshape(height, result.bytesPerLine())
-    pixels = rows[:, : 4 * width].reshape(height, width, 4)
-    share = np.maximum(alpha, 1)[..., None] / 255
-    pixels[..., :3] = np.clip((pixels[..., :3] - 255 * (1 - share)) / share + 0.5, 0, 255).astype(np.uint8)
-    pixels[..., 3] = alpha
-    return result.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    array = np.ascontiguousarray(shown(array))
+    height, width, channels = array.shape
+    format = QImage.Format.Format_RGBA8888 if channels == 4 else QImage.Format.Format_RGB888
+    shared = QImage(array.data, width, height, channels * width, format)
+    painted = QImage.Format.Format_ARGB32_Premultiplied if channels == 4 else QImage.Format.Format_RGB32
+    return shared.convertToFormat(painted)  # copies: the array may go

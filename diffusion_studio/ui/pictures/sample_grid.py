@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.look.theme import RADIUS, RADIUS_LARGE, SPACE_M, SPACE_S, tokens
+from diffusion_studio.ui.pictures.cells import paint_checkerboard
 
 LEAST, MOST, ROWS = 64, 128, 3  # sides of a cell in pixels; rows shown
 
@@ -84,5 +85,7 @@ class SampleGrid(QWidget):
             outline = QPainterPath()
             outline.addRoundedRect(place, RADIUS, RADIUS)
             painter.setClipPath(outline)
+            if self._sheet.hasAlphaChannel():
+                paint_checkerboard(painter, QRectF(place))
             painter.drawImage(place, self._sheet, source)
         painter.end()

@@ -15,7 +15,6 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
-from diffusion_studio.ui.pictures.thumbnails import read_alpha
 
 if TYPE_CHECKING:
     from diffusion_studio.events import NotSaved, Saved
@@ -88,13 +87,11 @@ def open_picture(path: Path) -> Generator[Picture, None, None]:
     from diffusion_studio.pictures.reading import read
 
     record = read(path)
-    pixels = record.pixels()
     yield Picture(
-        {"denoised": pixels},
+        {"denoised": record.pixels()},
         path=path,
         settings=record.settings,
         facts=record.facts,
-        alpha=read_alpha(path, pixels.shape[:2]),
     )
 
 

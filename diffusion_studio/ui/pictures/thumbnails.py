@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -24,18 +24,9 @@ from diffusion_studio.language import tr
 from diffusion_studio.storage.foreign_file import read_foreign
 from diffusion_studio.ui.look.texts import file_url, readable, shorten, tooltip
 
-if TYPE_CHECKING:
-    import numpy as np
-
 PATH = Qt.ItemDataRole.UserRole + 1
 SIDE = 128  # pixels kept of each picture; enough for 64 on a screen of twice the density
 LARGEST_FILE = 64 << 20
-OPAQUE = {
-    QImage.Format.Format_RGB32,
-    QImage.Format.Format_RGB888,
-    QImage.Format.Format_Grayscale8,
-    QImage.Format.Format_Mono,
-}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -65,20 +56,6 @@ def read_thumbnail(path: Path, side: int = SIDE) -> QImage:
         if size.isValid() and max(size.width(), size.height()) > side:
             reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
         return reader.read()
-
-
-def read_alpha(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """(H, W) uint8 of an image of this shape that is partly transparent; None for one that is not."""
-    import numpy as np
-
-    with _reader(path) as reader:
-        image = reader.read() if reader.imageFormat() not in OPAQUE else QImage()
-    if not image.hasAlphaChannel() or (image.height(), image.width()) != tuple(shape):
-        return None
-    alpha = image.convertToFormat(QImage.Format.Format_Alpha8)
-    rows = np.frombuffer(alpha.constBits(), np.uint8).reshape(alpha.height(), alpha.bytesPerLine())
-    values = rows[:, : alpha.width()].copy()
-    return values if values.min() < 255 else None
 
 
 @contextmanager
