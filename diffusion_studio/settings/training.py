@@ -13,10 +13,10 @@ from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS,
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
 CHANNELS = {
     "auto": tr("As the images are"),
-    "rgb": tr("Color"),
-    "rgba": tr("Color with transparency"),
-    "grey": tr("Gray"),
-    "grey16": tr("Gray, 16 bits"),
+    "rgb": tr("Colour"),
+    "rgba": tr("Colour with transparency"),
+    "grey": tr("Grey"),
+    "grey16": tr("Grey, 16 bits"),
 }
 MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large")}
 BEFORE = {
@@ -84,7 +84,7 @@ class TrainingSettings:
         label=tr("Channels"),
         help=tr(
             "what is learned of each image: rgb, on white where it is transparent; rgba, with its transparency; grey; grey16, "
-            "all 16 bits of it; auto: rgba where at least half of the images are transparent, grey where none has color"
+            "all 16 bits of it; auto: rgba where at least half of the images are transparent, grey where none has colour"
         ),
     )
     space: str = option(

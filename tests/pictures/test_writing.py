@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
         outputs.save(picture(), SETTINGS, facts={}, folder=tmp_path / "file")
 
 
-@pytest.mark.parametrize("wrong", [picture().astype(np.float32), picture()[..., :1], picture()[0]])
+@pytest.mark.parametrize("wrong", [picture().astype(np.float32), picture()[..., :2], picture()[0]])
 def test_only_pictures_are_saved(wrong, tmp_path):
     with pytest.raises((ValueError, IndexError)):
         outputs.save(wrong, SETTINGS, facts={}, folder=tmp_path)
