@@ -279,6 +279,18 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSaved:
+    """The averaged weights of this step were kept, to choose from afterwards."""
+
+    step: int
+    path: Path
+    ratio: (
+        float | None
+    )  # the copy ratio: 1 where images are as new as training images are to one another; None: not measured
+    copies: bool  # the images it generates are copies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     """Something to read that stops nothing."""
 
@@ -353,7 +365,17 @@ CompareEvent = (
     | Finished
 )
 SampleSheetEvent = Status | SheetProgress | SheetSaved
-TrainingEvent = Status | Warned | TrainingStarted | Loss | Samples | CheckpointSaved | DataDiffers | Published
+TrainingEvent = (
+    Status
+    | Warned
+    | TrainingStarted
+    | Loss
+    | Samples
+    | CheckpointSaved
+    | SnapshotSaved
+    | DataDiffers
+    | Published
+)
 PublishEvent = Status | Published
 EstimateEvent = Status | Estimated
 CheckEvent = Status | Checking | Checked

@@ -188,7 +188,15 @@ class TrainingReport(Report):
                 self.close()
                 self.tell(tr("“{name}” is ready: generate --model {name}", name=name))
                 self.saved(path)
-            case events.Samples() | events.CheckpointSaved() | events.DataDiffers():
+            case events.SnapshotSaved(step=step, ratio=ratio) if ratio is not None:
+                self.tell(
+                    tr(
+                        "step {step}, copy ratio {ratio:.2f} (1: as new as the images are to one another)",
+                        step=step,
+                        ratio=ratio,
+                    )
+                )
+            case events.SnapshotSaved() | events.Samples() | events.CheckpointSaved() | events.DataDiffers():
                 pass  # what differs is also the error that follows
             case _:
                 events.assert_never(event)

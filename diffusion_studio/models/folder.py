@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
 
+EARLY = Path(
+    "early", WEIGHTS
+)  # a network of the same shape from early in the training; diffusers looks only at what it knows
 SCHEDULER_KEYS = sorted(ALWAYS | CLASSES["DDPMScheduler"].keys)
 
 
@@ -223,11 +226,13 @@ def write_model(
     samples: bytes | None = None,
     texts: Mapping[str, str] | None = None,
     index: Mapping[str, Any] | None = None,
+    early: Sequence[Tensor] | None = None,
 ) -> None:
     """Write a folder that `DDPMPipeline.from_pretrained` opens, whole or not at all.
 
     `samples`: a PNG sheet; `texts`: further files by name, such as README.md; `index`: the model_index.json it came with.
-    Replaces a folder of that name.
+    `early`: weights from early in its training, in the order of the network's parameters, which are kept in 16 bits for
+    autoguidance. Replaces a folder of that name.
     """
     state = {
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in network.state_dict().items()
@@ -261,6 +266,14 @@ def write_model(
         (stage / "unet" / WEIGHTS).write_bytes(weights)
         if samples:
             (stage / "samples.png").write_bytes(samples)
+        if early is not None:
+            names = [name for name, _ in network.named_parameters()]
+            short = {
+                name: weight.to("cpu", torch.float16).contiguous()
+                for name, weight in zip(names, early, strict=False)
+            }
+            (stage / EARLY).parent.mkdir()
+            (stage / EARLY).write_bytes(save_tensors(short, metadata={"format": "pt"}))
 
 
 def scheduler_config(schedule: Process, prediction: str) -> dict[str, Any]:

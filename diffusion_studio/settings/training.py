@@ -166,6 +166,15 @@ class TrainingSettings:
         label=tr("EMA"),
         help=tr("decay of the averaged weights that generate the samples"),
     )
+    posthoc_ema: bool = option(
+        False,
+        more=True,
+        label=tr("Choose EMA afterwards"),
+        help=tr(
+            "follow two more averages and keep them in the snapshots, so that an EMA of any length can be made afterwards; "
+            "makes snapshots three times and checkpoints one and a half times as large"
+        ),
+    )
     weighting: str = option(
         "min_snr",
         choices=WEIGHTINGS,
@@ -253,6 +262,17 @@ class TrainingSettings:
         more=True,
         label=tr("Autosave steps"),
         help=tr("steps between checkpoints, besides the time; 0: by time only"),
+    )
+    snapshots: int = option(
+        8,
+        min=0,
+        max=64,
+        more=True,
+        label=tr("Snapshots"),
+        help=tr(
+            "how often over the run its averaged weights are kept, in 16 bits, to choose from afterwards; 0: never. Each time "
+            "it is measured whether they copy the images, where these are few"
+        ),
     )
     sample_every: float = option(
         60.0,

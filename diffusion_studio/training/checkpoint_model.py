@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
@@ -15,7 +14,8 @@ from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, scheduler_config
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.training.publish import read_average
+from diffusion_studio.training import averages
+from diffusion_studio.training.publish import no_step
 from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.records.run import Run
 
@@ -23,7 +23,10 @@ NAME = re.compile(r"run:(?P<run>[^@]+)(?:@(?P<step>\d{1,9}))?")
 
 
 def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto") -> UNetModel:
-    """The averaged weights of a run at a step, or of its newest whole checkpoint. Raises `UserError` where there is none."""
+    """The averaged weights of a run at a step, of which there is a checkpoint or a snapshot, or of its newest whole checkpoint.
+
+    Raises `UserError` where there is none.
+    """
     named = NAME.fullmatch(name)
     if named is None:
         raise UserError(
@@ -33,15 +36,15 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
             )
         )
     run = runs.find(named["run"])
-    checkpoint = _checkpoint(run, named["step"])
+    average = _average(run, named["step"])
     chosen = devices.choose_device(device)
-    network, origin = read_average(run, checkpoint)
+    network, origin = average.network, average.origin
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = process_from_config(scheduler_config(origin.schedule, settings.prediction))
     card = ModelCard(
-        name=f"run:{run.name}@{int(checkpoint.name)}",
-        path=checkpoint,
-        title=tr("{name} at step {name2}", name=settings.name or run.name, name2=int(checkpoint.name)),
+        name=f"run:{run.name}@{average.step}",
+        path=run.path,
+        title=tr("{name} at step {step}", name=settings.name or run.name, step=average.step),
         size=max(network.config.sides) if network.config.sample_size else settings.size,
         channels=network.config.channels,
         classes=origin.classes,
@@ -58,26 +61,13 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         return UNetModel(card, known, chosen, devices.choose_precision(precision, chosen))
 
 
-def _checkpoint(run: Run, step: str | None) -> Path:
-    if step is None:
-        newest, _ = checkpoints.newest_verified(run.path)
-        if newest is None:
-            raise UserError(tr("The run “{name}” has no whole checkpoint yet.", name=run.name))
-        return newest
-    there = list(checkpoints.newest_first(run.path))
-    for path in there:
-        if int(path.name) == int(step):
-            if not checkpoints.verified(path):
-                raise UserError(
-                    tr("The checkpoint of “{name}” at step {step} is damaged.", name=run.name, step=step)
-                )
-            return path
-    steps = ", ".join(str(int(path.name)) for path in there) or "none"
-    raise UserError(
-        tr(
-            "The run “{name}” has no checkpoint at step {step}; it has: {steps}.",
-            name=run.name,
-            step=step,
-            steps=steps,
-        )
-    )
+def _average(run: Run, step: str | None) -> averages.Average:
+    if step is not None:
+        average = averages.at_step(run, int(step))
+        if average is None:
+            raise UserError(no_step(run, int(step)))
+        return average
+    newest, _ = checkpoints.newest_verified(run.path)
+    if newest is None:
+        raise UserError(tr("The run “{name}” has no whole checkpoint yet.", name=run.name))
+    return averages.of_checkpoint(run, newest)

@@ -23,6 +23,7 @@ from diffusion_studio.events import (
     CheckpointSaved,
     Loss,
     Samples,
+    SnapshotSaved,
     Status,
     TrainingEvent,
     Warned,
@@ -30,10 +31,12 @@ from diffusion_studio.events import (
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training import averages
+from diffusion_studio.training.data.copying import CopyRatio, TrainingImages
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
-from diffusion_studio.training.records import log
+from diffusion_studio.training.records import log, snapshots
 from diffusion_studio.training.sample_pictures import generate, sheet
 from diffusion_studio.training.step.distributed import STOP, join
 from diffusion_studio.training.step.trainer import NotFinite
@@ -41,6 +44,8 @@ from diffusion_studio.training.step.validation import Validation, validate
 
 REPORT_EVERY = 0.5  # seconds
 SAMPLE_COUNT = 16
+COPY_SAMPLES = 32  # generated to see whether they are copies
+MOST_OFTEN = 10.0  # seconds of training between snapshots, so that a run of seconds has none
 SHEETS, RAW_SHEETS = Path("samples"), Path("samples", "raw")  # in a run's folder
 
 Events = Generator[TrainingEvent, Answer | None, None]
@@ -82,6 +87,11 @@ class TrainingLoop:
         self.reported_at = self.sampled_at = self.saved_at = 0.0  # by the clock
         self.save_requested = False
         self.by_teacher: np.ndarray | None = None
+        self.images = TrainingImages(self.trainer.pictures.images, mirror=self.settings.flip)
+        known = snapshots.find(self.record.path)
+        last = known[-1] if known else None
+        self.snapshot_step, self.snapshot_seconds = (last.step, last.seconds) if last else (0, 0.0)
+        self.copies = bool(last and last.copies)
 
     def run(self) -> Events:
         with closing(self.opened):
@@ -92,12 +102,16 @@ class TrainingLoop:
                     yield from self.report()
                     if self.look_is_due():
                         yield from self.validate_and_sample()
+                    if self.snapshot_is_due():
+                        yield from self.snapshot()
                     if self.save_is_due():
                         yield from self.save()
                 self.trainer.check_finite()
                 yield from self.validate_and_sample()
                 while self.save_requested:
                     yield from self.save()
+                    if self.snapshot_is_due():
+                        yield from self.snapshot()
                     yield from self.validate_and_sample()
             yield from self.publish()
 
@@ -166,6 +180,42 @@ class TrainingLoop:
             self.by_teacher = made
         return self.by_teacher
 
+    def snapshot(self) -> Events:
+        """Keep the averaged weights and, where there are few images, measure whether they copy these."""
+        measured: CopyRatio | None = None
+        if self.images.few:
+            with self.trainer.averaged() as network:
+                made = yield from self.generate(network, COPY_SAMPLES)
+            if self.save_requested:
+                return  # it is still due
+            measured = self.images.measure(made.transpose(0, 3, 1, 2))
+        step, seconds = self.trainer.done, self.seconds
+        ratio, copies = measured or (None, False)
+        self.snapshot_step, self.snapshot_seconds = step, seconds
+        try:
+            kept = snapshots.save(
+                self.record.path, step, seconds, self.trainer.averages(), ratio=ratio, copies=copies
+            )
+        except UserError as error:  # a full disk; the training continues without this one
+            yield from self.emit(Warned(text=str(error)))
+            return
+        snapshots.thin(self.record.path, 2 * self.settings.snapshots)
+        with suppress(OSError):
+            log.append(self.record.path, {"step": step, "ratio": ratio, "seconds": seconds})
+        yield from self.emit(SnapshotSaved(step=step, path=kept.path, ratio=ratio, copies=copies))
+        if copies and not self.copies:
+            yield from self.emit(Warned(text=self.words_on_copies()))
+        self.copies = copies
+
+    def words_on_copies(self) -> str:
+        chosen = snapshots.offered(snapshots.find(self.record.path))
+        if chosen is None:
+            return tr("It now copies your images.")
+        return tr(
+            "It now copies your images. The snapshot of step {step}, which does not, will be offered at the end.",
+            step=chosen.step,
+        )
+
     def save(self) -> Events:
         """An autosave. A full disk is only reported: the training continues, and the next one tries again."""
         self.save_requested = False
@@ -178,10 +228,19 @@ class TrainingLoop:
             yield from self.emit(CheckpointSaved(step=self.trainer.done, path=path))
 
     def publish(self) -> Events:
-        network = self.trainer.averaged_copy()
-        yield from publish_network(
-            self.record, network, self.opened.origin, step=self.trainer.done, seconds=self.seconds
-        )
+        chosen = snapshots.offered(snapshots.find(self.record.path)) if self.copies else None
+        if chosen is not None:
+            average = averages.of_snapshot(self.record, chosen)
+            yield Warned(
+                text=tr(
+                    "The last snapshot that does not copy your images, of step {step}, is made the model.",
+                    step=chosen.step,
+                )
+            )
+            network, step, seconds = average.network, average.step, average.seconds
+        else:
+            network, step, seconds = self.trainer.averaged_copy(), self.trainer.done, self.seconds
+        yield from publish_network(self.record, network, self.opened.origin, step=step, seconds=seconds)
         self.record.note(state="finished")
 
     # What is due, and when -------------------------------------------------------------------------------------------
@@ -198,6 +257,14 @@ class TrainingLoop:
     def look_is_due(self) -> bool:
         every = self.settings.sample_every
         return bool(every) and self.clock.seconds - self.sampled_at >= every
+
+    def snapshot_is_due(self) -> bool:
+        """Each time another of equal parts of the run is done."""
+        count = self.settings.snapshots
+        if not count or self.seconds - self.snapshot_seconds < MOST_OFTEN:
+            return False
+        before = self.settings.fraction_done(self.snapshot_step, self.snapshot_seconds)
+        return math.floor(self.fraction * count) > math.floor(before * count)
 
     def save_is_due(self) -> bool:
         steps = self.settings.autosave_steps
@@ -250,7 +317,7 @@ class TrainingLoop:
         return path
 
     def generate(
-        self, network: UNet, *, student: bool = True
+        self, network: UNet, count: int = SAMPLE_COUNT, *, student: bool = True
     ) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
         trainer, distil = self.trainer, self.settings.distil
         pictures = np.zeros((0, 0, 0, 3), np.uint8)
@@ -258,7 +325,7 @@ class TrainingLoop:
             network,
             trainer.schedule,
             self.settings.prediction,
-            count=SAMPLE_COUNT,
+            count=count,
             classes=trainer.null_class,
             consistency=distil.steps if distil is not None and student else 0,
             pixels=self.opened.origin.pixels,

@@ -35,7 +35,7 @@ from diffusion_studio.training.estimate import choose_batch
 from diffusion_studio.training.images import Pictures, load_pictures
 from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
-from diffusion_studio.training.records import checkpoints, claims, log, runs
+from diffusion_studio.training.records import checkpoints, claims, log, runs, snapshots
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.step.distributed import STOP, Team
 from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
@@ -154,6 +154,7 @@ def resume_run(
                 )
             )
         log.cut(run.path, trainer.done)
+        snapshots.cut(run.path, trainer.done)
         run.note(exact=now, settings=to_dict(settings))
         write_record(run.path, pictures)
     except BaseException:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from safetensors.torch import load as load_tensors
 
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
@@ -24,9 +22,11 @@ from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
+from diffusion_studio.training import averages
+from diffusion_studio.training.averages import Average
 from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
-from diffusion_studio.training.records import checkpoints, log, runs
+from diffusion_studio.training.records import log, runs
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.sample_pictures import generate, sheet
 
@@ -38,36 +38,54 @@ RECOMMENDED = {"sampler": "dpmpp_2m_sde", "steps": 20, "spacing": "quadratic"}
 RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 
 
-def publish(name: str) -> Iterator[PublishEvent]:
-    """Write the newest whole checkpoint of the run called `name` as a model; ends with `Published`. The run stays as it is."""
+def publish(name: str, *, step: int | None = None, length: float | None = None) -> Iterator[PublishEvent]:
+    """Write what a run has reached as a model; ends with `Published`. The run stays as it is.
+
+    That is the averaged weights of `step` or, without one, of its newest whole checkpoint, or of the last snapshot before it
+    copied its images; with `length`, an EMA of this share of the run. Raises `UserError` where there is no such thing.
+    """
     run = runs.find(name)
-    checkpoint, _ = checkpoints.newest_verified(run.path)
-    if checkpoint is None:
+    yield Status(text=tr("Reading the checkpoint…"))
+    if length is not None:
+        average: Average | None = averages.of_length(run, length)
+    elif step is not None:
+        average = averages.at_step(run, step)
+    else:
+        average = averages.to_offer(run)
+    if average is None and step is not None:
+        raise UserError(no_step(run, step))
+    if average is None:
         raise UserError(
             tr("The run “{name}” has no whole checkpoint yet, so there is nothing to publish.", name=run.name)
         )
-    yield Status(text=tr("Reading the checkpoint…"))
-    network, origin = read_average(run, checkpoint)
-    state = checkpoints.read_state(checkpoint)
-    yield from publish_network(run, network, origin, step=state["step"], seconds=state["seconds"])
+    yield from publish_network(
+        run, average.network, average.origin, step=average.step, seconds=average.seconds, length=length
+    )
 
 
-def read_average(run: Run, checkpoint: Path) -> tuple[UNet, Origin]:
-    """The network of a checkpoint with its averaged weights, on the CPU in float32, ready to draw."""
-    origin = Origin.from_dict(run.facts.get("origin", {}))
-    tensors = load_tensors(checkpoints.read_tensors(checkpoint))
-    with torch.device("meta"):
-        network = UNet(origin.config)
-    names = [weight for weight, _ in network.named_parameters()]
-    averages = {name: tensors[f"ema.{index}"] for index, name in enumerate(names)}
-    network.load_state_dict(averages, assign=True)
-    return network.eval().requires_grad_(False), origin
+def no_step(run: Run, step: int) -> str:
+    """What to say where a run has neither checkpoint nor snapshot of a step."""
+    return tr(
+        "The run “{name}” has no checkpoint at step {step}; it has: {steps}.",
+        name=run.name,
+        step=step,
+        steps=", ".join(map(str, averages.steps_of(run))) or tr("none"),
+    )
 
 
 def publish_network(
-    run: Run, network: UNet, origin: Origin, *, step: int, seconds: float
+    run: Run,
+    network: UNet,
+    origin: Origin,
+    *,
+    step: int,
+    seconds: float,
+    length: float | None = None,
 ) -> Iterator[PublishEvent]:
-    """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2."""
+    """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2.
+
+    `length`: that of the EMA, where it was chosen afterwards.
+    """
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = origin.schedule
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
@@ -91,8 +109,9 @@ def publish_network(
         network,
         schedule,
         prediction=settings.prediction,
-        card=model_card(run, settings, network, origin, step, seconds),
+        card=model_card(run, settings, network, origin, step, seconds, length),
         samples=png.getvalue(),
+        early=averages.early_weights(run, step) if settings.distil is None else None,
     )
     run.note(published=target.name)
     yield Published(name=target.name, path=target)
@@ -113,7 +132,13 @@ def _made_by(place: Path) -> str | None:
 
 
 def model_card(
-    run: Run, settings: TrainingSettings, network: UNet, origin: Origin, step: int, seconds: float
+    run: Run,
+    settings: TrainingSettings,
+    network: UNet,
+    origin: Origin,
+    step: int,
+    seconds: float,
+    length: float | None = None,
 ) -> Mapping[str, Any]:
     guidance = {"guidance": 1.5} if origin.classes else {}
     flow = is_flow(origin.scheduler)
@@ -146,5 +171,6 @@ def model_card(
             "loss": log.last_losses(run.path),
             **({"carried": list(origin.carried)} if origin.carried else {}),
             **from_model,
+            **({} if length is None else {"ema_length": length}),
         },
     }

@@ -14,7 +14,7 @@ from diffusion_studio.storage.foreign_file import read_foreign
 
 LOG = "log.jsonl"
 LARGEST_LOG = 1 << 30  # bytes
-NUMBERS = {"loss", "validation", "learning_rate", "seconds"}  # of a report
+NUMBERS = {"loss", "validation", "learning_rate", "seconds", "ratio"}  # of a report
 
 
 def append(run: Path, entry: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ from diffusion_studio.training.step.gradients import Gradients, is_out_of_memory
 from diffusion_studio.training.step.learning_rate import share_of_rate
 from diffusion_studio.training.step.objectives import objective_of
 from diffusion_studio.training.step.optimizers import Optimizer, matrices
+from diffusion_studio.training.step.power_ema import PowerEmas
 from diffusion_studio.training.step.weighting import LevelWeights
 
 PATIENCE = 3  # non-finite steps in a row before the run stops
@@ -87,6 +88,7 @@ class Trainer:
         self.flat = FlatWeights(self.network, matrices(self.network, settings.optimizer))
         self.parameters = self.flat.parameters
         self.ema = Ema(self.flat, settings.ema)
+        self.power = PowerEmas(self.flat) if settings.posthoc_ema else None
         weights = sum(weight.numel() for weight in self.parameters)
         self.rate = settings.learning_rate or learning_rate_for(weights)
         pixels = settings.batch * settings.size**2
@@ -132,6 +134,8 @@ class Trainer:
                 uncertainty.update(*learned)
             self.bad = 0
             self.ema.update(self.done + 1)
+            if self.power is not None:
+                self.power.update(self.done + 1)
             self._grow_scale()
         elif math.isfinite(loss) and self.scale > 1:
             # float16 overflowed in the gradient: usual, and no fault
@@ -268,6 +272,8 @@ class Trainer:
         tensors = {f"weights.{name}": weight for name, weight in self.network.state_dict().items()}
         tensors |= {f"ema.{index}": average for index, average in enumerate(self.ema.average)}
         tensors |= self.optimizer.state()
+        if self.power is not None:
+            tensors |= self.power.state()
         if self.weighting.uncertainty is not None:
             tensors |= {
                 f"uncertainty.{name}": value for name, value in self.weighting.uncertainty.state().items()
@@ -277,11 +283,15 @@ class Trainer:
         tensors["parts"] = torch.tensor(self.gradients.parts)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
+    def averages(self) -> dict[str, Tensor]:
+        """What a snapshot keeps: "ema.0" and, where an EMA can be chosen afterwards, "power.0.0" and so on."""
+        averages = {f"ema.{index}": average for index, average in enumerate(self.ema.average)}
+        return averages | (self.power.state() if self.power is not None else {})
+
     def check_finite(self) -> None:
         """Raises `NotFinite` unless weights, averages and the optimizer's moments all are finite."""
-        if not all_finite(
-            [*self.network.state_dict().values(), self.ema.whole, *self.optimizer.moments.values()]
-        ):
+        averages = [self.ema.whole, *(self.power.blocks if self.power is not None else [])]
+        if not all_finite([*self.network.state_dict().values(), *averages, *self.optimizer.moments.values()]):
             raise NotFinite
 
     def load(self, tensors: dict[str, Tensor]) -> None:
@@ -293,6 +303,8 @@ class Trainer:
         places = range(len(self.parameters))
         self.ema.whole.copy_(self.flat.gather([tensors[f"ema.{index}"] for index in places]))
         self.optimizer.load(tensors)
+        if self.power is not None:
+            self.power.load(tensors)
         if self.weighting.uncertainty is not None:
             prefix = "uncertainty."
             self.weighting.uncertainty.load(

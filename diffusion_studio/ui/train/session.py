@@ -28,6 +28,7 @@ class TrainingSession(QObject):
     progressed = Signal(object)  # Loss
     sampled = Signal(object)  # Samples
     saved = Signal(int)  # step of a checkpoint
+    compared = Signal(object)  # SnapshotSaved
     warned = Signal(str)
     published = Signal(object)  # Published
     estimated = Signal(object)  # Estimated
@@ -148,6 +149,8 @@ class TrainingSession(QObject):
                 self.sampled.emit(event)
             case events.CheckpointSaved(step=step):
                 self.saved.emit(step)
+            case events.SnapshotSaved():
+                self.compared.emit(event)
             case events.DataDiffers():
                 self.differs.emit(event)
             case events.Warned(text=text):

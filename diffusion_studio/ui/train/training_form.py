@@ -28,13 +28,24 @@ NO_VALUE = {  # what 0 means, where it is no number
     "clip_norm": tr("off"),
     "autosave_steps": tr("by time"),
     "sample_every": tr("none"),
+    "snapshots": tr("none"),
 }
 OTHERS = tr("Learning")
 GROUPS: Mapping[str, tuple[str, ...]] = {  # the first is always open; options of no group are in `OTHERS`
     tr("Model"): ("name", "start_from", "size", "model_size", "space"),
     tr("Length"): ("minutes", "steps"),
     tr("Images"): ("fit", "flip", "classes", "label_dropout", "validation"),
-    OTHERS: ("batch", "optimizer", "learning_rate", "warmup", "decay", "ema", "clip_norm", "seed"),
+    OTHERS: (
+        "batch",
+        "optimizer",
+        "learning_rate",
+        "warmup",
+        "decay",
+        "ema",
+        "posthoc_ema",
+        "clip_norm",
+        "seed",
+    ),
     tr("Noise"): (
         "schedule",
         "prediction",
@@ -44,7 +55,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {  # the first is always open; options o
         "min_snr",
         "polish",
     ),
-    tr("Saving and samples"): ("autosave", "autosave_steps", "sample_every"),
+    tr("Saving and samples"): ("autosave", "autosave_steps", "sample_every", "snapshots"),
     tr("Hardware"): ("device", "precision"),
 }
 

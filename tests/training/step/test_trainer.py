@@ -334,7 +334,7 @@ def test_out_of_memory_twice_is_an_error_and_other_faults_are_not_mistaken_for_i
     [
         {"precision": "float32"},
         {"precision": "bfloat16"},
-        {"precision": "bfloat16", "optimizer": "muon", "decay": "cosine"},
+        {"precision": "bfloat16", "optimizer": "muon", "decay": "cosine", "posthoc_ema": True},
     ],
 )
 def test_a_resume_is_bit_for_bit(make, how):
