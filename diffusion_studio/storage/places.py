@@ -32,6 +32,11 @@ def models_dir() -> Path:
     return _place("models") or data_dir() / "models"
 
 
+def loras_dir() -> Path:
+    """Where LoRA files are put to be listed."""
+    return _place("loras") or data_dir() / "loras"
+
+
 def runs_dir() -> Path:
     """Training runs with their checkpoints."""
     return _place("runs") or data_dir() / "runs"
