@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ SEARCH = tr("""A search is any number of terms that must all hold: words of the 
 setting (model:avatars sampler:heun class:hat seed:7 day:2026-11); KEY>=NUMBER, also > < <= !=; tag:cat, album:NAME, star,
 is:branch; ! before a term excludes it.""")
 
+FILMS = (".webp", ".gif", ".mp4")  # endings of --to; .png is a sheet
+
 
 def gallery(parser: argparse.ArgumentParser) -> Run:
     parser.epilog = SEARCH
@@ -47,16 +50,24 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
 
     add("list", run_list, tr("list the images, newest first (what “gallery” alone does)"))
     add("search", run_list, tr("list the images that a search finds"))
-    give = add("export", run_export, tr("copy what a search finds to a folder, a zip or one sheet"))
+    give = add("export", run_export, tr("copy what a search finds to a folder, a zip, one sheet or a film"))
     give.add_argument(
         "--to",
         type=Path,
         required=True,
         metavar="TARGET",
         help=tr(
-            "a folder, in which {free_names}; or a file ending in .zip or .png, refused if it exists",
+            "a folder, in which {free_names}; or a file, refused if it exists: .zip, .png for one sheet, "
+            ".webp, .gif or .mp4 for a film",
             free_names=FREE_NAMES,
         ),
+    )
+    give.add_argument(
+        "--seconds",
+        type=float,
+        default=0.5,
+        metavar="X",
+        help=tr("how long a film shows each image; 0.02 to 60 (default: 0.5)"),
     )
     add_overwrite(give)
     for name, help in (
@@ -232,7 +243,16 @@ def run_export(arguments: argparse.Namespace, stop: Stop) -> int:
     if not paths:
         raise UserError(tr("No images found, so there is nothing to export."))
     kind = arguments.to.suffix.lower()
-    ways = {".zip": give.as_zip, ".png": give.as_sheet}
+    if not 0.02 <= arguments.seconds <= 60:
+        raise UserError(
+            tr("--seconds must be between 0.02 and 60, not {seconds:g}.", seconds=arguments.seconds)
+        )
+    film = partial(give.as_film, seconds=arguments.seconds)
+    ways: dict[str, Callable[..., Iterator[give.Exported]]] = {
+        ".zip": give.as_zip,
+        ".png": give.as_sheet,
+        **dict.fromkeys(FILMS, film),
+    }
     if kind in ways:
         check_free(arguments.to, arguments)
     for event in ways.get(kind, give.as_files)(paths, arguments.to):

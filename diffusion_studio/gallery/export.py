@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LARGEST_SHEET = 16_000  # pixels a side
 LARGEST_CELL = 512
+FILM_SIDE, FILM_RATE = 640, 50  # pixels that small images are enlarged to; moments a second
+FILM_SECONDS = 0.5  # of each image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,37 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Exported]:
             )
         )
     export(sheet([_in_cell(picture, side) for picture in pictures]), target)
+
+
+def as_film(paths: Sequence[Path], target: Path, *, seconds: float = FILM_SECONDS) -> Iterator[Exported]:
+    """One after the other, each for this many seconds, as APNG, WebP, GIF or MP4 by the ending of `target`.
+
+    Each lies in a cell of the size of the largest; two images are in memory at a time.
+    """
+    from diffusion_studio.pictures.film_formats import Apng, writer_for
+    from diffusion_studio.pictures.reading import read
+
+    kind, ticks = writer_for(target.suffix), max(round(seconds * FILM_RATE), 1)
+    if len(paths) < 2:
+        raise UserError(tr("A film needs two images or more."))
+    largest = max(max(_size(path)) for path in paths)
+    side = largest * max(FILM_SIDE // largest, 1) if largest <= LARGEST_CELL else LARGEST_CELL
+    side += side % 2  # an MP4 has even sides
+    with open_atomic(target) as file:
+        writer = kind(file, (side, side), [ticks] * len(paths), FILM_RATE, "", "")
+        if isinstance(writer, Apng):
+            writer.show_still(_in_cell(read(paths[-1]).pixels(), side))
+        for done, path in enumerate(paths, 1):
+            writer.add(_in_cell(read(path).pixels(), side), ticks)
+            yield Exported(done=done, total=len(paths), path=target)
+        writer.finish()
+
+
+def _size(path: Path) -> tuple[int, int]:
+    from diffusion_studio.pictures.reading import read
+
+    height, width = read(path).pixels().shape[:2]
+    return width, height
 
 
 def _in_cell(picture: np.ndarray, side: int) -> np.ndarray:

@@ -216,7 +216,7 @@ def installed() -> list[ModelCard]:
     found: dict[str, ModelCard] = {}
     seen: list[Path] = []
     for place, starter in ((models_dir(), False), (resource("models"), True)):
-        for folder in _model_folders(place):
+        for folder in model_folders(place):
             if folder.name not in found:
                 seen.append(folder)
                 card = _card_of(folder, starter)
@@ -360,7 +360,7 @@ def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:
     return tuple(f"class {row}" for row in range(rows))
 
 
-def _model_folders(place: Path) -> Iterator[Path]:
+def model_folders(place: Path) -> Iterator[Path]:
     try:
         folders = sorted(place.iterdir()) if place.is_dir() else []
     except OSError:

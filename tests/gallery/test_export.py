@@ -173,3 +173,29 @@ def test_a_picture_that_is_gone_costs_none_of_the_others(tmp_path, way):
             assert archive.namelist() == ["day/0.png", "day/2.png"]
     else:
         assert sorted(path.name for path in target.iterdir()) == ["0.png", "2.png"]
+
+
+def test_a_film_of_images_of_all_sizes(tmp_path):
+    from diffusion_studio.gallery.export import as_film
+
+    paths = []
+    for number, side in enumerate((8, 16, 12)):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(np.full((side, side, 3), 60 * number, np.uint8)).save(paths[-1])
+    for ending, kind in ((".png", "PNG"), (".webp", "WEBP"), (".gif", "GIF")):
+        done = list(as_film(paths, tmp_path / f"film{ending}", seconds=0.2))
+        assert [event.done for event in done] == [1, 2, 3]
+        with Image.open(tmp_path / f"film{ending}") as film:
+            assert film.format == kind and film.n_frames in (3, 4) and film.size == (640, 640)
+    with pytest.raises(UserError, match="two images"):
+        list(as_film(paths[:1], tmp_path / "one.png"))
+
+
+def test_the_command_line_films_what_a_search_finds(tmp_path, capsys):
+    folder = tmp_path / "2026-11-28"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(np.full((8, 8, 3), 99 * number, np.uint8)).save(folder / f"{number}.png")
+    words = ["gallery", "export", "--out", str(tmp_path), "--to", str(tmp_path / "film.webp")]
+    assert main.main(words) == 0 and (tmp_path / "film.webp").stat().st_size
+    assert main.main([*words, "--overwrite", "--seconds", "0"]) == 1

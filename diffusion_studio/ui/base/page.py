@@ -31,6 +31,9 @@ class Page(QWidget):
     """One place of the rail. A page brings its menu entries, and its threads for the window to end."""
 
     workers: Sequence[Worker] = ()
+    alone_wanted = Signal(
+        bool
+    )  # whether nothing but the page is to be in the window: no menus, no rail, no status
     work_changed = Signal(object)  # Work that is under way, or the str that says how it ended
 
     @property

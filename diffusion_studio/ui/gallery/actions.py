@@ -25,7 +25,7 @@ class GalleryActions(QObject):
     star_wanted = Signal(bool)
     copy_wanted = Signal()
     reveal_wanted = Signal()
-    export_wanted = Signal(str)  # "files", "zip" or "sheet"
+    export_wanted = Signal(str)  # "files", "zip", "sheet" or "film"
     delete_wanted = Signal()
     select_all_wanted = Signal()
     search_wanted = Signal()
@@ -39,7 +39,7 @@ class GalleryActions(QObject):
         self._selected: Sequence[Entry] = []
         self._make()
         self.export_menu = QMenu(tr("Export"), owner)
-        fill_menu(self.export_menu, [self.files, self.zip, self.sheet])
+        fill_menu(self.export_menu, [self.files, self.zip, self.sheet, self.film])
         self.show_selected([])
 
     def _make(self) -> None:
@@ -92,6 +92,12 @@ class GalleryActions(QObject):
             lambda: self.export_wanted.emit("sheet"),
             tr("Write the images side by side, as one large image"),
         )
+        self.film = add(
+            tr("Export as film…"),
+            "",
+            lambda: self.export_wanted.emit("film"),
+            tr("Write the images one after the other, as APNG, WebP, GIF or MP4"),
+        )
         self.delete = add(
             tr("Delete"),
             "Del",
@@ -101,7 +107,7 @@ class GalleryActions(QObject):
 
     def menu_entries(self) -> Mapping[str, Sequence[QAction | None]]:
         return {
-            "File": [self.files, self.zip, self.sheet, None, self.reveal],
+            "File": [self.files, self.zip, self.sheet, self.film, None, self.reveal],
             "Edit": [self.copy, self.all, self.find, None, self.star, self.delete],
             "View": [self.full_screen, self.slideshow, self.compare, None, self.details],
         }
@@ -126,6 +132,7 @@ class GalleryActions(QObject):
             entry.setEnabled(bool(selected))
         self.export_menu.setEnabled(bool(selected))
         self.compare.setEnabled(len(selected) == 2)
+        self.film.setEnabled(len(selected) > 1)
         self.star.setText(tr("Unstar") if selected and self._all_starred() else tr("Star"))
 
     def view(self, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData
@@ -10,26 +10,58 @@ from PySide6.QtGui import QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.gallery.entries import Entry
-from diffusion_studio.gallery.export import Exported, as_files, as_sheet, as_zip
+from diffusion_studio.gallery.export import (
+    FILM_SECONDS,
+    Exported,
+    as_files,
+    as_film,
+    as_sheet,
+    as_zip,
+)
 from diffusion_studio.language import plural, tr
+from diffusion_studio.pictures.film_formats import WRITERS, has_mp4
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.dialogs import ask_number
 from diffusion_studio.ui.base.file_dialogs import EXPORTS, save_file
 from diffusion_studio.ui.base.trashing import Moved, removal, to_trash
 from diffusion_studio.ui.look.texts import file_url, readable
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.saved import open_picture
 
-WAYS = {"files": as_files, "zip": as_zip, "sheet": as_sheet}
+WAYS: dict[str, Callable[..., Iterator[Exported]]] = {
+    "files": as_files,
+    "zip": as_zip,
+    "sheet": as_sheet,
+    "film": as_film,
+}
+SHORTEST, LONGEST = 0.02, 60.0  # seconds that a film shows an image
 
 
 def export(context: AppContext, parent: QWidget, way: str, paths: Sequence[Path]) -> None:
     """Ask where to, and export there; `way`: one of `WAYS`."""
+    how: dict[str, float] = {}
+    if way == "film":
+        seconds = ask_number(
+            parent,
+            tr("Export as film"),
+            FILM_SECONDS,
+            accept=tr("Continue…"),
+            label=tr("Seconds per image"),
+            low=SHORTEST,
+            high=LONGEST,
+            decimals=2,
+        )
+        if seconds is None:
+            return
+        how["seconds"] = seconds
     target = _ask(parent, way)
     if target is not None:
-        export_to(context, way, paths, target)
+        export_to(context, way, paths, target, **how)
 
 
-def export_to(context: AppContext, way: str, paths: Sequence[Path], target: Path) -> None:
+def export_to(context: AppContext, way: str, paths: Sequence[Path], target: Path, **how: float) -> None:
+    """`how`: what else the way takes."""
+
     def report(exported: Exported) -> None:
         if exported.done == exported.total:
             said = plural(
@@ -48,7 +80,7 @@ def export_to(context: AppContext, way: str, paths: Sequence[Path], target: Path
         context.show_status(said)
 
     title = plural("Export of {count} image", "Export of {count} images", len(paths))
-    context.run(_job(way, paths, target), report, title=title)
+    context.run(_job(way, paths, target, how), report, title=title)
 
 
 def copy(context: AppContext, entries: Sequence[Entry], thumbnail: QPixmap | None) -> None:
@@ -99,13 +131,18 @@ def _report_trashed(
     context.show_fault(f"{said}. {moved.fault}", action=tr("Undo"), do=lambda: context.undo.take_back(change))
 
 
-def _job(way: str, paths: Sequence[Path], target: Path) -> Generator[Exported, None, None]:
-    yield from WAYS[way](paths, target)
+def _job(
+    way: str, paths: Sequence[Path], target: Path, how: Mapping[str, float]
+) -> Generator[Exported, None, None]:
+    yield from WAYS[way](paths, target, **how)
 
 
 def _ask(parent: QWidget, way: str) -> Path | None:
     if way == "files":
         return commands.ask_folder(parent)
+    if way == "film":
+        kinds = {words: (ending,) for ending, words in _film_kinds().items()}
+        return save_file(parent, tr("Export as film"), "images.png", kinds, place=EXPORTS, also=WRITERS)
     if way == "zip":
         kinds = {tr("ZIP (*.zip)"): (".zip",)}
         return save_file(parent, tr("Export as ZIP"), "images.zip", kinds, place=EXPORTS)
@@ -118,3 +155,8 @@ def _put_on_clipboard(paths: Sequence[Path], image: QImage | None = None) -> Non
     if image is not None:
         data.setImageData(image)
     QGuiApplication.clipboard().setMimeData(data)
+
+
+def _film_kinds() -> dict[str, str]:
+    kinds = {".png": "APNG (*.png)", ".webp": "WebP (*.webp)", ".gif": "GIF (*.gif)"}
+    return {**kinds, ".mp4": "MP4 (*.mp4)"} if has_mp4() else kinds

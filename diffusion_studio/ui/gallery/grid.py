@@ -120,7 +120,7 @@ class GalleryGrid(QAbstractScrollArea):
         bar = self.verticalScrollBar()
         bar.setRange(0, max(0, self.layout_.height - self.viewport().height()))
         bar.setPageStep(self.viewport().height())
-        bar.setSingleStep(self.cell // 2)
+        bar.setSingleStep(self.layout_.cell // 2)
         places = self.selection.places
         if anchor is not None and anchor[0] in places:
             bar.setValue(self.layout_.rect(places[anchor[0]]).top() - anchor[1])
@@ -154,7 +154,7 @@ class GalleryGrid(QAbstractScrollArea):
         for group in self.layout_.headings(area.top(), area.bottom()):
             paint_heading(painter, group, self.viewport().width())
         painter.setFont(self.font())
-        for index in self.layout_.visible(area.top() - self.cell, area.bottom()):
+        for index in self.layout_.visible(area.top() - self.layout_.cell, area.bottom()):
             if _with_ring(self.layout_.rect(index)).intersects(area):
                 self._paint_cell(painter, index)
         painter.end()
@@ -278,7 +278,7 @@ class GalleryGrid(QAbstractScrollArea):
             self.select(place, stretch=stretch)
 
     def page(self, index: int, down: int) -> int:
-        rows = max(1, self.viewport().height() // (self.cell + GAP))
+        rows = max(1, self.viewport().height() // (self.layout_.cell + GAP))
         for _ in range(rows):
             index = self.layout_.beside(index, 0, down)
         return index

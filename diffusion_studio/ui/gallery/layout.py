@@ -22,11 +22,13 @@ class Group:
 
 
 class GalleryLayout:
-    """`runs`: headings, "" for none, and how many images are under each."""
+    """`runs`: headings, "" for none, and how many images are under each; `cell`: pixels a cell is wide at least."""
 
     def __init__(self, runs: Sequence[tuple[str, int]], width: int, cell: int) -> None:
-        self.cell = cell
         self.columns = max(1, (width - 2 * MARGIN + GAP) // (cell + GAP))
+        self.cell = cell = max(
+            cell, (width - 2 * MARGIN + GAP) // self.columns - GAP
+        )  # the rows fill the width
         self.groups: list[Group] = []
         self.count = sum(count for _, count in runs)
         top, first = MARGIN // 2, 0

@@ -97,7 +97,7 @@ class GeneratePage(Page):
         self.films = FilmCommands(context, self.request, self.canvas, worker, lambda: steering.filmable)
         self.repeats = RepeatNote(self.request, self.generation)
         self.panel.add_section("seed", self.repeats.label)
-        self.full_screen = FullScreen(self.canvas, self.view.hide_action)
+        self.full_screen = FullScreen(self, self.canvas, self.view.hide_action)
         self.toolbar = self._make_toolbar()
         self.view.place(self, self.toolbar, self.steering.timeline, self.strip)
         self._offer_commands()

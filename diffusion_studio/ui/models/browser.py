@@ -21,6 +21,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SCROLL_WIDTH, SPACE_L, SPACE_M, SPACE_S
+from diffusion_studio.ui.models.damaged import DamagedModels
 from diffusion_studio.ui.models.drop import ImportTile
 from diffusion_studio.ui.models.jobs import ModelRow
 from diffusion_studio.ui.models.rows import ROW, SORTS, ModelRows, ModelTiles, as_rows
@@ -52,6 +53,7 @@ class ModelBrowser(QFrame):
         name_field(self.sort, SORT)
         self.view = _Models(self)
         self.view.setModel(self.rows)
+        self.damaged = DamagedModels(self)
         self.tile = ImportTile()
         self._name = ""  # of the selected model
         self._nothing = plain_label(tr("No results"), "quiet")
@@ -65,7 +67,7 @@ class ModelBrowser(QFrame):
         self.tile.clicked.connect(self.import_wanted)
 
     def controls(self) -> list[QWidget]:
-        return [self.search, self.sort, self.view, self.tile]
+        return [self.search, self.sort, self.view, *self.damaged.controls, self.tile]
 
     @property
     def selected_row(self) -> ModelRow | None:
@@ -114,6 +116,11 @@ class ModelBrowser(QFrame):
         self.rows.search(text)
         self._show_selected()
 
+    def sort_by(self, order: str) -> None:
+        """One of `SORTS`."""
+        self.sort.show_value(order)
+        self._sort()
+
     def _sort(self) -> None:
         self.rows.sort_by(self.sort.value())
         self._show_selected()
@@ -140,6 +147,7 @@ class ModelBrowser(QFrame):
         column.addWidget(heading)
         column.addLayout(tools)
         column.addWidget(self._places, 1)
+        column.addWidget(self.damaged)
         column.addWidget(self.tile)
 
 

@@ -20,6 +20,7 @@ from diffusion_studio.models.wording import disk_size
 
 if TYPE_CHECKING:
     from diffusion_studio.events import SampleSheetEvent, Status
+    from diffusion_studio.models.damaged import DamagedFolder
     from diffusion_studio.models.import_sources import CachedModel
     from diffusion_studio.models.verify import Hashed, ModelVerdict
 
@@ -63,6 +64,13 @@ def list_models() -> Generator[tuple[ModelRow, ...], None, None]:
         )
         for card in found
     )
+
+
+def list_damaged() -> Generator[list[DamagedFolder], None, None]:
+    """A job: the folders that are no models, with the reason."""
+    from diffusion_studio.models.damaged import damaged_folders
+
+    yield damaged_folders()
 
 
 def _changed(folder: Path) -> float:

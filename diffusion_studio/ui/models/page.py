@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,16 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLay
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import FineTune, MakeFast, OpenModel, Request, ShowModel
+from diffusion_studio.ui.base.trashing import Moved, from_trash, to_trash
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import one_line, readable
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XL
 from diffusion_studio.ui.models import jobs
 from diffusion_studio.ui.models.activity import Activity
@@ -30,11 +34,25 @@ from diffusion_studio.ui.models.export_dialog import ExportDialog
 from diffusion_studio.ui.models.fast_dialog import FastDialog
 from diffusion_studio.ui.models.import_dialog import ImportDialog
 from diffusion_studio.ui.models.jobs import ModelRow
+from diffusion_studio.ui.models.rows import SORTS
 from diffusion_studio.ui.pictures.commands import open_folder
 from diffusion_studio.ui.widgets.drop import FileDrop
 
 if TYPE_CHECKING:
     from diffusion_studio.models.import_sources import CachedModel
+
+
+SECTION = "models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsView:
+    """How the page was left."""
+
+    sort: str = option("name", choices=SORTS, label=tr("Order"), help=tr("of the models"))
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class ModelsPage(Page):
@@ -54,6 +72,7 @@ class ModelsPage(Page):
         self._lay_out()
         self._make_actions()
         self._connect()
+        self.browser.sort_by(context.settings_file.load(SECTION, ModelsView).sort)
 
     # --- what the window asks ---
 
@@ -66,6 +85,9 @@ class ModelsPage(Page):
 
     def controls(self) -> list[QWidget]:
         return [*self.browser.controls(), *self.card.controls, *self.activity.controls]
+
+    def close_down(self) -> None:
+        self._context.settings_file.store(SECTION, ModelsView(sort=self.browser.sort.value()))
 
     def shown_first(self) -> None:
         self._shown = True
@@ -92,6 +114,7 @@ class ModelsPage(Page):
         self._wanted = select or self._wanted
         if self._shown:
             self._context.run(jobs.list_models(), self._show)
+            self._context.run(jobs.list_damaged(), self.browser.damaged.show_folders)
 
     # --- what is shown ---
 
@@ -186,6 +209,23 @@ class ModelsPage(Page):
         change = Change(tr("delete of the model"), lambda: self._restore(trashed))
         self._context.done(tr("“{title}” moved to trash.", title=trashed.title), change)
 
+    def _delete_folder(self, folder: Path) -> None:
+        """Move a folder that is no model to the trash, with a way back."""
+
+        def moved(result: Moved) -> None:
+            if result.fault:
+                self._context.show_fault(result.fault)
+                return
+            self.refresh()
+            change = Change(tr("delete of the folder"), lambda: bring_back(result))
+            words = tr("“{name}” moved to trash.", name=one_line(readable(folder.name)))
+            self._context.done(words, change)
+
+        def bring_back(result: Moved) -> None:
+            self._context.run(from_trash(result.pairs), lambda _: self.refresh())
+
+        self._context.run(to_trash([folder]), moved)
+
     def _restore(self, trashed: jobs.TrashedModel) -> None:
         self._context.run(jobs.restore_model(trashed), self._on_restored)
 
@@ -243,6 +283,7 @@ class ModelsPage(Page):
         self.browser.selected.connect(self._follow)
         self.browser.opened.connect(lambda: self.do("use"))
         self.browser.import_wanted.connect(self.ask_import)
+        self.browser.damaged.trash_wanted.connect(self._delete_folder)
         self.card.wanted.connect(self.do)
         self.card.renamed.connect(self._rename)
         self.card.samples_wanted.connect(self._make_samples)

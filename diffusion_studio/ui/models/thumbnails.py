@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.theme import RADIUS, tokens
+from diffusion_studio.ui.pictures.cells import paint_part
 from diffusion_studio.ui.widgets.painted_rows import PaintedRow
 
 SIGN = 22  # pixels of the icon where a model has no samples
@@ -49,8 +50,7 @@ def thumbnail(sheet: QImage, size: int, side: int, ratio: float) -> QPixmap:
         icon("models", tokens().muted, size=SIGN).paint(painter, sign)
     else:
         source = first_sample(sheet, size)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, source.width() > side * ratio)
-        painter.drawImage(whole, sheet, source)
+        paint_part(painter, QRectF(whole), sheet, source)
     painter.end()
     return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QPen, QPixmap
 
 from diffusion_studio.ui.look.theme import RADIUS, tokens
 
@@ -42,6 +42,22 @@ def paint_image(painter: QPainter, area: QRectF, image: QImage, *, crisp: bool, 
     if image.hasAlphaChannel():
         paint_checkerboard(painter, area, scale)
     painter.drawImage(area, image)
+
+
+def paint_part(
+    painter: QPainter, area: QRectF, sheet: QImage, part: QRect, *, radius: float = RADIUS
+) -> None:
+    """One image of a sheet, with round corners; pixels stay squares where it is enlarged."""
+    outline = QPainterPath()
+    outline.addRoundedRect(area, radius, radius)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, area.width() < part.width())
+    painter.setClipPath(outline, Qt.ClipOperation.IntersectClip)
+    if sheet.hasAlphaChannel():
+        paint_checkerboard(painter, area)
+    painter.drawImage(area, sheet, QRectF(part))
+    painter.restore()
 
 
 def paint_checkerboard(painter: QPainter, area: QRectF, scale: float = 1.0) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.ui.look.theme import RADIUS, RADIUS_LARGE, SPACE_M, SPACE_S, tokens
-from diffusion_studio.ui.pictures.cells import paint_checkerboard
+from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_M, SPACE_S, tokens
+from diffusion_studio.ui.pictures.cells import paint_part
 
 LEAST, MOST, ROWS = 64, 128, 3  # sides of a cell in pixels; rows shown
 
@@ -79,13 +79,7 @@ class SampleGrid(QWidget):
         columns = min(columns, len(self.cells()))
         step = self.side + SPACE_S
         left = (self.width() - columns * step + SPACE_S) // 2
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.side < self._size)
         for k, source in enumerate(self.cells()[: columns * rows]):
             place = QRect(left + k % columns * step, SPACE_M + k // columns * step, self.side, self.side)
-            outline = QPainterPath()
-            outline.addRoundedRect(place, RADIUS, RADIUS)
-            painter.setClipPath(outline)
-            if self._sheet.hasAlphaChannel():
-                paint_checkerboard(painter, QRectF(place))
-            painter.drawImage(place, self._sheet, source)
+            paint_part(painter, QRectF(place), self._sheet, source)
         painter.end()

@@ -308,6 +308,7 @@ class TrainPage(DropPage):
         if self.session.running:
             return
         self._row = row
+        self.run_view.samples.expect_none()
         self.run_view.outcome.show_run(
             row,
             fault,

@@ -124,6 +124,11 @@ class SamplesView(QWidget):
         sentence = tr("They always start from the same noise, so that sheets differ by the training alone.")
         self.canvas.show_message(message, sentence)
 
+    def expect_none(self) -> None:
+        """The run is not trained any more: without samples it has none."""
+        if self._sheet is None and not self._steps:
+            self.canvas.show_message(tr("No samples yet"), tr("It was stopped before the first ones."))
+
     @property
     def weights(self) -> str:
         """Whose samples are shown: "ema" or "raw"."""

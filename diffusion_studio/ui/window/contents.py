@@ -27,6 +27,7 @@ class Contents(QWidget):
 
     page_made = Signal(str, object)  # PageName, Page: it was made, and its actions are there
     page_shown = Signal(object)  # Page that is about to take the place of another
+    alone_wanted = Signal(bool)  # whether nothing but the page that is shown is to be in the window
     work_changed = Signal(str, object)  # PageName; Work, or how it ended
     _noticed = Signal(object)  # Notice, of whichever thread
 
@@ -78,6 +79,7 @@ class Contents(QWidget):
             self.pages[number].work_changed.connect(
                 lambda change, name=name: self.work_changed.emit(name, change)
             )
+            self.pages[number].alone_wanted.connect(self.alone_wanted)
             order = [*self.rail.buttons, *self.pages[number].controls()]
             for first, second in zip(order, order[1:], strict=False):
                 QWidget.setTabOrder(first, second)

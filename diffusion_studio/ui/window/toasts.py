@@ -73,6 +73,12 @@ class Toast(QFrame):
             part.installEventFilter(self)
         self._draw()
 
+    @property
+    def wanted_width(self) -> int:
+        """Pixels that the sentence needs in one line, with the buttons beside it: a label that wraps asks for less."""
+        line = self.sentence.fontMetrics().horizontalAdvance(self.sentence.text())
+        return self.sizeHint().width() - self.sentence.sizeHint().width() + line + SPACE_S
+
     def begin(self) -> None:
         """Start to expire."""
         if not self.lasting:
@@ -198,7 +204,7 @@ class Toasts(QObject):
             toast.setVisible(self._belongs(toast))
             if not self._belongs(toast):
                 continue
-            width = min(WIDTH, self._over.width() - 2 * SPACE_L, max(240, toast.sizeHint().width()))
+            width = min(WIDTH, self._over.width() - 2 * SPACE_L, max(240, toast.wanted_width))
             height = max(toast.heightForWidth(width), toast.minimumSizeHint().height())
             toast.setGeometry((self._over.width() - width) // 2, bottom - height, width, height)
             toast.raise_()

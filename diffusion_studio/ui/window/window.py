@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 SIZE = (1280, 800)
 TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen would lose its foot
 SMALLEST = (900, 600)
+WIDEST = (1 << 24) - 1  # Qt's own limit of a widget's size
 
 
 def _open_places(path: Path) -> QSettings | None:
@@ -114,6 +115,7 @@ class MainWindow(QMainWindow):
         self.menus.tour_wanted.connect(self._show_tour)
         self.progress = WorkProgress(self.context, self.contents.rail, self)
         self.contents.work_changed.connect(self.progress.follow)
+        self.contents.alone_wanted.connect(self._show_alone)
         self.contents.visit(0)
         self.status.start()
         if self._settings_file.refused:
@@ -136,6 +138,12 @@ class MainWindow(QMainWindow):
         self._tour = None
         if not self.context.preferences.toured:
             self.context.change_preferences(toured=True)
+
+    def _show_alone(self, alone: bool) -> None:
+        """Leave nothing but the page. The menu bar keeps its place in no pixels: the shortcuts of a hidden one do nothing."""
+        self.menuBar().setMaximumHeight(0 if alone else WIDEST)
+        self.contents.rail.setVisible(not alone)
+        self.status.setVisible(not alone)
 
     def _follow_page(self, page: Page) -> None:
         self.status.forget()

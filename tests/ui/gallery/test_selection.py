@@ -156,7 +156,7 @@ def test_chips_and_search_stay_one(page, qtbot):
 
 def test_the_size_of_thumbnails_is_kept(page, window, make_window):
     page.head.cell.setValue(200)
-    assert page.grid.layout_.cell == 200
+    assert page.grid.cell == 200
     page.close_down()
     assert window.context.settings_file.load("gallery", gallery_page.GalleryView).cell == 200
 

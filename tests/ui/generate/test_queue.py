@@ -155,3 +155,10 @@ def test_keep_generating_leaves_a_locked_seed_alone(page, window, draw, qtbot):
     page.keep.action.trigger()
     assert not page.keep.action.isChecked() and page.request.locked and not draw.asked
     assert "locked" in window.status.message.text()
+
+
+def test_what_a_command_adds_appears_by_itself(page, qtbot):
+    qtbot.waitUntil(lambda: bool(page.queue._watcher.directories()))
+    GenerationQueue().add(GenerationSettings(model="faces", seed=77))
+    qtbot.waitUntil(lambda: seeds(page) == [77], timeout=5_000)
+    assert page.panel.foot.queue.text() == "Queue: 1" and not page.generation.running

@@ -680,7 +680,7 @@ def test_it_is_made_fast_on_the_train_page(page, window, qtbot, monkeypatch):
     dialog.form.fields["student_steps"].show_value(4)
     dialog.form.changed.emit()
     dialog.accept_button.click()
-    assert window.interior.entries[window.interior.rail.chosen_number].label == "Train"
+    assert window.contents.entries[window.contents.rail.chosen_number].label == "Train"
     rest(window, qtbot)
     ((settings,), train) = asked, window.page
     assert (settings.model, settings.name, settings.student_steps, settings.minutes) == (
@@ -707,3 +707,34 @@ def test_a_fast_model_is_not_made_fast_again(page, window, qtbot):
     button = page.card.buttons["fast"]
     assert not button.isEnabled() and "It is a fast model already" in button.toolTip()
     assert page.card.recommended.values()["sampler"] == "consistency"
+
+
+# What cannot be read --------------------------------------------------------------------------------------------------
+
+
+def test_folders_that_cannot_be_read_are_shown_with_their_reason_and_can_be_deleted(page, window, qtbot):
+    assert page.browser.damaged.isHidden()
+    folder = save(models_dir() / "half")
+    (folder / "unet" / "config.json").write_text("{ no JSON")
+    (models_dir() / "bare").mkdir()
+    (models_dir() / "bare" / "model_index.json").write_text("{}")
+    page.refresh()
+    rest(window, qtbot)
+    rows = {row.path.name: row for row in page.browser.damaged.rows}
+    assert set(rows) == {"half", "bare"} and "half" not in titles(page)
+    assert "2 folders" in page.browser.damaged.heading.text() and not page.browser.damaged.isHidden()
+    assert rows["half"].accessibleDescription() and "unet" in rows["bare"].accessibleDescription()
+    QTest.mouseClick(rows["half"].buttons[1], Qt.MouseButton.LeftButton)
+    rest(window, qtbot)
+    assert not folder.exists() and [row.path.name for row in page.browser.damaged.rows] == ["bare"]
+    window.context.undo.undo()
+    rest(window, qtbot)
+    assert folder.exists() and len(page.browser.damaged.rows) == 2
+
+
+def test_the_order_is_remembered(page, window):
+    page.browser.sort_by("disk")
+    page.close_down()
+    again = models_page.ModelsPage(window.context)
+    assert again.browser.sort.value() == "disk" and again.browser.rows._sort == "disk"
+    again.deleteLater()

@@ -28,6 +28,7 @@ COMPARED = (
 NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
 UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class")}
 WIDEST = 900  # pixels
+NAMED_DIFFERENCES = 3  # settings that are named; of more the first two
 ABOVE = 36  # pixels of the canvas that one row of it takes
 
 
@@ -84,9 +85,8 @@ class Caption(QObject):
         """Say what is shown now."""
         words, differences = self._words()
         self.shown.setText(words)
-        self.differs.setText(
-            tr("Panel differs: {differences}", differences=", ".join(differences)) if differences else ""
-        )
+        self.differs.setText(_difference_words(differences))
+        self.differs.setToolTip(tooltip(", ".join(differences)))
         self.differs.setVisible(bool(differences))
         self._actions.setVisible(bool(differences))
         self.frame.setAccessibleName(words)
@@ -152,8 +152,15 @@ class Caption(QObject):
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, top)
 
     def _wanted(self, label: ElidedLabel) -> int:
-        label.setToolTip(tooltip(label.text()))
         return label.fontMetrics().horizontalAdvance(label.text()) + 2 * SPACE_M
+
+
+def _difference_words(names: list[str]) -> str:
+    """“Panel differs: model, steps, +3”; the tooltip has all of them."""
+    if not names:
+        return ""
+    few = names if len(names) <= NAMED_DIFFERENCES else [*names[:2], f"+{len(names) - 2}"]
+    return tr("Panel differs: {differences}", differences=", ".join(few))
 
 
 def _idle(name: str, effective: Collection[str]) -> bool:

@@ -6,16 +6,20 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.pictures.canvas import Canvas
 
 
 class FullScreen(QObject):
-    """Hides the panels by their own entry and lets the window fill the screen; Escape or the same key ends it."""
+    """Hides the panels by their own entry and all around the page, and lets the window fill the screen.
 
-    def __init__(self, canvas: Canvas, hide_action: QAction) -> None:
+    Escape, the same key, or another page ends it.
+    """
+
+    def __init__(self, page: Page, canvas: Canvas, hide_action: QAction) -> None:
         super().__init__(canvas)
-        self._canvas, self._hide_action = canvas, hide_action
+        self._page, self._canvas, self._hide_action = page, canvas, hide_action
         self._hid = False  # whether the panels were hidden for this
         self._before = Qt.WindowState.WindowNoState
         self.action: QAction = make_action(
@@ -26,7 +30,8 @@ class FullScreen(QObject):
             checkable=True,
         )
         self.action.toggled.connect(self._toggle)
-        canvas.installEventFilter(self)
+        for watched in (page, canvas):
+            watched.installEventFilter(self)
 
     def _toggle(self, on: bool) -> None:
         window = self._canvas.window()
@@ -34,14 +39,19 @@ class FullScreen(QObject):
             self._before = window.windowState()
             self._hid = not self._hide_action.isChecked()
             self._hide_action.setChecked(True)
+            self._page.alone_wanted.emit(True)
             window.setWindowState(self._before | Qt.WindowState.WindowFullScreen)
         else:
+            self._page.alone_wanted.emit(False)
             window.setWindowState(self._before)
             if self._hid:
                 self._hide_action.setChecked(False)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if (
+        if watched is self._page:
+            if event.type() == QEvent.Type.Hide and not event.spontaneous():  # no minimized window
+                self.action.setChecked(False)
+        elif (
             self.action.isChecked()
             and isinstance(event, QKeyEvent)
             and event.key() == Qt.Key.Key_Escape

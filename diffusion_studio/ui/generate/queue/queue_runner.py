@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
@@ -15,6 +15,8 @@ from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.steering import Plan, Steering
+
+SETTLE = 250  # milliseconds its folder must be quiet before the queue is read again
 
 
 class QueueRunner(QObject):
@@ -39,6 +41,10 @@ class QueueRunner(QObject):
         generation.failed.connect(self._on_failed)
         generation.not_saved.connect(self._on_not_saved)
         next_run.ticks.changed.connect(self._continue)
+        self._watcher = QFileSystemWatcher(self)
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self._watcher.directoryChanged.connect(lambda _: self._settle.start())
+        self._settle.timeout.connect(self._look)
 
     @property
     def share(self) -> float:
@@ -56,6 +62,9 @@ class QueueRunner(QObject):
 
     def wake(self) -> None:
         """Read what waits from the last session; called once the window is on screen."""
+        folder = self._queue.path.parent
+        folder.mkdir(parents=True, exist_ok=True)  # so that it can be watched
+        self._watcher.addPath(str(folder))
         self.refresh()
         if self.waiting and not self._resumed:
             self.paused = True
@@ -71,6 +80,21 @@ class QueueRunner(QObject):
         """Read the queue again: other windows and commands add to it as well."""
         self.requests = self._queue.requests()
         self.changed.emit()
+
+    def _look(self) -> None:
+        """Another window or a command may have changed the queue."""
+        before = {request.id for request in self.requests}
+        requests = self._queue.requests()
+        if requests == self.requests:
+            return
+        self.requests = requests
+        self.changed.emit()
+        added = sum(request.id not in before for request in requests)
+        if added:
+            words = plural(
+                "{count} request was added to the queue", "{count} requests were added to the queue", added
+            )
+            self._context.show_status(words)
 
     def add(self, settings: GenerationSettings) -> None:
         """Put a request at the end. It runs to its last step, without a preview to select from."""
@@ -116,7 +140,11 @@ class QueueRunner(QObject):
     def close_down(self) -> None:
         """Before the window goes: a request that runs is stopped and waits again, for the next start."""
         self.paused = True
-        self._next.stop()
+        self._watcher.blockSignals(True)
+        for timer in (self._next, self._settle):
+            timer.stop()
+        if self._watcher.directories():
+            self._watcher.removePaths(self._watcher.directories())
         current, self.current = self.current, None
         if current is not None:
             self._do(lambda queue: queue.give_back(current.id))
