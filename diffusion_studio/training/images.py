@@ -6,22 +6,23 @@ A bad file is skipped, with its name and the reason, and never stops the others.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from diffusion_studio.errors import UserError
-from diffusion_studio.language import tr
 from diffusion_studio.pictures.channels import COUNTS, seen_as
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.training.data.prepared import ImagesInMemory, Row, open_prepared
 
 OTHER = "other"  # the class of files beside the sub-folders
-SHARE = 0.8  # of the free memory that the pictures may fill
+SHARE = 0.25  # of the free memory that the pictures may fill; more are mapped from a file
+MANY = 20_000  # images, above which they are prepared in a file: to read them again would take minutes
 
 
 @dataclass
@@ -49,49 +50,57 @@ def load_pictures(
 ) -> Iterator[int | Pictures]:
     """Open every picture of a folder; yields how many were looked at so far, and at last the `Pictures`.
 
-    `channels`: what is seen of them, a key of `COUNTS`. Raises `UserError` where they do not fit into memory.
+    `channels`: what is seen of them, a key of `COUNTS`. Many images are prepared once in a file of the cache folder, which
+    takes no memory. Raises `UserError` where the disk has no room for that.
     """
     found = list(find_pictures(folder))
-    images = _room(len(found), size, channels)
-    labels: list[str] = []
-    names: list[str] = []
-    digests: list[str] = []
-    skipped: list[tuple[str, str]] = []
-    covered: list[str] = []
-    for count, (path, label) in enumerate(found, 1):
-        name = printable(path.relative_to(folder))
-        try:
-            opened = open_picture(path, hashed=True, least=size)
-            images[len(names)] = fit(seen_as(opened, channels), size, pad=pad)
-        except Refused as reason:
-            skipped.append((name, str(reason)))
+    kept: ImagesInMemory | None = None
+    for step in _place_for(folder, found, size, channels, pad):
+        if isinstance(step, int):
+            yield step
         else:
-            labels.append(label or OTHER)
-            names.append(name)
-            digests.append(opened.digest.hex())
-            if opened.transparent and channels != "rgba":
-                covered.append(name)
-        if count % 16 == 0:
-            yield count
-    known = tuple(sorted(set(labels)))
+            kept = step
+    assert kept is not None
+    with closing(kept):
+        for path, label in found[len(kept.rows) :]:
+            name = printable(path.relative_to(folder))
+            try:
+                opened = open_picture(path, hashed=True, least=size)
+                pixels = fit(seen_as(opened, channels), size, pad=pad)
+            except Refused as reason:
+                kept.add(Row(name, reason=str(reason)))
+            else:
+                covered = opened.transparent and channels != "rgba"
+                kept.add(Row(name, label or OTHER, opened.digest.hex(), covered), pixels)
+            if len(kept.rows) % 16 == 0:
+                yield len(kept.rows)
+    yield _pictures(kept, classes=classes)
+
+
+def _pictures(kept: ImagesInMemory, *, classes: bool) -> Pictures:
+    usable = [row for row in kept.rows if not row.reason]
+    known = tuple(sorted({row.label for row in usable}))
     known = known if classes and len(known) > 1 else ()
-    index = {label: row for row, label in enumerate(known)}
-    rows = np.array([index.get(label, 0) for label in labels], dtype=np.int64)
-    yield Pictures(images[: len(names)], rows, known, names, skipped, digests, covered)
+    index = {label: place for place, label in enumerate(known)}
+    return Pictures(
+        kept.images[: kept.usable],
+        np.array([index.get(row.label, 0) for row in usable], dtype=np.int64),
+        known,
+        [row.name for row in usable],
+        [(row.name, row.reason) for row in kept.rows if row.reason],
+        [row.digest for row in usable],
+        [row.name for row in usable if row.covered],
+    )
 
 
-def _room(count: int, size: int, channels: str) -> np.ndarray:
+def _place_for(
+    folder: Path, found: list[tuple[Path, str]], size: int, channels: str, pad: bool
+) -> Iterator[int | ImagesInMemory]:
+    """Where the pixels go: into memory or, of many images, into a file that is prepared once and mapped."""
     dtype = np.dtype(np.uint16 if channels == "grey16" else np.uint8)
-    shape = (count, COUNTS[channels], size, size)
-    need = count * COUNTS[channels] * size * size * dtype.itemsize
-    if need > psutil.virtual_memory().available * SHARE:
-        raise UserError(
-            tr(
-                "{count} images at {size}×{size} need {need:.1f} GB of memory, more than is free. "
-                "Choose a smaller size, or fewer images.",
-                count=count,
-                size=size,
-                need=need / 1e9,
-            )
-        )
-    return np.empty(shape, dtype)
+    shape = (COUNTS[channels], size, size)
+    need = len(found) * int(np.prod(shape)) * dtype.itemsize
+    if len(found) > MANY or need > psutil.virtual_memory().available * SHARE:
+        yield from open_prepared(folder, found, (size, channels, pad), shape, dtype)
+    else:
+        yield ImagesInMemory(np.empty((len(found), *shape), dtype))

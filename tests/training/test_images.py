@@ -247,13 +247,12 @@ def test_sub_folders_are_classes(tmp_path):
     assert [label for _, label in find_pictures(tmp_path)] == ["", "cats", "dogs", "dogs"]
 
 
-def test_more_pictures_than_memory_is_said_before_reading(tmp_path, monkeypatch):
+def test_more_pictures_than_memory_are_mapped_from_a_file(tmp_path, monkeypatch):
     Image.fromarray(RAMP).save(tmp_path / "1.png")
     from diffusion_studio.training import images
 
     monkeypatch.setattr(images.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 100}))
-    with pytest.raises(UserError, match="memory"):
-        load(tmp_path)
+    assert isinstance(load(tmp_path).images, np.memmap)
 
 
 # The health report ----------------------------------------------------------------------------------------------------

@@ -96,7 +96,9 @@ class Trainer:
         self.optimizer = Optimizer(self.flat, self.rate)
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
-        self.images = as_tensor(pictures.images).to(self.device)
+        self.images = as_tensor(pictures.images)
+        if not isinstance(pictures.images, np.memmap):  # images from a file may be more than the device holds
+            self.images = self.images.to(self.device)
         self.labels = torch.from_numpy(pictures.labels).to(self.device) if pictures.classes else None
         self.objective = objective_of(
             self.schedule,
@@ -188,8 +190,8 @@ class Trainer:
         """The batch of a step, drawn from (seed, step) alone; with several processes, the batch of them all."""
         count = self.settings.batch * self.team.size
         draw = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
-        rows = self.learn[order(len(self.learn), self.seed, step * count, count)].to(self.device)
-        clean = to_range(self.images[rows])
+        rows = self.learn[order(len(self.learn), self.seed, step * count, count)]
+        clean = self.clean(rows)
         if self.settings.flip:
             mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
             clean = torch.where(mirrored[:, None, None, None], clean.flip(-1), clean)
@@ -198,8 +200,12 @@ class Trainer:
         labels = None
         if self.labels is not None:
             dropped = (torch.rand(count, generator=draw) < self.settings.label_dropout).to(self.device)
-            labels = self.labels[rows].masked_fill(dropped, self.null_class)
+            labels = self.labels[rows.to(self.device)].masked_fill(dropped, self.null_class)
         return Batch(clean, noise, timestep, labels)
+
+    def clean(self, rows: Tensor) -> Tensor:
+        """Images by row as the network sees them, (N, C, S, S) float32 in [-1, 1] on the device of the training."""
+        return to_range(self.images[rows.to(self.images.device)].to(self.device))
 
     def share(self, batch: Batch) -> Batch:
         """This process's part of the batch."""
@@ -331,16 +337,14 @@ def fresh_network(config: UNetConfig, seed: int) -> UNet:
 
 
 def as_tensor(images: np.ndarray) -> Tensor:
-    """Training images as they are kept: uint8, or 16 bits as int16 about the middle, since torch can hardly do uint16."""
-    if images.dtype == np.uint16:
-        return torch.from_numpy((images.astype(np.int32) - 32768).astype(np.int16))
-    return torch.from_numpy(images)
+    """Training images where they are, uint8, or 16 bits in the shape of int16, since torch can hardly do uint16."""
+    return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
 
 
 def to_range(kept: Tensor) -> Tensor:
     """float32 in [-1, 1] of training images as they are kept."""
     if kept.dtype == torch.int16:
-        return (kept.float() + 0.5) / 32767.5
+        return (kept.int() & 0xFFFF).float() / 32767.5 - 1
     return kept.float() / 127.5 - 1
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from diffusion_studio.training.step.trainer import Batch, Trainer, to_range
+from diffusion_studio.training.step.trainer import Batch, Trainer
 
 TIMES, MOST_PICTURES = 8, 64  # timesteps per picture, and pictures
 PIECE = 128 * 32 * 32  # pixels that are asked at once: about a second, whatever the size
@@ -23,8 +23,8 @@ def validate(trainer: Trainer) -> Generator[Validation | None, None, None]:
     """Yields None while it works, and last the loss of the averaged weights; nothing at all where nothing was held out."""
     if not len(trainer.held_out):
         return
-    rows = trainer.held_out[:MOST_PICTURES].repeat_interleave(TIMES).to(trainer.device)
-    clean = to_range(trainer.images[rows])
+    rows = trainer.held_out[:MOST_PICTURES].repeat_interleave(TIMES)
+    clean = trainer.clean(rows)
     spread = trainer.objective.spread(TIMES)
     timestep = spread.repeat(len(rows) // TIMES).to(trainer.device)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(trainer.seed)).to(trainer.device)
