@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
@@ -24,6 +26,8 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 
+# Samplers whose last step may lead to a noise level above 0.
+ENDING_ABOVE = ("ddim", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "plms")
 SAME_LEVELS = ("steps", "spacing", "shift", "source", "strength", "mask", "resamples")
 SAME_NOISE = ("seed", "variation_seed", "variation_strength")
 
@@ -183,3 +187,24 @@ def draw_of(settings: GenerationSettings, index: int) -> Draw:
     """The noise of image `index` of a batch."""
     own = single(settings, index)
     return Draw(own.seed or 0, own.variation_seed, own.variation_strength)
+
+
+def sampler_options(process: Process, settings: GenerationSettings) -> dict[str, Any]:
+    """What these settings and the model's configuration ask of the sampler they name."""
+    config = process.config
+
+    def middle(sigma: float, following: float) -> float:
+        return process.sigma_at((process.timestep(sigma) + process.timestep(following)) / 2)
+
+    own: dict[str, dict[str, Any]] = {
+        "ddim": {"eta": settings.eta},
+        "heun": {"churn": settings.churn, **({"scale": process.scale} if is_flow(config) else {})},
+        "plms": {"middle": middle},
+    }
+    name = settings.sampler
+    options = {
+        **scheduler_config.sampler_options(config, settings.steps).get(name, {}),
+        **own.get(name, {}),
+    }
+    ends_above = scheduler_config.ends_above_zero(config) and name in ENDING_ABOVE
+    return {**options, "ending": float(process.sigma[0])} if ends_above else options

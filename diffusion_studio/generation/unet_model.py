@@ -12,7 +12,6 @@ from torch import Tensor
 from diffusion_studio import __version__
 from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
-from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.unet import TimestepEmbedding
@@ -20,6 +19,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import device_faults
+from diffusion_studio.generation.sampling import sampler_options
 from diffusion_studio.generation.space import PixelSpace
 from diffusion_studio.generation.steps import previews
 from diffusion_studio.generation.trajectory import Start, Trajectory
@@ -30,9 +30,6 @@ from diffusion_studio.models.folder import Checkpoint, read_model
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
-
-# Samplers whose last step may lead to a noise level above 0.
-ENDING_ABOVE = ("ddim", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "plms")
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -109,24 +106,7 @@ class UNetModel:
         )
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
-        process = self.process(settings)
-        config = process.config
-
-        def middle(sigma: float, following: float) -> float:
-            return process.sigma_at((process.timestep(sigma) + process.timestep(following)) / 2)
-
-        own: dict[str, dict[str, Any]] = {
-            "ddim": {"eta": settings.eta},
-            "heun": {"churn": settings.churn, **({"scale": process.scale} if is_flow(config) else {})},
-            "plms": {"middle": middle},
-        }
-        name = settings.sampler
-        options = {
-            **scheduler_config.sampler_options(config, settings.steps).get(name, {}),
-            **own.get(name, {}),
-        }
-        ends_above = scheduler_config.ends_above_zero(config) and name in ENDING_ABOVE
-        return {**options, "ending": float(process.sigma[0])} if ends_above else options
+        return sampler_options(self.process(settings), settings)
 
     def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
         """(N,) rows of the class table; without a class the seed of each image chooses one, so that a batch shows them all."""

@@ -12,12 +12,23 @@ from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.models.recognise import explain_class
 
 PIXELS = "diffusion_studio.generation.unet_model:UNetModel"
+TEXT = "diffusion_studio.generation.text"
+STABLE_DIFFUSION = f"{TEXT}.stable_diffusion:StableDiffusion"
+STABLE_DIFFUSION_XL = f"{TEXT}.stable_diffusion_xl:StableDiffusionXL"
 KINDS = {
     "DDPMPipeline": PIXELS,
     "DDIMPipeline": PIXELS,
     "PNDMPipeline": PIXELS,
     "ConsistencyModelPipeline": PIXELS,
     "UNet2DModel": PIXELS,
+    "StableDiffusionPipeline": STABLE_DIFFUSION,
+    "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,
+    "StableDiffusionInpaintPipeline": STABLE_DIFFUSION,
+    "LatentConsistencyModelPipeline": STABLE_DIFFUSION,
+    "StableDiffusionXLPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusionXLImg2ImgPipeline": STABLE_DIFFUSION_XL,
+    "StableDiffusionXLInpaintPipeline": STABLE_DIFFUSION_XL,
+    "ZImagePipeline": f"{TEXT}.z_image:ZImage",
 }
 
 
