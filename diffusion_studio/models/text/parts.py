@@ -124,7 +124,7 @@ def open_tokenizer(tokens: Tokens) -> Any:
                 ) from None
     from transformers import CLIPTokenizer, Qwen2Tokenizer
 
-    of_qwen = (tokens.folder / "vocab.json").is_file() and "qwen" in _class_of(tokens.folder)
+    of_qwen = "qwen" in _class_of(tokens.folder)
     try:
         return (Qwen2Tokenizer if of_qwen else CLIPTokenizer).from_pretrained(
             str(tokens.folder), local_files_only=True
