@@ -86,7 +86,9 @@ def stable_diffusion(folder, *, unet=None, scheduler="DDIMScheduler", schedule=N
         text_encoder=clip(),
         tokenizer=clip_tokenizer(),
         unet=lively(diffusers.UNet2DConditionModel(**{**UNET, **(unet or {})}), 3),
-        scheduler=getattr(diffusers, scheduler)(**{**SCALED, "steps_offset": 1, **NAMED.get(scheduler, {}), **(schedule or {})}),
+        scheduler=getattr(diffusers, scheduler)(
+            **{**SCALED, "steps_offset": 1, **NAMED.get(scheduler, {}), **(schedule or {})}
+        ),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -185,9 +187,9 @@ def card_of(folder, **more):
         name=folder.name,
         path=folder,
         title=folder.name,
-        size=found.size,
+        size=SIDE,
         prompted=True,
-        sizes=((found.size, found.size),),
+        sizes=((SIDE, SIDE),),
         schedule=found.scheduler,
         recommended={
             "spacing": scheduler_config.spacing(found.scheduler),
