@@ -101,6 +101,7 @@ class LatentSpace:
     """A `Space` of images of these sides, in pixels: multiples of the autoencoder's factor."""
 
     exact = False
+    keeps = False  # an autoencoder changes what it is not asked to
 
     def __init__(self, autoencoder: Autoencoder, sides: tuple[int, int]) -> None:
         self.autoencoder, self.sides = autoencoder, sides

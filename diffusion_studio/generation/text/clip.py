@@ -84,15 +84,11 @@ class ClipEncoder:
     def _tokens(self, part: Part) -> tuple[list[int], list[float]]:
         ids: list[int] = []
         weights: list[float] = []
-        for text, weight in part:
-            found = self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        for piece in part:
+            found = self.tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids
             ids += found
-            weights += [weight] * len(found)
+            weights += [piece.weight] * len(found)
         return ids, weights
-
-    def count(self, prompt: str) -> int:
-        """How many tokens a prompt has, those of begin, end and padding not counted."""
-        return sum(len(self._tokens(part)[0]) for part in parts_of(prompt))
 
 
 class ClipEncoders:
