@@ -100,7 +100,7 @@ class UNetModel:
             labels=labels,
             guidance=settings.guidance if labels is not None and self.card.null_class is not None else 1.0,
             null_class=self.card.null_class,
-            rows=batch_rows.places(settings, pictures),
+            rows=batch_rows.places(settings.batch, settings.count, pictures),
             rounding=scheduler_config.rounding(config, settings.spacing),
             variance=scheduler_config.learned_variance(config),
         )

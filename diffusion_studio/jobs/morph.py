@@ -185,6 +185,8 @@ def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iter
             for preview in model.previews(shared, draws=draws, **own_picture):
                 yield replace(preview, seconds=time.perf_counter() - begun)
             for place, (own, picture) in enumerate(zip(batch, preview.result, strict=True)):
-                own = replace(own, batch=batch_rows.alone(shared, place))  # to make the same bits alone
+                own = replace(
+                    own, batch=batch_rows.alone(shared.batch, shared.count, place)
+                )  # to make the same bits alone
                 yield MorphImage(index=done, total=len(plans), settings=own, picture=picture.copy())
                 done += 1

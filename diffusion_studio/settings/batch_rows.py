@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-
-if TYPE_CHECKING:
-    from diffusion_studio.settings.generation import GenerationSettings
 
 LARGEST = 64  # rows
 OTHER = "-"
@@ -36,9 +33,9 @@ def read_batch(value: Any) -> str:
     return value
 
 
-def rows(settings: GenerationSettings) -> list[str]:
-    """The image in each row, as text."""
-    return settings.batch.split(",") if settings.batch else [str(place) for place in range(settings.count)]
+def rows(batch: str, count: int) -> list[str]:
+    """The image in each row of a batch of `count` images, as text."""
+    return batch.split(",") if batch else [str(place) for place in range(count)]
 
 
 def of_pictures(pictures: Sequence[int]) -> str:
@@ -46,15 +43,15 @@ def of_pictures(pictures: Sequence[int]) -> str:
     return ",".join(map(str, pictures))
 
 
-def alone(settings: GenerationSettings, index: int) -> str:
+def alone(batch: str, count: int, index: int) -> str:
     """The batch when its image `index` is the only one that the settings describe."""
-    own = ["0" if row == str(index) else OTHER for row in rows(settings)]
+    own = ["0" if row == str(index) else OTHER for row in rows(batch, count)]
     return "" if own == ["0"] else ",".join(own)
 
 
-def places(settings: GenerationSettings, pictures: Sequence[int]) -> tuple[list[int], int]:
+def places(batch: str, count: int, pictures: Sequence[int]) -> tuple[list[int], int]:
     """The rows of these images and the number of all rows; those of a batch of their own if one is in no row."""
-    whole = rows(settings)
+    whole = rows(batch, count)
     wanted = [str(picture) for picture in pictures]
     if not set(wanted) <= set(whole):
         return list(range(len(wanted))), len(wanted)

@@ -15,8 +15,8 @@ from diffusion_studio.diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.batch_rows import LARGEST, read_batch
-from diffusion_studio.settings.branches import Part, read_history
 from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.history import Part, read_history
 from diffusion_studio.settings.loras import Lora, read_loras
 from diffusion_studio.settings.options import (
     DEVICES,

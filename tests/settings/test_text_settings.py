@@ -5,9 +5,10 @@ import json
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.settings.branches import Part, branch, parts
+from diffusion_studio.settings.branches import branch, parts
 from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.generation import LONGEST_PROMPT, GenerationSettings
+from diffusion_studio.settings.history import Part
 from diffusion_studio.settings.loras import Lora, parse_lora, split_weight, weighted
 from diffusion_studio.settings.options import from_dict, to_dict, without_controls
 

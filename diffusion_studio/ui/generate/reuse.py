@@ -60,7 +60,7 @@ class Reuse(QObject):
         if refused:
             self._context.show_status(" ".join(refused))
         elif self._request.value().batch:
-            rows = len(batch_rows.rows(settings))
+            rows = len(batch_rows.rows(settings.batch, settings.count))
             sentence = plural(
                 "Generated in its place in a batch of {count}, for the same pixels. Change a setting to generate it alone.",
                 "Generated in its place in a batch of {count}, for the same pixels. Change a setting to generate it alone.",
