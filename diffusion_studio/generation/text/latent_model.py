@@ -123,7 +123,7 @@ class LatentModel:
             labels=torch.zeros(len(pictures), dtype=torch.long, device=self.device),
             guidance=guidance,
             null_class=len(table) - 1,
-            rows=batch_rows.places(settings, pictures),
+            rows=batch_rows.places(settings.batch, settings.count, pictures),
             rounding=scheduler_config.rounding(config, settings.spacing),
         )
 
