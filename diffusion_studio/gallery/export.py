@@ -71,13 +71,14 @@ def as_sheet(paths: Sequence[Path], target: Path) -> Iterator[Exported]:
     """All of them as one image, each in a cell of the size of the largest."""
     import numpy as np
 
+    from diffusion_studio.pictures.channels import shown
     from diffusion_studio.pictures.grid import sheet
     from diffusion_studio.pictures.reading import read
     from diffusion_studio.pictures.writing import export
 
     pictures = []
     for done, path in enumerate(paths, 1):
-        pictures.append(read(path).pixels())
+        pictures.append(shown(read(path).pixels()))
         yield Exported(done=done, total=len(paths), path=target)
     side = min(max(max(picture.shape[:2]) for picture in pictures), LARGEST_CELL)
     columns = int(np.ceil(np.sqrt(len(pictures))))
@@ -124,7 +125,10 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _in_cell(picture: np.ndarray, side: int) -> np.ndarray:
-    """In the middle of a white square; small images are enlarged by whole numbers, large ones made smaller."""
+    """In the middle of a square, white or nothing where there is alpha.
+
+    Small images are enlarged by whole numbers, large ones made smaller.
+    """
     import numpy as np
     from PIL import Image
 
@@ -136,7 +140,8 @@ def _in_cell(picture: np.ndarray, side: int) -> np.ndarray:
         image = Image.fromarray(picture)
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
         picture = np.asarray(image)
-    cell = np.full((side, side, 3), 255, np.uint8)
+    channels = picture.shape[2]
+    cell = np.full((side, side, channels), 0 if channels == 4 else 255, np.uint8)
     top, left = (side - picture.shape[0]) // 2, (side - picture.shape[1]) // 2
     cell[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return cell

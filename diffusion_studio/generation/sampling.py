@@ -23,6 +23,7 @@ from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.space import Space
 from diffusion_studio.generation.trajectory import Start, State
 from diffusion_studio.language import tr
+from diffusion_studio.pictures.channels import on_white
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -68,6 +69,8 @@ class Sampling:
         self.schedule = model.process(settings).shifted(settings.shift)
         draws = draws or [draw_of(settings, index) for index in pictures]
         self.noise = PictureNoise(draws, self.space.shape, model.device)
+        if source is not None and not self.space.keeps:
+            source = on_white(source)
         self.source_picture, self.mask_picture = source, mask
         self.source: Tensor | None = None
         if source is not None and (settings.strength < 1 or mask is not None):

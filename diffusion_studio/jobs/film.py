@@ -36,12 +36,13 @@ VIEWS = {"denoised": ("denoised",), "noisy": ("noisy",), "both": ("denoised", "n
 
 @dataclass(frozen=True)
 class Film:
-    """`draw(k)` is image k, (H, W, 3) uint8, made when it is asked for; it stays `ticks[k]` moments."""
+    """`draw(k)` is image k, (H, W, 3) uint8 or 4 with alpha, made when it is asked for; it stays `ticks[k]` moments."""
 
     ticks: Sequence[int]
     rate: int  # moments a second
     size: tuple[int, int]  # width, height
     draw: Callable[[int], np.ndarray]
+    alpha: bool = False  # whether its images are of 4 channels
 
     @property
     def seconds(self) -> float:
@@ -73,13 +74,16 @@ def of_pictures(pictures: Sequence[np.ndarray], settings: FilmSettings) -> Film:
 
 
 def _scaled(ticks: list[int], small: Callable[[int], np.ndarray], settings: FilmSettings) -> Film:
-    height, width, _ = small(len(ticks) - 1).shape
+    from diffusion_studio.pictures.channels import shown, with_channels
+
+    height, width, channels = shown(small(len(ticks) - 1)).shape
     scale = settings.scale or max(USUAL_SIDE // max(width, height), 1)
 
     def draw(k: int) -> np.ndarray:
-        return small(k).repeat(scale, axis=0).repeat(scale, axis=1)
+        frame = with_channels(shown(small(k)), channels)
+        return frame.repeat(scale, axis=0).repeat(scale, axis=1)
 
-    return Film(ticks, settings.frame_rate, (width * scale, height * scale), draw)
+    return Film(ticks, settings.frame_rate, (width * scale, height * scale), draw, channels == 4)
 
 
 def pace(trajectory: Trajectory, settings: FilmSettings) -> list[tuple[int, int]]:
@@ -198,7 +202,7 @@ def write(
 def _encode(
     kind: type[film_formats.FilmWriter], file: Any, film: Film, line: str, own: str
 ) -> Iterator[tuple[int, int]]:
-    writer = kind(file, film.size, film.ticks, film.rate, line, own)
+    writer = kind(file, film.size, film.ticks, film.rate, line, own, alpha=film.alpha)
     if isinstance(writer, film_formats.Apng):
         writer.show_still(film.draw(len(film.ticks) - 1))
     for place, ticks in enumerate(film.ticks):
@@ -212,9 +216,9 @@ def guess_bytes(film: Film, ending: str) -> int:
     kind = film_formats.writer_for(ending)
     count = len(film.ticks)
     places = sorted({round(k * (count - 1) / max(SAMPLES - 1, 1)) for k in range(SAMPLES)})
-    some = Film([1] * len(places), film.rate, film.size, lambda k: film.draw(places[k]))
+    some = Film([1] * len(places), film.rate, film.size, lambda k: film.draw(places[k]), film.alpha)
     file = io.BytesIO()
-    writer = kind(file, film.size, some.ticks, film.rate, "", "")
+    writer = kind(file, film.size, some.ticks, film.rate, "", "", alpha=film.alpha)
     for place in range(len(places)):
         writer.add(some.draw(place), 1)
     writer.finish()

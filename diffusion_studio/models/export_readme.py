@@ -9,6 +9,9 @@ CONSISTENCY = """from diffusers import ConsistencyModelPipeline
 pipeline = ConsistencyModelPipeline.from_pretrained({folder!r})
 pipeline({labels}num_inference_steps={steps}).images[0].save("picture.png")"""
 
+SAVE = '.save("picture.png")'
+UNPREMULTIPLIED = 'Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA").save("picture.png")'
+
 PIPELINE = """from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
 {bands}pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
@@ -96,9 +99,20 @@ def for_diffusers(card: ModelCard, folder: str) -> str:
     """
     if is_consistency(card.schedule):
         labels = "class_labels=0, " if card.class_count else ""
-        return _page(card, CONSISTENCY.format(folder=folder, steps=card.defaults().steps, labels=labels))
+        code = CONSISTENCY.format(folder=folder, steps=card.defaults().steps, labels=labels)
+        return _page(card, _straight(card, code))
     code = WITH_CLASSES if card.class_count else PIPELINE
-    return _page(card, code.format(folder=folder, steps=_steps(card), bands=_bands(card)))
+    return _page(card, _straight(card, code.format(folder=folder, steps=_steps(card), bands=_bands(card))))
+
+
+def _straight(card: ModelCard, code: str) -> str:
+    """The lines for diffusers, which takes four channels for colours as they are, where a model's are premultiplied."""
+    if not card.pixels_are.premultiplied:
+        return code
+    *before, last = code.splitlines()
+    return "\n".join(["from PIL import Image", *before, last.replace(SAVE, ""), UNPREMULTIPLIED]).replace(
+        "\npipeline(", "\nimage = pipeline("
+    )
 
 
 def _steps(card: ModelCard) -> int:
@@ -142,6 +156,12 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
         high=f"{reach:g}",
         grey="[:, :, 0]" if card.channels == 1 else "",
     )
+    if card.pixels_are.premultiplied:
+        size = (card.sides[1], card.sides[0])
+        line = f'Image.frombytes("RGBa", {size}, pixels.tobytes()).convert("RGBA"){SAVE}'
+        code = code.replace(f"Image.fromarray(pixels){SAVE}", line)
+    if card.pixels_are.depth == 16:
+        code = code.replace("* 127.5).round().astype(np.uint8)", "* 32767.5).round().astype(np.uint16)")
     inputs = (
         f"`sample` (N, {card.channels}, {card.sides[0]}, {card.sides[1]}) and `timestep` (N), both float32"
     )

@@ -16,6 +16,7 @@ from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.pictures.pixel_format import MOST_COLOURS, PixelFormat
 
 COUNTS = {"rgb": 3, "rgba": 4, "grey": 1, "grey16": 1}
+CHECKS = (0xF4, 0xD9)  # levels of grey of the squares of a checkerboard
 HALF = 128  # alpha from which a pixel counts as opaque where there is nothing between
 
 
@@ -103,6 +104,16 @@ def with_channels(pixels: np.ndarray, count: int) -> np.ndarray:
 def shown(pixels: np.ndarray) -> np.ndarray:
     """(..., 3 or 4) uint8 of an image of any channels and depth, as it is shown."""
     return pixels if pixels.shape[-1] in (3, 4) else on_white(pixels)
+
+
+def on_checks(pixels: np.ndarray, side: int = 8) -> np.ndarray:
+    """(H, W, 3) uint8: laid on a checkerboard where it has alpha, as the window shows it."""
+    if pixels.shape[-1] != 4:
+        return pixels
+    rows, columns = (np.arange(length) // side % 2 for length in pixels.shape[:2])
+    ground = np.where((rows[:, None] ^ columns[None, :])[..., None] > 0, *CHECKS).astype(np.uint32)
+    alpha = pixels[..., 3:].astype(np.uint32)
+    return ((pixels[..., :3] * alpha + ground * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:

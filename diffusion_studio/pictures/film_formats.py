@@ -29,13 +29,25 @@ CODECS = ("libx264", "h264", "libopenh264", "mpeg4")
 
 
 class FilmWriter:
-    """`add` each frame with the moments it stays, in the order of `ticks`, then `finish`. `rate`: moments a second."""
+    """`add` each frame with the moments it stays, in the order of `ticks`, then `finish`. `rate`: moments a second.
+
+    `alpha`: frames have four channels. APNG and WebP keep them, GIF only whether a pixel is seen at all, MP4 has white there.
+    """
 
     longest_side = 65_535
 
     def __init__(
-        self, file: BinaryIO, size: tuple[int, int], ticks: Sequence[int], rate: int, line: str, own: str
+        self,
+        file: BinaryIO,
+        size: tuple[int, int],
+        ticks: Sequence[int],
+        rate: int,
+        line: str,
+        own: str,
+        *,
+        alpha: bool = False,
     ) -> None:
+        self.alpha = alpha
         self.file, self.size, self.ticks, self.rate, self.line, self.own = file, size, ticks, rate, line, own
         self.shown = 0  # moments so far
         self.begin()
@@ -43,7 +55,7 @@ class FilmWriter:
     def begin(self) -> None: ...
 
     def add(self, pixels: np.ndarray, ticks: int) -> None:
-        """(H, W, 3) uint8."""
+        """(H, W, 3) uint8, or 4 with alpha."""
         raise NotImplementedError
 
     def finish(self) -> None: ...
@@ -62,7 +74,7 @@ class Apng(FilmWriter):
     def begin(self) -> None:
         self._sequence = 0
         self.file.write(b"\x89PNG\r\n\x1a\n")
-        self._chunk(b"IHDR", struct.pack(">IIBBBBB", *self.size, 8, 2, 0, 0, 0))
+        self._chunk(b"IHDR", struct.pack(">IIBBBBB", *self.size, 8, 6 if self.alpha else 2, 0, 0, 0))
         self._chunk(b"acTL", struct.pack(">II", len(self.ticks), 0))
         for kind, data, *_ in png_options(self.line, self.own)["pnginfo"].chunks:
             self._chunk(kind, data)
@@ -97,13 +109,16 @@ class WebP(FilmWriter):
         self._start = self.file.tell()
         self.file.write(b"RIFF\0\0\0\0WEBP")
         width, height = self.size
-        animated, with_exif = 0x02, 0x08
-        self._chunk(b"VP8X", struct.pack("<I", animated | with_exif) + _three(width - 1) + _three(height - 1))
-        self._chunk(b"ANIM", struct.pack("<IH", 0xFFFFFFFF, 0))
+        animated, with_exif, with_alpha = 0x02, 0x08, 0x10 if self.alpha else 0
+        self._chunk(
+            b"VP8X",
+            struct.pack("<I", animated | with_exif | with_alpha) + _three(width - 1) + _three(height - 1),
+        )
+        self._chunk(b"ANIM", struct.pack("<IH", 0 if self.alpha else 0xFFFFFFFF, 0))
 
     def add(self, pixels: np.ndarray, ticks: int) -> None:
         still = io.BytesIO()
-        _image(pixels).save(still, "WEBP", lossless=True, quality=60, method=3)
+        _image(pixels).save(still, "WEBP", lossless=True, quality=60, method=3, exact=self.alpha)
         width, height = self.size
         place = _three(0) * 2 + _three(width - 1) + _three(height - 1)
         replace = b"\x02"  # do not blend with the frame before
@@ -133,11 +148,20 @@ class Gif(FilmWriter):
         self.file.write(b"!\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0")
 
     def add(self, pixels: np.ndarray, ticks: int) -> None:
+        import numpy as np
         from PIL import GifImagePlugin, Image
 
-        frame = _image(pixels).quantize(COLOURS, dither=Image.Dither.NONE)
-        duration = 10 * self.lasts(ticks, 100)
-        for part in GifImagePlugin.getdata(frame, duration=duration, include_color_table=True):
+        from diffusion_studio.pictures.channels import HALF
+
+        colours = _image(pixels[..., :3])
+        about: dict[str, Any] = {"duration": 10 * self.lasts(ticks, 100), "include_color_table": True}
+        if self.alpha:  # the last colour is nothing, and each frame begins on nothing
+            frame = colours.quantize(COLOURS - 1, dither=Image.Dither.NONE)
+            frame.paste(COLOURS - 1, mask=_image(255 * (pixels[..., 3] < HALF).astype(np.uint8)))
+            about |= {"transparency": COLOURS - 1, "disposal": 2}
+        else:
+            frame = colours.quantize(COLOURS, dither=Image.Dither.NONE)
+        for part in GifImagePlugin.getdata(frame, **about):
             self.file.write(part)
 
     def finish(self) -> None:
@@ -163,6 +187,9 @@ class Mp4(FilmWriter):
         import av
         import numpy as np
 
+        from diffusion_studio.pictures.channels import on_white
+
+        pixels = on_white(pixels)
         (width, height), (right, below) = self.size, (side % 2 for side in self.size)
         if right or below:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

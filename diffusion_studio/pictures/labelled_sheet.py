@@ -110,6 +110,8 @@ def _draw_cell(
 ) -> None:
     from PIL import Image
 
+    from diffusion_studio.pictures.channels import on_checks, shown
+
     (left, top), (width, height) = corner, side
     if picture is None:
         draw.rectangle((left, top, left + width - 1, top + height - 1), fill=EMPTY)
@@ -119,7 +121,7 @@ def _draw_cell(
         )
         return
     scale = max(min(width // picture.shape[1], height // picture.shape[0]), 1)
-    pixels = picture.repeat(scale, axis=0).repeat(scale, axis=1)
+    pixels = on_checks(shown(picture).repeat(scale, axis=0).repeat(scale, axis=1))
     page.paste(
         Image.fromarray(pixels),
         (left + (width - pixels.shape[1]) // 2, top + (height - pixels.shape[0]) // 2),

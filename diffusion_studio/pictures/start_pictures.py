@@ -1,6 +1,7 @@
 """Start images and their masks, kept under the hash of their pixels, by which settings name them.
 
-What is kept is the picture as it is seen: upright, the first frame, over white. A model sees it cropped and resized by `fit`.
+What is kept is the picture as it is seen: upright, the first frame, with its transparency. A model
+sees it cropped and resized by `fit`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from diffusion_studio.pictures.decoding import DecodedImage
     from diffusion_studio.settings.generation import GenerationSettings
 
 LARGEST = 1024  # pixels a side; no model here draws as large, and copies should stay small
@@ -31,7 +33,7 @@ def folder() -> Path:
 
 
 def keep(picture: Path | np.ndarray, name: str = "") -> str:
-    """Keep a copy of a picture, a file or (H, W, 3) uint8; returns its digest. Raises `UserError` for what is no picture.
+    """Keep a copy of a picture, a file or (H, W, C) uint8; returns its digest. Raises `UserError` for what is no picture.
 
     `name`: what it is called from now on, see `name_of`; without, the name of its file.
     """
@@ -40,10 +42,16 @@ def keep(picture: Path | np.ndarray, name: str = "") -> str:
 
 
 def keep_mask(picture: Path | np.ndarray, feather: float = 0) -> str:
-    """Keep a mask, a file or (H, W) uint8, white where the image is regenerated; `feather`: softness of its edge in pixels."""
+    """Keep a mask, a file or (H, W) uint8, white where the image is regenerated; `feather`: softness of its edge in pixels.
+
+    What is transparent in a mask counts as black: white paint on nothing regenerates what was painted.
+    """
     from PIL import ImageFilter
 
-    image = _small((_opened(picture) if isinstance(picture, Path) else _image(picture)).convert("L"))
+    from diffusion_studio.pictures.decoding import over
+
+    image = _opened(picture) if isinstance(picture, Path) else _image(picture)
+    image = _small((over(image, (0, 0, 0)) if image.mode == "RGBA" else image).convert("L"))
     if feather > 0:
         image = image.filter(ImageFilter.GaussianBlur(feather))
     return _keep(image, _file_name(picture))
@@ -64,10 +72,11 @@ def name_of(digest: str) -> str:
 
 
 def load(digest: str) -> np.ndarray:
-    """(H, W, 3) uint8 of a kept picture."""
+    """(H, W, 3) uint8 of a kept picture, (H, W, 4) of one that is transparent."""
     import numpy as np
 
-    return np.array(_load(digest, tr("The start image of these settings")).convert("RGB"))
+    image = _load(digest, tr("The start image of these settings"))
+    return np.array(image if image.mode == "RGBA" else image.convert("RGB"))
 
 
 def load_mask(digest: str) -> np.ndarray:
@@ -85,16 +94,28 @@ Size = int | tuple[int, int]  # the side of a square, or height and width
 
 
 def fit(picture: np.ndarray, size: Size) -> np.ndarray:
-    """(height, width, 3): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
+    """(height, width, C): cropped to the middle and resized, as training sees pictures; the right size is left as it is."""
     from PIL import Image
 
+    from diffusion_studio.pictures.channels import straight
     from diffusion_studio.pictures.fitting import fit as see
     from diffusion_studio.pictures.fitting import fit_oblong
 
     height, width = size if isinstance(size, tuple) else (size, size)
     if height != width:
         return fit_oblong(Image.fromarray(picture), height, width)
-    return see(Image.fromarray(picture), height).transpose(1, 2, 0)
+    seen = see(Image.fromarray(picture), height).transpose(1, 2, 0)
+    return straight(seen) if seen.shape[2] == 4 else seen
+
+
+def as_shown(picture: DecodedImage, size: int, *, pad: bool = False) -> np.ndarray:
+    """(size, size, 3 or 4) uint8 of a file as training sees it, with straight colours where it is transparent."""
+    from diffusion_studio.pictures.channels import straight
+    from diffusion_studio.pictures.fitting import fit as see
+
+    image = picture.image if picture.uncovered is None else picture.uncovered
+    seen = see(image, size, pad=pad).transpose(1, 2, 0)
+    return straight(seen) if seen.shape[2] == 4 else seen
 
 
 def fit_mask(mask: np.ndarray, size: Size) -> np.ndarray:
@@ -105,7 +126,7 @@ def fit_mask(mask: np.ndarray, size: Size) -> np.ndarray:
 
 
 class StartImage(TypedDict):
-    source: np.ndarray | None  # (H, W, 3) uint8
+    source: np.ndarray | None  # (H, W, 3 or 4) uint8
     mask: np.ndarray | None  # (H, W) uint8
 
 
@@ -145,7 +166,8 @@ def _opened(path: Path) -> Image:
     from diffusion_studio.pictures.formats.contents import Refused
 
     try:
-        return open_picture(path).image
+        opened = open_picture(path)
+        return opened.image if opened.uncovered is None else opened.uncovered
     except Refused as reason:
         raise UserError(tr("{path} cannot be opened: {reason}.", path=path, reason=reason)) from None
 
@@ -154,6 +176,10 @@ def _image(pixels: np.ndarray) -> Image:
     import numpy as np
     from PIL import Image
 
+    from diffusion_studio.pictures.channels import shown
+
+    if pixels.ndim == 3:
+        pixels = shown(pixels)
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"a picture must be (H, W, 3) or (H, W) uint8, not {pixels.shape} {pixels.dtype}")
     return Image.fromarray(np.ascontiguousarray(pixels))

@@ -71,6 +71,27 @@ def test_the_lines_of_the_readme_work(tmp_path, monkeypatch, classes):
     assert len(code.strip().splitlines()) == (3 if classes is None else 5)
 
 
+def test_the_lines_beside_a_model_of_rgba_give_straight_colours(tmp_path, monkeypatch):
+    diffusers()
+    folder = save(models_dir() / "m", in_channels=4, out_channels=4)
+    facts = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
+    (folder / "card.json").write_text(json.dumps({**facts, "pixels": {"premultiplied": True}}))
+    export_model("m", tmp_path / "given")
+    assert read_card(tmp_path / "given").pixels_are.premultiplied
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(lines(tmp_path / "given", steps=("50", "2")), names)
+    with Image.open("picture.png") as picture:
+        assert picture.mode == "RGBA"
+        pixels = np.asarray(picture)
+    seen = np.asarray(names["image"])  # as the pipeline has it
+    assert np.array_equal(seen[..., 3], pixels[..., 3])
+    full = pixels[..., 3] == 255
+    assert np.array_equal(seen[full], pixels[full])
+    half = (seen[..., 3] > 40) & (seen[..., 3] < 200) & (seen[..., 0] < seen[..., 3]) & (seen[..., 0] > 9)
+    assert (pixels[half][:, 0] > seen[half][:, 0]).all()
+
+
 def test_a_zip_goes_out_and_comes_in(tmp_path, faces):
     target = export_model("faces", tmp_path / "given", zip=True)
     assert target.name == "given.zip" and same(faces, library.import_model(target).path)

@@ -18,6 +18,7 @@ from PIL import Image
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Checking, Status
 from diffusion_studio.language import tr
+from diffusion_studio.pictures.channels import on_white
 from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder, printable
@@ -202,7 +203,11 @@ class Gallery:
         self.pictures, self.paths = small[: len(paths)], paths
 
     def compare(self, picture: np.ndarray, itself: object = None) -> Iterator[Status | Likeness]:
-        """Ends with the `Likeness` of a picture (S, S, 3) uint8; `itself`: its file, which may be one of them."""
+        """Ends with the `Likeness` of a picture (S, S, C) uint8, on white where it is transparent.
+
+        `itself`: its file, which may be one of them.
+        """
+        picture = on_white(picture)
         if self.usual is None:
             yield Status(text=tr("Comparing the training images with one another…"))
             self.usual = yield from _waiting(self._measure())

@@ -27,7 +27,7 @@ FILTERS = (
 
 
 class PictureDrop(FileDrop):
-    """An image dropped on a canvas is passed to `take`: its path, or its pixels as (H, W, 3) uint8."""
+    """An image dropped on a canvas is passed to `take`: its path, or its pixels as (H, W, 3 or 4) uint8."""
 
     def __init__(self, canvas: Canvas, take: Callable[[Any], None]) -> None:
         super().__init__(canvas, dropped_picture)
@@ -44,14 +44,13 @@ def dropped_picture(data: QMimeData) -> Path | QImage | None:
 
 
 def to_array(image: QImage) -> np.ndarray:
-    """(H, W, 3) uint8, over white where it is transparent."""
+    """(H, W, 3) uint8, or 4 where something shows through."""
     import numpy as np
 
     shown = image.convertToFormat(QImage.Format.Format_RGBA8888)
     rows = np.frombuffer(shown.constBits(), np.uint8).reshape(shown.height(), shown.bytesPerLine())
-    pixels = rows[:, : 4 * shown.width()].reshape(shown.height(), shown.width(), 4).astype(np.uint16)
-    alpha = pixels[..., 3:]
-    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    pixels = rows[:, : 4 * shown.width()].reshape(shown.height(), shown.width(), 4)
+    return pixels.copy() if pixels[..., 3].min() < 255 else pixels[..., :3].copy()
 
 
 def ask_picture(parent: QWidget) -> Path | None:

@@ -266,6 +266,9 @@ class PairView(QWidget):
 
 def alike(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Both at the size of the larger, where one is a whole multiple of the other; otherwise None."""
+    from diffusion_studio.pictures.channels import on_white
+
+    left, right = on_white(left), on_white(right)
     if left.shape[0] > right.shape[0]:
         swapped = alike(right, left)
         return None if swapped is None else (swapped[1], swapped[0])

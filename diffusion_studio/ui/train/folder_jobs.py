@@ -19,7 +19,7 @@ class Fitted:
     """One image as the network will see it."""
 
     path: Path
-    pixels: np.ndarray  # (S, S, 3) uint8
+    pixels: np.ndarray  # (S, S, 3 or 4) uint8
 
 
 def load_grid(
@@ -27,9 +27,9 @@ def load_grid(
 ) -> Generator[Listed | Thumbnail | Fitted | None, None, None]:
     """Up to `MOST` images spread evenly over the folder, cropped and resized; with `flip` every second one mirrored."""
     from diffusion_studio.pictures.decoding import open_picture
-    from diffusion_studio.pictures.fitting import fit
     from diffusion_studio.pictures.folder_listing import find_pictures
     from diffusion_studio.pictures.formats.contents import Refused
+    from diffusion_studio.pictures.start_pictures import as_shown
 
     found: list[Path] = []
     for path, _ in find_pictures(folder):
@@ -41,7 +41,7 @@ def load_grid(
     begun, good = False, []
     for index, path in enumerate(chosen):
         try:
-            pixels = fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0)
+            pixels = as_shown(open_picture(path, least=size), size, pad=pad)
         except Refused:
             continue
         good.append(path)
@@ -55,10 +55,10 @@ def load_grid(
 def load_one(path: Path, size: int, *, pad: bool) -> Generator[Fitted, None, None]:
     """The selected image."""
     from diffusion_studio.pictures.decoding import open_picture
-    from diffusion_studio.pictures.fitting import fit
     from diffusion_studio.pictures.formats.contents import Refused
+    from diffusion_studio.pictures.start_pictures import as_shown
 
     try:
-        yield Fitted(path, fit(open_picture(path, least=size).image, size, pad=pad).transpose(1, 2, 0))
+        yield Fitted(path, as_shown(open_picture(path, least=size), size, pad=pad))
     except Refused:
         return

@@ -57,6 +57,9 @@ class NoiseView(QWidget):
 
     def show_picture(self, pixels: np.ndarray) -> None:
         """(H, W, 3) uint8, as the network sees it."""
+        from diffusion_studio.pictures.channels import on_white
+
+        pixels = on_white(pixels)
         self._clean = pixels.astype(np.float64) / 127.5 - 1
         self._noise = np.random.default_rng(SEED).standard_normal(pixels.shape)
         self._draw_all()

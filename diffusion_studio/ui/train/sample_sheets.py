@@ -12,7 +12,7 @@ from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, open_foreign
 
 
 class Sheets(NamedTuple):
-    """The samples of one step, (H, W, 3) uint8 each; raw ones only where they were saved."""
+    """The samples of one step, (H, W, 3 or 4) uint8 each; raw ones only where they were saved."""
 
     step: int
     ema: tuple[np.ndarray, ...]
@@ -40,7 +40,7 @@ def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
 
     try:
         with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=("PNG",)) as image:
-            return cut(np.asarray(image.convert("RGB")), size)
+            return cut(np.asarray(image if image.mode == "RGBA" else image.convert("RGB")), size)
     except OSError:
         return ()
 

@@ -99,10 +99,12 @@ class StartPicture:
 
     def fit(self, size: int, channels: int) -> None:
         """See it as a model of this size does; the mask goes along."""
+        from diffusion_studio.pictures.channels import on_white, with_channels
         from diffusion_studio.pictures.start_pictures import fit
 
-        if self.fitted.shape[:2] != (size, size):
-            self.fitted = fit(self.pixels, size)
+        if self.fitted.shape != (size, size, 4 if channels == 4 else 3):
+            seen = fit(self.pixels, size)
+            self.fitted = with_channels(seen, 4) if channels == 4 else on_white(seen)
             self.noise = None
         if self.mask.size != size:
             self.mask = self.mask.resized(size)
@@ -130,12 +132,15 @@ class StartPicture:
 
     def seen(self, levels: Levels, strength: float, *, masked: bool = True) -> np.ndarray:
         """(S, S, 3) uint8: what Generate starts from; with a mask, the kept part as it is."""
-        if self.noise is None:
+        from diffusion_studio.pictures.channels import premultiplied, straight
+
+        if self.noise is None or self.noise.shape[2] not in (self.channels, self.fitted.shape[2]):
             return self.fitted
-        clean = self.fitted / 127.5 - 1
+        clean = (premultiplied(self.fitted) if self.channels == 4 else self.fitted) / 127.5 - 1
         if self.channels == 1:
             clean = (clean @ GREY)[..., None]
         noisy = np.broadcast_to(levels.mix(clean, self.noise, strength), self.fitted.shape)
+        noisy = straight(noisy) if self.channels == 4 else noisy
         if not masked or self.mask.empty:
             return np.ascontiguousarray(noisy)
         free = self.mask.soft()[..., None] / 255
