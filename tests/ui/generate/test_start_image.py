@@ -215,8 +215,10 @@ def test_a_picture_dropped_on_the_canvas_as_file_or_as_pixels_is_opened(own, pag
     data = QMimeData()
     data.setImageData(image)
     drop(page.canvas, data)
-    qtbot.waitUntil(lambda: own.picture.pixels.shape == (2, 4, 3))
-    assert own.picture.pixels[0, 0].tolist() == [255] * 3 and own.picture.pixels[1, 3].tolist() == [255, 0, 0]
+    qtbot.waitUntil(lambda: own.picture.pixels.shape == (2, 4, 4))
+    assert own.picture.pixels[0, 0].tolist() == [0] * 4
+    assert own.picture.pixels[1, 3].tolist() == [255, 0, 0, 255]
+    assert (own.picture.fitted[..., :3] == 255).any(axis=2).all()  # this model knows no alpha: on white
     folder = QMimeData()
     folder.setUrls([QUrl.fromLocalFile(str(tmp_path))])
     assert drop(page.canvas, folder)  # the window says why it cannot be used
