@@ -40,10 +40,17 @@ class Entry:
         named = (self.settings or {}).get("model", "")
         return " ".join(filter(None, (str(named), str(self.facts.get("model_title", "")))))
 
+    @property
+    def loras(self) -> list[str]:
+        """The names of the LoRAs that were used."""
+        kept = (self.settings or {}).get("loras") or ()
+        return [str(lora.get("name", "")) for lora in kept if isinstance(lora, dict)]
+
     def value(self, name: str) -> Any:
         """A setting; the class that the seed chose, where none was asked for."""
         value = (self.settings or {}).get(name)
-        return self.facts.get("class", "") if name == "class_label" and not value else value
+        fact = {"class_label": "class", "prompt": "prompt", "negative": "negative_prompt"}.get(name)
+        return self.facts.get(fact, "") if fact is not None and not value else value
 
 
 def key_of(path: Path, base: str | None = None) -> str:

@@ -25,7 +25,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
 }
 ALIASES = {"class": "class_label", "schedule": "spacing", "noise": "spacing", "init": "source"}
-OWN = ("model", "tag", "album", "day", "width", "height", "name", "is")
+OWN = ("model", "lora", "tag", "album", "day", "width", "height", "name", "is")
 IS = {"starred", "branch", "variation", "inpainted", "stopped"}
 STARRED = ("star", "starred", "★")
 EXAMPLE = "model:avatars steps>=20 seed:7 sampler:heun star tag:cat"
@@ -100,6 +100,8 @@ def _keyed(key: str, sign: str, word: str) -> Test:
         if sign == "=":  # the whole name or title, where “:” finds a part of it
             return lambda entry: word in _names(entry)
         return lambda entry: word in folded(entry.model)
+    if key == "lora":
+        return lambda entry: any(word in folded(name) for name in entry.loras)
     if key == "is":
         return _is(word)
     if key in ("width", "height"):
@@ -165,5 +167,7 @@ def _is(word: str) -> Test:
 
 
 def _all_text(entry: Entry) -> str:
-    parts = [entry.path.name, entry.model, str(entry.value("class_label") or ""), *entry.tags, *entry.albums]
+    named = (entry.value("class_label"), entry.value("prompt"), entry.facts.get("prompt"))
+    words = [str(value) for value in named if value]
+    parts = [entry.path.name, entry.model, *words, *entry.loras, *entry.tags, *entry.albums]
     return folded(" ".join(parts))

@@ -30,7 +30,7 @@ from diffusion_studio.models.made_by import known_facts
 from diffusion_studio.pictures import start_pictures
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.pictures.labelled_sheet import lay_out
-from diffusion_studio.settings.axes import MOST_CELLS, Axis, value_label
+from diffusion_studio.settings.axes import MOST_CELLS, Axis, value_label, with_values
 from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED
@@ -99,7 +99,7 @@ class Comparison:
         values: dict[str, Any] = {self.x.setting: self.x.values[column]}
         if self.y is not None:
             values[self.y.setting] = self.y.values[row]
-        own = replace(self.settings, **values)
+        own = with_values(self.settings, values)
         return replace(own, model=self._names.get(own.model, own.model))
 
     def sheet(self) -> np.ndarray:
@@ -118,6 +118,7 @@ class Comparison:
             "spacing": value_label("spacing", own.spacing),
             "class_label": value_label("class_label", own.class_label) if own.class_label else "",
             "guidance": f"guidance {own.guidance:g}" if own.guidance != 1 else "",
+            "prompt": value_label("prompt", own.prompt) if own.prompt else "",
         }
         return " · ".join(text for name, text in words.items() if text and name not in varied)
 

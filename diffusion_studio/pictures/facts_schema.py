@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from diffusion_studio.errors import UserError
+from diffusion_studio.settings.axes import LORA_WEIGHT, Axis
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, from_dict, options
@@ -65,13 +67,23 @@ def _axis(value: Any) -> bool:
     if not isinstance(value, dict) or set(value) != {"setting", "values"}:
         return False
     name, values = value["setting"], value["values"]
+    if name == LORA_WEIGHT:
+        return _allowed_axis(name, values)
     known = isinstance(name, str) and name in options(GenerationSettings) and isinstance(values, list)
     if not known or (name == "model" and not all(map(is_name, values))):
         return False
-    short = all(isinstance(entry, str | int | float) and len(str(entry)) <= LONGEST for entry in values)
+    most = options(GenerationSettings)[name].longest or LONGEST
+    short = all(isinstance(entry, str | int | float) and len(str(entry)) <= most for entry in values)
     if not short or not 1 <= len(values) <= LONGEST:
         return False
     return not any(from_dict(GenerationSettings, {name: entry})[1] for entry in values)
+
+
+def _allowed_axis(name: str, values: Any) -> bool:
+    try:
+        return isinstance(values, list) and bool(Axis(name, tuple(values)))
+    except UserError:
+        return False
 
 
 FACTS: dict[str, Callable[[Any], bool]] = {

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import options, show_number, value_types
+from diffusion_studio.settings.loras import LARGEST_WEIGHT, LEAST_WEIGHT, check_weight, weighted
+from diffusion_studio.settings.options import Option, options, show_number, value_types
 
+LORA_WEIGHT = "lora_weight"  # of the first LoRA, which is no setting by itself
 AXES = (
     "sampler",
     "spacing",
@@ -28,15 +30,46 @@ AXES = (
     "strength",
     "resamples",
     "variation_strength",
+    "prompt",
+    "negative",
+    LORA_WEIGHT,
+    "width",
+    "height",
+    "clip_skip",
 )
+OF_LORA = Option(
+    label=tr("LoRA weight"),
+    help=tr("how much the first LoRA changes the model"),
+    min=LEAST_WEIGHT,
+    max=LARGEST_WEIGHT,
+)
+LONGEST_LABEL = 90  # letters of a prompt as a heading
 MOST_CELLS = 400
 RANGE = re.compile(r"(?P<first>[^:]+?)\.\.(?P<last>[^:]+?)(?::(?P<step>.+))?")
 Value = str | int | float
 
 
+def option_of(setting: str) -> Option:
+    """What a form and a parser need to know about one of `AXES`."""
+    return OF_LORA if setting == LORA_WEIGHT else options(GenerationSettings)[setting]
+
+
+def type_of(setting: str) -> type:
+    """The plain type of its values."""
+    return float if setting == LORA_WEIGHT else value_types(GenerationSettings)[setting][0]
+
+
+def with_values(settings: GenerationSettings, values: Mapping[str, Any]) -> GenerationSettings:
+    """The settings with these values of axes. Raises `UserError` for a weight where there is no LoRA."""
+    own = dict(values)
+    if LORA_WEIGHT in own:
+        own["loras"] = weighted(settings.loras, own.pop(LORA_WEIGHT))
+    return replace(settings, **own)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A field of `GenerationSettings`, one of `AXES`, and its values, each allowed and there only once."""
+    """One of `AXES`, mostly a field of `GenerationSettings`, and its values, each allowed and there only once."""
 
     setting: str
     values: tuple[Value, ...]
@@ -66,7 +99,7 @@ class Axis:
 
     @property
     def label(self) -> str:
-        return options(GenerationSettings)[self.setting].label
+        return option_of(self.setting).label
 
     def to_dict(self) -> dict[str, Any]:
         return {"setting": self.setting, "values": list(self.values)}
@@ -93,7 +126,7 @@ def parse_values(setting: str, text: str) -> tuple[Value, ...]:
 
     A value that contains a comma is put in double quotes, or has a backslash before its comma.
     """
-    kind, _ = value_types(GenerationSettings)[setting]
+    kind = type_of(setting)
     found: list[Value] = []
     for part in filter(None, split_values(text)):
         ends = RANGE.fullmatch(part) if kind in (int, float) else None
@@ -175,7 +208,7 @@ def _read(setting: str, kind: type, text: str) -> Value:
         raise UserError(
             tr(
                 "{label} must be {whole}, not “{value}”.",
-                label=options(GenerationSettings)[setting].label,
+                label=option_of(setting).label,
                 whole=whole,
                 value=text[:60],
             )
@@ -187,9 +220,9 @@ def _read(setting: str, kind: type, text: str) -> Value:
 
 def _checked(setting: str, value: Any) -> Value:
     if value is None:
-        raise UserError(
-            tr("{label} needs a value for a comparison.", label=options(GenerationSettings)[setting].label)
-        )
+        raise UserError(tr("{label} needs a value for a comparison.", label=option_of(setting).label))
+    if setting == LORA_WEIGHT:
+        return check_weight(value, tr("1"))
     kept: Value = getattr(GenerationSettings(**{setting: value}), setting)
     return kept
 
@@ -197,7 +230,7 @@ def _checked(setting: str, value: Any) -> Value:
 def _setting(name: str) -> str:
     wanted = name.casefold().replace("_", "-")
     for setting in AXES:
-        label = options(GenerationSettings)[setting].label.casefold().replace(" ", "-")
+        label = option_of(setting).label.casefold().replace(" ", "-")
         if wanted.replace(" ", "-") in (_word(setting), setting.replace("_", "-"), label):
             return setting
     raise UserError(
@@ -206,16 +239,23 @@ def _setting(name: str) -> str:
 
 
 def _word(setting: str) -> str:
-    return (options(GenerationSettings)[setting].flag or setting).replace("_", "-")
+    return (option_of(setting).flag or setting).replace("_", "-")
 
 
 def _example(setting: str) -> str:
-    facts = options(GenerationSettings)[setting]
+    facts = option_of(setting)
     if facts.choices is not None:
         return ",".join(list(facts.choices)[:2])
-    return {"model": "NAME,run:NAME@STEP", "class_label": "NAME,NAME", "steps": "10,20,50"}.get(
-        setting, "0,1"
-    )
+    return {
+        "model": "NAME,run:NAME@STEP",
+        "class_label": "NAME,NAME",
+        "steps": "10,20,50",
+        "prompt": '"a cat, at night",dog',
+        "negative": "blurry,text",
+        "width": "512,768",
+        "height": "512,768",
+        "clip_skip": "1,2",
+    }.get(setting, "0,1")
 
 
 def value_text(value: Value) -> str:
@@ -224,7 +264,7 @@ def value_text(value: Value) -> str:
 
 def value_label(setting: str, value: Value) -> str:
     """The heading of a column or a row."""
-    choices = options(GenerationSettings)[setting].choices
+    choices = option_of(setting).choices
     if choices is not None:
         return choices[str(value)]
     if setting == "class_label":
@@ -234,4 +274,9 @@ def value_label(setting: str, value: Value) -> str:
         return tr("step {step}", step=value) if value else tr("all steps")
     if setting == "model":
         return str(value).removeprefix("run:").replace("@", tr(" at step ")) if value else tr("default")
+    if setting in ("prompt", "negative"):
+        words = " ".join(str(value).split())
+        return (words if len(words) <= LONGEST_LABEL else words[: LONGEST_LABEL - 1] + "…") or tr("none")
+    if setting in ("width", "height") and not value:
+        return tr("the model's own")
     return value_text(value)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import from_dict
+from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import data_dir
 
@@ -20,6 +20,9 @@ NAMES = (
     *("class_label", "count", "steps", "guidance"),
     *("sampler", "spacing", "shift", "eta", "churn", "clipping"),
 )
+# What one may say besides of a model of text, where that is wanted.
+OF_SIZE = ("width", "height", "clip_skip")
+WORDS = ("prompt", "negative", "loras")
 
 
 def presets_file() -> Path:
@@ -51,14 +54,17 @@ class Presets:
         name = _part(values, "defaults").get(model, "")
         return name if isinstance(name, str) and name in _part(values, "presets") else ""
 
-    def save(self, name: str, settings: GenerationSettings) -> str:
-        """Keep these settings under a name, replacing what it stood for; returns the name as it was kept."""
-        name = check_name(name)
+    def save(self, name: str, settings: GenerationSettings, more: Collection[str] = ()) -> str:
+        """Keep these settings under a name, replacing what it stood for; returns the name as it was kept.
+
+        `more`: which of `OF_SIZE` and `WORDS` are to be among them.
+        """
+        name, values = check_name(name), to_dict(settings)
 
         def add(presets: dict[str, Any], defaults: dict[str, Any]) -> None:
             if name not in presets and len(presets) >= MOST:
                 raise UserError(tr("There can be {most} presets at most.", most=MOST))
-            presets[name] = {option: getattr(settings, option) for option in NAMES}
+            presets[name] = {option: values[option] for option in (*NAMES, *more)}
 
         self._change(add)
         return name
@@ -105,8 +111,9 @@ def check_name(name: str) -> str:
 def _allowed(values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         return {}
-    settings, _ = from_dict(GenerationSettings, {name: values[name] for name in NAMES if name in values})
-    return {name: getattr(settings, name) for name in NAMES if name in values}
+    names = [name for name in (*NAMES, *OF_SIZE, *WORDS) if name in values]
+    settings, _ = from_dict(GenerationSettings, {name: values[name] for name in names})
+    return {name: getattr(settings, name) for name in names}
 
 
 def _part(value: own_files.Values, name: str) -> dict[str, Any]:

@@ -27,9 +27,8 @@ from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs.compare import Comparison
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.labelled_sheet import columns_for, lay_out
-from diffusion_studio.settings.axes import AXES, Axis, parse_axis, value_label
+from diffusion_studio.settings.axes import AXES, Axis, option_of, parse_axis, value_label
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import options
 from diffusion_studio.storage.places import models_dir, runs_dir
 from tests.model_folders import network, save
 
@@ -107,7 +106,7 @@ def test_what_is_no_axis_is_a_sentence(text, sentence):
 
 def test_every_axis_is_a_setting_with_labels():
     for name in AXES:
-        facts = options(GenerationSettings)[name]
+        facts = option_of(name)
         value = next(iter(facts.choices)) if facts.choices else 1 if facts.max else "x"
         assert value_label(name, value)
 

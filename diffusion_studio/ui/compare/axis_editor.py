@@ -24,9 +24,18 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.settings.axes import AXES, Axis, Value, join_values, parse_values
+from diffusion_studio.settings.axes import (
+    AXES,
+    LORA_WEIGHT,
+    Axis,
+    Value,
+    join_values,
+    option_of,
+    parse_values,
+    type_of,
+)
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import LARGEST_SEED, Option, options
+from diffusion_studio.settings.options import LARGEST_SEED, Option
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import class_title, first_upper, one_line, tooltip
@@ -42,10 +51,16 @@ NUMBERS = {
     "strength": "0.2, 0.4, 0.6, 0.8",
     "resamples": "1, 5, 10",
     "variation_strength": "0, 0.25, 0.5, 0.75, 1",
+    LORA_WEIGHT: "0, 0.5, 1",
+    "width": "512, 768",
+    "height": "512, 768",
+    "clip_skip": "1, 2",
 }
 USUAL = {"sampler": ("dpmpp_2m", "ddim", "heun"), "spacing": ("trailing", "karras", "quadratic")}
 AT_FIRST = 4  # values that are selected, where none are more usual than others
 HINT = tr("Numbers separated by commas; 10..50:10 means 10, 20, 30, 40, 50")
+
+TEXT_HINT = tr("Separated by commas; a prompt that contains commas is put in quotation marks")
 
 
 class AxisEditor(QWidget):
@@ -102,11 +117,13 @@ class AxisEditor(QWidget):
         if setting == NOTHING:
             return None
         values: Sequence[Value] = (
-            self.checks.value()
-            if self._is_choice(setting)
-            else parse_values(setting, self.numbers.text().replace(";", ","))
+            self.checks.value() if self._is_choice(setting) else parse_values(setting, self._typed(setting))
         )
         return Axis(setting, tuple(values))
+
+    def _typed(self, setting: str) -> str:
+        text = self.numbers.text()
+        return text if type_of(setting) is str else text.replace(";", ",")
 
     def show_axis(self, axis: Axis | None) -> None:
         if axis is None:
@@ -137,8 +154,9 @@ class AxisEditor(QWidget):
         self._at_first["until"] = ", ".join(str(max(round(steps * k / 4), 1)) for k in (1, 2, 3)) + ", 0"
         self._selected.setdefault("class_label", tuple(self._choices["class_label"])[:AT_FIRST])
         self._selected.setdefault("model", tuple(self._choices["model"])[:AT_FIRST])
-        known = options(GenerationSettings)
-        offered = {name: known[name].label for name in AXES if self._can_vary(name, card, settings)}
+        self._at_first["prompt"] = join_values([settings.prompt or tr("a cat")])
+        self._at_first["negative"] = join_values([settings.negative or tr("blurry")])
+        offered = {name: option_of(name).label for name in AXES if self._can_vary(name, card, settings)}
         self.setting.show_choices({**({NOTHING: tr("Nothing")} if self._optional else {}), **offered})
         self._follow()
 
@@ -149,10 +167,12 @@ class AxisEditor(QWidget):
             return bool(settings.source) and (name == "strength" or bool(settings.mask))
         if name == "variation_strength":
             return settings.variation_seed is not None
+        if name == LORA_WEIGHT:
+            return bool(settings.loras) and (card is None or "loras" in card.options)
         return card is None or name in card.options
 
     def _is_choice(self, setting: str) -> bool:
-        return setting in self._choices or options(GenerationSettings)[setting].choices is not None
+        return setting in self._choices or option_of(setting).choices is not None
 
     def _follow(self) -> None:
         setting = self.setting.value()
@@ -160,13 +180,14 @@ class AxisEditor(QWidget):
         if setting == NOTHING:
             self._values.setCurrentIndex(2)
         elif self._is_choice(setting):
-            choices = self._choices.get(setting) or options(GenerationSettings)[setting].choices or {}
+            choices = self._choices.get(setting) or option_of(setting).choices or {}
             self.checks.show_choices(choices, self._selected.get(setting, tuple(choices)[:AT_FIRST]))
             self._values.setCurrentIndex(0)
         else:
             self.numbers.setText(self._texts.get(setting, self._at_first.get(setting, "0, 1")))
-            explanation = first_upper(options(GenerationSettings)[setting].help)
-            self.numbers.setToolTip(tooltip(f"{explanation}\n{HINT}"))
+            explanation = first_upper(option_of(setting).help)
+            hint = TEXT_HINT if type_of(setting) is str else HINT
+            self.numbers.setToolTip(tooltip(f"{explanation}\n{hint}"))
             self._values.setCurrentIndex(1)
         self.changed.emit()
 

@@ -43,6 +43,7 @@ SPEAKING = (
     "sampler",
     "spacing",
     "class_label",
+    "prompt",
     "model",
     "clipping",
 )  # values that need no name of their setting

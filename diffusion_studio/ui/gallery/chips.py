@@ -18,6 +18,7 @@ from diffusion_studio.ui.look.texts import action_text, class_title, shorten
 from diffusion_studio.ui.widgets.flow_layout import FlowLayout
 
 LONGEST = 24  # letters of a value on a chip
+LONGEST_PROMPT = 60  # letters of one in the list
 KINDS = {
     "branch": tr("Branches"),
     "variation": tr("Variations"),
@@ -54,6 +55,7 @@ class FilterChips(QWidget):
         self.filters = {
             "model": Filter("model", tr("Model"), tr("Show images of one model"), self._models),
             "class": Filter("class", tr("Class"), tr("Show images of one class"), self._classes),
+            "prompt": Filter("prompt", tr("Prompt"), tr("Show images of one prompt"), self._prompts),
             "is": Filter("is", tr("Kind"), tr("Show branches, variations and others only"), self._kinds),
             "day": Filter("day", tr("Date"), tr("Show images of a time only"), self._dates),
             "album": Filter("album", tr("Album"), tr("Show the images of one album"), self._album_choices),
@@ -95,6 +97,7 @@ class FilterChips(QWidget):
         self.star.setChecked(bool(term_of(self._search, "star")))
         there = {
             "class": bool(self._facets.classes),
+            "prompt": bool(self._facets.prompts),
             "model": bool(self._facets.models),
             "album": bool(self._albums),
             "tag": bool(self._tags),
@@ -114,6 +117,10 @@ class FilterChips(QWidget):
     def _classes(self) -> Iterable[Choice]:
         for name, count in self._facets.classes:
             yield Choice(class_title(name), f"class={quoted(name)}", count)
+
+    def _prompts(self) -> Iterable[Choice]:
+        for words, count in self._facets.prompts:
+            yield Choice(shorten(words, LONGEST_PROMPT), f"prompt:{quoted(words)}", count)
 
     def _kinds(self) -> Iterable[Choice]:
         return (Choice(title, f"is:{name}") for name, title in KINDS.items())

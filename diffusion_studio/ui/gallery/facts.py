@@ -16,11 +16,7 @@ from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.ui.look.texts import class_title, readable
 
 MADE_BY, MIXED = tr("Made by"), tr("Mixed")
-WORDS = {
-    "made_with": tr("Made with"),
-    "prompt": tr("Prompt"),
-    "negative_prompt": tr("Negative prompt"),
-}  # of another program
+WORDS = {"made_with": tr("Made with")}  # of another program
 IDLE = GenerationSettings()
 QUIET = (
     "width",
@@ -44,6 +40,8 @@ def setting_rows(entry: Entry) -> Iterator[tuple[str, str]]:
         value = entry.value(name)
         if name not in ("model", "count") and value not in (None, "") and not _says_nothing(settings, name):
             yield facts.label, value_words(name, value)
+    for lora in settings.loras:
+        yield "LoRA", tr("{name}, weight {weight:g}", name=readable(lora.name), weight=lora.weight)
     for part in settings.history:
         seed = dict(part.values).get("seed", settings.seed)
         yield tr("Branch"), tr("of seed {seed}, from step {step}", seed=seed, step=part.step)
@@ -100,7 +98,7 @@ def model_words(name: str, entry: Entry) -> str:
 
 def _says_nothing(settings: GenerationSettings, name: str) -> bool:
     """Whether a setting had no effect, or is what it is by default."""
-    if name in EFFECTIVE:
+    if name in EFFECTIVE and name != "negative":  # words are worth reading, whatever they did
         has_effect, _ = EFFECTIVE[name]
         return not has_effect(settings)
     return name in QUIET and getattr(settings, name) == getattr(IDLE, name)

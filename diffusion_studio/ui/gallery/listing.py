@@ -25,6 +25,7 @@ FIRST = 400  # images shown at once
 EVERY = 1.5  # seconds after which what has been read meanwhile is shown
 WATCHED = 8  # days; new images come to the latest
 MOST_VALUES = 200  # of a filter: more are found by typing
+MOST_PROMPTS, LONGEST_SEARCH = 30, 80  # of the filter; letters of one in a search
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Facets:
     models: tuple[tuple[str, str, int], ...] = ()  # name, title, images
     classes: tuple[tuple[str, int], ...] = ()
     months: tuple[tuple[str, int], ...] = ()  # 2026-11, the latest first
+    prompts: tuple[tuple[str, int], ...] = ()  # how they begin, the most frequent first
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,17 @@ def runs(entries: list[Entry], sort: str) -> Iterator[tuple[str, int]]:
 
 
 def facets_of(entries: Iterable[Entry]) -> Facets:
-    models, classes, months, titles = Counter[str](), Counter[str](), Counter[str](), dict[str, str]()
+    models, classes, prompts = Counter[str](), Counter[str](), Counter[str]()
+    months, titles = Counter[str](), dict[str, str]()
     for entry in entries:
         months[entry.day[:7]] += 1
         name = str(entry.value("model") or "")
         if name:
             models[name] += 1
             titles.setdefault(name, str(entry.facts.get("model_title") or name))
+        words = searchable(str(entry.value("prompt") or ""))
+        if words:
+            prompts[words] += 1
         label = str(entry.value("class_label") or "")
         if label:
             classes[label] += 1
@@ -122,7 +128,13 @@ def facets_of(entries: Iterable[Entry]) -> Facets:
         tuple((name, titles[name], count) for name, count in models.most_common(MOST_VALUES)),
         tuple(sorted(classes.most_common(MOST_VALUES))),
         tuple(sorted(months.items(), reverse=True)[:MOST_VALUES]),
+        tuple(prompts.most_common(MOST_PROMPTS)),
     )
+
+
+def searchable(prompt: str) -> str:
+    """The beginning of a prompt as a search can hold it: one line without quotation marks."""
+    return prompt.split("\n", 1)[0].split('"', 1)[0].strip()[:LONGEST_SEARCH]
 
 
 def _has_changed(before: Entry | None, now: Entry) -> bool:

@@ -12,9 +12,11 @@ from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
+from diffusion_studio.ui.look.texts import one_line, shorten
 from diffusion_studio.ui.pictures.picture import Picture, Views
 
 KEPT = 3  # runs in memory at most; their steps together stay near one run's budget
+LONGEST_WORDS = 60  # letters of a prompt in a line
 RECENT_STEPS = 24  # whose images are at hand while one scrubs to and fro
 
 
@@ -173,7 +175,10 @@ class Runs:
 
 def difference(parent: GenerationSettings, child: GenerationSettings) -> str:
     """In what a branch differs, in a few words."""
-    names = ("seed", "sampler", "spacing", "class_label", "guidance", "eta", "steps", "churn", "clipping")
+    names = (
+        *("prompt", "negative", "loras", "seed", "sampler", "spacing", "class_label", "guidance", "eta"),
+        *("steps", "churn", "clipping", "clip_skip"),
+    )
     changed = [name for name in names if getattr(parent, name) != getattr(child, name)]
     if not changed:
         return tr("unchanged")
@@ -183,7 +188,12 @@ def difference(parent: GenerationSettings, child: GenerationSettings) -> str:
 
 def setting_words(name: str, value: object) -> str:
     """“guidance 3”, or what the choice is called."""
+    if name == "loras" and isinstance(value, tuple):
+        return "LoRA " + (", ".join(f"{lora.name} {lora.weight:g}" for lora in value) or tr("none"))
     option = options(GenerationSettings)[name]
+    if option.lines:
+        words = f"“{shorten(one_line(str(value)), LONGEST_WORDS)}”" if value else tr("none")
+        return words if name == "prompt" and value else f"{option.label.lower()} {words}"
     if option.choices is not None:
         return option.choices.get(str(value), str(value))
     shown = tr("any") if value == "" else value

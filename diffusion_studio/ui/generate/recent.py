@@ -198,6 +198,8 @@ def read_facts(path: Path) -> Generator[Facts, None, None]:
         lines.append(tr("{model} · seed {seed}", model=title, seed=settings.seed))
         steps = plural("{count} step", "{count} steps", settings.steps)
         lines.append(f"{setting_words('sampler', settings.sampler)} · {steps}")
+        if settings.prompt:
+            lines.append(setting_words("prompt", settings.prompt))
         if settings.class_label:
             lines.append(tr("Class: {name}", name=class_title(settings.class_label)))
     yield Facts(path, tooltip("\n".join(lines)))

@@ -193,3 +193,38 @@ def test_every_control_is_named_and_reached_with_tab(page, words):
     page.request.change(prompt="<img src=x>", loras=(Lora("<img src=y>"),))
     for label in words.findChildren(QLabel):
         assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_captions_queue_and_branches_say_the_prompt(page, draw, qtbot):
+    from diffusion_studio.ui.generate.generations import difference, setting_words
+    from diffusion_studio.ui.generate.queue.jobs_popover import request_words
+
+    page.request.change(prompt="a <b>cat</b>\nat night", seed=7)
+    with qtbot.waitSignal(page.generation.ended, timeout=10_000):
+        page.generate()
+    assert "“a <b>cat</b> at night”" in page.caption.shown.text()
+    page.request.change(prompt="a dog", loras=(Lora("ink"),), width=768)
+    assert page.caption.differs.text() == "Panel differs: prompt, LoRA, width"
+    own = page.request.value()
+    assert difference(replace(own, prompt=""), own) == "“a dog”"
+    assert setting_words("loras", own.loras) == "LoRA ink 1"
+
+    class Queued:
+        settings, state, reason = own, "waiting", ""
+
+    assert request_words(Queued)[0].startswith("“a dog” · Seed 7")
+
+
+def test_presets_hold_the_prompt_only_where_that_is_wanted(page):
+    page.request.change(prompt="a cat", loras=(Lora("ink"),), width=768, clip_skip=2, steps=33)
+    page.presets.save("plain")
+    page.presets.save("whole", words=True)
+    plain, whole = page.presets.presets.values("plain"), page.presets.presets.values("whole")
+    assert plain["width"] == 768 and plain["clip_skip"] == 2 and "prompt" not in plain
+    assert (whole["prompt"], whole["loras"]) == ("a cat", (Lora("ink"),))
+    page.request.change(prompt="", loras=(), width=0)
+    page.presets.choose("whole")
+    assert page.request.value().prompt == "a cat" and page.request.value().loras == (Lora("ink"),)
+    page.presets.remove("whole")
+    page._context.undo.undo()
+    assert page.presets.presets.values("whole")["prompt"] == "a cat"

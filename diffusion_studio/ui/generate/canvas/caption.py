@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.generate.request import GenerationRequest
@@ -24,9 +24,14 @@ from diffusion_studio.ui.pictures.canvas import Canvas
 COMPARED = (
     *("model", "seed", "class_label", "steps", "guidance", "sampler", "spacing", "eta", "churn", "clipping"),
     *("source", "mask", "strength", "variation_strength"),
+    *("prompt", "negative", "loras", "width", "height", "clip_skip"),
 )
-NAMED = ("class_label", "guidance")  # besides seed, sampler and steps, where they are not the usual ones
-UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class")}
+NAMED = (
+    "class_label",
+    "guidance",
+    "prompt",
+)  # besides seed, sampler and steps, where they are not the usual ones
+UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class"), "loras": "LoRA"}
 WIDEST = 900  # pixels
 NAMED_DIFFERENCES = 3  # settings that are named; of more the first two
 ABOVE = 36  # pixels of the canvas that one row of it takes
@@ -126,7 +131,7 @@ class Caption(QObject):
             if (name == "model" and not there) or (card is not None and _idle(name, card.options)):
                 continue
             if here != there:
-                found.append(UNNAMED.get(name, known[name].label.lower()))
+                found.append(UNNAMED[name] if name in UNNAMED else known[name].label.lower())
         return found
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -165,7 +170,7 @@ def _difference_words(names: list[str]) -> str:
 
 def _idle(name: str, effective: Collection[str]) -> bool:
     """Whether the model makes nothing of this setting."""
-    return name in NAMED and name not in effective
+    return name in (*NAMED, *OF_TEXT, *OF_SIZE) and name not in effective
 
 
 def _parts(settings: GenerationSettings) -> list[str]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.settings.presets import NAMES, Presets, check_name
+from diffusion_studio.settings.presets import NAMES, OF_SIZE, WORDS, Presets, check_name
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_name
 from diffusion_studio.ui.base.undo import Change
@@ -72,8 +72,11 @@ class PresetMenu(QToolButton):
         self._request.change(**self.presets.values(name))
         self._context.undo.push(Change(tr("choice of a preset"), lambda: self._request.restore(before)))
 
-    def save(self, name: str) -> None:
-        if self._do(lambda: self.presets.save(name, self._request.settings)):
+    def save(self, name: str, *, words: bool = False) -> None:
+        """Keep the settings as a preset, of a model of text with its size, and with its `words` where they are wanted."""
+        card = self._request.card
+        more = (*OF_SIZE, *(WORDS if words else ())) if card is not None and card.prompted else ()
+        if self._do(lambda: self.presets.save(name, self._request.settings, more)):
             self._context.show_status(tr("Saved as preset “{name}”", name=name))
 
     def remove(self, name: str) -> None:
@@ -84,7 +87,8 @@ class PresetMenu(QToolButton):
         if self._do(lambda: self.presets.remove(name)):
 
             def bring_back() -> None:
-                self._do(lambda: self.presets.save(name, settings))
+                more = [option for option in values if option not in NAMES]
+                self._do(lambda: self.presets.save(name, settings, more))
                 if was_default:
                     self._do(lambda: self.presets.set_default(model, name))
 
@@ -110,7 +114,9 @@ class PresetMenu(QToolButton):
         if self._known:
             menu.addSeparator()
         menu.addAction(tr("Model recommendation")).triggered.connect(self._use_recommendation)
-        menu.addAction(tr("Save as preset…")).triggered.connect(self._ask)
+        menu.addAction(tr("Save as preset…")).triggered.connect(lambda: self._ask(words=False))
+        if card is not None and card.prompted:
+            menu.addAction(tr("Save with the prompt…")).triggered.connect(lambda: self._ask(words=True))
         if chosen and card is not None:
             default = menu.addAction(tr("Start {title} with “{name}”", title=card.title, name=chosen))
             default.setCheckable(True)
@@ -127,10 +133,10 @@ class PresetMenu(QToolButton):
             self._request.change(**{name: getattr(usual, name) for name in NAMES if name not in kept})
             self._context.undo.push(Change(tr("choice of a preset"), lambda: self._request.restore(before)))
 
-    def _ask(self) -> None:
+    def _ask(self, *, words: bool) -> None:
         name = ask_name(self, tr("Save as preset"), accept=tr("Save"), label=tr("Name"), check=_fault)
         if name is not None:
-            self.save(name)
+            self.save(name, words=words)
 
     def _begin_with(self, card: ModelCard) -> dict[str, object]:
         return self.presets.values(self.presets.default(card.name))

@@ -187,7 +187,13 @@ class RequestRow(QFrame):
 def request_words(request: QueuedRequest) -> tuple[str, str]:
     """“seed 7 · 4 images” and “Waiting · Faces · DPM++ 2M · 20 steps”."""
     own = request.settings
-    title = tr("Seed {seed}", seed=own.seed) + " · " + plural("{count} image", "{count} images", own.count)
+    named = setting_words("prompt", own.prompt) + " · " if own.prompt else ""
+    title = (
+        named
+        + tr("Seed {seed}", seed=own.seed)
+        + " · "
+        + plural("{count} image", "{count} images", own.count)
+    )
     states = {"waiting": tr("Waiting"), "running": tr("Generating"), "failed": tr("Failed")}
     facts = [states[request.state]]
     if request.state == "failed":
