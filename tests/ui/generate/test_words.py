@@ -212,7 +212,7 @@ def test_captions_queue_and_branches_say_the_prompt(page, draw, qtbot):
     class Queued:
         settings, state, reason = own, "waiting", ""
 
-    assert request_words(Queued)[0].startswith("“a dog” · Seed 7")
+    assert request_words(Queued)[0].startswith("“a dog” · Seed ")
 
 
 def test_presets_hold_the_prompt_only_where_that_is_wanted(page):
