@@ -16,6 +16,7 @@ from diffusion_studio.cli.generate import (
     own_picture,
     settings_for,
 )
+from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, check_folder
@@ -55,6 +56,7 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     )
     parser.add_argument("--y", type=axis, metavar="AXIS", help=tr("the rows"))
     add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
+    add_loras(parser)
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     add_preset(parser)
@@ -76,7 +78,7 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
 def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.jobs import compare as jobs
 
-    wanted = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    wanted = {**given(arguments, GenerationSettings), **typed_loras(arguments), **own_picture(arguments)}
     axes = [typed_axis(axis) for axis in (arguments.x, arguments.y) if axis is not None]
     varied = [axis.setting for axis in axes]
     settings = settings_for(wanted, arguments.like, preset=arguments.preset, varied=varied)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
@@ -21,6 +22,7 @@ from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
+from diffusion_studio.settings.prompt_syntax import remarks
 from diffusion_studio.settings.saving import SavingSettings
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ zip that contains one.""")
 def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     parser.epilog = DEFAULTS
     add_options(parser, GenerationSettings, leave_out=("source", "mask"))
+    add_loras(parser)
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     add_preset(parser)
@@ -71,10 +74,12 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     from diffusion_studio.pictures.listing import sweep
 
     asked = given(arguments, GenerationSettings)
-    settings = settings_for({**asked, **own_picture(arguments)}, arguments.like, preset=arguments.preset)
+    settings = settings_for(
+        {**asked, **typed_loras(arguments), **own_picture(arguments)}, arguments.like, preset=arguments.preset
+    )
     for words in filter(None, (ineffective(name, [settings]) for name in asked)):
         tell(words)
-    for words in without_effect(asked, settings.model):
+    for words in (*without_effect(asked, settings.model), *remarks(settings.prompt)):
         tell(words)
     if arguments.queue:
         return enqueue(arguments, settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, add_preset, own_picture, settings_for
+from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
@@ -57,6 +58,7 @@ def morph(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
     )
     add_options(parser.add_argument_group("film"), FilmSettings, leave_out=FILMED)
     add_options(parser, GenerationSettings, leave_out=("source", "mask", *SEEDS))
+    add_loras(parser)
     add_own_picture(parser)
     parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     add_preset(parser)
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         check_free(arguments.film, arguments)
     if arguments.out is not None:
         check_folder(arguments.out)
-    asked = {**given(arguments, GenerationSettings), **own_picture(arguments)}
+    asked = {**given(arguments, GenerationSettings), **typed_loras(arguments), **own_picture(arguments)}
     settings = replace(
         settings_for(asked, arguments.like, preset=arguments.preset), history=(), variation_strength=0.0
     )

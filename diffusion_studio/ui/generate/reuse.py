@@ -10,8 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import plural, tr
+from diffusion_studio.models.cards import RECOMMENDED
 from diffusion_studio.settings import batch_rows
-from diffusion_studio.settings.generation import STEERING, GenerationSettings
+from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
@@ -99,6 +100,12 @@ class Reuse(QObject):
         """These settings, with the request's where they name none, but nothing that is about its own image."""
         shown = to_dict(replace(self._request.value(), history=(), batch=""))
         shown.update({name: getattr(USUAL, name) for name in STEERING})
+        card = next((card for card in self._request.cards if card.name == values.get("model")), None)
+        if (
+            card is not None and card.name != self._request.settings.model
+        ):  # as it recommends, not as another model does
+            shown.update({name: getattr(card.defaults(), name) for name in RECOMMENDED})
+            shown.update({name: getattr(USUAL, name) for name in (*OF_TEXT, *OF_SIZE)})
         return from_dict(GenerationSettings, {**shown, **values})
 
     def _on_put_aside(self, left: GenerationSettings) -> None:

@@ -228,3 +228,23 @@ def test_presets_hold_the_prompt_only_where_that_is_wanted(page):
     page.presets.remove("whole")
     page._context.undo.undo()
     assert page.presets.presets.values("whole")["prompt"] == "a cat"
+
+
+def test_loras_of_the_folder_are_offered_and_what_is_missing_is_said(
+    page, words, qtbot, choose_file, tmp_path
+):
+    from diffusion_studio.storage.places import loras_dir
+    from tests.lora_files import write_lora
+
+    write_lora(loras_dir() / "ink.safetensors")
+    words._list_loras()
+    qtbot.waitUntil(lambda: bool(words._known), timeout=20_000)
+    words.loras.fill()
+    words.loras.menu.actions()[0].trigger()
+    page.request.change(loras=(*page.request.settings.loras, Lora("gone")))
+    faults = [row.fault.text() for row in words.loras.rows]
+    assert faults[0] == "" and faults[1].startswith("Not found.")
+    assert page.request.value().loras[0].digest == words._known[0].digest
+    choose_file(write_lora(tmp_path / "own.safetensors", width=2048))
+    words.loras.file_wanted.emit()
+    qtbot.waitUntil(lambda: page.request.value().loras[-1].name == "own", timeout=20_000)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.prompt_history import PastPrompt, PromptHistory
 from diffusion_studio.settings.prompt_syntax import lora_tags, remarks, without_tags
+from diffusion_studio.storage.places import loras_dir
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.base.page import action
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.prompt.history_popover import HistoryPopover
@@ -26,15 +28,17 @@ from diffusion_studio.ui.generate.prompt.style_menu import StyleMenu
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
+from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_S
+
+if TYPE_CHECKING:
+    from diffusion_studio.models.text.loras import LoraFile
 
 FIELDS = ("prompt", "negative", "loras")
 
 
 class PromptSection(QWidget):
     """Hidden for a model without words. The form that takes its `fields` over shows and changes the request with them."""
-
-    lora_file_wanted = Signal()
 
     def __init__(self, context: AppContext, request: GenerationRequest) -> None:
         super().__init__()
@@ -64,7 +68,9 @@ class PromptSection(QWidget):
         )
         self.tags.setObjectName("link")
         self.tags.hide()
-        self.loras = LoraList(known_loras, self._fault_of)
+        self._known: list[LoraFile] = []  # the LoRAs that are installed, once they were listed
+        self._listed = False
+        self.loras = LoraList(lambda: self._known, self._fault_of)
         self.popover = HistoryPopover(context, self.history, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -75,7 +81,8 @@ class PromptSection(QWidget):
         self.popover.chosen.connect(self._use_past)
         self.style_menu.words_wanted.connect(self._use_words)
         self.tags.clicked.connect(self._move_tags)
-        self.loras.file_wanted.connect(self.lora_file_wanted)
+        self.loras.file_wanted.connect(self._ask_for_lora)
+        self.loras.menu.aboutToShow.connect(self._list_loras)
         request.changed.connect(self._follow)
         request.model_changed.connect(self._show_model)
         self._show_model()
@@ -107,9 +114,6 @@ class PromptSection(QWidget):
         past = PastPrompt(*self._words())
         self._context.run(_remembering(self.history, past), lambda _: None)
 
-    def use_lora(self, lora: Lora) -> None:
-        self.loras.add(lora)
-
     def _words(self) -> tuple[str, str]:
         own = self._request.settings
         return own.prompt, own.negative
@@ -130,7 +134,8 @@ class PromptSection(QWidget):
             found[lora.name] = lora
         try:
             for name, weight in lora_tags(own.prompt):
-                found[name] = Lora(name, _digest_of(name), float(weight or 1))
+                known = next((lora for lora in self._known if lora.name == name), None)
+                found[name] = Lora(name, known.digest if known is not None else "", float(weight or 1))
             before = self._request.state
             self._request.change(prompt=without_tags(own.prompt), loras=tuple(found.values()))
         except (UserError, ValueError) as error:
@@ -152,27 +157,68 @@ class PromptSection(QWidget):
     def _show_model(self) -> None:
         self.setVisible(self.used)
         self.past_action.setEnabled(self.used)
+        if self.used:
+            self._list_loras()
         self.loras.show_faults()
         self._follow()
 
+    # --- LoRAs ---
+
+    def _list_loras(self) -> None:
+        """Their files are read off the window's thread, once each."""
+        self._context.run(_listing(), self._show_known)
+
+    def _show_known(self, known: list[LoraFile]) -> None:
+        changed = known != self._known or not self._listed
+        self._known, self._listed = known, True
+        if changed:
+            self.loras.show_faults()
+
+    def _ask_for_lora(self) -> None:
+        path = open_file(self, tr("Add LoRA"), [tr("LoRA (*.safetensors)")])
+        if path is not None:
+            self._context.run(_opening(path), self._add_opened)
+
+    def _add_opened(self, opened: LoraFile) -> None:
+        if opened not in self._known:
+            self._known = [*self._known, opened]
+        self.loras.add(opened.setting())
+        sentence = tr(
+            "{name} is known until the program closes; put its file into {folder} to have it listed.",
+            name=readable(opened.name),
+            folder=readable(loras_dir()),
+        )
+        self._context.show_status(sentence)
+
     def _fault_of(self, lora: Lora) -> str:
-        return fault_of(lora, self._request.card)
+        """Why a LoRA cannot be used with the model; "" where it can, as far as is known."""
+        card = self._request.card
+        if not self._listed or card is None:
+            return ""
+        named = [known for known in self._known if known.name.casefold() == lora.name.casefold()]
+        same = [known for known in named if not lora.digest or known.digest.startswith(lora.digest)]
+        if not named:
+            return tr("Not found. Put its file into {folder}, or remove it.", folder=readable(loras_dir()))
+        if not same:
+            return tr("The file of this name has other weights. Add it anew, or remove it.")
+        family = card.text.family if card.text is not None else ""
+        if same[0].base and family and same[0].base != family:
+            return tr("Made for {base}; it does not fit this model.", base=same[0].base_title)
+        return ""
 
 
-def known_loras() -> list[Any]:
-    """What is installed."""
-    return []
-
-
-def fault_of(lora: Lora, card: ModelCard | None) -> str:
-    """Why a LoRA cannot be used with a model; "" where it can, as far as is known without its file."""
-    return ""
-
-
-def _digest_of(name: str) -> str:
-    return next((known.digest for known in known_loras() if known.name == name), "")
-
-
-def _remembering(history: PromptHistory, past: PastPrompt):  # type: ignore[no-untyped-def]
+def _remembering(history: PromptHistory, past: PastPrompt) -> Generator[None, None, None]:
     history.remember(past)
-    yield None
+    yield
+
+
+def _listing() -> Generator[list[LoraFile], None, None]:
+    from diffusion_studio.models.text.loras import list_loras
+
+    yield list_loras()
+
+
+def _opening(path: Path) -> Generator[LoraFile, None, None]:
+    from diffusion_studio.models.text.loras import add_typed
+
+    yield add_typed(path)
