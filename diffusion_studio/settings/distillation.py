@@ -57,11 +57,6 @@ class DistilSettings:
     """One distillation: the model to make fast, and how long that may take."""
 
     model: str = option("", label=tr("Model"), help=tr("the model to make fast; empty: the default one"))
-    folder: str = option(
-        "",
-        label=tr("Folder"),
-        help=tr("the images the model was trained on; empty: those of its run, or images it generates"),
-    )
     name: str = option(
         "", label=tr("Name"), help=tr("the name of the fast model; empty: that of the model and “fast”")
     )
@@ -69,7 +64,7 @@ class DistilSettings:
         2,
         min=1,
         max=MOST_STEPS,
-        label=tr("Generates in"),
+        label=tr("Steps to generate"),
         help=tr("steps in which the fast model is to generate; 1 to 4 are usual"),
     )
     minutes: float = option(
@@ -84,6 +79,11 @@ class DistilSettings:
         max=20.0,
         label=tr("Guidance"),
         help=tr("guidance of the model that becomes part of the fast one; 0: as the model recommends"),
+    )
+    folder: str = option(
+        "",
+        label=tr("Folder"),
+        help=tr("the images the model was trained on; empty: those of its run, or images it generates"),
     )
     targets: str = option(
         "automatic",

@@ -11,6 +11,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard, folded
 from diffusion_studio.settings.distillation import DEFAULT_MINUTES, DistilSettings
+from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
@@ -38,8 +39,21 @@ class FastDialog(QDialog):
             }
         )
         self.form.show_value(
-            DistilSettings(model=card.name, name=self._free_name(card), minutes=DEFAULT_MINUTES)
+            DistilSettings(
+                model=card.name,
+                name=self._free_name(card),
+                minutes=DEFAULT_MINUTES,
+                guidance=card.defaults().guidance if card.null_class is not None else 0.0,
+            )
         )
+        self.form.fields["folder"].setPlaceholderText(tr("Those of its run, or images it generates"))
+        self.choose = push_button(tr("Choose a folder…"), tr("Choose the images the model was trained on"))
+        beside = QWidget()
+        row = QHBoxLayout(beside)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addStretch(1)
+        row.addWidget(self.choose)
+        self.form.add_below("folder", beside)
         self.about = plain_label(
             tr(
                 "A second model learns to generate in one to eight steps what this one does in twenty. Without a folder, it "
@@ -56,6 +70,7 @@ class FastDialog(QDialog):
         self.cancel = push_button(tr("Cancel"), tr("Begin nothing"))
         self._lay_out(card)
         self.form.changed.connect(self._follow)
+        self.choose.clicked.connect(self._choose)
         self.accept_button.clicked.connect(self._accept)
         self.cancel.clicked.connect(self.reject)
         self._follow()
@@ -85,6 +100,11 @@ class FastDialog(QDialog):
             if taken
             else ""
         )
+
+    def _choose(self) -> None:
+        folder = choose_folder(self, tr("Choose a folder of images"), place=TRAINING)
+        if folder is not None:
+            self.form.fields["folder"].show_value(str(folder))
 
     def _accept(self) -> None:
         self.requested.emit(self.form.value())
