@@ -31,9 +31,11 @@ from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.text import loras
 from diffusion_studio.models.text.parts import Parts, open_parts
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.loras import Lora
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 MOST_REMEMBERED = 64  # prompts
@@ -51,6 +53,8 @@ class LatentModel:
         self.autoencoder = Autoencoder(parts.vae.to(device), device)
         self.schedule = process_from_config(parts.scheduler_config)
         self._conditions: dict[tuple[str, int], Conditioning] = {}
+        self._loras: tuple[Lora, ...] = ()  # that are in the weights now
+        self._applied: Any = None
 
     @classmethod
     def open(cls, card: ModelCard, device: str, precision: str) -> Self:
@@ -107,6 +111,7 @@ class LatentModel:
 
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser:
         """D(x, sigma) with this request's prompt and guidance, for these images of the batch."""
+        self._take(settings.loras)
         guidance = self.guidance(settings)
         table = [self.condition(settings.prompt, settings.clip_skip)]
         if guidance != 1:
@@ -142,6 +147,26 @@ class LatentModel:
             raise UserError(BROKEN)
 
         return checked
+
+    def _take(self, wanted: tuple[Lora, ...]) -> None:
+        """Put these LoRAs, and no others, into the weights."""
+        if wanted == self._loras:
+            return
+        files = [(loras.find_named(lora), lora.weight) for lora in wanted]
+        if self._applied is not None:
+            self._applied.restore()
+            self._applied = None
+        self._loras = ()
+        self._conditions.clear()  # they may change the encoders too
+        if files:
+            self._applied = loras.apply(
+                self.network,
+                self.parts.text_encoders,
+                files,
+                family=self.parts.family.name,
+                title=self.card.title,
+            )
+        self._loras = wanted
 
     # --- prompts ---
 

@@ -90,7 +90,7 @@ FAMILIES: Mapping[str, Family] = {
             1024,
             16,
             ((1024, 1024), (1280, 720), (720, 1280), (1152, 864), (864, 1152)),
-            {"sampler": "ddim", "steps": 9, "guidance": 1.0, "clipping": "none"},
+            {"sampler": "ddim", "spacing": "trailing", "steps": 9, "guidance": 1.0, "clipping": "none"},
         ),
     )
 }
