@@ -1,14 +1,13 @@
 """Tiny text models with random weights, made with diffusers and transformers, and opened as users' models are."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 
-from diffusion_studio.diffusion import scheduler_config
-from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.text.vocabulary import clip_tokenizer
+from diffusion_studio.models.text.vocabulary import byte_letters, clip_tokenizer
 
 SCALED = {
     "num_train_timesteps": 1000,
@@ -128,7 +127,7 @@ def z_image(folder):
     import transformers
 
     tokenizer = transformers.Qwen2Tokenizer(
-        vocab={letter: number for number, letter in enumerate(_letters())}, merges=[]
+        vocab={letter: number for number, letter in enumerate(byte_letters().values())}, merges=[]
     )
     tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}{% endfor %}:"
     torch.manual_seed(5)
@@ -166,42 +165,16 @@ def z_image(folder):
     return _saved(pipeline, folder)
 
 
-def _letters():
-    from diffusion_studio.models.text import vocabulary
-
-    return vocabulary._letters()
-
-
 def _saved(pipeline, folder):
     pipeline.set_progress_bar_config(disable=True)
     pipeline.save_pretrained(folder)
     return pipeline
 
 
-def card_of(folder, **more):
-    """A card as of an installed text model."""
-    from diffusion_studio.models.text.description import describe
-
-    found = describe(folder)
-    return ModelCard(
-        name=folder.name,
-        path=folder,
-        title=folder.name,
-        size=SIDE,
-        prompted=True,
-        sizes=((SIDE, SIDE),),
-        schedule=found.scheduler,
-        recommended={
-            "spacing": scheduler_config.spacing(found.scheduler),
-            "clipping": "none",
-        },
-        **more,
-    )
-
-
 def open_tiny(folder):
-    """Our model of a tiny pipeline's folder, on the CPU in float32."""
+    """Our model of a tiny pipeline's folder, on the CPU in float32, its images of `SIDE` pixels."""
     from diffusion_studio.models.kinds import kind_of
+    from diffusion_studio.models.text.cards import read_text_card
 
-    card = card_of(folder)
+    card = replace(read_text_card(folder), size=SIDE, sizes=((SIDE, SIDE),))
     return kind_of(card).open(card, "cpu", "float32")
