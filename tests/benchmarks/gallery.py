@@ -78,6 +78,10 @@ class Ticks:
         from PySide6.QtCore import Qt, QTimer
 
         self.last, self.worst = time.perf_counter(), 0.0
+        self.busy, self.most = (
+            time.thread_time(),
+            0.0,
+        )  # the same in time of the processor: what other programs take is not in it
         self.timer = QTimer(interval=10, timerType=Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
         self.timer.start()
@@ -85,12 +89,15 @@ class Ticks:
     def tick(self) -> None:
         now = time.perf_counter()
         self.worst, self.last = max(self.worst, now - self.last), now
+        busy = time.thread_time()
+        self.most, self.busy = max(self.most, busy - self.busy), busy
 
-    def phase(self) -> float:
-        """The worst gap since the last call."""
+    def phase(self) -> tuple[float, float]:
+        """The worst gap since the last call, and the most that the window's thread worked between two ticks."""
         self.tick()
-        worst, self.worst = self.worst, 0.0
-        return worst
+        worst, most = self.worst, self.most
+        self.worst = self.most = 0.0
+        return worst, most
 
 
 def measure(count: int) -> None:
@@ -183,11 +190,14 @@ def wait(application, until, seconds: float) -> None:  # type: ignore[no-untyped
 
 
 def row(what: str, seconds: float | None, bar: float | None, ticks: Ticks) -> None:
-    gap = ticks.phase()
+    gap, busy = ticks.phase()
     took = "" if seconds is None else f"{seconds * 1000:8.0f} ms"
     over = " OVER THE BAR" if gap > GAP or (bar is not None and seconds is not None and seconds > bar) else ""
     limit = f" (bar {bar * 1000:.0f})" if bar else ""
-    print(f"  {what:<36}{took:>12}{limit:<12} worst gap {gap * 1000:4.0f} ms{over}", flush=True)
+    print(
+        f"  {what:<36}{took:>12}{limit:<12} worst gap {gap * 1000:4.0f} ms, of it work {busy * 1000:4.0f} ms{over}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ class FilmDialog(QDialog):
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()
-        right.setSpacing(SPACE_S // 2)
+        right.setSpacing(SPACE_S)
         right.addWidget(self.form)
         row = QHBoxLayout()
         label = plain_label(tr("Format"), "quiet")

@@ -312,7 +312,7 @@ class MorphDialog(QDialog):
         for button in (self.close_button, self.save_button, self.render_button):
             buttons.addWidget(button)
         right = QVBoxLayout()
-        right.setSpacing(SPACE_S // 2)
+        right.setSpacing(SPACE_S)
         right.addWidget(self.form)
         right.addSpacing(SPACE_S)
         right.addWidget(self.facts)

@@ -85,7 +85,7 @@ class MorphForm(QWidget):
         line.addWidget(self.dice)
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_M)
-        grid.setVerticalSpacing(SPACE_S // 2)
+        grid.setVerticalSpacing(SPACE_S)
         grid.setColumnMinimumWidth(0, self.film_form.label_width)
         grid.setColumnStretch(1, 1)
         rows = (
@@ -101,7 +101,7 @@ class MorphForm(QWidget):
             grid.addWidget(part, row, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE_S // 2)
+        column.setSpacing(SPACE_S)
         column.addLayout(grid)
         column.addWidget(self.film_form)
 

@@ -21,7 +21,6 @@ from diffusion_studio.ui.gallery.actions import GalleryActions
 from diffusion_studio.ui.gallery.albums import AlbumMenu, ask_album_name, ask_new_album
 from diffusion_studio.ui.gallery.collection import Collection
 from diffusion_studio.ui.gallery.details import MOSAIC, GalleryDetails
-from diffusion_studio.ui.gallery.empty import empty_page
 from diffusion_studio.ui.gallery.grid import LARGEST, SMALLEST, USUAL, GalleryGrid
 from diffusion_studio.ui.gallery.head import GalleryHead
 from diffusion_studio.ui.gallery.listing import Arranged
@@ -33,6 +32,7 @@ from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SettingsFound, open_picture, read_raw, read_settings
+from diffusion_studio.ui.widgets.empty import empty_page
 
 SECTION = "gallery"
 GRID, NO_RESULTS, NO_IMAGES = range(3)

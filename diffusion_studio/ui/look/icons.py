@@ -21,11 +21,14 @@ SCALES = (1, 2)  # device pixels per pixel that icons are drawn for
 def icon(name: str, colour: str, colour_on: str | None = None, size: int = 20) -> QIcon:
     """The icon `name` in `colour`, and in `colour_on` where the button is checked."""
     result = QIcon()
+    drawn: dict[tuple[str, int], QPixmap] = {}  # each drawing is made once: reading it takes the longest
     for shade, state in ((colour, QIcon.State.Off), (colour_on or colour, QIcon.State.On)):
         for scale in SCALES:
-            result.addPixmap(_pixmap(name, shade, size, scale), QIcon.Mode.Normal, state)
-            faint = _pixmap(name, shade, size, scale, opacity=DISABLED)
-            result.addPixmap(faint, QIcon.Mode.Disabled, state)
+            if (shade, scale) not in drawn:
+                drawn[shade, scale] = _pixmap(name, shade, size, scale)
+            pixmap = drawn[shade, scale]
+            result.addPixmap(pixmap, QIcon.Mode.Normal, state)
+            result.addPixmap(_faint(pixmap), QIcon.Mode.Disabled, state)
     return result
 
 
@@ -64,12 +67,23 @@ class IconButton(QToolButton):
         return tokens().accent if self.isChecked() else tokens().muted
 
 
-def _pixmap(name: str, colour: str, size: int, scale: int, *, opacity: float = 1.0) -> QPixmap:
+def _faint(pixmap: QPixmap) -> QPixmap:
+    """The same for a control that is disabled."""
+    faint = QPixmap(pixmap.size())
+    faint.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(faint)
+    painter.setOpacity(DISABLED)
+    painter.drawPixmap(QRectF(faint.rect()), pixmap, QRectF(pixmap.rect()))
+    painter.end()
+    faint.setDevicePixelRatio(pixmap.devicePixelRatio())
+    return faint
+
+
+def _pixmap(name: str, colour: str, size: int, scale: int) -> QPixmap:
     drawing = resource(f"icons/{name}.svg").read_bytes().replace(b"currentColor", colour.encode())
     pixmap = QPixmap(size * scale, size * scale)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    painter.setOpacity(opacity)
     QSvgRenderer(drawing).render(painter, QRectF(pixmap.rect()))
     painter.end()
     pixmap.setDevicePixelRatio(scale)

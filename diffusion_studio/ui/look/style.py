@@ -190,7 +190,9 @@ QToolButton:checked { background: $hover; }
 #settingsList:focus { border: 1px solid $accent; }
 #tourCard { background: $raised; border: 1px solid $border; border-radius: 10px; }
 #rail QLabel#badge { background: $accent; color: $accent_text; border-radius: 7px; font-size: ${small}px; padding: 0 4px; }
-#banner QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
+#banner QLineEdit { padding-left: 6px; padding-right: 6px; }
+QLineEdit:focus { padding-left: 5px; padding-right: 5px; }
+QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
 
 QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }
 QListView { background: transparent; border: none; outline: none; }

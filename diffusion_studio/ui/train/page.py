@@ -388,6 +388,8 @@ class TrainPage(DropPage):
         self.steps.chosen.connect(self.show_step)
         self.folder_dropped.connect(self.open_folder)
         self.folder_hovers.connect(images.invitation.glow)
+        for button in (self.runs.begin, self.run_view.begin_button):
+            button.clicked.connect(lambda: self.show_step(IMAGES))
         self.runs.resume_wanted.connect(self.resume)
         self.runs.show_wanted.connect(self._show_row)
         self.runs.save_wanted.connect(self._save_row)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
@@ -19,6 +19,7 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.train.outcome import Outcome
 from diffusion_studio.ui.train.samples import SamplesView
 from diffusion_studio.ui.train.words import about
+from diffusion_studio.ui.widgets.empty import empty_page
 
 if TYPE_CHECKING:
     from diffusion_studio.events import Loss
@@ -57,6 +58,11 @@ class RunView(QWidget):
         self.state = "idle"
         self._log: list[Mapping[str, Any]] = []
         self._by_timestep: Sequence[tuple[int, float]] = ()
+        self._pages = QStackedWidget(self)  # nothing yet, or a run
+        self.begin_button = push_button(
+            tr("Choose images…"), tr("Go to the first step: the images to train on")
+        )
+        self.begin_button.setProperty("primary", True)
         self._parts = QSplitter(Qt.Orientation.Vertical)
         self._chart_place = QWidget()
         self._lay_out()
@@ -67,6 +73,7 @@ class RunView(QWidget):
 
     def begin(self, title: str, run: Path | None, size: int) -> None:
         """Show a run, of which nothing is known yet."""
+        self._pages.setCurrentIndex(1)
         self.title.setText(title)
         self.warning.hide()
         for label in self.figures.values():
@@ -157,7 +164,15 @@ class RunView(QWidget):
 
     def controls(self) -> list[QWidget]:
         chart = self.chart.controls if self.chart is not None else []
-        return [self.pause, self.stop, self.discard, *self.outcome.buttons, *chart, *self.samples.controls]
+        return [
+            self.begin_button,
+            self.pause,
+            self.stop,
+            self.discard,
+            *self.outcome.buttons,
+            *chart,
+            *self.samples.controls,
+        ]
 
     def _show_chart(self) -> None:
         if self.chart is not None:
@@ -206,7 +221,19 @@ class RunView(QWidget):
         self._parts.setStretchFactor(0, 2)
         self._parts.setStretchFactor(1, 3)
         self._parts.setSizes([400, 600])
-        column = QVBoxLayout(self)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self._pages)
+        run = QWidget()
+        self._pages.addWidget(
+            empty_page(
+                tr("No run yet"),
+                tr("Loss and samples will appear here once you train."),
+                self.begin_button,
+            )
+        )
+        self._pages.addWidget(run)
+        column = QVBoxLayout(run)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(head)

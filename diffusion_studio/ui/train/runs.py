@@ -22,13 +22,14 @@ from diffusion_studio.settings.recipes import EXPECTED
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
-from diffusion_studio.ui.look.labels import ElidedLabel, Line, plain_label
+from diffusion_studio.ui.look.labels import ElidedLabel, Line
 from diffusion_studio.ui.look.texts import one_line
-from diffusion_studio.ui.look.theme import RADIUS, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, SPACE_XS, tokens
+from diffusion_studio.ui.look.theme import RADIUS, SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
 from diffusion_studio.ui.pictures.commands import open_folder
 from diffusion_studio.ui.train.outcome import RESUME, SAVE, USE
 from diffusion_studio.ui.train.questions import new_name
 from diffusion_studio.ui.train.records import RunRow, delete_run, list_rows, rename_run, restore_run
+from diffusion_studio.ui.widgets.empty import empty_page
 
 SIDE, SHOWN = 48, 4  # pixels of a sample, and samples of a run
 PAGE = 40  # runs that are shown before more are asked for
@@ -46,6 +47,8 @@ class RunsView(QWidget):
         self.rows: tuple[RunRow, ...] = ()
         self.items: list[RunItem] = []
         self.more = push_button(tr("Show more"), tr("Show older runs too"))
+        self.begin = push_button(tr("Choose images…"), tr("Go to the first step: the images to train on"))
+        self.begin.setProperty("primary", True)
         self._shown = PAGE
         self._busy = ""  # the run that is trained in this window
         self._list = QVBoxLayout()
@@ -72,7 +75,7 @@ class RunsView(QWidget):
         return next((row for row in self.rows if row.name == name), None)
 
     def controls(self) -> list[QWidget]:
-        return [*(button for item in self.items for button in item.buttons), self.more]
+        return [*(button for item in self.items for button in item.buttons), self.more, self.begin]
 
     def remove(self, name: str) -> None:
         """Move a run to the trash, with a way back."""
@@ -148,18 +151,12 @@ class RunsView(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setWidget(body)
-        empty = QWidget()
-        middle = QVBoxLayout(empty)
-        middle.setContentsMargins(SPACE_XL, 0, SPACE_XL, 0)
-        title = plain_label(tr("No runs yet"), "heading")
-        sentence = plain_label(tr("Your runs will appear here, to resume, use or delete."), "quiet")
-        middle.addStretch(1)
-        for label in (title, sentence):
-            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            middle.addWidget(label)
-        middle.addStretch(1)
         self._pages.addWidget(self._area)
-        self._pages.addWidget(empty)
+        self._pages.addWidget(
+            empty_page(
+                tr("No runs yet"), tr("Your runs will appear here, to resume, use or delete."), self.begin
+            )
+        )
         self._pages.setCurrentIndex(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)

@@ -140,7 +140,7 @@ class SettingsForm(QWidget):
             grid = QGridLayout(holder)
             grid.setContentsMargins(0, 0, 0, 0)
             grid.setHorizontalSpacing(SPACE_M)
-            grid.setVerticalSpacing(SPACE_S // 2)
+            grid.setVerticalSpacing(SPACE_S)
             grid.setColumnStretch(1, 1)
         return grid
 

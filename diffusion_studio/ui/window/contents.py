@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
@@ -17,9 +18,11 @@ from diffusion_studio.ui.base.requests import PageName, Request
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.window.banner import Banner
 from diffusion_studio.ui.window.drop import WindowDrop
-from diffusion_studio.ui.window.pages import PageEntry
+from diffusion_studio.ui.window.pages import LOADED_AHEAD, PageEntry
 from diffusion_studio.ui.window.rail import Rail
 from diffusion_studio.ui.window.toasts import Toasts
+
+AHEAD = 1500  # milliseconds from one page to the next, while nothing else goes on
 
 
 class Contents(QWidget):
@@ -45,6 +48,8 @@ class Contents(QWidget):
         self.banner = Banner(self)
         self.toasts = Toasts(self)
         self.drop = WindowDrop(context, self)
+        self._ahead = QTimer(self, interval=AHEAD)
+        self._to_load = list(LOADED_AHEAD)
         self._lay_out()
         self._connect()
 
@@ -93,6 +98,7 @@ class Contents(QWidget):
 
             offer_to_resume(self.context)
             self.context.run(_sweep_trash(), lambda _: None)
+            self._ahead.start()
         if number not in self._greeted:
             self._greeted.add(number)
             self.pages[number].shown_first()
@@ -109,7 +115,15 @@ class Contents(QWidget):
         """Save what waits for a decision on any page; returns why something could not be saved."""
         return [reason for page in self.pages.values() for reason in page.save_pending()]
 
+    def _load_ahead(self) -> None:
+        """Load the code of a page before it is visited: with the page itself it would hold the window up twice as long."""
+        if self._to_load and not self.working:
+            importlib.import_module(self._to_load.pop(0))
+        if not self._to_load:
+            self._ahead.stop()
+
     def close_down(self) -> None:
+        self._ahead.stop()
         self._stop_listening()
         for page in self.pages.values():
             page.close_down()
@@ -119,6 +133,7 @@ class Contents(QWidget):
     def _connect(self) -> None:
         context = self.context
         self.rail.chosen.connect(self.visit)
+        self._ahead.timeout.connect(self._load_ahead)
         context.fault.connect(self._show_fault)
         context.notice.connect(self._show_notice)
         context.notice_withdrawn.connect(self.toasts.withdraw)

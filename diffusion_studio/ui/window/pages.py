@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.base.page import Page
 
 
+LOADED_AHEAD = tuple(
+    f"diffusion_studio.ui.{name}.page" for name in ("gallery", "train", "models", "settings")
+)
+
+
 class PageEntry(NamedTuple):
     """A place on the rail. The page behind it is made when it is first visited."""
 

@@ -131,6 +131,11 @@ class Ring(QWidget):
         painter.end()
 
 
+def _whole_panel(part: QWidget | None) -> QWidget | None:
+    """The panel with its foot, where the button is."""
+    return None if part is None else part.parentWidget()
+
+
 def window_tour(over: QWidget, page: Callable[[], QWidget], rail: Sequence[QWidget]) -> Tour:
     """The tour of the main window: `page` is the one that is shown, `rail` the buttons of the rail from the top."""
 
@@ -142,7 +147,7 @@ def window_tour(over: QWidget, page: Callable[[], QWidget], rail: Sequence[QWidg
             TourStop(
                 tr("Generate an image"),
                 tr("Select a model and press Generate. Every finished image is saved by itself."),
-                named("panel"),
+                lambda: _whole_panel(named("panel")()),
             ),
             TourStop(
                 tr("Watch it form"),

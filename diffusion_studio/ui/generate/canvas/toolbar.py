@@ -43,8 +43,7 @@ class CanvasToolbar(QFrame):
             if place:
                 row.addSpacing(SPACE_S)
             for icon_name, action in group.items():
-                button = ActionIcon(icon_name, action, self)
-                button.setText(WORDS.get(icon_name, action.text().rstrip("…")))
+                button = ActionIcon(icon_name, action, WORDS.get(icon_name, ""), self)
                 self.buttons[icon_name] = button
                 row.addWidget(button)
         row.addStretch(1)
@@ -86,9 +85,13 @@ class CanvasToolbar(QFrame):
 class ActionIcon(IconButton):
     """An icon that does what an entry of a menu does, and can when it can."""
 
-    def __init__(self, icon_name: str, action: QAction, parent: QWidget | None = None) -> None:
-        super().__init__(icon_name, action.text().rstrip("…"), action.statusTip(), parent)
+    def __init__(
+        self, icon_name: str, action: QAction, word: str = "", parent: QWidget | None = None
+    ) -> None:
+        """`word`: its name, where that of the entry is too long for a toolbar."""
+        super().__init__(icon_name, word or action.text().rstrip("…"), action.statusTip(), parent)
         self._action = action
+        self.setText(self.accessibleName())
         self.setCheckable(action.isCheckable())
         self.clicked.connect(action.trigger)
         action.changed.connect(self._follow)
@@ -98,8 +101,7 @@ class ActionIcon(IconButton):
         action = self._action
         name, tip, keys = action.text().rstrip("…"), action.statusTip(), action.shortcut().toString()
         words = tr("{name} ({keys})", name=name, keys=keys) if keys else name
-        self.setAccessibleName(name)
-        self.setAccessibleDescription(tip)
+        self.setAccessibleDescription(tip or name)
         self.setToolTip(tooltip(f"{words}: {tip}" if tip else words))
         self.setEnabled(action.isEnabled())
         self.setChecked(action.isChecked())

@@ -1,4 +1,4 @@
-"""What a place of the gallery shows while nothing is in it."""
+"""What a place shows while nothing is in it: five words, and the action that fills it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diffusion_studio.ui.look.theme import SPACE_S
 
 
 def empty_page(title: str, words: str, button: QPushButton) -> QWidget:
-    """A few words, and the action that fills the place."""
+    """In the middle, a little above it."""
     page = QWidget()
     column = QVBoxLayout(page)
     column.addStretch(1)
