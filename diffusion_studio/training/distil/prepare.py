@@ -42,6 +42,8 @@ def distil(settings: DistilSettings) -> Generator[TrainingEvent, Answer | None, 
 
 
 def _check(card: ModelCard) -> None:
+    if card.prompted:
+        raise UserError(tr("{title} is a text model, which cannot be made fast here.", title=card.title))
     if is_consistency(card.schedule) or card.defaults().sampler == "consistency":
         raise UserError(tr("{title} is a fast model already.", title=card.title))
     if len(set(card.sides)) != 1:

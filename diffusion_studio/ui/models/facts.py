@@ -74,8 +74,12 @@ def tuning_fault(row: ModelRow) -> str:
 def fast_fault(row: ModelRow) -> str:
     """Why a model cannot be made fast here; "" where it can."""
     card = row.card
+    if card.prompted:
+        return tr("A text model cannot be made fast here")
     if card.recipe().get("sampler") == "consistency":
         return tr("It is a fast model already")
     if len(set(card.sides)) != 1:
         return tr("A model of images that are not square cannot be made fast here")
-    return tuning_fault(row)
+    if card.network.class_embed_type is not None:
+        return tr("A model whose classes are numbers on a scale cannot be made fast here")
+    return ""

@@ -210,7 +210,7 @@ def drawn_by_diffusers(folder, steps, seed=11):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_the_student_is_exported_as_what_diffusers_samples_alike(wanted, tmp_path):
+def test_the_student_is_exported_as_what_diffusers_samples_alike(wanted, tmp_path, monkeypatch):
     card = published(distil(wanted))
     given = export_model(card.name, tmp_path / "given")
     for steps in (1, 2, 4):
@@ -224,6 +224,11 @@ def test_the_student_is_exported_as_what_diffusers_samples_alike(wanted, tmp_pat
     text = (given / "README.md").read_text()
     assert "num_inference_steps=2" in text
     assert library.import_model(given, "back").defaults().sampler == "consistency"
+    text = replace(cards.find("teacher"), prompted=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(cards, "find", lambda name: text)
+        with pytest.raises(UserError, match="is a text model"):
+            list(distil(replace(wanted, name="Words")))
     with pytest.raises(UserError, match="is a fast model already"):
         list(distil(replace(wanted, model=card.name, name="Again")))
 
