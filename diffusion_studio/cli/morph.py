@@ -36,6 +36,13 @@ def morph(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         help=tr("the seeds to morph between, two or more"),
     )
     parser.add_argument(
+        "--then",
+        action="append",
+        default=[],
+        metavar="PROMPT",
+        help=tr("the prompt at the next seed, for a model with prompts; once for each seed after the first"),
+    )
+    parser.add_argument(
         "--frames",
         type=int,
         default=24,
@@ -90,6 +97,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
     job = jobs.morph(
         settings,
         arguments.seeds,
+        prompts=[settings.prompt, *arguments.then] if arguments.then else (),
         frames=arguments.frames,
         loop=arguments.loop,
         path=arguments.film,

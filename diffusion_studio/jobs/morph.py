@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, MorphEvent, MorphImage, MorphStarted, Preview
+from diffusion_studio.generation.text.prompts import blend_of
 from diffusion_studio.jobs.film import check_target, of_pictures, save
 from diffusion_studio.jobs.shared import finished, open_named, save_image
 from diffusion_studio.language import tr
@@ -36,6 +37,7 @@ def morph(
     settings: GenerationSettings,
     seeds: Sequence[int],
     *,
+    prompts: Sequence[str] = (),
     frames: int = 24,
     loop: bool = False,
     path: Path | None = None,
@@ -44,6 +46,8 @@ def morph(
 ) -> Generator[MorphEvent, None, None]:
     """`frames` images from each seed to the next, with `loop` back to the first; at a seed, its own image.
 
+    `prompts`: one for each seed, between which what the network is told lies too; without, that of the settings for all.
+
     Previews come while a few are generated, `MorphImage` for each image, `Saved` if there is a `folder`, and at the end the
     film at `path`, if there is one, with `FilmSaved`.
     """
@@ -51,9 +55,10 @@ def morph(
     if path is not None:
         check_target(path)
     card = cards.find(settings.model)
-    plans = plan(replace(settings, model=card.name), seeds, frames, loop, card.classes)
-    if len(plans) * card.size**2 * 3 > MOST_BYTES:
-        most = MOST_BYTES // (card.size**2 * 3)
+    plans = plan(replace(settings, model=card.name), seeds, frames, loop, card.classes, prompts)
+    size = (settings.width or card.size) * (settings.height or card.size) * 3
+    if len(plans) * size > MOST_BYTES:
+        most = MOST_BYTES // size
         raise UserError(
             tr(
                 "A morph of {title} can have at most {most} images, not {count}.",
@@ -71,7 +76,12 @@ def morph(
         device=model.device,
         precision=model.precision,
         facts={
-            "walk": {"seeds": list(seeds), "frames": frames, "loop": loop},
+            "walk": {
+                "seeds": list(seeds),
+                "frames": frames,
+                "loop": loop,
+                **({"prompts": list(prompts)} if prompts else {}),
+            },
             **model.facts(plans[0], 0),
         },
     )
@@ -141,19 +151,34 @@ def plan(
     frames: int,
     loop: bool,
     classes: Sequence[str] = (),
+    prompts: Sequence[str] = (),
 ) -> list[GenerationSettings]:
     """The settings of every image of the morph; each makes its image again alone.
 
-    Without a class in the settings a seed chooses one; in between, the nearer seed does.
+    Without a class in the settings a seed chooses one; in between, the nearer seed does. `prompts`: as `morph` takes them.
     """
+    if prompts and len(prompts) != len(seeds):
+        raise UserError(
+            tr(
+                "A morph of prompts takes one for each of its {seeds} seeds, not {prompts}.",
+                seeds=len(seeds),
+                prompts=len(prompts),
+            )
+        )
     if settings.history:
         raise UserError(tr("A morph goes from one first noise to another, so a branch cannot be morphed."))
 
-    def picture(seed: int, towards: int | None, strength: float) -> GenerationSettings:
+    said = list(prompts) or [settings.prompt] * len(seeds)
+
+    def picture(place: int, strength: float) -> GenerationSettings:
+        seed, last = seeds[place], place == len(seeds) - 1 and not loop
+        following = (place + 1) % len(seeds)
+        towards = None if last else seeds[following]
         nearer = seed if towards is None or strength < 0.5 else towards
         return replace(
             settings,
             seed=seed,
+            prompt=blend_of(said[place], said[following], strength),
             variation_seed=towards if strength else None,
             variation_strength=strength,
             class_label=settings.class_label or (classes[nearer % len(classes)] if classes else ""),
@@ -161,21 +186,17 @@ def plan(
             batch="",
         )
 
-    ends = [*seeds[1:], seeds[0]] if loop else seeds[1:]
-    way = [
-        picture(seed, towards, k / frames)
-        for seed, towards in zip(seeds, ends, strict=False)
-        for k in range(frames)
-    ]
-    return way if loop else [*way, picture(seeds[-1], None, 0.0)]
+    starts = range(len(seeds) if loop else len(seeds) - 1)
+    way = [picture(place, k / frames) for place in starts for k in range(frames)]
+    return way if loop else [*way, picture(len(seeds) - 1, 0.0)]
 
 
 def generate_all(model: ImageModel, plans: Sequence[GenerationSettings]) -> Iterator[Preview | MorphImage]:
-    """Previews, and a `MorphImage` for each of these settings, which differ in their noise and their class only."""
+    """Previews, and a `MorphImage` for each of these settings, which differ in their noise, class and prompt only."""
     from diffusion_studio.generation.sampling import draw_of
 
     begun, done = time.perf_counter(), 0
-    for _, alike in groupby(plans, key=lambda own: own.class_label):
+    for _, alike in groupby(plans, key=lambda own: (own.class_label, own.prompt)):
         together = list(alike)
         for start in range(0, len(together), BATCH):
             batch = together[start : start + BATCH]
