@@ -80,6 +80,21 @@ def models(parser: argparse.ArgumentParser) -> Run:
     add("delete", run_delete, tr("move a model to the trash")).add_argument("model", metavar="MODEL")
     check = add("verify", run_verify, tr("check models completely: hashes, finite weights, loadable"))
     check.add_argument("model", metavar="MODEL", nargs="?", help=tr("without it, all are checked"))
+    own = add(
+        "ema",
+        run_ema,
+        tr("make the model of a run with an EMA of another length, or with the weights of an earlier step"),
+    )
+    own.add_argument("training", metavar="RUN", help=tr("a run that `runs` lists"))
+    own.add_argument(
+        "--length",
+        type=float,
+        help=tr(
+            "share of the run that the EMA spans, 0.03 to 0.2; needs a run with --posthoc-ema. Without --length and --step: "
+            "what there is to choose from"
+        ),
+    )
+    own.add_argument("--step", type=int, help=tr("the step of a checkpoint or a snapshot"))
     choose = add("default", run_default, tr("set the model that is used when none is named, or show it"))
     choose.add_argument("model", metavar="MODEL", nargs="?")
     return lambda arguments, stop: int(arguments.run(arguments, stop))
@@ -196,6 +211,40 @@ def _verify(name: str, verify: Callable[[str], list[str]]) -> list[str]:
     if not faults:
         say(tr("{name}: no problems found", name=plain(name)))
     return faults
+
+
+def run_ema(arguments: argparse.Namespace, _: Stop) -> int:
+    if arguments.length is None and arguments.step is None:
+        return show_snapshots(arguments.training)
+    if arguments.length is not None and arguments.step is not None:
+        raise UserError(tr("Give --length or --step, not both."))
+    from diffusion_studio.events import Published
+    from diffusion_studio.jobs.train import publish
+
+    for event in publish(arguments.training, step=arguments.step, length=arguments.length):
+        if isinstance(event, Published):
+            say(plain(event.name))
+    return 0
+
+
+def show_snapshots(name: str) -> int:
+    """What a run kept, and how much room it takes."""
+    from diffusion_studio.storage.foreign_file import size_in_words
+    from diffusion_studio.training.records import runs, snapshots
+
+    known = snapshots.find(runs.find(name).path)
+    for snapshot in known:
+        facts = [tr("step {step}", step=snapshot.step), size_in_words(snapshot.size)]
+        if snapshot.ratio is not None:
+            facts.append(tr("copy ratio {ratio:.2f}", ratio=snapshot.ratio))
+        if snapshot.copies:
+            facts.append(tr("copies the images"))
+        if snapshot.holds("power.0"):
+            facts.append(tr("any EMA length"))
+        say(", ".join(facts))
+    total = size_in_words(sum(snapshot.size for snapshot in known))
+    tell(tr("{count} snapshots, {size} on disk.", count=len(known), size=total))
+    return 0
 
 
 def run_default(arguments: argparse.Namespace, _: Stop) -> int:

@@ -33,6 +33,9 @@ class Denoiser:
     rounding: what the network is given for a timestep between two whole ones, such as `round`; None: just that.
     A network may answer with twice the channels: the second half says the variance, by `variance` as "learned_range", between the
     posterior's and beta in logarithms (Nichol & Dhariwal 2021, eq. 15), or "learned", that of x_t itself, as diffusers takes it.
+    early, autoguidance: a worse network of the same kind, from early in the training, and how far beyond it the answer is led, 1
+    not at all (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself", eq. 4): w times the answer, w - 1
+    times the early one less.
     x must be float32 or float64: float16 overflows at the highest sigmas. sigma > 0; the timestep given to the network is
     the schedule's, a fraction between two steps where sigma is. Raises ValueError for unknown words and missing null class.
     """
@@ -52,6 +55,8 @@ class Denoiser:
         rows: tuple[Sequence[int], int] | None = None,
         rounding: Callable[[float], float] | None = None,
         variance: str = "",
+        early: Network | None = None,
+        autoguidance: float = 1.0,
     ) -> None:
         if prediction not in (*TO_CLEAN, *schedule.predictions):
             raise ValueError(f"prediction “{prediction}” is not known; known are: {', '.join(TO_CLEAN)}.")
@@ -65,6 +70,7 @@ class Denoiser:
         self.network, self.schedule = network, schedule
         self.to_clean = schedule.clean if isinstance(schedule, ConsistencyProcess) else TO_CLEAN[prediction]
         self.clipping, self.clip_range, self.threshold = clipping, clip_range, threshold
+        self.early, self.autoguidance = early, autoguidance
         self.labels, self.guidance, self.null_class = labels, guidance, null_class
         self.rows, self.rounding = rows, rounding
         self.learned_spread = (
@@ -101,16 +107,26 @@ class Denoiser:
 
     def _guided(self, x_t: Tensor, timestep: float, labels: Tensor | None) -> Tensor:
         t = torch.full((len(x_t),), timestep, dtype=torch.float32, device=x_t.device)
-        if labels is None or self.guidance == 1 or self.null_class is None:
-            return self.network(x_t, t, labels).to(x_t.dtype)
+        if labels is not None and self.guidance == 0 and self.null_class is not None:
+            labels = torch.full_like(labels, self.null_class)
+        if labels is None or self.guidance in (0, 1) or self.null_class is None:
+            answer = self.network(x_t, t, labels).to(x_t.dtype)
+            return answer + self._away(answer, x_t, t, labels)
         empty = torch.full_like(labels, self.null_class)
-        if self.guidance == 0:
-            return self.network(x_t, t, empty).to(x_t.dtype)
         both = self.network(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([labels, empty]))
         conditional, unconditional = both.to(x_t.dtype).chunk(2)
         guided = unconditional + self.guidance * (conditional - unconditional)
+        guided = guided + self._away(conditional, x_t, t, labels)
         said = conditional[:, x_t.shape[1] :]  # of the variance, which guidance does not concern
         return torch.cat([guided[:, : x_t.shape[1]], said], dim=1) if said.shape[1] else guided
+
+    def _away(self, answer: Tensor, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor | float:
+        """What autoguidance adds to an answer; nothing to what it says of the variance."""
+        if self.early is None or self.autoguidance == 1:
+            return 0.0
+        away = (self.autoguidance - 1) * (answer - self.early(x_t, t, labels).to(x_t.dtype))
+        away[:, x_t.shape[1] :] = 0
+        return away
 
     def _spread(self, sigma: float, following: float) -> Tensor:
         if self.variance is None:

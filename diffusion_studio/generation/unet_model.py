@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.folder import Checkpoint, read_model
+from diffusion_studio.models.folder import Checkpoint, read_early, read_model
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -49,6 +50,9 @@ class UNetModel:
                 )
             )
         self.network = _fast(checkpoint, device, precision)
+        self.early: Network | None = (
+            None  # from early in the training, read when autoguidance first asks for it
+        )
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
         self.shape = (config.channels, *config.sides)
 
@@ -103,7 +107,23 @@ class UNetModel:
             rows=batch_rows.places(settings.batch, settings.count, pictures),
             rounding=scheduler_config.rounding(config, settings.spacing),
             variance=scheduler_config.learned_variance(config),
+            early=self.early_network() if settings.autoguidance != 1 else None,
+            autoguidance=settings.autoguidance,
         )
+
+    def early_network(self) -> Network:
+        """Raises `UserError` where the model keeps none."""
+        if self.early is None:
+            if not self.card.keeps_early:
+                raise UserError(
+                    tr(
+                        "{title} keeps no weights from early in its training, which autoguidance needs; set Autoguidance to 1.",
+                        title=self.card.title,
+                    )
+                )
+            network = read_early(self.card.path, self.checkpoint.network.config)
+            self.early = _fast(replace(self.checkpoint, network=network), self.device, self.precision)
+        return self.early
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
         return sampler_options(self.process(settings), settings)

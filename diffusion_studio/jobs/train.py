@@ -55,8 +55,11 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
     yield from measure(settings)
 
 
-def publish(run: str) -> Iterator[PublishEvent]:
-    """Make a model of the newest checkpoint of a run, finished or not; ends with `Published`."""
+def publish(run: str, *, step: int | None = None, length: float | None = None) -> Iterator[PublishEvent]:
+    """Make a model of what a run has reached, finished or not; ends with `Published`.
+
+    `step`: of a checkpoint or snapshot, in place of the newest; `length`: of an EMA made of its snapshots, as a share of the run.
+    """
     from diffusion_studio.training.publish import publish as write
 
-    yield from write(run)
+    yield from write(run, step=step, length=length)

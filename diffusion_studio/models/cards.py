@@ -18,6 +18,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.layout import (
     CARD,
+    EARLY,
     LARGEST_SHEET,
     SAMPLES,
     default_file,
@@ -48,7 +49,7 @@ STARTER = "pixel-avatars-32"
 # What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
 # The settings a model may recommend: the others are the picture's or the machine's.
-RECOMMENDED = ("sampler", "steps", "spacing", "shift", "guidance", "eta", "churn", "clipping")
+RECOMMENDED = ("sampler", "steps", "spacing", "shift", "guidance", "autoguidance", "eta", "churn", "clipping")
 # Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
 OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
 NO_SCHEDULE = tr(
@@ -125,6 +126,7 @@ class ModelCard:
             - (frozenset() if self.class_count else {"class_label"})
             - (frozenset() if self.null_class is not None or self.prompted else {"guidance"})
             - (frozenset() if self.flow else {"shift"})
+            - (frozenset() if self.keeps_early else {"autoguidance"})
             - self.idle
         )
 
@@ -140,6 +142,11 @@ class ModelCard:
         """These settings without the words and the size that another model was to use."""
         idle = (OF_TEXT | OF_SIZE) - self.options
         return replace(settings, **{name: getattr(GENERAL, name) for name in idle}) if idle else settings
+
+    @property
+    def keeps_early(self) -> bool:
+        """Whether weights from early in its training are there, which autoguidance needs."""
+        return (self.path / EARLY).is_file()
 
     @property
     def flow(self) -> bool:

@@ -28,15 +28,19 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.layout import CARD, read_config, read_schedule_config, schedule_file, unet_folder
+from diffusion_studio.models.layout import (
+    CARD,
+    EARLY,
+    read_config,
+    read_schedule_config,
+    schedule_file,
+    unet_folder,
+)
 from diffusion_studio.models.weights_file import Shapes, quoted, read_shapes, read_tensors
 from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights, prefix_of, present_name
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
 
-EARLY = Path(
-    "early", WEIGHTS
-)  # a network of the same shape from early in the training; diffusers looks only at what it knows
 SCHEDULER_KEYS = sorted(ALWAYS | CLASSES["DDPMScheduler"].keys)
 
 
@@ -73,6 +77,17 @@ def read_model(folder: Path) -> Checkpoint:
             tr("{unet} changed while it was read; try again.", unet=unet), details=str(error)
         ) from None
     return Checkpoint(network.eval().requires_grad_(False), schedule, digest.hexdigest())
+
+
+def read_early(folder: Path, config: UNetConfig) -> UNet:
+    """The network of `EARLY`, of the same shape as the model's own. Raises `UserError` where it is missing or does not fit."""
+    path = folder / EARLY
+    with torch.device("meta"):
+        network = UNet(config)
+    check_shapes(network, announced_shapes([path]), path)
+    tensors, _ = read_tensors(path)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def hash_weights(folder: Path) -> Generator[tuple[int, int], None, str]:

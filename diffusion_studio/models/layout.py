@@ -18,6 +18,9 @@ from diffusion_studio.storage.places import config_dir, data_dir
 
 CARD, SAMPLES = "card.json", "samples.png"
 SOURCE = "source.json"  # in the folder of a registered model: where its files are, and what they were
+EARLY = Path(
+    "early", "diffusion_pytorch_model.safetensors"
+)  # weights from early in the training, for autoguidance
 LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
 AVERAGED = "unet_ema"  # where trainings with diffusers keep the average of the weights
 

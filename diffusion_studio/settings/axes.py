@@ -20,6 +20,7 @@ AXES = (
     "spacing",
     "steps",
     "guidance",
+    "autoguidance",
     "class_label",
     "seed",
     "model",

@@ -121,6 +121,17 @@ class GenerationSettings:
             "how strongly the class is followed (classifier-free guidance); 1: as trained, 2 to 4: clearer, less varied"
         ),
     )
+    autoguidance: float = option(
+        1.0,
+        min=1.0,
+        max=10.0,
+        more=True,
+        label=tr("Autoguidance"),
+        help=tr(
+            "how far the image is led away from what the model would have made early in its training; 1: not at all, "
+            "1.5 to 3: clearer, and as varied, also without classes"
+        ),
+    )
     count: int = option(
         1, min=1, max=LARGEST, label=tr("Count"), help=tr("how many images; image k uses the seed plus k")
     )

@@ -17,7 +17,7 @@ LONGEST = 60  # characters of a name
 MOST = 200
 # What a preset says: the look and the work, not the image (seed, start image, mask) nor the machine.
 NAMES = (
-    *("class_label", "count", "steps", "guidance"),
+    *("class_label", "count", "steps", "guidance", "autoguidance"),
     *("sampler", "spacing", "shift", "eta", "churn", "clipping"),
 )
 # What one may say besides of a model of text, where that is wanted.

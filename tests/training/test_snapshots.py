@@ -173,3 +173,20 @@ def test_where_all_copy_the_newest_is_offered(settings, often, copying_from):
     words = [event.text for event in train(replace(settings, snapshots=2)) if isinstance(event, Warned)]
     assert "It now copies your images." in words
     assert averages.to_offer(runs.find("tiny")).step == 8
+
+
+def test_the_command_line_lists_snapshots_and_makes_a_model_of_one(settings, often, capsys):
+    from diffusion_studio.cli.main import main
+
+    list(train(replace(settings, snapshots=2, posthoc_ema=True)))
+    assert main(["models", "ema", "tiny"]) == 0
+    shown = capsys.readouterr()
+    assert "step 4" in shown.out and "copy ratio" in shown.out and "any EMA length" in shown.out
+    assert "2 snapshots" in shown.err
+    assert main(["models", "ema", "tiny", "--length", "0.08"]) == 0
+    assert capsys.readouterr().out.strip() == "tiny"
+    from diffusion_studio.models import cards
+
+    assert cards.find("tiny").trained["ema_length"] == 0.08
+    assert main(["models", "ema", "tiny", "--step", "5"]) == 1
+    assert "it has: 8, 4" in capsys.readouterr().err

@@ -46,6 +46,7 @@ NOTHING = ""  # no axis
 NUMBERS = {
     "steps": "10, 20, 50",
     "guidance": "1, 2, 4",
+    "autoguidance": "1, 1.5, 2, 3",
     "eta": "0, 0.5, 1",
     "churn": "0, 10, 40",
     "strength": "0.2, 0.4, 0.6, 0.8",

@@ -372,6 +372,7 @@ class TrainPage(DropPage):
         session.started.connect(self._on_started)
         session.progressed.connect(self._on_progress)
         session.sampled.connect(self.run_view.samples.add)
+        session.compared.connect(self.run_view.add_ratio)
         session.warned.connect(self.run_view.warn)
         session.published.connect(lambda event: self.publishing.report(event.name, self._title))
         session.changed.connect(self._on_state)

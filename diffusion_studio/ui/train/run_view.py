@@ -22,7 +22,7 @@ from diffusion_studio.ui.train.words import about
 from diffusion_studio.ui.widgets.empty import empty_page
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import Loss
+    from diffusion_studio.events import Loss, SnapshotSaved
     from diffusion_studio.ui.train.chart import RunChart
 
 FIGURES = {
@@ -111,6 +111,12 @@ class RunView(QWidget):
         self.progress.setValue(round(event.fraction * PERMILLE))
         if self.chart is not None:
             self.chart.add(event.step, event.loss, event.validation, self._by_timestep)
+
+    def add_ratio(self, event: SnapshotSaved) -> None:
+        if event.ratio is not None:
+            self._log.append({"step": event.step, "ratio": event.ratio})
+            if self.chart is not None:
+                self.chart.add_ratio(event.step, event.ratio)
 
     def warn(self, text: str) -> None:
         """Something the user should read, which stops nothing."""

@@ -22,7 +22,19 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 
 COMPARED = (
-    *("model", "seed", "class_label", "steps", "guidance", "sampler", "spacing", "eta", "churn", "clipping"),
+    *(
+        "model",
+        "seed",
+        "class_label",
+        "steps",
+        "guidance",
+        "autoguidance",
+        "sampler",
+        "spacing",
+        "eta",
+        "churn",
+        "clipping",
+    ),
     *("source", "mask", "strength", "variation_strength"),
     *("prompt", "negative", "loras", "width", "height", "clip_skip"),
 )

@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "eta",
         "churn",
         "clipping",
+        "autoguidance",
         "clip_skip",
         "precision",
         "device",
