@@ -26,6 +26,7 @@ TRAINED_WITH = {"beta_schedule": "noise schedule", "num_train_timesteps": "times
 
 if TYPE_CHECKING:
     from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.models.text.facts import TextFacts
     from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
     from diffusion_studio.pictures.reading import Record
 
@@ -46,13 +47,13 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
 
     subject, path = arguments.subject, Path(arguments.subject)
     check_readable(path)
-    if path.is_file():
+    if path.is_file() and not _is_model_file(path):
         _show_picture(_read(path, reading.read), arguments.json)
         return 0
     names = {text.casefold() for card in cards.installed() for text in (card.name, card.title)}
     if subject and subject.casefold() in names:
         card = cards.find(subject)
-    elif subject and path.is_dir():
+    elif subject and path.exists():
         from diffusion_studio.models.typed import find_typed
 
         card = find_typed(subject)
@@ -70,6 +71,15 @@ def run_info(arguments: argparse.Namespace, _: Stop) -> int:
     else:
         say_rows(_model_rows(card))
     return 0
+
+
+def _is_model_file(path: Path) -> bool:
+    """Whether a file holds weights, whatever its name says."""
+    if path.suffix.lower() != ".safetensors":
+        return False
+    from diffusion_studio.models.recognise import looks_like_weights
+
+    return looks_like_weights(path)
 
 
 def _read(path: Path, read: Callable[[Path], Record]) -> Record:
@@ -196,7 +206,28 @@ def model_facts(card: ModelCard) -> dict[str, Any]:
         "licence": card.licence,
         "trained": dict(card.trained),
         "starter": card.starter,
+        **({} if card.text is None else _text_facts(card.text)),
     }
+
+
+def _text_facts(facts: TextFacts) -> dict[str, Any]:
+    from diffusion_studio.models.text.memory import estimate
+
+    return {
+        "family": facts.family,
+        "source": str(facts.source),
+        "disk": facts.disk,
+        "parts": dict(facts.parameters),
+        "memory": {dtype: estimate(facts, dtype).on_cpu for dtype in ("float32", "bfloat16")},
+        "fault": facts.fault or None,
+    }
+
+
+def _text_rows(facts: TextFacts) -> Iterator[tuple[str, object]]:
+    from diffusion_studio.models.text.memory import needs
+
+    yield "Files", facts.source
+    yield "Needs", needs(facts)
 
 
 def _model_rows(card: ModelCard) -> Iterator[tuple[str, object]]:
@@ -208,6 +239,8 @@ def _model_rows(card: ModelCard) -> Iterator[tuple[str, object]]:
     yield "Architecture", architecture(card)
     yield "Parameters", _parameters(card)
     yield "On disk", size(disk_size(card))
+    if card.text is not None:
+        yield from _text_rows(card.text)
     yield "Prediction", card.prediction
     yield (
         "Trained with",

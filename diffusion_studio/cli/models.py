@@ -39,16 +39,32 @@ def models(parser: argparse.ArgumentParser) -> Run:
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
         if name == "info":
             action.add_argument("subject", metavar="MODEL", help=tr("an installed model, or a folder"))
-    bring = add("import", run_import, tr("copy a diffusers folder, or a zip of one, to the models"))
+    bring = add(
+        "import",
+        run_import,
+        tr("copy a pixel model, a folder or a zip, to the models; list a text model by its place"),
+    )
     bring.add_argument(
         "source",
         metavar="SOURCE",
         nargs="?",
         help=tr(
-            "a folder, a zip, or the name of a model in the cache of the hub; without it, those are listed"
+            "a folder, a zip, a .safetensors file, or the name of a model in the cache of the hub; without it, those are "
+            "listed"
         ),
     )
     bring.add_argument("--name", help=tr("its name here"))
+    bring.add_argument(
+        "--prediction",
+        default="",
+        choices=("epsilon", "v_prediction"),
+        help=tr("what a text model's network predicts, where its file does not say"),
+    )
+    bring.add_argument(
+        "--parts",
+        metavar="MODEL",
+        help=tr("the installed model that has what is not in a text model's file, such as its text encoders"),
+    )
     bring.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
     give = add("export", run_export, tr("write a model as a folder that diffusers opens, or as ONNX"))
     give.add_argument("model", metavar="MODEL")
@@ -95,13 +111,21 @@ def models(parser: argparse.ArgumentParser) -> Run:
         ),
     )
     own.add_argument("--step", type=int, help=tr("the step of a checkpoint or a snapshot"))
+    place = add("locate", run_locate, tr("say where the files of a text model are now"))
+    place.add_argument("model", metavar="MODEL")
+    place.add_argument("place", metavar="PATH")
+    add(
+        "install-text",
+        run_install_text,
+        tr("install what text models need (diffusers, transformers and more; needs a network)"),
+    )
     choose = add("default", run_default, tr("set the model that is used when none is named, or show it"))
     choose.add_argument("model", metavar="MODEL", nargs="?")
     return lambda arguments, stop: int(arguments.run(arguments, stop))
 
 
 def run_import(arguments: argparse.Namespace, _: Stop) -> int:
-    from diffusion_studio.models import import_sources, library
+    from diffusion_studio.models import cards, import_sources, library
 
     as_json = getattr(arguments, "json", False)
     if arguments.source is None:
@@ -118,7 +142,8 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
         if not found:
             raise UserError(tr("Nothing in the cache of the hub can be imported; name a folder or a zip."))
         return 0
-    card = library.import_model(arguments.source, arguments.name)
+    rest = cards.find(arguments.parts) if arguments.parts else None
+    card = library.import_model(arguments.source, arguments.name, prediction=arguments.prediction, rest=rest)
     say_json(model_facts(card)) if as_json else say(plain(card.name))
     if card.flow:
         name = card.schedule.get("_class_name")
@@ -191,6 +216,28 @@ def run_delete(arguments: argparse.Namespace, _: Stop) -> int:
             quote=shlex.quote(trashed.name),
         )
     )
+    return 0
+
+
+def run_locate(arguments: argparse.Namespace, _: Stop) -> int:
+    from diffusion_studio.models.text import registration
+
+    check_path(Path(arguments.place))
+    card = registration.locate(arguments.model, Path(arguments.place).expanduser())
+    say(plain(card.name))
+    return 0
+
+
+def run_install_text(_: argparse.Namespace, __: Stop) -> int:
+    from contextlib import closing
+
+    from diffusion_studio.events import Status
+    from diffusion_studio.jobs.install_text import install
+
+    with closing(install()) as job:
+        for event in job:
+            if isinstance(event, Status):
+                tell(event.text)
     return 0
 
 

@@ -16,6 +16,7 @@ from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.layout import unet_folder
+from diffusion_studio.models.text.cards import stamp
 
 _opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
 _opening = threading.Lock()
@@ -25,7 +26,7 @@ def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto"
     """The model of a card, ready to generate; the last one stays loaded. Raises `UserError` and then keeps the one before."""
     chosen = devices.choose_device(device)
     with _opening:
-        key = (card.path, _stamp(card.path), chosen, devices.choose_precision(precision, chosen))
+        key = (card.path, _stamp(card), chosen, devices.choose_precision(precision, chosen))
         if key not in _opened:
             with device_faults(chosen):
                 model = kind_of(card).open(card, chosen, key[-1])
@@ -54,9 +55,14 @@ def device_faults(device: str) -> Iterator[None]:
         raise UserError(sentence, details=str(error)) from None
 
 
-def _stamp(folder: Path) -> tuple[Any, ...]:
+def _stamp(card: ModelCard) -> tuple[Any, ...]:
     """Changes when the files do, so that a model that was trained further is read again."""
+    folder = card.path
     try:
+        if card.text is not None:
+            if card.text.fault:
+                raise UserError(card.text.fault)
+            return (*stamp(card.text.source), card.text.prediction)
         entries = [
             entry for place in (folder, unet_folder(folder), folder / "scheduler") for entry in _files(place)
         ]

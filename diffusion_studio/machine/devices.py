@@ -134,7 +134,11 @@ def explain_fault(error: BaseException, device: str) -> str | None:
     text = str(error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in text.lower():
         where = "memory" if device == "cpu" else f"memory on the device “{device}”"
-        return f"There is not enough {where} for this; choose fewer images at once, a smaller model or another device."
+        return tr(
+            "There is not enough {where} for this; choose a smaller width and height, fewer images at once, a shorter "
+            "precision, a smaller model or another device.",
+            where=where,
+        )
     if device != "cpu" and any(word in text for word in ("CUDA", "cuDNN", "CUBLAS", "MPS", "HIP")):
         return f"The device “{device}” failed; choose the CPU, or start the application again."
     return None

@@ -65,6 +65,14 @@ def exporting(
         raise UserError(tr("{target} is there already; choose another name.", target=target))
     write = _write_onnx if layout == "onnx" else _write_diffusers
     yield Status(text=tr("Reading {title}…", title=card.title))
+    if card.text is not None:
+        raise UserError(
+            tr(
+                "{title} generates from prompts; such models are not exported. Its files are at {source}.",
+                title=card.title,
+                source=card.text.source,
+            )
+        )
     checkpoint = read_model(card.path)
     yield Status(text=tr("Writing the network as ONNX…") if layout == "onnx" else tr("Writing the weights…"))
     if not zip:

@@ -216,7 +216,7 @@ def hub_cache() -> Path:
 
 
 def find_in_hub_cache() -> list[CachedModel]:
-    """Models that draw pixels in the local cache, the importable ones first; nothing is downloaded."""
+    """Models in the local cache, of pixels and from prompts, the importable ones first; nothing is downloaded."""
     found = []
     try:
         repositories = sorted(hub_cache().glob("models--*"))
@@ -247,7 +247,9 @@ def _newest_snapshot(repository: Path) -> Path | None:
 
 
 def _look(name: str, snapshot: Path) -> CachedModel | None:
-    """A model, or None for what has nothing to do with diffusion in pixels."""
+    """A model, or None for what has nothing to do with images from diffusion."""
+    if is_latent(snapshot):
+        return _look_at_text_model(name, snapshot)
     config = unet_folder(snapshot) / "config.json"
     try:
         if layout.read_small_json(config, within=snapshot).get("_class_name") != "UNet2DModel":
@@ -256,6 +258,16 @@ def _look(name: str, snapshot: Path) -> CachedModel | None:
         announced_shapes(weight_files(unet_folder(snapshot), within=snapshot))
     except UserError as error:
         return CachedModel(name, snapshot, str(error)) if config.is_file() else None
+    return CachedModel(name, snapshot)
+
+
+def _look_at_text_model(name: str, snapshot: Path) -> CachedModel | None:
+    from diffusion_studio.models.text.description import describe
+
+    try:
+        describe(snapshot)
+    except UserError as error:
+        return CachedModel(name, snapshot, str(error))
     return CachedModel(name, snapshot)
 
 

@@ -27,8 +27,9 @@ from diffusion_studio.storage.foreign_file import open_foreign, read_beginning, 
 from diffusion_studio.storage.foreign_zip import is_zip, open_zip
 
 OPENABLE = tr(
-    "what can be opened are pixel-space models: the folder of a DDPMPipeline, DDIMPipeline, PNDMPipeline or "
-    "ConsistencyModelPipeline, or a UNet2DModel alone"
+    "what can be opened are pixel-space models (the folder of a DDPMPipeline, DDIMPipeline, PNDMPipeline or "
+    "ConsistencyModelPipeline, or a UNet2DModel alone) and text models of Stable Diffusion 1, 2 and XL and of Z-Image (a "
+    "folder of diffusers, or one .safetensors file)"
 )
 PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
 LARGEST_PICKLE, MOST_INSTRUCTIONS = 4 << 20, 200_000

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+import torch
+
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import hash_weights, read_model
 from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.text.facts import TextFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
         kind_of(card)
         digest = yield from _hash(card)
         yield Status(text=tr("Opening it…"))
-        read_model(card.path)
+        _open(card)
     except UserError as error:
         yield ModelVerdict(name=card.name, faults=(str(error),), compared=bool(card.digest))
         return
@@ -46,7 +49,7 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
         faults.append(
             tr(
                 "{path}: its weights are not those its card names (sha256 {found}, not {expected}).",
-                path=card.path,
+                path=card.path if card.text is None else card.text.source,
                 found=digest[:10],
                 expected=card.digest[:10],
             )
@@ -54,8 +57,25 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
     yield ModelVerdict(name=card.name, faults=tuple(faults), compared=bool(card.digest))
 
 
+def _open(card: cards.ModelCard) -> None:
+    if card.text is None:
+        read_model(card.path)
+        return
+    from diffusion_studio.models.text.parts import open_parts
+
+    open_parts(card, dtype=torch.bfloat16)  # half the memory, and every weight is looked at as it was written
+
+
+def _hash_of_text_model(facts: TextFacts) -> Generator[tuple[int, int], None, str]:
+    from diffusion_studio.models.text.registration import hash_source
+
+    if facts.fault:
+        raise UserError(facts.fault)
+    return hash_source(facts.source)
+
+
 def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
-    job = hash_weights(card.path)
+    job = hash_weights(card.path) if card.text is None else _hash_of_text_model(card.text)
     while True:
         try:
             done, total = next(job)

@@ -9,6 +9,8 @@ from diffusion_studio.diffusion.scheduler_config import is_consistency
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.text.facts import TextFacts
+from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.settings.units import duration, millions
 
 SCHEDULES = {
@@ -20,7 +22,9 @@ SCHEDULES = {
 
 
 def architecture(card: ModelCard) -> str:
-    """“U-Net, 3 levels, 6.4 M parameters, attention at 8×8”."""
+    """“U-Net, 3 levels, 6.4 M parameters, attention at 8×8”, or “Stable Diffusion XL, 3.5 B parameters”."""
+    if card.text is not None:
+        return _text_model(card, card.text)
     levels = len(card.network.block_out_channels)
     parts = [_kind(card.network), plural("{count} level", "{count} levels", levels)]
     if card.parameters:
@@ -32,6 +36,11 @@ def architecture(card: ModelCard) -> str:
         else tr("no attention")
     )
     return ", ".join(parts)
+
+
+def _text_model(card: ModelCard, facts: TextFacts) -> str:
+    count = [tr("{parameters} parameters", parameters=millions(card.parameters))] if card.parameters else []
+    return ", ".join([FAMILIES[facts.family].title, tr("from prompts"), *count])
 
 
 def _kind(config: UNetConfig) -> str:
@@ -48,6 +57,14 @@ def attention_sides(config: UNetConfig, size: int) -> list[int]:
     if config.add_attention and config.mid_block_type:
         found.add(levels - 1)
     return [size >> config.space_levels + level for level in sorted(found)]
+
+
+def layers(card: ModelCard) -> str:
+    """What `widths` says of a model of pixels; the parts of one that generates from prompts."""
+    if card.text is None:
+        return widths(card.network)
+    counts = card.text.parameters.items()
+    return ", ".join(f"{role.replace('_', ' ')} {millions(count)}" for role, count in counts)
 
 
 def widths(config: UNetConfig) -> str:
@@ -129,7 +146,9 @@ def _training(card: ModelCard) -> Iterator[str]:
 
 
 def disk_size(card: ModelCard) -> int:
-    """Bytes of every file in the model's folder."""
+    """Bytes of every file in the model's folder, or of the files that a registered model names."""
+    if card.text is not None and card.text.disk:
+        return card.text.disk
     try:
         return sum(path.stat().st_size for path in card.path.rglob("*") if path.is_file())
     except OSError:

@@ -180,7 +180,7 @@ def other(tmp_path, **files):
     [
         (
             {"model_index__json": {"_class_name": "StableDiffusionPipeline", "vae": [], "text_encoder": []}},
-            "latent text-to-image",
+            "unet/config.json is missing",
         ),
         ({"model_index__json": {"_class_name": "LDMPipeline", "vqvae": []}}, "a latent pipeline"),
         ({"config__json": {"_class_name": "UNet2DConditionModel"}}, "latent text-to-image model"),

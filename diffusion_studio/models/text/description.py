@@ -98,7 +98,8 @@ def describe(source: Path, prediction: str = "") -> Description:
                     known=" or ".join(PREDICTIONS),
                 )
             )
-        found = replace(found, scheduler={**found.scheduler, "prediction_type": prediction}, told=True)
+        scheduler = {**found.scheduler, "prediction_type": prediction}
+        found = replace(found, scheduler=scheduler, told=True, remarks=())
     return found
 
 
@@ -132,14 +133,7 @@ def _folder(folder: Path) -> Description:
     named = read_small_json(index, within=folder)
     pipeline = str(named.get("_class_name", ""))
     if pipeline not in PIPELINES:
-        raise UserError(
-            tr(
-                "{index} is {explain_class}; the text models that can be opened are {known}.",
-                index=index,
-                explain_class=explain_class(pipeline),
-                known=", ".join(family.title for family in FAMILIES.values()),
-            )
-        )
+        raise UserError(explain(folder))
     family = FAMILIES[PIPELINES[pipeline]]
     components = tuple(_part_in_folder(folder, role) for role in family.parts)
     network = components[0].config

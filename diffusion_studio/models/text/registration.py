@@ -40,10 +40,10 @@ def register(
     the same family from which the parts that are not in the file are taken. Each part is compared with its files first.
     Raises `UserError` saying what is wrong, or what it is instead.
     """
-    requirements.require()
     source = Path(os.path.abspath(source))
     _refuse_known(source)
     description = describe(source, prediction)
+    requirements.require()  # only now: what is no text model is said to be none with or without it
     other = _rest_of(description, rest)
     whole = description if other is None else description.with_parts_of(_description_of_card(other))
     facts = _facts(description, whole, prediction, other)

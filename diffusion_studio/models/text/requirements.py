@@ -8,6 +8,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 
 PACKAGES = ("diffusers", "transformers", "tokenizers", "accelerate", "peft")
+DOWNLOAD = "40 MB"
 COMMAND = "pip install 'diffusion-studio[text]'"
 
 

@@ -24,12 +24,14 @@ class ModelTasks(QObject):
 
     changed = Signal()  # a task began or ended
     model_changed = Signal(object)  # ModelCard that is new or was changed
+    text_extra_wanted = Signal(object)  # what to do again, a function, once it is installed
 
     def __init__(self, context: AppContext, activity: Activity, parent: QObject) -> None:
         super().__init__(parent)
         self._context, self._activity = context, activity
         self.worker = Worker("models", self)
         self._then: Callable[[Any], None] = lambda event: None
+        self._after: Callable[[], None] | None = None  # what follows the task that runs
         self.worker.reported.connect(self._on_event)
         self.worker.job_failed.connect(self._on_failed)
         self.worker.job_ended.connect(self._on_ended)
@@ -42,13 +44,24 @@ class ModelTasks(QObject):
         self.worker.cancel_all()
 
     def import_model(self, source: Path) -> None:
-        def then(card: ModelCard) -> None:
+        def then(card: ModelCard | jobs.TextExtraWanted) -> None:
+            if isinstance(card, jobs.TextExtraWanted):
+                self.text_extra_wanted.emit(lambda: self.import_model(source))
+                return
             imported = tr("“{title}” imported.", title=card.title)
             self._context.show_status(" ".join([imported, *card.remarks[:1]]))
             self.model_changed.emit(card)
 
         words = tr("Importing {path}…", path=shorten(readable(source), 60))
         self._begin(words, jobs.import_model(source), then)
+
+    def install_text_extra(self, again: Callable[[], None]) -> None:
+        """Install what text models need, with progress in the activity; then do again what asked for it."""
+
+        def installed(_: bool) -> None:
+            self._after = again
+
+        self._begin(tr("Installing what text models need…"), jobs.install_text_extra(), installed)
 
     def export(self, card: ModelCard, request: ExportRequest) -> None:
         def then(target: Path) -> None:
@@ -130,3 +143,6 @@ class ModelTasks(QObject):
     def _on_ended(self, job: int) -> None:
         self._activity.hide()
         self.changed.emit()
+        after, self._after = self._after, None
+        if after is not None:
+            after()

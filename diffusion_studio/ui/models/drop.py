@@ -34,7 +34,7 @@ class ImportTile(QAbstractButton):
         self.setText(tr("Import a model…"))
         self.setAccessibleName(tr("Import a model…"))
         self.setToolTip(
-            tooltip(tr("Choose a model that diffusers saved: a folder, a zip, or one in the hub's cache"))
+            tooltip(tr("Choose a model: a folder, a zip, a .safetensors file, or one in the hub's cache"))
         )
         self.setFixedHeight(HEIGHT)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -68,7 +68,7 @@ class ImportTile(QAbstractButton):
         lines = (
             (tr("Drop to import"), "", t.accent)
             if self._held
-            else (self.text(), tr("or drop its folder or zip here"), shade)
+            else (self.text(), tr("or drop its file or folder here"), shade)
         )
         top = middle - (LINE if lines[1] else LINE // 2)
         for text, size, weight, colour in (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.models.wording import architecture, draws, predicts, training, widths
+from diffusion_studio.models.text.memory import needs as text_needs
+from diffusion_studio.models.wording import architecture, draws, layers, predicts, training
 from diffusion_studio.settings import units
 from diffusion_studio.ui.look.texts import class_title, readable
 from diffusion_studio.ui.models.jobs import ModelRow
@@ -33,15 +34,16 @@ def facts(row: ModelRow) -> Iterator[tuple[str, str]]:
     yield "generates", draws(card)
     yield "classes", _classes(card.classes)
     yield "network", architecture(card)
-    yield "layers", widths(card.network)
+    yield "layers", layers(card)
     yield "predicts", predicts(card)
     yield "notes", " ".join(card.remarks)
     yield "trained", training(card)
     yield "licence", card.licence or tr("Not stated")
-    yield "needs", needs(card.parameters)
+    yield "needs", text_needs(card.text) if card.text is not None else needs(card.parameters)
     yield "disk", units.size(row.disk)
     yield "weights", f"sha256 {card.digest[:10]}" if card.digest else ""
-    yield "folder", _breakable(readable(card.path))
+    place = card.path if card.text is None else card.text.source
+    yield "folder", _breakable(readable(place))
 
 
 def _classes(names: tuple[str, ...]) -> str:
@@ -64,6 +66,8 @@ def _breakable(path: str) -> str:
 
 def tuning_fault(row: ModelRow) -> str:
     """Why a model cannot be fine-tuned here; "" where it can."""
+    if row.card.text is not None:
+        return tr("Models that generate from prompts cannot be fine-tuned here")
     if row.card.channels != 3:
         return tr("Greyscale models cannot be fine-tuned here")
     if row.card.network.class_embed_type is not None:

@@ -40,7 +40,7 @@ class ImportDialog(QDialog):
         self.setMinimumSize(560, 420)
         self.found = QListWidget(self)
         self.found.setAccessibleName(tr("In the cache of the Hugging Face hub"))
-        self.found.setToolTip(tr("Models that other programs have downloaded; importing copies one"))
+        self.found.setToolTip(tr("Models that other programs have downloaded"))
         self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.found.setObjectName("found")
@@ -50,8 +50,11 @@ class ImportDialog(QDialog):
         self.folder = push_button(
             tr("Choose a folder…"), tr("A diffusers folder: a whole pipeline, or a UNet2DModel alone")
         )
-        self.zip = push_button(tr("Choose a zip…"), tr("A zip of a diffusers folder"))
-        self.accept_button = push_button(tr("Import"), tr("Copy the selected model to your models"))
+        self.zip = push_button(
+            tr("Choose a file…"),
+            tr("A .safetensors file of Stable Diffusion or SDXL, or a zip of a diffusers folder"),
+        )
+        self.accept_button = push_button(tr("Import"), tr("Add the selected model to your models"))
         self.accept_button.setProperty("primary", True)
         self.accept_button.setEnabled(False)
         self.cancel = push_button(tr("Cancel"), tr("Import nothing"))
@@ -90,7 +93,7 @@ class ImportDialog(QDialog):
         elif found:
             words = tr("No model in {cache} can be imported.", cache=readable(cache))
         else:
-            words = tr("There are no pixel-space models in {cache}.", cache=readable(cache))
+            words = tr("There are no models in {cache}.", cache=readable(cache))
         self.outcome.setText(" ".join((words, tr("Nothing is downloaded."))))
         self._follow()
 
@@ -113,7 +116,8 @@ class ImportDialog(QDialog):
             self._take(folder)
 
     def _choose_zip(self) -> None:
-        path = open_file(self, tr("Choose a zip of a model"), ("Zip (*.zip)", "All files (*)"), place=MODELS)
+        kinds = (tr("Models (*.safetensors *.zip)"), "All files (*)")
+        path = open_file(self, tr("Choose the file of a model"), kinds, place=MODELS)
         if path is not None:
             self._take(path)
 
@@ -127,8 +131,9 @@ class ImportDialog(QDialog):
         column.setSpacing(SPACE_M)
         words = plain_label(
             tr(
-                "Pixel-space models as diffusers saves them: the folder of a DDPMPipeline, DDIMPipeline or PNDMPipeline, "
-                "a UNet2DModel alone, or a zip of one. Every file is checked before the model is imported; no code in it is run."
+                "Models that generate from prompts (Stable Diffusion 1, 2 and XL, Z-Image), as one .safetensors file or a "
+                "diffusers folder: they stay where they are. Models of pixels (DDPM, DDIM, PNDM), as a folder or a zip: they "
+                "are copied. Every file is checked before; no code in it is run."
             ),
             "quiet",
         )

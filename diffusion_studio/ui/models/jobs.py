@@ -16,6 +16,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.text.requirements import TextExtraMissing, missing
 from diffusion_studio.models.wording import disk_size
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class ModelRow:
         """Where it is from, in a word or two."""
         if self.card.starter:
             return tr("Starter")
+        if self.card.text is not None and self.card.text.registered:
+            return tr("In its own place")
         return tr("Trained here") if self.card.trained.get("run") else tr("Imported or copied")
 
 
@@ -88,14 +91,33 @@ def find_in_cache() -> Generator[tuple[Path, tuple[CachedModel, ...]], None, Non
     yield hub_cache(), tuple(find_in_hub_cache())
 
 
-def import_model(source: Path) -> Generator[Status | ModelCard, None, None]:
+@dataclass(frozen=True, slots=True)
+class TextExtraWanted:
+    """What is to be installed before a model can be opened."""
+
+    names: tuple[str, ...]
+
+
+def import_model(source: Path) -> Generator[Status | ModelCard | TextExtraWanted, None, None]:
+    """A job: the model that was imported, or that it needs the extra of text models first."""
     from diffusion_studio.events import Status
 
     load_libraries()
     from diffusion_studio.models import library
 
     yield Status(text=tr("Checking {name}…", name=source.name))
-    yield library.import_model(source)
+    try:
+        yield library.import_model(source)
+    except TextExtraMissing:
+        yield TextExtraWanted(missing())
+
+
+def install_text_extra() -> Generator[Status | bool, None, None]:
+    """A job that ends with True, once text models can be opened."""
+    from diffusion_studio.jobs.install_text import install
+
+    yield from install()
+    yield True
 
 
 def export_model(

@@ -13,8 +13,10 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLay
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.text.requirements import DOWNLOAD, missing
 from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import FineTune, MakeFast, OpenModel, Request, ShowModel
@@ -53,6 +55,12 @@ class ModelsView:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+def _place_of(card: ModelCard) -> Path:
+    """The folder of a model's files, which are elsewhere where it is only listed."""
+    source = card.path if card.text is None else card.text.source
+    return source if source.is_dir() else source.parent
 
 
 class ModelsPage(Page):
@@ -241,7 +249,25 @@ class ModelsPage(Page):
         if self.selected is not None:
             self._context.run(jobs.save_recommended(self.selected.card.name, values), self._changed)
 
+    def _offer_text_extra(self, again: Callable[[], None]) -> None:
+        """Ask whether to install what text models need; then do again what asked for it."""
+        agreed = ask_question(
+            self,
+            tr("This model needs the text extra. Install it now?"),
+            tr(
+                "Models that generate from prompts need diffusers, transformers and a few more packages: about {size} to "
+                "download, into this program's own environment. Everything else works without them.",
+                size=DOWNLOAD,
+            ),
+            accept=tr("Install"),
+        )
+        if agreed:
+            self.tasks.install_text_extra(again)
+
     def _use(self, card: ModelCard) -> None:
+        if card.text is not None and missing():
+            self._offer_text_extra(lambda: self._use(card))
+            return
         self._context.go_to("generate", OpenModel(card.name))
 
     def _tune(self, card: ModelCard) -> None:
@@ -266,10 +292,10 @@ class ModelsPage(Page):
             "default": self._make_default,
             "duplicate": self.tasks.duplicate,
             "verify": self.tasks.verify,
-            "folder": lambda card: open_folder(card.path),
+            "folder": lambda card: open_folder(_place_of(card)),
             "delete": self._delete,
         }
-        tip = tr("Import a model that diffusers saved: a folder, a zip, or one in the hub's cache")
+        tip = tr("Import a model: a folder, a zip, a .safetensors file, or one in the hub's cache")
         self._import_action = make_action(self, tr("Import…"), "Ctrl+I", tip=tip)
         self._import_action.triggered.connect(self.ask_import)
         own = self.card.actions_by_name
@@ -294,6 +320,7 @@ class ModelsPage(Page):
         self.activity.cancel.clicked.connect(self.tasks.cancel)
         self.tasks.changed.connect(self._follow_tasks)
         self.tasks.model_changed.connect(self._changed)
+        self.tasks.text_extra_wanted.connect(self._offer_text_extra, Qt.ConnectionType.QueuedConnection)
         self._context.models_changed.connect(self.refresh)
 
     def _lay_out(self) -> None:
@@ -318,13 +345,13 @@ class ModelsPage(Page):
         column.setSpacing(SPACE_M)
         self._empty_import: QPushButton = push_button(
             tr("Import a model…"),
-            tr("Choose a model that diffusers saved: a folder, a zip, or one in the hub's cache"),
+            tr("Choose a model: a folder, a zip, a .safetensors file, or one in the hub's cache"),
         )
         self._empty_import.setProperty("primary", True)
         column.addStretch(1)
         for part in (
             plain_label(tr("No models yet"), "heading"),
-            plain_label(tr("Train a model on your own images, or import one that diffusers saved."), "quiet"),
+            plain_label(tr("Train a model on your own images, or import one."), "quiet"),
         ):
             part.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             part.setWordWrap(True)

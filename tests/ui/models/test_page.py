@@ -511,7 +511,7 @@ def test_what_is_no_model_is_told_what_it_is_and_the_model_in_use_stays(page, wi
     weights = next((broken / "unet").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-9])
     for name, words in {
-        "latent": "a latent text-to-image pipeline",
+        "latent": "unet/config.json is missing",
         "model-3.pt": "Trainer of denoising-diffusion-pytorch",
         "broken": "cut off",
     }.items():
@@ -550,7 +550,7 @@ def test_an_empty_cache_says_so(page, window, qtbot, tmp_path, monkeypatch, choo
     monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     page.ask_import()
     rest(window, qtbot)
-    assert page._import.outcome.text().startswith("There are no pixel-space models in ")
+    assert page._import.outcome.text().startswith("There are no models in ")
     assert not page._import.accept_button.isEnabled()
     chosen = save(tmp_path / "chosen")
     choose_file(chosen)

@@ -1,0 +1,98 @@
+"""How much memory a text model takes, estimated before it is loaded, and how its network is placed on a small graphics card.
+
+The weights are counted; what a step and the decoding take beside them is estimated from measurements with diffusers 0.42.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from diffusion_studio.language import tr
+from diffusion_studio.models.text.facts import TextFacts
+from diffusion_studio.models.text.families import FAMILIES
+from diffusion_studio.settings.units import size
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# Numbers kept at once for each place of the latents, and for each pixel while the autoencoder decodes (its widest layers).
+PER_LATENT, PER_PIXEL = 16_000, 700
+TILE = 512 * 512  # pixels of a tile, where decoding is tiled
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes a generation takes."""
+
+    weights: int  # of all parts
+    network: int  # of the network that is walked with, which stays on the device
+    work: int  # beside the weights, at its most
+
+    @property
+    def on_cpu(self) -> int:
+        """Where every part stays in memory."""
+        return self.weights + self.work
+
+    @property
+    def on_card(self) -> int:
+        """On a graphics card, which the encoders leave after use."""
+        return self.network + self.work
+
+
+def estimate(
+    facts: TextFacts, dtype: str = "float32", *, sides: tuple[int, int] | None = None, count: int = 1
+) -> Estimate:
+    """For `count` images of these sides in pixels at once, two rows each for the guidance."""
+    family = FAMILIES[facts.family]
+    width, height = sides or (family.size, family.size)
+    each = BYTES[dtype]
+    autoencoder = 4 if dtype == "float16" else each
+    parts = {
+        role: number * (autoencoder if role == "vae" else each) for role, number in facts.parameters.items()
+    }
+    step = 2 * count * (width * height // 64) * PER_LATENT * each
+    decoding = min(width * height, TILE) * PER_PIXEL * autoencoder
+    resident = parts.get(family.network, 0) + parts.get("vae", 0)
+    return Estimate(sum(parts.values()), resident, max(step, decoding))
+
+
+def needs(facts: TextFacts) -> str:
+    """“4.6 GB of memory, 2.4 GB in 16 bit; 2.1 GB on a graphics card”; "" where the parts were not counted."""
+    if not facts.parameters:
+        return ""
+    return tr(
+        "{whole} of memory, {half} in 16 bit; {card} on a graphics card",
+        whole=size(estimate(facts).on_cpu),
+        half=size(estimate(facts, "bfloat16").on_cpu),
+        card=size(estimate(facts, "bfloat16").on_card),
+    )
+
+
+def place(network: Any, device: str, work: int = 0) -> Any:
+    """The network on a device: whole where it fits beside `work` bytes, else layer by layer as each is needed (accelerate)."""
+    import torch
+
+    if device != "cuda" or _bytes(network) + work <= torch.cuda.mem_get_info()[0]:
+        return network.to(device)
+    from accelerate import cpu_offload
+
+    cpu_offload(network, execution_device=torch.device(device))
+    return network
+
+
+def _bytes(network: Any) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in network.parameters())
+
+
+def lighten(vae: Any, free: int, pixels: int) -> None:
+    """Decode images one after the other, and in tiles where an image of so many pixels would take more than is free."""
+    config: Mapping[str, Any] = vae.config
+    if hasattr(vae, "enable_slicing"):
+        vae.enable_slicing()
+    element = next(vae.parameters()).element_size()
+    if (
+        hasattr(vae, "enable_tiling")
+        and "block_out_channels" in config
+        and pixels * PER_PIXEL * element > free
+    ):
+        vae.enable_tiling()
