@@ -17,6 +17,7 @@ from diffusion_studio.models.export import export_model
 from diffusion_studio.models.wording import training
 from diffusion_studio.settings.distillation import Distillation, DistilSettings
 from diffusion_studio.settings.options import from_dict, to_dict
+from diffusion_studio.settings.recipes import expected
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training.distil.objective import ConsistencyObjective, stage_of
@@ -289,6 +290,7 @@ def test_what_is_asked_becomes_the_settings_of_the_run(teacher, folder):
     own = training_settings(teacher, DistilSettings(model="teacher", student_steps=4), folder, "Quick")
     assert (own.minutes, own.steps, own.flip, own.weighting) == (20.0, 0, False, "none")
     assert own.distil == Distillation(steps=4, guidance=2.0, targets="teacher", teacher="teacher")
+    assert [expected(own, steps, 32) for steps in (10, 100, 400)] == ["noise", "recognisable", "good"]
     again, refused = from_dict(TrainingSettings, to_dict(own))
     assert again == own and not refused
     _, refused = from_dict(TrainingSettings, {"distil": {"steps": 99}})
