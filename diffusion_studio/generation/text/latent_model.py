@@ -31,7 +31,7 @@ from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
-from diffusion_studio.models.text import loras
+from diffusion_studio.models.text import loras, memory
 from diffusion_studio.models.text.parts import Parts, open_parts
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import GenerationSettings
@@ -49,7 +49,8 @@ class LatentModel:
     def __init__(self, card: ModelCard, parts: Parts, device: str, precision: str) -> None:
         self.card, self.device, self.precision = card, device, precision
         self.parts, self.dtype = parts, devices.DTYPES[precision]
-        self.network: Any = parts.unet.to(device)
+        self.network: Any = parts.unet
+        self._place()
         self.autoencoder = Autoencoder(parts.vae.to(device), device)
         self.schedule = process_from_config(parts.scheduler_config)
         self._conditions: dict[tuple[str, int], Conditioning] = {}
@@ -153,20 +154,32 @@ class LatentModel:
         if wanted == self._loras:
             return
         files = [(loras.find_named(lora), lora.weight) for lora in wanted]
-        if self._applied is not None:
-            self._applied.restore()
-            self._applied = None
-        self._loras = ()
-        self._conditions.clear()  # they may change the encoders too
-        if files:
-            self._applied = loras.apply(
-                self.network,
-                self.parts.text_encoders,
-                files,
-                family=self.parts.family.name,
-                title=self.card.title,
-            )
+        apart = memory.is_apart(self.network)
+        memory.gather(self.network)
+        try:
+            if self._applied is not None:
+                self._applied.restore()
+                self._applied = None
+            self._loras = ()
+            self._conditions.clear()  # they may change the encoders too
+            if files:
+                self._applied = loras.apply(
+                    self.network,
+                    self.parts.text_encoders,
+                    files,
+                    family=self.parts.family.name,
+                    title=self.card.title,
+                )
+        finally:
+            if apart:
+                self._place()
         self._loras = wanted
+
+    def _place(self) -> None:
+        """Put the network on the device, layer by layer where that has no room for it and for a step."""
+        facts = self.card.text
+        work = memory.estimate(facts, self.precision).work if facts is not None else 0
+        memory.place(self.network, self.device, work=work, free=memory.free_on(self.device))
 
     # --- prompts ---
 

@@ -5,7 +5,6 @@ The weights are counted; what a step and the decoding take beside them is estima
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +67,21 @@ def needs(facts: TextFacts) -> str:
     )
 
 
-def place(network: Any, device: str, work: int = 0) -> Any:
-    """The network on a device: whole where it fits beside `work` bytes, else layer by layer as each is needed (accelerate)."""
+def free_on(device: str) -> int | None:
+    """Bytes free on a graphics card; None where memory is not the card's own, and what does not fit is paged or refused."""
     import torch
 
-    if device != "cuda" or _bytes(network) + work <= torch.cuda.mem_get_info()[0]:
+    return int(torch.cuda.mem_get_info()[0]) if device == "cuda" else None
+
+
+def place(network: Any, device: str, *, work: int = 0, free: int | None = None) -> Any:
+    """The network on a device: whole where it fits into `free` bytes beside `work`, else layer by layer as each is needed.
+
+    The layers are moved by accelerate: much slower than a whole network, and the same images.
+    """
+    import torch
+
+    if free is None or _bytes(network) + work <= free:
         return network.to(device)
     from accelerate import cpu_offload
 
@@ -80,19 +89,20 @@ def place(network: Any, device: str, work: int = 0) -> Any:
     return network
 
 
+def gather(network: Any) -> Any:
+    """A network that was placed layer by layer, whole in memory again, so that its weights can be changed."""
+    if not is_apart(network):
+        return network
+    from accelerate.hooks import remove_hook_from_submodules
+
+    remove_hook_from_submodules(network)
+    return network
+
+
+def is_apart(network: Any) -> bool:
+    """Whether a network was placed layer by layer."""
+    return any(hasattr(module, "_hf_hook") for module in network.modules())
+
+
 def _bytes(network: Any) -> int:
     return sum(weight.numel() * weight.element_size() for weight in network.parameters())
-
-
-def lighten(vae: Any, free: int, pixels: int) -> None:
-    """Decode images one after the other, and in tiles where an image of so many pixels would take more than is free."""
-    config: Mapping[str, Any] = vae.config
-    if hasattr(vae, "enable_slicing"):
-        vae.enable_slicing()
-    element = next(vae.parameters()).element_size()
-    if (
-        hasattr(vae, "enable_tiling")
-        and "block_out_channels" in config
-        and pixels * PER_PIXEL * element > free
-    ):
-        vae.enable_tiling()
