@@ -12,6 +12,7 @@ from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import say_json, say_rows, tell
 from diffusion_studio.cli.progress import SHARE, Report
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.options import options
@@ -44,6 +45,11 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         ),
     )
     parser.add_argument(
+        "--native",
+        action="store_true",
+        help=tr("train pixel art at the size it was drawn at, which `check` reports"),
+    )
+    parser.add_argument(
         "--resume",
         metavar="NAME",
         help=tr(
@@ -67,9 +73,13 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
                 parser.error(tr("--changed-data needs --resume NAME and a FOLDER"))
             if not wanted.get("folder") or not wanted.get("name"):
                 parser.error(tr("a FOLDER of images and a --name are needed (or --resume NAME)"))
+            if arguments.native:
+                wanted["size"] = native_size(wanted["folder"])
             if arguments.recipe is not None:
                 wanted = with_recipe(arguments.recipe, wanted)
         else:
+            if arguments.native:
+                parser.error(tr("--native is for a new run; a resumed run keeps its size"))
             if arguments.recipe is not None:
                 parser.error(tr("--recipe is for a new run; use --steps N or --minutes X with --resume"))
             fixed = fixed_by_run(wanted)
@@ -84,6 +94,23 @@ def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
         return follow(wanted, arguments.resume, arguments.json, stop, changed_data=arguments.changed_data)
 
     return run
+
+
+def native_size(folder: str) -> int:
+    """The size pixel art was drawn at. Raises `UserError` where the folder holds none, or of several sizes."""
+    from diffusion_studio.pictures.folder_listing import picture_folder
+    from diffusion_studio.training.data.choose_channels import native_side
+
+    side = native_side(picture_folder(folder))
+    if not side:
+        raise UserError(
+            tr(
+                "The images in {folder} are not pixel art drawn on one square grid; use --size.",
+                folder=folder,
+            )
+        )
+    tell(tr("Training at {size}×{size}, as the images were drawn.", size=side))
+    return side
 
 
 def with_recipe(recipe: str, wanted: dict[str, Any]) -> dict[str, Any]:

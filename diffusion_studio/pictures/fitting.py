@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
 from diffusion_studio.pictures.decoding import BACKGROUND
+from diffusion_studio.pictures.pixel_art.native_grid import native_grid, reduce_to
 
+LARGEST_DRAWN = 1024  # pixels a side of an image that is looked at for stray pixels
 REDUCING_GAP = 4.0  # a picture is first reduced by whole factors to no less than this many times the size
 # What lies beside a picture that is not square: white, or nothing where it can be transparent.
 BESIDE: dict[str, Any] = {"RGB": BACKGROUND, "RGBa": (0, 0, 0, 0), "L": 255, "F": 65535.0}
@@ -26,7 +28,10 @@ def fit(image: Image.Image, size: int, *, pad: bool = False) -> np.ndarray:
         image = image.convert("RGBa")
     if image.size != (size, size):
         side = max(image.size) if pad else min(image.size)
-        crisp = side % size == 0 and side > size and is_pixel_art(image, side // size)
+        factor = side // size if side % size == 0 else 1
+        crisp = factor > 1 and is_pixel_art(image, factor)
+        if factor > 1 and not crisp and is_drawn_at(image, factor):
+            crisp, image = True, reduce_to(image, factor, factor)
         method = Image.Resampling.NEAREST if crisp else Image.Resampling.LANCZOS
         image = _whole(image, size, method) if pad else _middle(image, size, method)
         if image.mode == "RGBa" and not crisp:
@@ -64,6 +69,14 @@ def _whole(image: Image.Image, size: int, method: Image.Resampling) -> Image.Ima
     square = Image.new(image.mode, (size, size), BESIDE[image.mode])
     square.paste(small, ((size - width) // 2, (size - height) // 2))
     return square
+
+
+def is_drawn_at(image: Image.Image, factor: int) -> bool:
+    """Whether it is pixel art enlarged so, or by a multiple of it, but for a few stray pixels."""
+    if image.mode not in ("RGB", "RGBa") or max(image.size) > LARGEST_DRAWN:
+        return False
+    grid = native_grid(image)
+    return grid is not None and grid.across % factor == 0 and grid.down % factor == 0
 
 
 def is_pixel_art(image: Image.Image, factor: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from diffusion_studio.pictures.decoding import DecodedImage, open_picture
 from diffusion_studio.pictures.folder_listing import find_pictures
 from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.pictures.pixel_art.native_grid import Changes
 
 LOOKED_AT = 200  # images, evenly from the whole folder
 SHARE = 0.5  # of them that must be transparent for transparency to be learned
@@ -29,6 +30,24 @@ def choose_channels(folder: Path, least: int) -> Iterator[int | str]:
         if count % 16 == 0:
             yield count
     yield common_kind(kinds)
+
+
+def native_side(folder: Path) -> int:
+    """The side of the grid on which the images of a folder were drawn, where they are pixel art of one size; else 0."""
+    found = list(find_pictures(folder))
+    changes: dict[tuple[int, int], Changes] = {}
+    for path, _ in found[:: max(1, len(found) // LOOKED_AT)]:
+        try:
+            opened = open_picture(path)
+        except Refused:
+            continue
+        image = opened.image if opened.uncovered is None else opened.uncovered
+        changes.setdefault(image.size, Changes(image.size)).add(image)
+    grids = {
+        (grid.width, grid.height) if grid else (0, 1) for grid in (own.grid() for own in changes.values())
+    }
+    width, height = grids.pop() if len(grids) == 1 else (0, 1)
+    return width if width == height else 0
 
 
 def kind_of(picture: DecodedImage) -> str:

@@ -25,10 +25,13 @@ from diffusion_studio.pictures.folder_listing import (
     printable,
 )
 from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.pictures.pixel_art.native_grid import Changes
+from diffusion_studio.training.data.choose_channels import common_kind, kind_of
 from diffusion_studio.training.data.lookalikes import Lookalikes
 from diffusion_studio.training.images import OTHER
 
 REPORT_EVERY = 0.25  # seconds
+MOST_SIZES = 32  # that are looked at for the grid of pixel art
 FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest
 
 
@@ -70,6 +73,9 @@ class FolderReport:
     near_duplicates: list[list[str]] = field(default_factory=list)  # look the same
     classes: dict[str, int] = field(default_factory=dict)
     imbalance: float = 1.0  # pictures of the largest class over the smallest's
+    channels: str = "rgb"  # what a training learns of them where that is not chosen
+    native: dict[str, str] = field(default_factory=dict)  # "32×32" -> “16×16, drawn at 2×”, of pixel art
+    native_size: int = 0  # the side of the grid that all were drawn on; 0: not pixel art, or of several sizes
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,6 +115,8 @@ class Look:
         self.by_hash: dict[bytes, list[tuple[str, str]]] = {}  # digest -> (name, class)
         self.linked: dict[str, list[tuple[str, str]]] = {}  # name -> (name, class) of links to it
         self.lookalikes = Lookalikes()
+        self.kinds: list[str] = []
+        self.changes: dict[tuple[int, int], Changes] = {}
 
     def is_picture(self, item: FolderItem) -> bool:
         """Whether it is to be opened; what is not is counted."""
@@ -149,6 +157,10 @@ class Look:
     def _count(self, name: str, label: str, picture: DecodedImage) -> None:
         found = self.found
         found.usable += 1
+        self.kinds.append(kind_of(picture))
+        image = picture.image if picture.uncovered is None else picture.uncovered
+        if image.size in self.changes or len(self.changes) < MOST_SIZES:
+            self.changes.setdefault(image.size, Changes(image.size)).add(image)
         self.sizes[picture.size] += 1
         self.modes[picture.mode] += 1
         self.formats[picture.format] += 1
@@ -188,6 +200,13 @@ class Look:
         if len(self.classes) > 1:
             found.classes = {label: self.classes[label] for label in sorted(self.classes)}
             found.imbalance = round(max(found.classes.values()) / min(found.classes.values()), 2)
+        found.channels = common_kind(self.kinds)
+        grids = {size: changes.grid() for size, changes in self.changes.items()}
+        found.native = {f"{size[0]}×{size[1]}": grid.words for size, grid in grids.items() if grid}
+        drawn = {(grid.width, grid.height) if grid else (0, 1) for grid in grids.values()}
+        if len(drawn) == 1 and len(self.sizes) == len(grids):
+            width, height = drawn.pop()
+            found.native_size = width if width == height else 0
         found.warnings = list(_warnings(found))
         return found
 
@@ -307,11 +326,34 @@ def as_text(report: Mapping[str, Any], *, most: int = 20) -> str:
             if len(found) > 8:
                 named.append(tr("and {count} more", count=len(found) - 8))
             lines.append(f"{title}: {', '.join(named)}")
+    lines += [
+        tr("Pixel art: {size} is {words}", size=size, words=words) for size, words in report["native"].items()
+    ]
+    if report["native_size"]:
+        lines.append(
+            tr(
+                "Train at --size {size}, or with --native, where every drawn pixel is one pixel.",
+                size=report["native_size"],
+            )
+        )
+    count = len(report["transparent"])
+    if count:
+        words = plural("One image with transparency", "{count} images with transparency", count)
+        kept = report["channels"] == "rgba"
+        lines.append(
+            tr("{words}: it is learned (--channels rgba).", words=words)
+            if kept
+            else tr("{words}: laid on white, unless --channels rgba is given.", words=words)
+        )
+    elif report["channels"] != "rgb":
+        lines.append(
+            tr("All images are grey: that is learned (--channels {channels}).", channels=report["channels"])
+        )
     lines += [f"! {warning}" for warning in report["warnings"]]
     for title, names in (
         (tr("Left out"), [f"{name}: {reason}" for name, reason in report["refused"]]),
         (tr("Turned upright, as their EXIF data say"), report["rotated"]),
-        (tr("Transparent, shown over {background}", background=report["background"]), report["transparent"]),
+        (tr("Transparent"), report["transparent"]),
         (tr("Animated, only the first frame is used"), report["animated"]),
         (tr("Several pages, only the first is used"), report["pages"]),
         (tr("Nothing to see"), [f"{name}: {words}" for name, words in report["dark"]]),

@@ -142,6 +142,11 @@ class TrainPage(DropPage):
             self.forecast.forget_report()
             self.images.scan(folder, self.forecast.settings)
 
+    def _train_at(self, side: int) -> None:
+        """The size that the report offers for pixel art."""
+        self.recipe.form.fields["size"].show_value(side)
+        self.show_step(RECIPE)
+
     def _on_checked(self, report: Mapping[str, Any]) -> None:
         folder = self.images.folder
         first = self.forecast.take_report(report)

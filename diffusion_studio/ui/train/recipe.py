@@ -132,9 +132,9 @@ class RecipeView(QWidget):
         self.form.fields["name"].show_value(name)
 
     def show_cards(self, cards: Sequence[ModelCard]) -> None:
-        """Models to start from: those in colour at the selected size."""
+        """Models to start from: those whose network can be used at the selected size."""
         size = self.form.fields["size"].value()
-        fitting = {card.name: card.title for card in cards if card.size == size and card.channels == 3}
+        fitting = {card.name: card.title for card in cards if can_start(card, size)}
         self.form.fields["start_from"].show_choices({"": tr("Scratch"), **fitting})
 
     def start_from(self, card: ModelCard, cards: Sequence[ModelCard]) -> None:
@@ -298,6 +298,12 @@ class RecipeView(QWidget):
         column.addLayout(top)
         column.addLayout(middle, 1)
         column.addWidget(foot)
+
+
+def can_start(card: ModelCard, size: int) -> bool:
+    """Whether a model can be trained further at this size: in grey, in colour or with transparency."""
+    pixels = not card.prompted and card.channels in (1, 3, 4)
+    return pixels and size % card.network.smallest_factor == 0
 
 
 def follows(settings: TrainingSettings, names: Collection[str] = MEASURED) -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.look.icons import icon
+from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
@@ -40,6 +41,8 @@ REPORT_WIDTH = 336
 
 
 class ReportView(QScrollArea):
+    size_wanted = Signal(int)  # the side that pixel art was drawn at
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("strip")
@@ -61,6 +64,12 @@ class ReportView(QScrollArea):
         column.addWidget(plain_label(headline(report), "title"))
         if report["usable"]:
             column.addLayout(_facts(report))
+        side = report.get("native_size", 0)
+        if side:
+            words = tr("Train at {size} × {size}", size=side)
+            button = push_button(words, tr("One pixel for each that was drawn"))
+            button.clicked.connect(lambda: self.size_wanted.emit(side))
+            column.addWidget(button)
         for warning in report["warnings"]:
             column.addWidget(_warning(warning))
         if report["classes"]:
@@ -100,6 +109,10 @@ def facts(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     )
     modes = {COLOURS.get(name, name): count for name, count in report["modes"].items()}
     lines = [(tr("Sizes"), side, _counted(report["sizes"], MOST_NAMES))]
+    native = report.get("native", {})
+    if native:
+        every = ", ".join(f"{size}: {words}" for size, words in native.items())
+        lines.append((tr("Pixel art"), next(iter(native.values())), every))
     for what, counts in (
         (tr("Shapes"), report["aspect_ratios"]),
         (tr("Formats"), report["formats"]),
@@ -123,7 +136,12 @@ def remarks(report: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
     alike = [" ≈ ".join(names) for names in report["near_duplicates"]]
     found: list[tuple[str, Sequence[str]]] = [
         (tr("turned upright, as their EXIF data say"), report["rotated"]),
-        (tr("transparent, shown on {background}", background=report["background"]), report["transparent"]),
+        (
+            tr("with transparency, which is learned")
+            if report.get("channels") == "rgba"
+            else tr("with transparency, laid on white"),
+            report["transparent"],
+        ),
         (tr("animated: only the first frame is used"), report["animated"]),
         (tr("with several pages: only the first is used"), report.get("pages", ())),
         (tr("smaller than the training size, enlarged"), report["small"]),

@@ -1,0 +1,1 @@
+"""Pixel art: the grid it was drawn on, its palette, and sheets of sprites."""
