@@ -26,6 +26,7 @@ from diffusion_studio.cli.morph import morph
 from diffusion_studio.cli.nearest import nearest
 from diffusion_studio.cli.presets import presets
 from diffusion_studio.cli.queue import queue
+from diffusion_studio.cli.sprites import sprites
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.cli.train import runs, train
 from diffusion_studio.errors import UserError
@@ -58,6 +59,7 @@ VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
     "distil": (distil, tr("make a model fast: one to eight steps for an image")),
     "runs": (runs, tr("list the runs")),
     "check": (check, tr("check a folder of images before training on it")),
+    "sprites": (sprites, tr("cut a sheet of sprites into its cells, or put images together as one")),
     "nearest": (nearest, tr("find the training image that a generated one is most like")),
     "doctor": (doctor, tr("show what a bug report needs: versions, devices, folders")),
 }

@@ -56,6 +56,10 @@ class UNet(nn.Module):
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, channels[0], eps=config.norm_eps)
         self.conv_act = nn.SiLU()
         self.conv_out = nn.Conv2d(channels[0], config.out_channels, 3, padding=1)
+        if config.padding == "circular":
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1):
+                    module.padding_mode = "circular"
 
     def forward(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
         x = to_bands(x, self.config.space_levels)
@@ -219,11 +223,12 @@ class Resampler(nn.Module):
 
     def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
         if self.way == "up":
-            if self.training and x.device.type == "cpu":
+            if self.training and x.device.type == "cpu" and self.conv.padding_mode == "zeros":
                 return double(x, self.conv.weight, self.conv.bias)
             x = _resample(x, "up")
         elif self.padding == 0:
-            x = F.pad(x, (0, 1, 0, 1))
+            circular = self.conv.padding_mode == "circular"
+            x = F.pad(x, (0, 1, 0, 1), mode="circular" if circular else "constant")
         return self.conv(x)
 
 

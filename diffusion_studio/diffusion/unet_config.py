@@ -59,6 +59,7 @@ class UNetConfig:
     class_embed_type: str | None = None
     num_class_embeds: int | None = None
     num_train_timesteps: int | None = None
+    padding: str = "zeros"  # ours; "circular": the left edge continues the right one, so that images tile
     space: str = "pixels"  # ours; in_channels and sample_size are of what the network sees in it
 
     def __post_init__(self) -> None:
@@ -120,6 +121,8 @@ class UNetConfig:
         values = dataclasses.asdict(self)
         if self.space == "pixels":
             del values["space"]
+        if self.padding == "zeros":
+            del values["padding"]
         return {
             "_class_name": "UNet2DModel",
             **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()},
@@ -169,6 +172,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
     "resnet_time_scale_shift": ("default", "scale_shift"),
     "class_embed_type": (None, "timestep", "identity"),
     "space": tuple(SPACES),
+    "padding": ("zeros", "circular"),
 }
 _RANGES = {"freq_shift": (0, 8), "mid_block_scale_factor": (1e-3, 1e3), "dropout": (0, 1), "norm_eps": (0, 1)}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from diffusion_studio.pictures import channels
+from diffusion_studio.pictures.pixel_art.palette import median_cut, snapped
 from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
 
 if TYPE_CHECKING:
@@ -59,15 +60,23 @@ class Space(Protocol):
 class PixelSpace:
     """The image itself in [-1, 1], a `Space` and its own `Views`. `shape`: (channels, height, width).
 
-    Four channels are RGBA, as images outside have it: colours as they are. `pixels` says whether the network has them so.
+    Four channels are RGBA, as images outside have it: colours as they are. `pixels` says whether the network has them so,
+    and `colours` (`COLOURS` of the settings) to which those of the finished image are reduced.
     """
 
     keeps = True
 
-    def __init__(self, shape: tuple[int, int, int], device: str = "cpu", pixels: PixelFormat = USUAL) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        device: str = "cpu",
+        pixels: PixelFormat = USUAL,
+        colours: str = "all",
+    ) -> None:
         self.shape, self.device, self.pixels = shape, device, pixels
         self.sides = shape[1:]
-        self.exact = not pixels.binary_alpha and pixels.depth == 8
+        self.colours = colours
+        self.exact = not pixels.binary_alpha and pixels.depth == 8 and colours == "all"
 
     @property
     def views(self) -> PixelSpace:
@@ -88,7 +97,14 @@ class PixelSpace:
         return torch.from_numpy(mask.astype(np.float32) / 255).to(self.device)
 
     def decode(self, x: Tensor) -> np.ndarray:
-        return to_uint16(x) if self.pixels.depth == 16 else self._image(x, self.pixels.binary_alpha)
+        if self.pixels.depth == 16:
+            return to_uint16(x)
+        image = self._image(x, self.pixels.binary_alpha)
+        if self.colours == "palette":
+            return snapped(image, self.pixels.palette) if self.pixels.palette else image
+        if self.colours != "all":
+            return np.stack([median_cut(own, int(self.colours)) for own in image])
+        return image
 
     def preview(self, x: Tensor) -> np.ndarray:
         return self._image(x, False)

@@ -15,7 +15,7 @@ from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.unet import TimestepEmbedding
+from diffusion_studio.diffusion.unet import TimestepEmbedding, UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.model import BROKEN
@@ -55,6 +55,7 @@ class UNetModel:
         )
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
         self.shape = (config.channels, *config.sides)
+        self._padded: UNetModel | None = None  # the same weights with the other kind of edges
 
     @classmethod
     def open(cls, card: ModelCard, device: str, precision: str) -> UNetModel:
@@ -64,7 +65,11 @@ class UNetModel:
         return self.shape[1:]
 
     def space(self, settings: GenerationSettings) -> PixelSpace:
-        return PixelSpace(self.shape, self.device, self.card.pixels_are)
+        if settings.colours == "palette" and not self.card.pixels_are.palette:
+            raise UserError(
+                tr("{title} has no palette: it learned from more than 256 colours.", title=self.card.title)
+            )
+        return PixelSpace(self.shape, self.device, self.card.pixels_are, settings.colours)
 
     def process(self, settings: GenerationSettings) -> Process:
         return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
@@ -94,8 +99,9 @@ class UNetModel:
         """D(x, sigma) with this request's class, guidance and clipping, for these images of the batch."""
         config = self.checkpoint.schedule.config
         labels = self.labels(settings, pictures)
+        edges = self.with_edges(settings.seamless)
         return Denoiser(
-            self.finite,
+            edges.finite,
             self.checkpoint.schedule,
             prediction=scheduler_config.prediction_from_config(config),
             clipping=settings.clipping,
@@ -107,7 +113,7 @@ class UNetModel:
             rows=batch_rows.places(settings.batch, settings.count, pictures),
             rounding=scheduler_config.rounding(config, settings.spacing),
             variance=scheduler_config.learned_variance(config),
-            early=self.early_network() if settings.autoguidance != 1 else None,
+            early=edges.early_network() if settings.autoguidance != 1 else None,
             autoguidance=settings.autoguidance,
         )
 
@@ -124,6 +130,20 @@ class UNetModel:
             network = read_early(self.card.path, self.checkpoint.network.config)
             self.early = _fast(replace(self.checkpoint, network=network), self.device, self.precision)
         return self.early
+
+    def with_edges(self, seamless: bool) -> UNetModel:
+        """This model, or its twin whose edges continue one another, or do not, as is wanted."""
+        network = self.checkpoint.network
+        if seamless == (network.config.padding == "circular"):
+            return self
+        if self._padded is None:
+            config = replace(network.config, padding="circular" if seamless else "zeros")
+            with torch.device("meta"):
+                twin = UNet(config)
+            twin.load_state_dict(network.state_dict(), assign=True)
+            known = replace(self.checkpoint, network=twin.eval().requires_grad_(False))
+            self._padded = UNetModel(self.card, known, self.device, self.precision)
+        return self._padded
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
         return sampler_options(self.process(settings), settings)

@@ -36,7 +36,7 @@ from diffusion_studio.models.layout import (
 from diffusion_studio.models.recognise import is_latent
 from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.pictures.pixel_format import PixelFormat
-from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
+from diffusion_studio.settings.generation import OF_PIXELS, OF_SIZE, OF_TEXT, GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import read_foreign
@@ -49,7 +49,18 @@ STARTER = "pixel-avatars-32"
 # What draws best with a model that does not say how. One that predicts epsilon needs the many noisy steps.
 BY_PREDICTION: Mapping[str, Mapping[str, Any]] = {"epsilon": {"sampler": "ddim", "steps": 50, "eta": 1.0}}
 # The settings a model may recommend: the others are the picture's or the machine's.
-RECOMMENDED = ("sampler", "steps", "spacing", "shift", "guidance", "autoguidance", "eta", "churn", "clipping")
+RECOMMENDED = (
+    "sampler",
+    "steps",
+    "spacing",
+    "shift",
+    "guidance",
+    "autoguidance",
+    "eta",
+    "churn",
+    "clipping",
+    "seamless",
+)
 # Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
 OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
 NO_SCHEDULE = tr(
@@ -127,6 +138,7 @@ class ModelCard:
             - (frozenset() if self.null_class is not None or self.prompted else {"guidance"})
             - (frozenset() if self.flow else {"shift"})
             - (frozenset() if self.keeps_early else {"autoguidance"})
+            - (frozenset() if self.text is None and not self.prompted else OF_PIXELS)
             - self.idle
         )
 

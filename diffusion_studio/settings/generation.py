@@ -31,6 +31,11 @@ from diffusion_studio.settings.training import TrainingSettings
 
 LONGEST_PROMPT = 10_000  # characters
 LEAST_SIDE, LARGEST_SIDE, SIDE_STEP = 64, 4096, 8  # pixels
+COLOURS = {
+    "all": tr("All"),
+    "palette": tr("The model’s palette"),
+    **{str(count): str(count) for count in (4, 8, 16, 32, 64, 128)},
+}
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -232,6 +237,21 @@ class GenerationSettings:
         help=tr("how far to go from the first seed (0) to the second (1)"),
     )
     loras: tuple[Lora, ...] = carried((), read_loras)  # named by file name and hash, never by a path
+    seamless: bool = option(
+        False,
+        more=True,
+        label=tr("Seamless"),
+        help=tr("generate a tile: its left edge continues its right one, its top its bottom"),
+    )
+    colours: str = option(
+        "all",
+        choices=COLOURS,
+        more=True,
+        label=tr("Colours"),
+        help=tr(
+            "of the finished image: all; palette, those the model learned from where they were few; or so many of its own"
+        ),
+    )
     history: tuple[Part, ...] = carried((), read_history)  # of a branch: what led to it
     batch: str = carried("", read_batch)  # what the network works on at once, see batch_rows.py
 
@@ -248,6 +268,8 @@ class GenerationSettings:
 OF_TEXT = frozenset({"prompt", "negative", "clip_skip", "loras"})
 
 OF_SIZE = frozenset({"width", "height"})  # and what only one of several sizes
+
+OF_PIXELS = frozenset({"seamless", "colours"})  # and what only a model of pixels
 
 # what the window sets on the canvas, and not in a row of the form
 STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")

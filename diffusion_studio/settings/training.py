@@ -221,6 +221,12 @@ class TrainingSettings:
         label=tr("Fit"),
         help=tr("how an image that is not square becomes square"),
     )
+    seamless: bool = option(
+        False,
+        more=True,
+        label=tr("Seamless"),
+        help=tr("learn tiles: the left edge of an image continues its right one, and its top its bottom"),
+    )
     flip: bool = option(True, label=tr("Mirror"), help=tr("show each image mirrored half of the time"))
     classes: bool = option(True, label=tr("Classes"), help=tr("learn sub-folders as classes"))
     clip_norm: float = option(

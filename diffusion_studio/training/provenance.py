@@ -113,6 +113,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     if not settings.start_from:
         shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
         config = shape_for(*shape, channels=pictures.images.shape[1])
+        config = replace(config, padding="circular" if settings.seamless else "zeros")
         network = fresh_network(config, settings.seed or 0)
         schedule = PROCESSES[settings.schedule](settings.timesteps)
         origin = Origin.of(config, schedule, pictures, settings.channels)
@@ -142,7 +143,9 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         )
     scheduler = model.schedule.config
     network, carried = fit_network(model.network, settings.size, pictures.images.shape[1])
-    network = with_classes(network, card.classes, card.null_class, pictures.classes)
+    network = with_classes(
+        network, card.classes, card.null_class, pictures.classes, seamless=settings.seamless
+    )
     if card.classes != pictures.classes:
         carried += _new_classes(card.classes, pictures.classes)
     settings = replace(
@@ -185,7 +188,9 @@ def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
     return replace(settings, learning_rate=rate)
 
 
-def with_classes(network: UNet, old: tuple[str, ...], null: int | None, new: tuple[str, ...]) -> UNet:
+def with_classes(
+    network: UNet, old: tuple[str, ...], null: int | None, new: tuple[str, ...], *, seamless: bool = False
+) -> UNet:
     """The same network with a table for the classes `new` (and "any class"), which at first answers as before.
 
     A class both know keeps its row, a new one begins as "any class"; without classes that row goes into the time embedding.
@@ -204,6 +209,7 @@ def with_classes(network: UNet, old: tuple[str, ...], null: int | None, new: tup
     config = replace(
         network.config,
         dropout=0.0,
+        padding="circular" if seamless else network.config.padding,
         num_class_embeds=len(new) + 1 if new else None,
         sample_size=max(network.config.map_sides),
     )

@@ -159,7 +159,7 @@ def model_card(
         "classes": list(origin.classes),
         "null_class": len(origin.classes) if origin.classes else None,
         "parameters": sum(weight.numel() for weight in network.parameters()),
-        "recommended": how,
+        "recommended": {**how, **({"seamless": True} if network.config.padding == "circular" else {})},
         "trained": {
             "run": run.facts.get("id", ""),
             "pictures": origin.pictures,

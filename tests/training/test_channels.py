@@ -241,3 +241,28 @@ def test_a_model_is_trained_further_at_twice_its_size_and_with_alpha(settings, w
     assert torch.equal(
         begun["weights.mid_block.resnets.0.conv1.weight"], old["mid_block.resnets.0.conv1.weight"]
     )
+
+
+# Tiles ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_of_tiles_generates_tiles_unless_it_is_told_otherwise(settings):
+    list(train(replace(settings, steps=2, seamless=True)))
+    card = cards.find("tiny")
+    assert card.network.padding == "circular" and card.defaults().seamless
+    own = replace(card.defaults(), steps=2, seed=3)
+    tile, other = (
+        next(e for e in generate(replace(own, seamless=wanted), save=True) if hasattr(e, "picture")).picture
+        for wanted in (True, False)
+    )
+    assert not np.array_equal(tile, other)
+
+
+def test_the_palette_of_a_set_is_what_a_model_can_be_held_to(wanted):
+    list(train(replace(wanted, steps=1)))
+    own = GenerationSettings(model="tiny", steps=1, seed=3, colours="palette")
+    picture = next(event for event in generate(own) if hasattr(event, "picture")).picture
+    seen = picture[picture[..., 3] > 0][:, :3]
+    assert {tuple(colour) for colour in seen.tolist()} <= {(0x14, 0xA0, 0x28), (0xC8, 0x1E, 0x14)}
+    with pytest.raises(UserError, match="has no palette"):
+        list(generate(GenerationSettings(steps=1, seed=3, colours="palette")))

@@ -189,7 +189,11 @@ class Packed:
 
 def packed(network: UNet, dtype: torch.dtype, count: int = 1) -> Engine | None:
     """The network packed for oneDNN, or None where this torch, CPU or architecture does not give the right answer with it."""
-    if dtype not in TOLERANCES or not torch.backends.mkldnn.is_available():
+    if (
+        dtype not in TOLERANCES
+        or not torch.backends.mkldnn.is_available()
+        or network.config.padding != "zeros"
+    ):
         return None
     try:
         engine = Engine(network, dtype, count)

@@ -369,6 +369,7 @@ class TrainPage(DropPage):
         images.samples_wanted.connect(lambda: self.open_folder(resource(SAMPLES)))
         images.continue_wanted.connect(lambda: self.show_step(RECIPE))
         images.checked.connect(self._on_checked)
+        images.report.size_wanted.connect(self._train_at)
         images.cancelled.connect(self.recipe.forget_folder)
         images.failed.connect(context.show_fault)
         images.picture_shown.connect(self.recipe.noise.show_picture)

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens

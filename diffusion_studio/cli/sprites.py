@@ -1,0 +1,65 @@
+"""`sprites`: cut a sheet of sprites into its cells to train on, and put images together as a sheet."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from diffusion_studio.cli.output import say, tell
+from diffusion_studio.cli.stop import Stop
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import plural, tr
+
+
+def sprites(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
+    actions = parser.add_subparsers(metavar="ACTION", title=tr("actions"), required=True)
+    cut = actions.add_parser("cut", help=tr("cut a sheet into its cells; empty ones are left out"))
+    cut.add_argument("sheet", metavar="SHEET", type=Path, help=tr("the image that holds the sprites"))
+    cut.add_argument(
+        "--cell", metavar="WxH", required=True, help=tr("size of a cell in pixels, such as 16x16, or 16")
+    )
+    cut.add_argument(
+        "--to", metavar="FOLDER", type=Path, required=True, help=tr("where the sprites are saved")
+    )
+    cut.set_defaults(run=run_cut)
+    sheet = actions.add_parser(
+        "sheet", help=tr("put images of one size together without gaps, with a JSON file of their places")
+    )
+    sheet.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help=tr("the images, row by row"))
+    sheet.add_argument("--to", metavar="FILE.png", type=Path, required=True, help=tr("the sheet to write"))
+    sheet.add_argument(
+        "--columns", type=int, default=0, metavar="N", help=tr("cells in a row; 0: about a square")
+    )
+    sheet.set_defaults(run=run_sheet)
+    return lambda arguments, stop: int(arguments.run(arguments))
+
+
+def run_cut(arguments: argparse.Namespace) -> int:
+    from diffusion_studio.pictures.pixel_art.sprite_sheet import cut, read_cell
+
+    written = cut(arguments.sheet, read_cell(arguments.cell), arguments.to)
+    tell(
+        plural(
+            "{count} sprite was saved in {folder}.",
+            "{count} sprites were saved in {folder}.",
+            len(written),
+            folder=arguments.to,
+        )
+    )
+    return 0
+
+
+def run_sheet(arguments: argparse.Namespace) -> int:
+    from diffusion_studio.pictures.pixel_art.sprite_sheet import write_sheet
+
+    if arguments.to.suffix.lower() != ".png":
+        raise UserError(tr("A sheet of sprites is a PNG; {path} does not end in .png.", path=arguments.to))
+    if arguments.columns < 0:
+        raise UserError(tr("The columns of a sheet are 0 or more, not {columns}.", columns=arguments.columns))
+    if arguments.to.exists():
+        raise UserError(tr("{target} is there already; choose another name.", target=arguments.to))
+    places = write_sheet(arguments.images, arguments.to, arguments.columns)
+    say(str(arguments.to))
+    say(str(places))
+    return 0

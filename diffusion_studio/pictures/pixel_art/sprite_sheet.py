@@ -1,0 +1,154 @@
+"""Sheets of sprites: cut into their cells, and put together without gaps, with a JSON file that says where each is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
+from diffusion_studio.pictures.channels import all_of, shown, with_channels
+from diffusion_studio.pictures.decoding import open_picture
+from diffusion_studio.pictures.folder_listing import printable
+from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.storage.atomic import write_atomic
+
+CELL = re.compile(r"(\d{1,5})(?:[x×](\d{1,5}))?")
+MOST_CELLS = 100_000
+LONGEST_SIDE = 65_535
+
+
+def read_cell(text: str) -> tuple[int, int]:
+    """Width and height of “16x24”, or “16” for a square. Raises `UserError`."""
+    found = CELL.fullmatch(text.strip().lower())
+    width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not width or not height:
+        raise UserError(
+            tr("A cell is given as WIDTHxHEIGHT in pixels, such as 16x16, not “{text}”.", text=text[:40])
+        )
+    return width, height
+
+
+def cells(path: Path, cell: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:
+    """(row, column, (H, W, 3 or 4) uint8) of every cell with something in it, row by row.
+
+    A cell that is transparent or of one colour everywhere is empty. Raises `UserError` for a sheet whose sides are no multiples.
+    """
+    try:
+        pixels = shown(all_of(open_picture(path)))
+    except Refused as reason:
+        raise UserError(
+            tr("{path} cannot be opened: {reason}.", path=printable(path), reason=reason)
+        ) from None
+    (width, height), (tall, wide) = cell, pixels.shape[:2]
+    if wide % width or tall % height:
+        raise UserError(
+            tr(
+                "{path} is {wide}×{tall}, which is no multiple of cells of {width}×{height}: {columns:.4g} columns and "
+                "{rows:.4g} rows.",
+                path=printable(path),
+                wide=wide,
+                tall=tall,
+                width=width,
+                height=height,
+                columns=wide / width,
+                rows=tall / height,
+            )
+        )
+    if (wide // width) * (tall // height) > MOST_CELLS:
+        raise UserError(tr("A sheet can have at most {most:,} cells.", most=MOST_CELLS))
+    for row in range(tall // height):
+        for column in range(wide // width):
+            own = pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            if not is_empty(own):
+                yield row, column, own
+
+
+def is_empty(cell: np.ndarray) -> bool:
+    if cell.shape[2] == 4 and not cell[..., 3].any():
+        return True
+    return bool((cell == cell[0, 0]).all())
+
+
+def cut(path: Path, cell: tuple[int, int], folder: Path) -> list[Path]:
+    """Write each cell as a PNG of its own, `NAME-ROW-COLUMN.png`, counted from 1. Raises `UserError` where one is there."""
+    written = []
+    for row, column, pixels in cells(path, cell):
+        target = folder / f"{path.stem}-{row + 1:03}-{column + 1:03}.png"
+        if target.exists():
+            raise UserError(tr("{target} is there already; choose another folder.", target=target))
+        write_atomic(target, _png(pixels))
+        written.append(target)
+    if not written:
+        raise UserError(tr("Every cell of {path} is empty.", path=printable(path)))
+    return written
+
+
+def join(
+    pictures: Sequence[np.ndarray], names: Sequence[str], columns: int = 0
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """One sheet of images of one size without gaps, and what its JSON says: the cells by name, in pixels.
+
+    Raises `UserError` for images of several sizes. `columns` 0: as near to a square as they go.
+    """
+    count = max(picture.shape[2] for picture in map(shown, pictures))
+    seen = [with_channels(shown(picture), count) for picture in pictures]
+    sizes = sorted({picture.shape[:2] for picture in seen})
+    if len(sizes) > 1:
+        (height, width), (tall, wide) = sizes[0], sizes[-1]
+        raise UserError(
+            tr(
+                "The sprites of a sheet have one size; these are {width}×{height} to {wide}×{tall}.",
+                width=width,
+                height=height,
+                wide=wide,
+                tall=tall,
+            )
+        )
+    height, width = sizes[0]
+    columns = columns or int(np.ceil(np.sqrt(len(seen))))
+    rows = -(-len(seen) // columns)
+    if max(columns * width, rows * height) > LONGEST_SIDE:
+        raise UserError(tr("A sheet is at most {most} pixels wide and high.", most=LONGEST_SIDE))
+    page = np.full((rows * height, columns * width, count), 0 if count == 4 else 255, np.uint8)
+    frames: dict[str, Any] = {}
+    for place, (picture, name) in enumerate(zip(seen, names, strict=True)):
+        y, x = place // columns * height, place % columns * width
+        page[y : y + height, x : x + width] = picture
+        frames[name if name not in frames else f"{name} ({place + 1})"] = {
+            "x": x,
+            "y": y,
+            "w": width,
+            "h": height,
+        }
+    size = {"w": page.shape[1], "h": page.shape[0]}
+    return page, {
+        "frames": {name: {"frame": frame} for name, frame in frames.items()},
+        "meta": {"size": size},
+    }
+
+
+def write_sheet(paths: Sequence[Path], target: Path, columns: int = 0) -> Path:
+    """Put image files together as `target` (PNG), and their places beside it as JSON; returns where that is."""
+    from diffusion_studio.pictures.reading import read
+
+    page, facts = join([read(path).pixels() for path in paths], [path.stem for path in paths], columns)
+    facts["meta"]["image"] = target.name
+    write_atomic(target, _png(page))
+    places = target.with_suffix(".json")
+    write_atomic(places, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+    return places
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    import io
+
+    data = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(data, "PNG")
+    return data.getvalue()

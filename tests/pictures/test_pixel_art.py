@@ -1,0 +1,197 @@
+"""Pixel art: the grid it was drawn on, its palette, sheets of sprites, and tiles without seams."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_studio.cli import main
+from diffusion_studio.diffusion.packed.engine import packed
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.errors import UserError
+from diffusion_studio.events import Checked
+from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.pictures.fitting import fit
+from diffusion_studio.pictures.pixel_art.native_grid import Changes, native_grid
+from diffusion_studio.pictures.pixel_art.palette import median_cut, snapped
+from diffusion_studio.pictures.pixel_art.sprite_sheet import cells, join, read_cell
+from diffusion_studio.pictures.pixel_format import PixelFormat
+from diffusion_studio.training.data.folder_report import as_text, check
+
+COLOURS = np.random.default_rng(4).integers(0, 256, (5, 3), dtype=np.uint8)
+
+
+def art(seed=0, side=16):
+    return COLOURS[np.random.default_rng(seed).integers(0, 5, (side, side))]
+
+
+def enlarged(pixels, across, down, stray=0.0, seed=1):
+    large = pixels.repeat(down, 0).repeat(across, 1)
+    draw = np.random.default_rng(seed)
+    for _ in range(round(stray * large.shape[0] * large.shape[1])):
+        large[draw.integers(large.shape[0]), draw.integers(large.shape[1])] = draw.integers(0, 256, 3)
+    return Image.fromarray(large)
+
+
+@pytest.mark.parametrize("scale", [(2, 2), (3, 3), (4, 2), (1, 1), (8, 8)])
+@pytest.mark.parametrize("stray", [0.0, 1 / 400])
+def test_the_grid_is_found_whatever_it_is_drawn_at(scale, stray):
+    grid = native_grid(enlarged(art(), *scale, stray))
+    if scale == (1, 1):
+        assert grid is None
+    else:
+        assert (grid.width, grid.height, grid.across, grid.down) == (16, 16, *scale)
+        assert grid.words == ("16×16, drawn at 4×2" if scale == (4, 2) else f"16×16, drawn at {scale[0]}×")
+
+
+def test_what_is_no_pixel_art_has_no_grid():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert native_grid(Image.fromarray(noise)) is None
+    assert native_grid(Image.fromarray(noise[:6, :6]).resize((64, 64), Image.Resampling.BICUBIC)) is None
+    assert native_grid(Image.new("RGB", (64, 64), "red")) is None
+    assert native_grid(Image.new("RGB", (1, 1))) is None
+
+
+def test_coarse_images_do_not_hide_the_grid_of_the_others():
+    changes = Changes((32, 32))
+    for seed in range(5):
+        changes.add(enlarged(art(seed, 8), 4, 4))
+    changes.add(enlarged(art(9, 16), 2, 2))
+    assert changes.grid().width == 16
+
+
+def test_stray_pixels_are_gone_at_the_native_size():
+    seen = fit(enlarged(art(), 4, 4, 1 / 300), 16)
+    assert np.array_equal(seen.transpose(1, 2, 0), art())
+
+
+def test_a_check_says_where_pixel_art_was_drawn_and_a_training_takes_that_size(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("diffusion_studio.training.publish.SAMPLES", 1)
+    folder = tmp_path / "art"
+    folder.mkdir()
+    for seed in range(3):
+        image = enlarged(art(seed, 8), 3, 3).convert("RGBA")
+        image.putpixel((0, 0), (0, 0, 0, 0))
+        image.save(folder / f"{seed}.png")
+    report = next(event.report for event in check(folder) if isinstance(event, Checked))
+    assert report["native"] == {"24×24": "8×8, drawn at 3×"} and report["native_size"] == 8
+    text = as_text(report)
+    assert "24×24 is 8×8, drawn at 3×" in text and "3 images with transparency" in text
+    assert (
+        main.main(
+            [
+                "train",
+                str(folder),
+                "--name",
+                "A",
+                "--native",
+                "--steps",
+                "1",
+                "--batch",
+                "2",
+                "--sample-every",
+                "0",
+            ]
+        )
+        == 0
+    )
+    said = capsys.readouterr()
+    assert "Training at 8×8" in said.out + said.err
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(
+        folder / "x.png"
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.fromarray(art()).save(other / "a.png")
+    assert main.main(["train", str(other), "--name", "B", "--native"]) == 1
+    assert "not pixel art" in capsys.readouterr().err
+
+
+# Palettes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_colours_become_those_of_the_palette():
+    palette = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in COLOURS]
+    noisy = (art().astype(int) + np.random.default_rng(2).integers(-6, 7, (16, 16, 3))).clip(0, 255)
+    assert np.array_equal(snapped(noisy.astype(np.uint8), palette), art())
+    few = median_cut(noisy.astype(np.uint8), 4)
+    assert len(np.unique(few.reshape(-1, 3), axis=0)) <= 4
+    hidden = np.dstack([art(), np.zeros((16, 16), np.uint8)])
+    assert not snapped(hidden, palette).any() and not median_cut(hidden, 4)[..., 3].any()
+    space = PixelSpace((3, 16, 16), pixels=PixelFormat(palette=tuple(palette)), colours="palette")
+    x = torch.from_numpy(noisy.transpose(2, 0, 1)[None]).float() / 127.5 - 1
+    assert not space.exact and np.array_equal(space.decode(x)[0], art())
+    assert len(np.unique(PixelSpace((3, 16, 16), colours="8").decode(x)[0].reshape(-1, 3), axis=0)) <= 8
+
+
+# Sheets -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sheet_is_cut_and_put_together_again(tmp_path, capsys):
+    page = np.zeros((32, 48, 4), np.uint8)
+    for place in range(5):  # the sixth cell stays empty
+        row, column = divmod(place, 3)
+        page[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16] = np.dstack(
+            [art(place), np.full((16, 16), 255, np.uint8)]
+        )
+    Image.fromarray(page).save(tmp_path / "sheet.png")
+    assert (
+        main.main(
+            ["sprites", "cut", str(tmp_path / "sheet.png"), "--cell", "16", "--to", str(tmp_path / "out")]
+        )
+        == 0
+    )
+    found = sorted((tmp_path / "out").iterdir())
+    assert found[0].name == "sheet-001-001.png" and len(found) == 5
+    target = tmp_path / "again.png"
+    assert main.main(["sprites", "sheet", *map(str, found), "--to", str(target), "--columns", "3"]) == 0
+    with Image.open(target) as image:
+        assert np.array_equal(np.asarray(image.convert("RGBA"))[:16], page[:16])
+    places = json.loads(target.with_suffix(".json").read_text())
+    assert places["frames"]["sheet-002-001"]["frame"] == {"x": 0, "y": 16, "w": 16, "h": 16}
+    assert places["meta"] == {"size": {"w": 48, "h": 32}, "image": "again.png"}
+    assert main.main(["sprites", "sheet", str(found[0]), "--to", str(target)]) == 1  # it is there
+    capsys.readouterr()
+
+
+def test_what_is_wrong_with_a_sheet_is_said(tmp_path):
+    Image.fromarray(art(side=20)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="no multiple of cells of 16×16: 1.25 columns"):
+        list(cells(tmp_path / "a.png", (16, 16)))
+    for text in ("", "0x4", "4x", "-3", "x", "16x16x16"):
+        with pytest.raises(UserError, match="WIDTHxHEIGHT"):
+            read_cell(text)
+    assert read_cell("8×12") == (8, 12)
+    with pytest.raises(UserError, match="have one size"):
+        join([art(), art(side=8)], ["a", "b"])
+
+
+# Tiles ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_network_with_circular_edges_knows_no_edge(padding):
+    config = UNetConfig(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=4,
+        layers_per_block=1,
+        downsample_padding=padding,
+        padding="circular",
+    )
+    torch.manual_seed(0)
+    network = UNet(config).eval()
+    x, t = torch.randn(1, 3, 8, 8), torch.tensor([300.0])
+    with torch.no_grad():
+        moved = network(x.roll((2, 4), (2, 3)), t)
+        assert torch.allclose(moved, network(x, t).roll((2, 4), (2, 3)), atol=1e-4)
+        network.train()  # as training doubles
+        assert torch.allclose(network(x, t), network.eval()(x, t), atol=1e-4)
+    assert packed(network.requires_grad_(False), torch.float32) is None
+    assert config.to_dict()["padding"] == "circular" and UNetConfig.from_dict(config.to_dict()) == config
+    assert "padding" not in UNetConfig().to_dict()
