@@ -166,6 +166,9 @@ def z_image(folder):
 
 
 def _saved(pipeline, folder):
+    import tqdm
+
+    tqdm.tqdm.monitor_interval = 0  # its monitor is a thread that never ends
     pipeline.set_progress_bar_config(disable=True)
     pipeline.save_pretrained(folder)
     return pipeline

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from diffusion_studio.generation.latent_views import LatentViews, fitted
 from diffusion_studio.generation.space import to_tensor, to_uint8
+from diffusion_studio.machine import devices
 
-TILED = 1536 * 1536  # pixels from which a decoder works on tiles
+WIDEST = 4 * 128  # numbers a pixel that a decoder holds at once: a few maps of its widest full-size layer
 
 
 class Autoencoder:
@@ -71,7 +72,8 @@ class Autoencoder:
 
     def _decode(self, latent: Tensor) -> Tensor:
         latent = latent.to(self.device) / self.scaling + self.shift
-        self._tile(latent.shape[-2] * latent.shape[-1] * self.factor**2 >= TILED)
+        need = latent.shape[-2] * latent.shape[-1] * self.factor**2 * WIDEST * self.network.dtype.itemsize
+        self._tile(need > devices.free_bytes(self.device))
         try:
             picture = self._decoded(latent)
         except (torch.OutOfMemoryError, MemoryError):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+import psutil
 import torch
 
 from diffusion_studio.errors import UserError
@@ -142,6 +143,13 @@ def explain_fault(error: BaseException, device: str) -> str | None:
     if device != "cpu" and any(word in text for word in ("CUDA", "cuDNN", "CUBLAS", "MPS", "HIP")):
         return f"The device “{device}” failed; choose the CPU, or start the application again."
     return None
+
+
+def free_bytes(device: str) -> int:
+    """What is free now of the memory that a device computes in; a Mac's GPU shares the processor's."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
 
 
 def free_memory() -> None:

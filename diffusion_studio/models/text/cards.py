@@ -50,6 +50,7 @@ def described(description: Description) -> dict[str, Any]:
         "scheduler": dict(description.scheduler),
         "remarks": list(description.remarks),
         "missing": list(description.missing),
+        "told_guidance": bool(description.part(description.family.network).config.get("time_cond_proj_dim")),
         "licence": str((description.metadata or {}).get("modelspec.license", ""))[:200],
         "about": str((description.metadata or {}).get("modelspec.description", ""))[:2000],
     }
@@ -138,7 +139,13 @@ def _card(
         if facts.family == "z-image"
         else str(scheduler.get("prediction_type") or "epsilon"),
         schedule=scheduler,
-        recommended=chosen or recommended(family, *named),
+        recommended=chosen
+        or recommended(
+            family,
+            *named,
+            consistent=scheduler.get("_class_name") == "LCMScheduler",
+            told_guidance=described.get("told_guidance") is True,
+        ),
         description=text(own.get("description") or described.get("about"), 2000),
         licence=line(own.get("licence") or described.get("licence"), 200),
         digest=line(own.get("weights_sha256"), 64),

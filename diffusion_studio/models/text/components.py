@@ -37,6 +37,7 @@ BESIDES = frozenset(
 # What is computed and no weight, though saved by older versions of the libraries; and what is not used of a part.
 COMPUTED = ("position_ids", "rotary_emb.inv_freq")
 UNUSED = {"Qwen3Model": ("lm_head.weight",), "CLIPTextModel": ("text_projection.weight", "logit_scale")}
+DERIVED = frozenset({"block_out_channels"})  # AutoencoderTiny writes its decoder's once more under this name
 LARGEST_NUMBER, LONGEST_LIST, MOST_LAYERS, LONGEST_WORD = 1 << 20, 256, 200, 80
 COUNTS_LAYERS = ("layers", "blocks")
 
@@ -86,7 +87,7 @@ def blank(component: Component) -> nn.Module:
 def _arguments(kind: Any, component: Component) -> dict[str, Any]:
     known = set(inspect.signature(kind.__init__).parameters) - {"self"}
     values = {key: value for key, value in component.config.items() if not key.startswith("_")}
-    unknown = sorted(key for key in set(values) - known if values[key] not in (None, False))
+    unknown = sorted(key for key in set(values) - known - DERIVED if values[key] not in (None, False))
     if unknown:
         raise UserError(
             tr(

@@ -114,8 +114,16 @@ def few_steps(*names: str) -> bool:
     return any(word in words for word in FEW_STEPS)
 
 
-def recommended(family: Family, *names: str) -> dict[str, Any]:
-    """The settings to start from with a model of this family that has these names."""
+def recommended(
+    family: Family, *names: str, consistent: bool = False, told_guidance: bool = False
+) -> dict[str, Any]:
+    """The settings to start from with a model of this family that has these names.
+
+    `consistent`: it is a latent consistency model, by its scheduler; `told_guidance`: its network is given the guidance.
+    """
+    if consistent:
+        guidance = 8.0 if told_guidance else 1.0
+        return {**family.recommended, **DISTILLED, "sampler": "consistency", "guidance": guidance}
     if family.name != "z-image" and few_steps(*names):
         return {**family.recommended, **DISTILLED}
     return dict(family.recommended)

@@ -13,9 +13,10 @@ from diffusion_studio.generation.latent_views import LatentViews, fitted
 from diffusion_studio.generation.space import to_uint8
 from diffusion_studio.generation.text.prompts import blend_of
 from diffusion_studio.generation.trajectory import Trajectory
+from diffusion_studio.machine import devices
 from diffusion_studio.settings.branches import branch, single
 from diffusion_studio.settings.generation import GenerationSettings
-from tests.tiny_text_models import SIDE
+from tests.tiny_text_models import SIDE, lively, open_tiny, stable_diffusion
 
 # of diffusers' schedulers, which make arrays of tensors
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -104,6 +105,45 @@ def test_a_flow_is_that_of_diffusers(z_image):
     guided = replace(settings, guidance=4.0, negative="dark")  # theirs counts from 0
     wanted = theirs(pipeline, guided, guidance_scale=3.0, negative_prompt="dark")
     assert_alike(generate(model, guided)[0], wanted)
+
+
+def test_a_latent_consistency_model_is_that_of_diffusers(tmp_path):
+    """Its network is told the guidance, and its sampler noises every prediction anew."""
+    pipeline = stable_diffusion(tmp_path / "lcm", unet={"time_cond_proj_dim": 9}, scheduler="LCMScheduler")
+    model = open_tiny(tmp_path / "lcm")
+    assert model.card.recommended["sampler"] == "consistency" and model.card.recommended["guidance"] == 8
+    settings = replace(PLAN, sampler="consistency", spacing="trailing", steps=4)
+    assert_alike(generate(model, settings)[0], theirs(pipeline, settings))
+
+
+def test_a_tiny_autoencoder_is_that_of_diffusers(sd, tmp_path):
+    import diffusers
+
+    small = {"encoder_block_out_channels": [8, 8], "decoder_block_out_channels": [8, 8]}
+    blocks = {"num_encoder_blocks": [1, 1], "num_decoder_blocks": [1, 1]}
+    vae = lively(diffusers.AutoencoderTiny(**small, **blocks), 6)
+    pipeline = diffusers.StableDiffusionPipeline(
+        **{**sd[1].components, "vae": vae}, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.save_pretrained(tmp_path / "tiny")
+    model, settings = open_tiny(tmp_path / "tiny"), replace(PLAN, steps=3)
+    wanted = theirs(pipeline, settings)
+    assert np.abs(generate(model, settings)[0] - wanted).max() <= 1
+    assert generate(model, replace(settings, strength=0.5), source=source()).shape == (1, SIDE, SIDE, 3)
+
+
+def test_a_decoder_works_on_tiles_when_memory_is_short(sd, monkeypatch):
+    model = sd[0]
+    plain = generate(model, replace(PLAN, steps=2))
+    monkeypatch.setattr(devices, "free_bytes", lambda device: 1)
+    model.autoencoder.network.tile_latent_min_size = 12
+    model.autoencoder.network.tile_sample_min_size = 24
+    tiled = generate(model, replace(PLAN, steps=2))
+    assert model.autoencoder.network.use_tiling
+    assert tiled.shape == plain.shape and not np.array_equal(tiled, plain)
+    monkeypatch.undo()
+    assert np.array_equal(generate(model, replace(PLAN, steps=2)), plain)
 
 
 @pytest.mark.parametrize("family", ["sd", "z_image"])
