@@ -46,7 +46,7 @@ class ModelTasks(QObject):
     def import_model(self, source: Path) -> None:
         def then(card: ModelCard | jobs.TextExtraWanted) -> None:
             if isinstance(card, jobs.TextExtraWanted):
-                self.text_extra_wanted.emit(lambda: self.import_model(source))
+                self._after = lambda: self.text_extra_wanted.emit(lambda: self.import_model(source))
                 return
             imported = tr("“{title}” imported.", title=card.title)
             self._context.show_status(" ".join([imported, *card.remarks[:1]]))

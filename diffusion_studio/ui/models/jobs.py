@@ -120,6 +120,13 @@ def install_text_extra() -> Generator[Status | bool, None, None]:
     yield True
 
 
+def locate(name: str, place: Path) -> Generator[ModelCard, None, None]:
+    load_libraries()
+    from diffusion_studio.models.text import registration
+
+    yield registration.locate(name, place)
+
+
 def export_model(
     name: str, target: Path, *, dtype: str, zip: bool, layout: str
 ) -> Generator[Status | Path, None, None]:

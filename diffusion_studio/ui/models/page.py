@@ -17,6 +17,7 @@ from diffusion_studio.models.text.requirements import DOWNLOAD, missing
 from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_question
+from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, open_file
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.requests import FineTune, MakeFast, OpenModel, Request, ShowModel
@@ -264,7 +265,25 @@ class ModelsPage(Page):
         if agreed:
             self.tasks.install_text_extra(again)
 
+    def _locate(self, card: ModelCard, before: Path) -> None:
+        """Ask where the files of a model are now that was moved."""
+        if not ask_question(
+            self, tr("“{title}” was moved", title=card.title), card.remarks[0], accept=tr("Choose its place…")
+        ):
+            return
+        title = tr("Where is it now?")
+        place = (
+            open_file(self, title, (tr("Models (*.safetensors)"), "All files (*)"), place=MODELS)
+            if before.suffix
+            else choose_folder(self, title, place=MODELS)
+        )
+        if place is not None:
+            self._context.run(jobs.locate(card.name, place), self._changed)
+
     def _use(self, card: ModelCard) -> None:
+        if card.text is not None and card.text.fault:
+            self._locate(card, card.text.source)
+            return
         if card.text is not None and missing():
             self._offer_text_extra(lambda: self._use(card))
             return
@@ -320,7 +339,7 @@ class ModelsPage(Page):
         self.activity.cancel.clicked.connect(self.tasks.cancel)
         self.tasks.changed.connect(self._follow_tasks)
         self.tasks.model_changed.connect(self._changed)
-        self.tasks.text_extra_wanted.connect(self._offer_text_extra, Qt.ConnectionType.QueuedConnection)
+        self.tasks.text_extra_wanted.connect(self._offer_text_extra)
         self._context.models_changed.connect(self.refresh)
 
     def _lay_out(self) -> None:

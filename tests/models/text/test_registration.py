@@ -162,3 +162,40 @@ def test_without_the_extra_it_is_said_and_everything_else_works(file, monkeypatc
     with pytest.raises(UserError, match="a LoRA"):  # and not that something is to be installed first
         library.import_model(lora)
     assert clip is not None
+
+
+def z_image_in_file(transformer):
+    """As the community shares the transformer alone: attention in one matrix, its own names."""
+    state, found = transformer.state_dict(), {}
+    for name, value in state.items():
+        if ".attention.to_q." in name:
+            three = [state[name.replace("to_q", f"to_{part}")] for part in "qkv"]
+            found[name.replace("to_q", "qkv")] = torch.cat(three)
+        elif ".attention.to_k." not in name and ".attention.to_v." not in name:
+            for own, theirs in (
+                ("all_final_layer.2-1.", "final_layer."),
+                ("all_x_embedder.2-1.", "x_embedder."),
+                ("attention.to_out.0", "attention.out"),
+                ("norm_k", "k_norm"),
+                ("norm_q", "q_norm"),
+            ):
+                name = name.replace(own, theirs)
+            found[name] = value
+    return found
+
+
+def test_the_transformer_of_z_image_alone(tmp_path):
+    from tqdm.auto import tqdm
+
+    from tests import tiny_text_models as tiny
+
+    tqdm.monitor_interval = 0
+    pipeline = tiny.z_image(tmp_path / "whole")
+    library.import_model(tmp_path / "whole")
+    alone = write(tmp_path / "z_image_turbo_bf16.safetensors", z_image_in_file(pipeline.transformer))
+    card = library.import_model(alone)
+    assert (card.text.family, card.text.rest, card.flow) == ("z-image", tmp_path / "whole", True)
+    parts = open_parts(card)
+    ours, theirs = parts.unet.state_dict(), pipeline.transformer.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert len(parts.tokenizers) == len(parts.text_encoders) == 1
