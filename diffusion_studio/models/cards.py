@@ -90,6 +90,7 @@ class ModelCard:
     trained: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""  # sha256 of the weights as the card remembers it
     starter: bool = False
+    broad: bool = False  # trained on many kinds of images, to start other trainings from
     prompted: bool = False  # whether words say what to generate
     sizes: tuple[
         tuple[int, int], ...
@@ -338,6 +339,7 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         trained=_as(dict, card.get("trained"), {}),
         digest=line(card.get("weights_sha256"), 64),
         starter=starter,
+        broad=card.get("broad") is True,
         network=config,
         pixels_are=PixelFormat.from_dict(card.get("pixels")),
         changed=bool(notes)

@@ -10,6 +10,8 @@ from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 
 USUAL_SIZE, USUAL_BATCH = 32, 32  # pixels and images a step, for which the numbers below were found
+# Pixels, from which a network sees Haar bands: at 64, ten minutes on two cores gave half the KID16 of plain pixels (369 for 744).
+LARGE = 64
 FINE_TUNING = 0.2  # share of the steps that a model needs which has been trained before
 DISTILLING = (
     0.05  # of a student, which begins as its teacher: faces without flaws in shape after 140 steps (starter)
@@ -42,19 +44,19 @@ RECIPES: Mapping[str, Recipe] = {
         title=tr("Quick test"),
         purpose=tr("See whether these images and settings work."),
         steps=1_000,
-        values={"model_size": "small", "sample_every": 30.0},
+        values={"model_size": "small", "sample_every": 30.0, "posthoc_ema": False},
     ),
     "good": Recipe(
         title=tr("Good"),
         purpose=tr("A model worth keeping."),
         steps=10_000,
-        values={"model_size": "small", "sample_every": 60.0},
+        values={"model_size": "small", "sample_every": 60.0, "posthoc_ema": False},
     ),
     "best": Recipe(
         title=tr("Best"),
-        purpose=tr("A larger network and three times the steps, for finer detail."),
+        purpose=tr("A larger network, three times the steps, and an EMA that can be chosen afterwards."),
         steps=30_000,
-        values={"model_size": "medium", "sample_every": 120.0},
+        values={"model_size": "medium", "sample_every": 120.0, "posthoc_ema": True},
     ),
 }
 
@@ -62,8 +64,10 @@ RECIPES: Mapping[str, Recipe] = {
 def settings_of(recipe: str, settings: TrainingSettings) -> dict[str, Any]:
     """What a recipe sets, by name, for a run of these settings: its size, and whether it starts from a model."""
     values = {**RECIPES[recipe].values, "steps": _steps(recipe, settings), "minutes": 0.0}
-    if settings.start_from:  # whose network it keeps
+    if settings.from_model:  # whose network it keeps
         del values["model_size"]
+    else:
+        values["space"] = "haar" if settings.size >= LARGE and settings.size % 2 == 0 else "pixels"
     return values
 
 
@@ -111,5 +115,5 @@ def _steps(recipe: str, settings: TrainingSettings) -> int:
 
 def _factor(settings: TrainingSettings) -> float:
     """How much more is needed than for images of the usual size from scratch."""
-    begun = DISTILLING if settings.distil is not None else FINE_TUNING if settings.start_from else 1.0
+    begun = DISTILLING if settings.distil is not None else FINE_TUNING if settings.from_model else 1.0
     return max(settings.size / USUAL_SIZE, 1.0) * begun

@@ -30,6 +30,7 @@ DECAYS = {
     "inverse_sqrt": tr("Inverse square root"),
     "constant": tr("Constant"),
 }
+SCRATCH = "scratch"  # as `start_from`: no model, however few the images
 DEFAULT_MINUTES = 10.0  # of a run that is given neither steps nor minutes
 FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
 CHANGEABLE = (  # when a run is resumed; it keeps everything else, or it would be another run
@@ -55,7 +56,10 @@ class TrainingSettings:
         "",
         label=tr("Start from"),
         flag="from",
-        help=tr("an installed model to start from instead of from scratch"),
+        help=tr(
+            "an installed model to start from; scratch: from nothing; empty: a starter made for that where there are few images "
+            "and one is installed, else scratch"
+        ),
     )
     size: int = option(32, min=8, max=256, label=tr("Size"), help=tr("side of the images, in pixels"))
     steps: int = option(
@@ -314,12 +318,17 @@ class TrainingSettings:
         return step / self.steps if self.steps else seconds / self.time_limit
 
     @property
+    def from_model(self) -> bool:
+        """Whether it starts from a model that is named."""
+        return self.start_from not in ("", SCRATCH)
+
+    @property
     def unused(self) -> frozenset[str]:
         """The names of options that have no effect together with the others."""
         names: set[str] = set()
-        if self.start_from:  # whose network, process and prediction are kept
+        if self.from_model:  # whose network, process and prediction are kept
             names |= {"model_size", "space", "schedule", "prediction", "timesteps"}
-        if self.weighting != "min_snr" or (self.schedule == FLOW and not self.start_from):
+        if self.weighting != "min_snr" or (self.schedule == FLOW and not self.from_model):
             names |= {"min_snr", "polish"}
         if not self.min_snr:
             names.add("polish")

@@ -37,6 +37,7 @@ from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
 from diffusion_studio.training.records import checkpoints, claims, log, runs, snapshots
 from diffusion_studio.training.records.run import Run
+from diffusion_studio.training.starting import with_start
 from diffusion_studio.training.step.distributed import STOP, Team
 from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
 
@@ -88,6 +89,14 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     settings = replace(settings, folder=str(Path(settings.folder).expanduser().absolute()))
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
+    settings, chosen = with_start(settings)
+    if chosen is not None:
+        yield Warned(
+            text=tr(
+                "There are few images, so the training starts from “{title}”; choose “scratch” to start from nothing.",
+                title=chosen.title,
+            )
+        )
     settings = yield from _with_channels(settings)
     pictures = yield from _load(settings)
     settings, network, origin = begin(settings, pictures)

@@ -110,7 +110,7 @@ def fingerprint(pictures: Pictures) -> str:
 
 def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSettings, UNet, Origin]:
     """What a new run trains: a fresh network, or the one of `settings.start_from`, whose schedule and prediction then hold."""
-    if not settings.start_from:
+    if not settings.from_model:
         shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
         config = shape_for(*shape, channels=pictures.images.shape[1])
         config = replace(config, padding="circular" if settings.seamless else "zeros")
@@ -184,7 +184,7 @@ def _name_of(scheduler: Mapping[str, Any], asked: str) -> str:
 def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
     """The learning rate where none was asked for."""
     weights = sum(weight.numel() for weight in network.parameters())
-    rate = settings.learning_rate or learning_rate_for(weights, new=not settings.start_from)
+    rate = settings.learning_rate or learning_rate_for(weights, new=not settings.from_model)
     return replace(settings, learning_rate=rate)
 
 

@@ -32,6 +32,13 @@ def test_larger_images_take_more_steps_and_fine_tuning_fewer():
     assert (tuned.steps, tuned.model_size) == (6_000, "large")  # of the model it starts from
 
 
+def test_large_images_are_seen_in_bands_and_those_of_a_model_as_it_sees_them():
+    spaces = [applied("good", TrainingSettings(size=size)).space for size in (32, 64, 65, 128)]
+    assert spaces == ["pixels", "haar", "pixels", "haar"]
+    assert applied("good", TrainingSettings(size=64, start_from="faces", space="haar2")).space == "haar2"
+    assert applied("good", TrainingSettings(size=64, start_from="scratch")).space == "haar"
+
+
 def test_what_is_asked_for_by_name_is_kept():
     wanted = TrainingSettings(minutes=5.0, model_size="large")
     settings = applied("good", wanted, given={"minutes", "model_size"})

@@ -19,6 +19,7 @@ from diffusion_studio.settings.training import (
     FLOW,
     FLOW_PREDICTION,
     MODEL_SIZES,
+    SCRATCH,
     TrainingSettings,
 )
 from diffusion_studio.settings.units import millions
@@ -41,6 +42,7 @@ MEASURED = (
     "start_from",
     "space",
 )  # a step's time depends on them
+OF_THE_RECIPE = ("model_size", "space")  # changing these is leaving it
 FLOW_CHOICES = {"schedule": FLOW, "prediction": FLOW_PREDICTION}
 
 
@@ -135,7 +137,7 @@ class RecipeView(QWidget):
         """Models to start from: those whose network can be used at the selected size."""
         size = self.form.fields["size"].value()
         fitting = {card.name: card.title for card in cards if can_start(card, size)}
-        self.form.fields["start_from"].show_choices({"": tr("Scratch"), **fitting})
+        self.form.fields["start_from"].show_choices({"": tr("Automatic"), SCRATCH: tr("Scratch"), **fitting})
 
     def start_from(self, card: ModelCard, cards: Sequence[ModelCard]) -> None:
         """Fine-tune this one of the models, at its own size."""
@@ -241,9 +243,10 @@ class RecipeView(QWidget):
         if settings is None:
             return
         recipe = recipe_of(settings)
-        fixed = tuple(getattr(settings, name) for name in MEASURED if name != "model_size")
-        before = self._measured[:2] + self._measured[3:]
-        if not recipe and self._recipe and before and fixed != before:
+        known = dict(zip(MEASURED, self._measured, strict=False))
+        before = {name: value for name, value in known.items() if name not in OF_THE_RECIPE}
+        changed = any(getattr(settings, name) != value for name, value in before.items())
+        if not recipe and self._recipe and changed:
             self._following = True
             self.form.show_value(applied(self._recipe, settings))
             self._following = False
