@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-LONGEST_SIDE = {"PNG": 65_535, "JPEG": 65_500, "WEBP": 16_383}
+LONGEST_SIDE = {"PNG": 65_535, "JPEG": 65_500, "WEBP": 16_383, "TIFF": 65_535}
+EXPORTED = {**KINDS, ".tif": "TIFF", ".tiff": "TIFF"}  # what is exported, by the ending
 
 
 def save(
@@ -87,20 +88,20 @@ def export(
     lossless: bool = False,
     with_metadata: bool = True,
 ) -> None:
-    """Write a picture as PNG, JPEG or WebP, by the ending of `target`, which is replaced if it is there.
+    """Write a picture as PNG, JPEG, WebP or TIFF, by the ending of `target`, which is replaced if it is there.
 
     What is not given of settings and facts is taken from a source that is a file; without metadata nothing is written but pixels.
     """
     import numpy as np
 
-    kind = KINDS.get(target.suffix.lower())
+    kind = EXPORTED.get(target.suffix.lower())
     if kind is None:
         ending = f"“{target.suffix}”" if target.suffix else tr("no ending")
         raise UserError(
             tr(
                 "An image cannot be saved with {ending}; the allowed endings are: {kinds}.",
                 ending=ending,
-                kinds=", ".join(KINDS),
+                kinds=", ".join(EXPORTED),
             )
         )
     if not 1 <= quality <= 100:

@@ -113,6 +113,17 @@ def test_an_export_keeps_what_its_kind_can_hold(tmp_path, ending):
 
 def test_a_deep_grey_image_is_written_with_all_its_bits(tmp_path):
     light = np.linspace(0, 65535, 256, dtype=np.uint16).reshape(16, 16, 1)
+    settings = GenerationSettings(seed=3, steps=4)
+    for name in ("a.tif", "b.tiff"):
+        writing.export(light, tmp_path / name, settings=settings)
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "TIFF" and np.array_equal(np.asarray(image), light[..., 0])
+            assert "Steps: 4" in str(
+                image.getexif().get_ifd(0x8769).get(0x9286).decode("utf-16-be", "ignore")
+            )
+    writing.export(sprite(), tmp_path / "c.tif")
+    with Image.open(tmp_path / "c.tif") as image:
+        assert image.mode == "RGBA" and np.array_equal(np.asarray(image), sprite())
     writing.export(light, tmp_path / "a.png")
     with Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())) as image:
         assert np.array_equal(np.asarray(image), light[..., 0])

@@ -26,6 +26,7 @@ FORMATS = {
     tr("PNG (*.png)"): (".png",),
     tr("JPEG (*.jpg *.jpeg)"): (".jpg", ".jpeg"),
     tr("WebP (*.webp)"): (".webp",),
+    tr("TIFF (*.tif *.tiff)"): (".tif", ".tiff"),
 }
 DRAGGED = 96  # pixels of the image under the pointer
 
