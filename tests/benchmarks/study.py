@@ -68,10 +68,15 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
     "EMA 0.999": {"ema": 0.999},
     "muon": {"optimizer": "muon"},
     "cosine": {"decay": "cosine"},
+    "autoguidance 1.5": {},
+    "autoguidance 2": {},
     "inverse root": {"decay": "inverse_sqrt"},
 }
 
-GENERATION: Mapping[str, Mapping[str, Any]] = {}  # what a lever changes of generating
+GENERATION: Mapping[str, Mapping[str, Any]] = {  # what a lever changes of generating
+    "autoguidance 1.5": {"autoguidance": 1.5},
+    "autoguidance 2": {"autoguidance": 2.0},
+}
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,9 @@ def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any])
     own = known.setdefault(images, {})
     if lever not in own:
         usual = {"folder": changes["folder"], "size": changes["size"]}
-        base, this = time_in_turns(usual, changes)
+        base, this = (1.0, 1.0) if lever == BASELINE and own else time_in_turns(usual, changes)
+        if lever == BASELINE:
+            this = base
         own.setdefault(BASELINE, {"seconds": base})
         own[lever] = {"seconds": own[BASELINE]["seconds"] * this / base, "ratio": this / base}
         stage = path.with_suffix(".part")
