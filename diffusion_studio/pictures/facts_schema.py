@@ -51,7 +51,10 @@ def _film(value: Any) -> bool:
 
 def _walk(value: Any) -> bool:
     """The seeds a film walks along, with so many frames from one to the next."""
-    if not isinstance(value, dict) or set(value) != {"seeds", "frames", "loop"}:
+    if not isinstance(value, dict) or set(value) - {"prompts"} != {"seeds", "frames", "loop"}:
+        return False
+    prompts = value.get("prompts", [])
+    if not isinstance(prompts, list) or len(prompts) > LONGEST or not all(map(_prompt, prompts)):
         return False
     seeds, seed = value["seeds"], _whole(0, LARGEST_SEED)
     named = isinstance(seeds, list) and 2 <= len(seeds) <= LONGEST and all(seed(entry) for entry in seeds)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
+from diffusion_studio.models import cards
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
@@ -60,7 +62,11 @@ class MorphDialog(QDialog):
         self._pictures: list[np.ndarray] = []
         self._saved = True  # whether what was rendered is in a file
         self._failed = False  # whether rendering ended with a fault, which is shown
-        self.form = MorphForm(settings.seed, context.settings_file.load("film", FilmSettings))
+        self.form = MorphForm(
+            settings.seed,
+            context.settings_file.load("film", FilmSettings),
+            prompt=settings.prompt if _prompted(settings) else None,
+        )
         self.preview = FilmPreview(tr("The morph as it is rendered"))
         self.facts = plain_label("", "small")
         self.facts.setWordWrap(True)
@@ -86,7 +92,8 @@ class MorphDialog(QDialog):
             self._enable()
             self.render_button.setEnabled(False)
             return
-        total = frames * (len(seeds) if loop else len(seeds) - 1) + (0 if loop else 1)
+        stops = len(self.form.prompts()) or len(seeds)
+        total = frames * (stops if loop else stops - 1) + (0 if loop else 1)
         seconds = total / film.frame_rate + film.hold
         images = plural("{count} image", "{count} images", total)
         self.facts.setText(tr("{images} · {seconds:.1f} s", images=images, seconds=seconds))
@@ -122,7 +129,8 @@ class MorphDialog(QDialog):
             return
         from diffusion_studio.jobs.morph import morph
 
-        self._ask_about_unsaved(lambda: self._begin(morph(self._settings, seeds, frames=frames, loop=loop)))
+        how: Mapping[str, Any] = {"frames": frames, "loop": loop, "prompts": self.form.prompts()}
+        self._ask_about_unsaved(lambda: self._begin(morph(self._settings, seeds, **how)))
 
     def _begin(self, job: object) -> None:
         self.starting.emit()
@@ -328,3 +336,9 @@ class MorphDialog(QDialog):
         whole.setSpacing(SPACE_L)
         whole.addWidget(self.preview, 1)
         whole.addWidget(side)
+
+
+def _prompted(settings: GenerationSettings) -> bool:
+    with suppress(UserError):
+        return cards.find(settings.model).prompted
+    return False

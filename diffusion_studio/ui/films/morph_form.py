@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QV
 from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import parse_values
 from diffusion_studio.settings.film import FilmSettings
+from diffusion_studio.settings.generation import LONGEST_PROMPT
 from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.films.target import format_field, scale_field
 from diffusion_studio.ui.look.icons import IconButton
@@ -18,8 +19,15 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.fields import IntField, name_field
 from diffusion_studio.ui.widgets.form import SettingsForm
+from diffusion_studio.ui.widgets.prompt_edit import PromptEdit
 
 FRAMES = Option(tr("Images per seed"), tr("how many images from one seed to the next"), min=1, max=1000)
+PROMPTS = Option(
+    tr("Prompts"),
+    tr("one a line: the morph goes from each to the next, with one seed for all or one for each"),
+    longest=LONGEST_PROMPT,
+    lines=True,
+)
 SHOWN = ("frame_rate", "hold", "scale")  # of a film's settings: the others are about the steps of one image
 SEEDS = 3  # to begin with
 EASILY_READ = 9999
@@ -31,8 +39,20 @@ class MorphForm(QWidget):
     plan_changed = Signal()  # the images will be others
     film_changed = Signal()  # the film of the same images will be another one
 
-    def __init__(self, seed: int | None, film: FilmSettings, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        seed: int | None,
+        film: FilmSettings,
+        parent: QWidget | None = None,
+        *,
+        prompt: str | None = None,
+    ) -> None:
+        """`prompt`: of a model that is prompted, which can morph between prompts, too."""
         super().__init__(parent)
+        self.texts = PromptEdit(PROMPTS, 2, 5)
+        self.texts.setPlaceholderText(tr("One prompt a line"))
+        self.texts.setVisible(prompt is not None)
+        self.texts.show_value(" ".join((prompt or "").split()))
         self.seeds = QLineEdit()
         self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
         self.frames = IntField(FRAMES)
@@ -46,9 +66,11 @@ class MorphForm(QWidget):
         self.format = format_field()
         self._lay_out()
         first = seed if seed is not None else _random_seed()
-        self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(SEEDS - 1))])))
+        more = SEEDS - 1 if prompt is None else 0
+        self.seeds.setText(", ".join(map(str, [first, *(_random_seed() for _ in range(more))])))
         self.seeds.setCursorPosition(0)
         self.film_form.show_value(replace(film, hold=0.0))
+        self.texts.changed.connect(self.plan_changed)
         self.seeds.textChanged.connect(self.plan_changed)
         self.frames.changed.connect(self.plan_changed)
         self.loop.toggled.connect(self.plan_changed)
@@ -60,8 +82,13 @@ class MorphForm(QWidget):
         from diffusion_studio.jobs.morph import check
 
         seeds = [seed for seed in parse_values("seed", self.seeds.text()) if isinstance(seed, int)]
-        check(seeds, self.frames.value())
+        check(seeds, self.frames.value(), self.prompts())
         return seeds, self.frames.value(), self.loop.isChecked()
+
+    def prompts(self) -> list[str]:
+        """Those to morph between; none where there are not several."""
+        lines = [line.strip() for line in self.texts.value().split("\n") if line.strip()]
+        return lines if len(lines) > 1 else []
 
     def film(self) -> FilmSettings:
         """Raises `UserError` for values that are not allowed."""
@@ -102,6 +129,11 @@ class MorphForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_S)
+        texts = plain_label(PROMPTS.label, "quiet")
+        texts.setBuddy(self.texts)
+        texts.setVisible(self.texts.isVisibleTo(self))
+        column.addWidget(texts)
+        column.addWidget(self.texts)
         column.addLayout(grid)
         column.addWidget(self.film_form)
 

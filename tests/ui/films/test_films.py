@@ -135,7 +135,7 @@ def test_names_are_completed_with_the_ending_of_the_format(qtbot, qapp, choose_f
 def rendering(monkeypatch):
     control = SimpleNamespace(asked=None, closed=0, endless=False)
 
-    def morph(settings, seeds, *, frames, loop):
+    def morph(settings, seeds, *, frames, loop, prompts=()):
         control.asked = SimpleNamespace(settings=settings, seeds=seeds, frames=frames, loop=loop)
         try:
             total = frames * (len(seeds) - 1) + 1

@@ -1,6 +1,7 @@
 """The window over a tiny Stable Diffusion with random weights: everything that pixel models can, from a prompt."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,8 +55,10 @@ def window(pipeline, own_folders, monkeypatch, tmp_path, qtbot, qapp):
 
 
 def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
+    from diffusion_studio.events import MorphImage
     from diffusion_studio.jobs.film import film
     from diffusion_studio.jobs.generate import generate
+    from diffusion_studio.jobs.morph import morph
     from diffusion_studio.settings.film import FilmSettings
 
     page, steering = window.page, window.page.steering
@@ -127,3 +130,13 @@ def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
         page.generate()
     pictures = [cell.picture.pixels for cell in view.sheet.cells.values()]
     assert len(pictures) == 2 and not np.array_equal(*pictures)
+
+    # from prompt to prompt, where each end is the image of its own prompt
+    way = [
+        event.picture
+        for event in morph(replace(ASKED, count=1), [3], prompts=("a cat", "a dog"), frames=2)
+        if isinstance(event, MorphImage)
+    ]
+    ends = [result(replace(ASKED, count=1, prompt=prompt))[0] for prompt in ("a cat", "a dog")]
+    assert len(way) == 3 and np.array_equal(way[0], ends[0]) and np.array_equal(way[2], ends[1])
+    assert not np.array_equal(way[1], way[0]) and not np.array_equal(way[1], way[2])

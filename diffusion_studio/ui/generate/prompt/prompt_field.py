@@ -8,10 +8,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.settings.options import Option
-from diffusion_studio.ui.generate.prompt.prompt_edit import PromptEdit
 from diffusion_studio.ui.generate.prompt.token_counter import Run, TokenCounter
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_XS
+from diffusion_studio.ui.widgets.prompt_edit import PromptEdit
 
 
 class PromptField(QWidget):
