@@ -92,8 +92,7 @@ class MorphDialog(QDialog):
             self._enable()
             self.render_button.setEnabled(False)
             return
-        stops = len(self.form.prompts()) or len(seeds)
-        total = frames * (stops if loop else stops - 1) + (0 if loop else 1)
+        total = frames * (len(seeds) if loop else len(seeds) - 1) + (0 if loop else 1)
         seconds = total / film.frame_rate + film.hold
         images = plural("{count} image", "{count} images", total)
         self.facts.setText(tr("{images} · {seconds:.1f} s", images=images, seconds=seconds))

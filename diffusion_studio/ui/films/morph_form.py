@@ -8,6 +8,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
+from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.axes import parse_values
 from diffusion_studio.settings.film import FilmSettings
@@ -82,7 +83,18 @@ class MorphForm(QWidget):
         from diffusion_studio.jobs.morph import check
 
         seeds = [seed for seed in parse_values("seed", self.seeds.text()) if isinstance(seed, int)]
-        check(seeds, self.frames.value(), self.prompts())
+        prompts = self.prompts()
+        if prompts and len(seeds) == 1:
+            seeds *= len(prompts)
+        if prompts and len(seeds) != len(prompts):
+            raise UserError(
+                tr(
+                    "A morph of {count} prompts takes one seed for all, or {count} seeds, not {given}.",
+                    count=len(prompts),
+                    given=len(seeds),
+                )
+            )
+        check(seeds, self.frames.value())
         return seeds, self.frames.value(), self.loop.isChecked()
 
     def prompts(self) -> list[str]:

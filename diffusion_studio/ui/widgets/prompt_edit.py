@@ -10,7 +10,7 @@ from diffusion_studio.settings.options import Option, without_controls
 from diffusion_studio.settings.prompt_syntax import reweighted
 from diffusion_studio.ui.look.texts import first_upper, tooltip
 
-FRAME = 12  # pixels above and below the lines together
+MARGIN = 2  # pixels around the text, inside the padding of the style
 
 
 class PromptEdit(QPlainTextEdit):
@@ -24,7 +24,7 @@ class PromptEdit(QPlainTextEdit):
         self._longest, self._lines = option.longest or 10_000, (least, most)
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.document().setDocumentMargin(5)
+        self.document().setDocumentMargin(MARGIN)
         self.setAccessibleName(option.label)
         explanation = first_upper(option.help)
         self.setAccessibleDescription(explanation)
@@ -108,7 +108,8 @@ class PromptEdit(QPlainTextEdit):
         least, most = self._lines
         lines = round(self.document().size().height())  # of a plain text: in lines, wrapped ones included
         shown = min(max(lines, least), most)
-        height = shown * self.fontMetrics().lineSpacing() + FRAME
+        around = self.height() - self.viewport().height()  # border and padding
+        height = shown * self.fontMetrics().lineSpacing() + 2 * MARGIN + min(around, 40) + 1
         if height != self.height() or self.minimumHeight() != height:
             self.setFixedHeight(height)
         bar = Qt.ScrollBarPolicy.ScrollBarAsNeeded if lines > most else Qt.ScrollBarPolicy.ScrollBarAlwaysOff

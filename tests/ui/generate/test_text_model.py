@@ -134,7 +134,7 @@ def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
     # from prompt to prompt, where each end is the image of its own prompt
     way = [
         event.picture
-        for event in morph(replace(ASKED, count=1), [3], prompts=("a cat", "a dog"), frames=2)
+        for event in morph(replace(ASKED, count=1), [3, 3], prompts=("a cat", "a dog"), frames=2)
         if isinstance(event, MorphImage)
     ]
     ends = [result(replace(ASKED, count=1, prompt=prompt))[0] for prompt in ("a cat", "a dog")]
