@@ -13,12 +13,13 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.wording import architecture, disk_size
-from diffusion_studio.settings.generation import STEERING, GenerationSettings
+from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, STEERING, GenerationSettings
 from diffusion_studio.settings.options import changed, options, readers, to_dict
 from diffusion_studio.settings.units import size
 from diffusion_studio.storage.paths import check_readable
 
 # facts that are listed among the settings of another program
+QUIET = (*STEERING, *OF_SIZE, *OF_TEXT)  # shown only where they are not what is usual
 NAMED_ABOVE = (
     "made_with", "prompt", "negative_prompt", "width", "height", "model_title", "model_hash", "app_version",
 )  # fmt: skip
@@ -121,10 +122,15 @@ def _picture_rows(record: Record) -> Iterator[tuple[str, object]]:
         yield from foreign_rows(record.others)
         given = {}
     for name, value in given.items():
-        if name not in readers(GenerationSettings) and (name not in STEERING or value != getattr(idle, name)):
+        if name not in readers(GenerationSettings) and (name not in QUIET or value != getattr(idle, name)):
             yield _setting_row(name, value)
+    if given.get("loras"):
+        yield _setting_row("loras", given["loras"])
     for part in record.settings.history if record.settings else ():
-        before = [": ".join(map(str, _setting_row(name, value))) for name, value in part.values]
+        shown = (
+            (name, value) for name, value in part.values if name in (*options(GenerationSettings), "loras")
+        )
+        before = [": ".join(map(str, _setting_row(name, value))) for name, value in shown]
         yield (
             "Branch",
             tr("at step {step}", step=part.step) + (f", {', '.join(before)}" if before else ""),
@@ -176,6 +182,8 @@ def _foreign(said: ForeignSettings) -> dict[str, Any]:
 
 
 def _setting_row(name: str, value: Any) -> tuple[str, object]:
+    if name == "loras":
+        return "LoRA", ", ".join(f"{lora.name} {lora.weight:g}" for lora in value)
     facts = options(GenerationSettings)[name]
     shown = f"{value:g}" if isinstance(value, float) else value
     return facts.label, facts.choices.get(value, value) if facts.choices else shown

@@ -118,3 +118,18 @@ def test_an_image_of_another_program_is_followed_to_its_model_by_hash(run, tmp_p
     assert run("generate --lora none --like", tmp_path / "x.png").asked == replace(wanted, loras=())
     result = run("generate --model plain --like", tmp_path / "x.png")
     assert "Plain does not use what the image says of: Prompt" in result.err and result.asked.prompt == ""
+
+
+def test_info_says_the_words_and_the_loras_also_of_the_past_of_a_branch(run, tmp_path, capsys):
+    import numpy as np
+
+    from diffusion_studio.pictures import writing
+    from diffusion_studio.settings.branches import branch
+
+    parent = GenerationSettings(model="sd", seed=1, prompt="a cat", loras=(Lora("ink", weight=0.5),))
+    path = writing.save(np.zeros((8, 8, 3), np.uint8), branch(parent, 3, prompt="a dog", loras=()), facts={})
+    assert run("info", path).status == 0
+    path = writing.save(np.zeros((8, 8, 3), np.uint8), parent, facts={})
+    main.main(["info", str(path)])
+    rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["Prompt", "a cat"] in rows and ["LoRA", "ink 0.5"] in rows and ["Width", "0"] not in rows
