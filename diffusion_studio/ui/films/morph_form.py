@@ -50,9 +50,9 @@ class MorphForm(QWidget):
     ) -> None:
         """`prompt`: of a model that is prompted, which can morph between prompts, too."""
         super().__init__(parent)
-        self.texts = PromptEdit(PROMPTS, 2, 5)
+        self.texts = PromptEdit(PROMPTS, 2, 5, self)
         self.texts.setPlaceholderText(tr("One prompt a line"))
-        self.texts.setVisible(prompt is not None)
+        self.texts.setHidden(prompt is None)
         self.texts.show_value(" ".join((prompt or "").split()))
         self.seeds = QLineEdit()
         self.dice = IconButton("dice", tr("Random seeds"), tr("as many other seeds, chosen at random"), self)
@@ -143,9 +143,9 @@ class MorphForm(QWidget):
         column.setSpacing(SPACE_S)
         texts = plain_label(PROMPTS.label, "quiet")
         texts.setBuddy(self.texts)
-        texts.setVisible(self.texts.isVisibleTo(self))
         column.addWidget(texts)
         column.addWidget(self.texts)
+        texts.setHidden(self.texts.isHidden())
         column.addLayout(grid)
         column.addWidget(self.film_form)
 

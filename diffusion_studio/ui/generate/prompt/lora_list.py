@@ -63,7 +63,6 @@ class LoraRow(QWidget):
         self.fault = plain_label(fault, "small")
         self.fault.setWordWrap(True)
         self.fault.setProperty("warning", True)
-        self.fault.setVisible(bool(fault))
         head = QHBoxLayout()
         head.setContentsMargins(0, 0, 0, 0)
         head.addWidget(name, 1)
@@ -74,6 +73,7 @@ class LoraRow(QWidget):
         column.addLayout(head)
         column.addWidget(self.weight)
         column.addWidget(self.fault)
+        self.fault.setVisible(bool(fault))  # once it has a place: a label without one would be a window
         self.weight.changed.connect(lambda: self.weighed.emit(self.weight.value()))
         self.remove.clicked.connect(self.removed)
 
