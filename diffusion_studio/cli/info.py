@@ -127,10 +127,10 @@ def _picture_rows(record: Record) -> Iterator[tuple[str, object]]:
     if given.get("loras"):
         yield _setting_row("loras", given["loras"])
     for part in record.settings.history if record.settings else ():
-        shown = (
+        differed = (
             (name, value) for name, value in part.values if name in (*options(GenerationSettings), "loras")
         )
-        before = [": ".join(map(str, _setting_row(name, value))) for name, value in shown]
+        before = [": ".join(map(str, _setting_row(name, value))) for name, value in differed]
         yield (
             "Branch",
             tr("at step {step}", step=part.step) + (f", {', '.join(before)}" if before else ""),
@@ -138,7 +138,7 @@ def _picture_rows(record: Record) -> Iterator[tuple[str, object]]:
     for name, value in record.facts.items():
         if record.others is not None and name in NAMED_ABOVE:
             continue
-        shown = (
+        differed = (
             ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
         )
         yield name.replace("_", " ").capitalize(), shown
