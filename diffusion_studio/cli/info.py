@@ -138,7 +138,7 @@ def _picture_rows(record: Record) -> Iterator[tuple[str, object]]:
     for name, value in record.facts.items():
         if record.others is not None and name in NAMED_ABOVE:
             continue
-        differed = (
+        shown = (
             ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
         )
         yield name.replace("_", " ").capitalize(), shown
