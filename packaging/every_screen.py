@@ -280,16 +280,16 @@ def gallery(studio: Studio) -> None:
     studio.rest()
     studio.shoot("gallery-several")
     page.grid.selection.clear()
-    page.search.setText("seed:99999999")
+    page.head.search.setText("seed:99999999")
     studio.rest(1.0)
     studio.shoot("gallery-no-results")
     from seeded_home import LONG
 
-    page.search.setText(f'album:"{LONG[:50]}"')
+    page.head.search.setText(f'album:"{LONG[:50]}"')
     studio.rest(1.0)
     page.grid.select(0)
     studio.shoot("gallery-long")
-    page.search.setText("")
+    page.head.search.setText("")
 
 
 def trash(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,5 +35,5 @@ def damaged_folders() -> list[DamagedFolder]:
         try:
             read_card(folder)
         except UserError as error:
-            found.append(DamagedFolder(folder, str(error)))
+            found.append(DamagedFolder(folder, str(error).replace(f"{folder}{os.sep}", "")))
     return found

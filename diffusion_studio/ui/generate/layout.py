@@ -17,7 +17,7 @@ from diffusion_studio.ui.look.theme import STRIP_WIDTH, comfortable
 SECTION = "generate_layout"
 NARROWEST_PANEL, WIDEST_PANEL = 344, 460  # pixels
 NARROWEST_STRIP, WIDEST_STRIP = 92, 400
-DEFAULT_PANEL, COMFORTABLE_WIDTHS = 350, (400, 320)  # of the panel, and on a wide screen of both
+DEFAULT_PANEL, COMFORTABLE_WIDTHS = 350, (400, 244)  # of the panel, and on a wide screen of both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import plural, tr
@@ -66,8 +67,12 @@ class DamagedModels(QFrame):
         self._fit()
         self.setVisible(bool(folders))
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
     def _fit(self) -> None:
-        room = max(self._area.width(), self.width(), 200)
+        room = max(self.width() - SPACE_XS, 200)
         needed = sum(row.heightForWidth(room) + SPACE_S for row in self.rows)
         self._area.setFixedHeight(min(max(needed, 1), TALLEST))
 

@@ -24,6 +24,7 @@ from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import first_upper
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XL, tokens
 from diffusion_studio.ui.settings.saving_section import SavingSection
 from diffusion_studio.ui.settings.shortcuts_section import ShortcutsSection
@@ -148,5 +149,12 @@ def _scrolling(body: QWidget) -> QScrollArea:
 def _form(shown: Collection[str], preferences: Preferences) -> SettingsForm:
     """A form of some of the preferences."""
     form = SettingsForm(Preferences, skip=[name for name in options(Preferences) if name not in shown])
+    for name in form.fields:
+        explanation = plain_label(first_upper(options(Preferences)[name].help), "small")
+        explanation.setWordWrap(True)
+        form.add_below(name, explanation, column=1)
+    threads = form.fields.get("threads")
+    if threads is not None:
+        threads.setSpecialValueText(tr("Automatic"))
     form.show_value(preferences)
     return form

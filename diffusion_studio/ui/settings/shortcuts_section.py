@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -48,6 +49,9 @@ class ShortcutsSection(QWidget):
         self.table.setAccessibleDescription(tr("Return changes the shortcut of the selected command"))
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.horizontalHeader().setHighlightSections(False)
+        self.table.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        )
         self.change = push_button(tr("Change…"), tr("Give the selected command another shortcut"))
         self.reset = push_button(tr("Reset"), tr("Give the selected command its usual shortcut again"))
         self.hint = plain_label(tr("No results"), "quiet")

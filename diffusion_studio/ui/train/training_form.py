@@ -86,7 +86,7 @@ class TrainingForm(QWidget):
             grid = QGridLayout(rows)
             grid.setContentsMargins(0, 0, 0, SPACE_S)
             grid.setHorizontalSpacing(SPACE_M)
-            grid.setVerticalSpacing(SPACE_S // 2)
+            grid.setVerticalSpacing(SPACE_S)
             grid.setColumnStretch(1, 1)
             grid.setColumnMinimumWidth(0, width)
             for name in names:

@@ -92,11 +92,11 @@ class SettingsForm(QWidget):
                 if part is not None:
                     part.setVisible(name in shown)
 
-    def add_below(self, name: str, widget: QWidget) -> None:
-        """Place a widget under the row of an option, to be shown and hidden with it."""
+    def add_below(self, name: str, widget: QWidget, *, column: int = 0) -> None:
+        """Place a widget under the row of an option from this column on, to be shown and hidden with it."""
         grid = self._grid(options(self.kind)[name])
         place: Any = grid.getItemPosition(grid.indexOf(self.fields[name]))
-        grid.addWidget(widget, place[0] + 1, 0, 1, 2)
+        grid.addWidget(widget, place[0] + 1, column, 1, 2 - column)
         self._below[name] = widget
 
     def enable(self, name: str, enabled: bool) -> None:

@@ -107,7 +107,7 @@ class CommandPalette(QDialog):
 
 
 class CommandRows(QAbstractListModel):
-    """The commands whose names hold every word that was typed, best first; those that are not possible now come last."""
+    """The commands that hold every word that was typed in their names or explanations, best first; impossible ones come last."""
 
     def __init__(self, commands: Sequence[Command], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -183,12 +183,18 @@ def _place(command: Command) -> str:
     return command.menu if command.page is None else f"{command.page.capitalize()} · {command.menu}"
 
 
+EXPLAINED = 4  # after all whose names fit: what was typed is in the explanation
+
+
 def _rank(command: Command, words: Sequence[str]) -> tuple[bool, int, int] | None:
     """How well a command fits what was typed, lower is better; None: not at all."""
     text = command.action.text().replace("&", "").lower()
     whole = f"{text} {_place(command).lower()}"
     if not all(word in whole or _in_order(word, text) for word in words):
-        return None
+        explanation = command.action.statusTip().lower()
+        if not all(word in whole or word in explanation for word in words):
+            return None
+        return not _possible(command), EXPLAINED, len(text)
     first = words[0] if words else ""
     begins = 0 if text.startswith(first) else 1 if f" {first}" in text else 2 if first in text else 3
     return not _possible(command), begins, len(text) if words else 0

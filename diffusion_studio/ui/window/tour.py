@@ -49,6 +49,7 @@ class Tour(QFrame):
         foot.setSpacing(SPACE_S)
         foot.addWidget(self.count, 1)
         for button in (self.skip, self.next):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the focus where it was
             foot.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_L, SPACE_L, SPACE_L, SPACE_L)

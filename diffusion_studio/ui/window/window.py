@@ -26,6 +26,7 @@ from diffusion_studio.ui.look.theme import (
     STATUS_HEIGHT,
     STRIP_WIDTH,
     Theme,
+    comfortable,
     tokens,
 )
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from diffusion_studio.ui.window.tour import Tour
 
 
-SIZE = (1280, 800)
+SIZE, WIDE_SIZE = (1280, 800), (1680, 1050)  # of the first start, on a usual and on a wide screen
 TITLE_BAR = 40  # the platform adds it above, so a window as tall as the screen would lose its foot
 SMALLEST = (900, 600)
 WIDEST = (1 << 24) - 1  # Qt's own limit of a widget's size
@@ -250,7 +251,8 @@ class MainWindow(QMainWindow):
 
     def _restore_geometry(self) -> None:
         room = self.screen().availableSize()
-        self.resize(min(SIZE[0], room.width()), min(SIZE[1], room.height() - TITLE_BAR))
+        width, height = WIDE_SIZE if comfortable() else SIZE
+        self.resize(min(width, room.width()), min(height, room.height() - TITLE_BAR))
         geometry = self._places.value("geometry") if self._places is not None else None
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)

@@ -36,6 +36,11 @@ def test_it_holds_every_action_of_every_page_with_its_keys(window, palette):
     assert "Ctrl+L" in palette.rows.words(palette.rows.found.index(lock))
 
 
+def test_what_only_the_explanation_says_is_found_last(window, palette, qtbot):
+    qtbot.keyClicks(palette.search, "favorite")
+    assert "Star" in " ".join(texts(palette))
+
+
 def test_a_few_letters_find_a_command_and_return_runs_it(window, palette, qtbot):
     qtbot.keyClicks(palette.search, "galler")
     assert texts(palette)[0] == "Gallery"

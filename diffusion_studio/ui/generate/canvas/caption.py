@@ -46,6 +46,7 @@ NAMED = (
 UNNAMED = {"source": tr("start image"), "mask": tr("mask"), "class_label": tr("class"), "loras": "LoRA"}
 WIDEST = 900  # pixels
 NAMED_DIFFERENCES = 3  # settings that are named; of more the first two
+ELIDED = 90  # pixels of its words that may be left out, for one row
 ABOVE = 36  # pixels of the canvas that one row of it takes
 
 
@@ -70,7 +71,7 @@ class Caption(QObject):
         for button in self.controls:
             actions.addWidget(button)
         self._parts = QBoxLayout(QBoxLayout.Direction.LeftToRight, self.frame)
-        self._parts.setContentsMargins(SPACE_S, 2, SPACE_XS, 2)
+        self._parts.setContentsMargins(SPACE_S, SPACE_XS, SPACE_XS, SPACE_XS)
         self._parts.setSpacing(0)
         for label in (self.shown, self.differs):
             label.setProperty("small", True)
@@ -157,7 +158,7 @@ class Caption(QObject):
         widths = [self._wanted(label) for label in (self.shown, self.differs) if label.text()]
         actions = 0 if self._actions.isHidden() else self._actions.sizeHint().width()
         edges = SPACE_S + SPACE_XS
-        in_row = sum(widths) + actions + edges <= room
+        in_row = sum(widths) + actions + edges - ELIDED <= room
         self._parts.setDirection(
             QBoxLayout.Direction.LeftToRight if in_row else QBoxLayout.Direction.TopToBottom
         )
