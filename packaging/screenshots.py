@@ -129,7 +129,7 @@ def shoot_inpaint(application, window) -> None:
 
     page, canvas = window.page, window.page.canvas
     generate(application, window, count=1, seed=SEED)
-    page.start.start_action.trigger()
+    page.start.commands.use_action.trigger()
     page.start.section.paint_button.click()
     page.start.tools.brush.resize(6)
     wait(application, 0.5)
