@@ -170,7 +170,7 @@ class Caption(QObject):
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, top)
 
     def _wanted(self, label: ElidedLabel) -> int:
-        return label.fontMetrics().horizontalAdvance(label.text()) + 2 * SPACE_M
+        return label.fontMetrics().horizontalAdvance(label.text()) + 2 * SPACE_L
 
 
 def _difference_words(names: list[str]) -> str:
