@@ -11,13 +11,15 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-import numpy as np
-
-from diffusion_studio.pictures.step_views import StepViews
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
+
+if TYPE_CHECKING:  # the window names events before it loads numpy
+    import numpy as np
+
+    from diffusion_studio.pictures.step_views import StepViews
 
 Answer = Literal["keep", "save"]
 KEEP: Answer = (
@@ -394,6 +396,10 @@ Event = (
 
 def as_json(event: Event) -> dict[str, Any]:
     """The event as one JSON object: its name, its plain values; arrays by shape, paths as text."""
+    import numpy as np
+
+    from diffusion_studio.pictures.step_views import StepViews
+
     result: dict[str, Any] = {"event": _snake(type(event).__name__)}
     for item in dataclasses.fields(event):
         value = getattr(event, item.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,20 +16,7 @@ from pathlib import Path
 
 from diffusion_studio import __version__
 from diffusion_studio.cli import output
-from diffusion_studio.cli.check import check
-from diffusion_studio.cli.compare import compare
-from diffusion_studio.cli.distil import distil
-from diffusion_studio.cli.gallery import gallery
-from diffusion_studio.cli.generate import generate
-from diffusion_studio.cli.info import doctor, info
-from diffusion_studio.cli.models import models
-from diffusion_studio.cli.morph import morph
-from diffusion_studio.cli.nearest import nearest
-from diffusion_studio.cli.presets import presets
-from diffusion_studio.cli.queue import queue
-from diffusion_studio.cli.sprites import sprites
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.cli.train import runs, train
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage import notices
@@ -46,23 +34,24 @@ CANNOT_OPEN = {
     errno.EISDIR,
     errno.EROFS,
 }
-VERBS: dict[str, tuple[Callable[[argparse.ArgumentParser], Run], str]] = {
-    "generate": (generate, tr("generate images with a model")),
-    "compare": (compare, tr("generate one seed with several values of one or two settings, side by side")),
-    "morph": (morph, tr("generate the images on the way from seed to seed, as a film")),
-    "queue": (queue, tr("add, list, reorder and generate requests that wait")),
-    "presets": (presets, tr("list the presets that were saved in the window")),
-    "info": (info, tr("show the settings of an image, or what a model is")),
-    "models": (models, tr("list, import, export, verify and delete models")),
-    "gallery": (gallery, tr("list, search, star, tag and export your images")),
-    "train": (train, tr("train a model on a folder of images")),
-    "distil": (distil, tr("make a model fast: one to eight steps for an image")),
-    "runs": (runs, tr("list the runs")),
-    "check": (check, tr("check a folder of images before training on it")),
-    "sprites": (sprites, tr("cut a sheet of sprites into its cells, or put images together as one")),
-    "nearest": (nearest, tr("find the training image that a generated one is most like")),
-    "doctor": (doctor, tr("show what a bug report needs: versions, devices, folders")),
+VERBS: dict[str, str] = {
+    "generate": tr("generate images with a model"),
+    "compare": tr("generate one seed with several values of one or two settings, side by side"),
+    "morph": tr("generate the images on the way from seed to seed, as a film"),
+    "queue": tr("add, list, reorder and generate requests that wait"),
+    "presets": tr("list the presets that were saved in the window"),
+    "info": tr("show the settings of an image, or what a model is"),
+    "models": tr("list, import, export, verify and delete models"),
+    "gallery": tr("list, search, star, tag and export your images"),
+    "train": tr("train a model on a folder of images"),
+    "distil": tr("make a model fast: one to eight steps for an image"),
+    "runs": tr("list the runs"),
+    "check": tr("check a folder of images before training on it"),
+    "sprites": tr("cut a sheet of sprites into its cells, or put images together as one"),
+    "nearest": tr("find the training image that a generated one is most like"),
+    "doctor": tr("show what a bug report needs: versions, devices, folders"),
 }
+HOME = {"doctor": "info", "runs": "train"}  # modules of cli/ that do not have the name of their verb
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,10 +107,13 @@ def _run(words: list[str], stop: Stop) -> int:
 
 
 def parser_of(verb: str) -> tuple[argparse.ArgumentParser, Run]:
-    add, summary = VERBS[verb]
+    summary = VERBS[verb]
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {verb}", description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
     )
+    # here: the list of verbs and the version are shown without loading what the verbs need
+    module = importlib.import_module(f"diffusion_studio.cli.{HOME.get(verb, verb)}")
+    add: Callable[[argparse.ArgumentParser], Run] = getattr(module, verb)
     run = add(parser)
     parser.usage = _usage(parser)
     return parser, run
@@ -141,7 +133,7 @@ def overview() -> str:
         "",
         tr("Train diffusion models on your own images, and watch new ones form out of noise."),
         "",
-        *(f"  {name:<{width}}  {summary}" for name, (_, summary) in VERBS.items()),
+        *(f"  {name:<{width}}  {summary}" for name, summary in VERBS.items()),
         "",
         tr("COMMAND --help shows the options of a command; --version shows the version."),
     ])  # fmt: skip

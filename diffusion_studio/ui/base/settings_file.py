@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diffusion_studio.language import tr
+from diffusion_studio.settings.options import Kind
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import config_dir
-
-if TYPE_CHECKING:
-    from diffusion_studio.settings.options import Kind
 
 
 class SettingsFile:

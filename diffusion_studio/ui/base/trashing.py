@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.places import restore, trash
+from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.texts import readable
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.base.context import AppContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.events import Preview
 from diffusion_studio.language import tr
 from diffusion_studio.storage.log import log_fault
 
@@ -217,8 +218,6 @@ class Worker(QThread):
 
     def _count(self, task: _Task, event: Any) -> None:
         """What an event does to a hold."""
-        from diffusion_studio.events import Preview
-
         with self._wake:
             if task.patience:
                 task.patience = 0 if isinstance(event, task.until) else task.patience - 1

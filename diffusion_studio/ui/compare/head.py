@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
@@ -15,13 +14,11 @@ from diffusion_studio.models import cards
 from diffusion_studio.settings.axes import MOST_CELLS, Axis
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.stamps import Readings, stamp_of
+from diffusion_studio.training.records.run import Run
 from diffusion_studio.ui.compare.axis_editor import NOTHING, AxisEditor
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
-
-if TYPE_CHECKING:
-    from diffusion_studio.training.records.run import Run
 
 
 class CompareHead(QFrame):

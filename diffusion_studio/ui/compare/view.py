@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from diffusion_studio import events
 from diffusion_studio.errors import UserError, not_saved
+from diffusion_studio.events import CompareEvent
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
@@ -31,7 +33,6 @@ from diffusion_studio.ui.pictures.pair import PairView
 from diffusion_studio.ui.pictures.picture import Picture
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import CompareEvent
     from diffusion_studio.jobs.compare import Comparison
 
 LOADED = tuple(f.name for f in fields(GenerationSettings) if f.name != "count")  # into the panel, from a cell
@@ -115,8 +116,6 @@ class CompareView(QWidget):
     def _on_event(self, job: int, event: CompareEvent) -> None:
         if job != self._job:
             return
-        from diffusion_studio import events
-
         match event:
             case events.CellPreview():
                 picture = Picture({"denoised": event.denoised[0], "noisy": event.noisy[0]})

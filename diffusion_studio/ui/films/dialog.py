@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved, assert_never
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.film import FilmSettings
@@ -33,7 +34,6 @@ from diffusion_studio.ui.widgets.fields import IntField
 from diffusion_studio.ui.widgets.form import SettingsForm
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import FilmEvent
     from diffusion_studio.jobs.film import Film
 
 SECTION = "film"
@@ -139,8 +139,6 @@ class FilmDialog(QDialog):
         self.bar.show()
 
     def _on_event(self, event: FilmEvent) -> None:
-        from diffusion_studio.events import FilmProgress, FilmSaved, assert_never
-
         if self._over:
             return
         match event:

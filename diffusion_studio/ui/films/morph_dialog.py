@@ -16,7 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio import events
 from diffusion_studio.errors import UserError
+from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved, MorphEvent, MorphStarted, assert_never
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.film import FilmSettings
@@ -35,7 +37,6 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S
 if TYPE_CHECKING:
     import numpy as np
 
-    from diffusion_studio.events import FilmEvent, MorphEvent, MorphStarted
     from diffusion_studio.jobs.film import Film
 
 FORM_WIDTH = 320
@@ -158,8 +159,6 @@ class MorphDialog(QDialog):
     def _on_event(self, job: int, event: MorphEvent) -> None:
         if job != self._job:
             return
-        from diffusion_studio import events
-
         match event:
             case events.Preview():
                 if not self._pictures:
@@ -230,8 +229,6 @@ class MorphDialog(QDialog):
         self._show_busy(tr("Cancel"))
 
     def _on_saving(self, event: FilmEvent) -> None:
-        from diffusion_studio.events import FilmProgress, FilmSaved, assert_never
-
         match event:
             case FilmProgress(done=done, total=total):
                 self.bar.setRange(0, total)

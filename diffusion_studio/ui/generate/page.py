@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.events import NotSaved
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.requests import BranchFrom, OpenModel, Request, StartFrom, UseSettings
 from diffusion_studio.ui.compare.mode import CompareMode
+from diffusion_studio.ui.compare.view import CompareView
 from diffusion_studio.ui.films.commands import FilmCommands
 from diffusion_studio.ui.generate.canvas.caption import Caption
 from diffusion_studio.ui.generate.canvas.full_screen import FullScreen
@@ -49,10 +51,6 @@ from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
 from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SavedPictures
-
-if TYPE_CHECKING:
-    from diffusion_studio.events import NotSaved
-    from diffusion_studio.ui.compare.view import CompareView
 
 
 class GeneratePage(Page):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio import events
+from diffusion_studio.events import KEEP, Finished, GenerationEvent, NotSaved, Preview, Saved, WarmUpEvent
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.step_views import StepViews
@@ -20,8 +22,6 @@ from diffusion_studio.ui.pictures.picture import Picture, Views
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from diffusion_studio.events import Finished, GenerationEvent, NotSaved, Preview, Saved, WarmUpEvent
 
 
 REPORT_EVERY = (
@@ -130,8 +130,6 @@ class Generation(QObject):
     def keep(self) -> None:
         """End here and save the predicted clean images."""
         if self._job is not None:
-            from diffusion_studio.events import KEEP
-
             self.worker.answer(self._job, KEEP)
             if self.paused:
                 self.resume()
@@ -154,8 +152,6 @@ class Generation(QObject):
             self.ended.emit(tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1]))
 
     def _on_event(self, job: int, event: GenerationEvent | WarmUpEvent) -> None:
-        from diffusion_studio import events
-
         match event:
             case events.Ready(device=device, precision=precision, threads=threads):
                 self._threads = threads

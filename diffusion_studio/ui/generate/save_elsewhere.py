@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.errors import not_saved
+from diffusion_studio.events import NotSaved
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.saved import save_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from diffusion_studio.events import NotSaved
 
 
 class SaveElsewhere(QObject):

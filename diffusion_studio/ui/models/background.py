@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio.events import SheetProgress, SheetSaved, Status
 from diffusion_studio.language import tr
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.ui.base.context import AppContext
@@ -108,8 +109,6 @@ class ModelTasks(QObject):
         words = tr("Generating samples with “{title}”…", title=card.title)
 
         def then(event: Any) -> None:
-            from diffusion_studio.events import SheetProgress, SheetSaved
-
             if isinstance(event, SheetProgress):
                 self._activity.words.setText(words)
                 self._activity.advance(event.done, event.total)
@@ -130,8 +129,6 @@ class ModelTasks(QObject):
         self.changed.emit()
 
     def _on_event(self, job: int, event: Any) -> None:
-        from diffusion_studio.events import Status
-
         if isinstance(event, Status):
             self._activity.show_stage(event.text)
         else:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QImage
 
+from diffusion_studio.events import SampleSheetEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.damaged import DamagedFolder
 from diffusion_studio.models.text.requirements import TextExtraMissing, missing
 from diffusion_studio.models.wording import disk_size
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import SampleSheetEvent, Status
-    from diffusion_studio.models.damaged import DamagedFolder
     from diffusion_studio.models.import_sources import CachedModel
     from diffusion_studio.models.verify import Hashed, ModelVerdict
 
@@ -100,8 +100,6 @@ class TextExtraWanted:
 
 def import_model(source: Path) -> Generator[Status | ModelCard | TextExtraWanted, None, None]:
     """A job: the model that was imported, or that it needs the extra of text models first."""
-    from diffusion_studio.events import Status
-
     load_libraries()
     from diffusion_studio.models import library
 

@@ -12,12 +12,11 @@ from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.file_dialogs import open_file
+from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.widgets.drop import FileDrop, dropped_path
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from diffusion_studio.ui.pictures.canvas import Canvas
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FILTERS = (

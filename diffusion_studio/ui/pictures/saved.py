@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.events import NotSaved, Saved
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
-
-if TYPE_CHECKING:
-    from diffusion_studio.events import NotSaved, Saved
 
 LONGEST_SENTENCE = 300  # characters
 
@@ -150,7 +148,6 @@ def save_in(folder: Path, events: Sequence[NotSaved]) -> Generator[Path | list[N
 
 def save_shown(pictures: Sequence[Picture]) -> Generator[Saved | NotSaved, None, None]:
     """A job: save images as they were shown at a step, with a `Saved` or a `NotSaved` for each."""
-    from diffusion_studio.events import NotSaved, Saved
     from diffusion_studio.models.made_by import known_facts
     from diffusion_studio.pictures.writing import save
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_studio import events
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
@@ -128,8 +129,6 @@ class FolderView(QWidget):
         self.cancelled.emit()
 
     def _on_event(self, job: int, event: Any) -> None:
-        from diffusion_studio import events
-
         if job == self._scan:
             match event:
                 case events.Status(text=text):

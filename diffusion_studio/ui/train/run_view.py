@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from diffusion_studio.events import Loss, SnapshotSaved
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.buttons import push_button
@@ -22,7 +23,6 @@ from diffusion_studio.ui.train.words import about
 from diffusion_studio.ui.widgets.empty import empty_page
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import Loss, SnapshotSaved
     from diffusion_studio.ui.train.chart import RunChart
 
 FIGURES = {

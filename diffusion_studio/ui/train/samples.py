@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
+from diffusion_studio.events import Samples
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import open_file
@@ -24,9 +24,6 @@ from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.train.nearest import NearestView
 from diffusion_studio.ui.train.sample_sheets import Sheets, list_sheets, read_sheet
 from diffusion_studio.ui.train.words import about
-
-if TYPE_CHECKING:
-    from diffusion_studio.events import Samples
 
 KEPT = 60  # sheets of this session; older ones are read from their files
 FRAME = 160  # milliseconds of the film

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from diffusion_studio import events
+from diffusion_studio.events import SAVE, Answer, CheckpointSaved, EstimateEvent, TrainingEvent, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
-
-if TYPE_CHECKING:
-    from diffusion_studio.events import Answer, EstimateEvent, TrainingEvent
 
 Reported = TypeVar("Reported")
 
@@ -85,8 +84,6 @@ class TrainingSession(QObject):
         The job is asked for a checkpoint first, so that what was learned can be used meanwhile.
         """
         if self._job is not None and self.state == "running":
-            from diffusion_studio.events import SAVE, CheckpointSaved, Warned
-
             self.worker.hold(self._job, ask=SAVE, until=(CheckpointSaved, Warned))
             self._become("paused")
 
@@ -126,8 +123,6 @@ class TrainingSession(QObject):
             self._on_training_event(event)
 
     def _on_estimate_event(self, event: TrainingEvent | EstimateEvent) -> None:
-        from diffusion_studio import events
-
         match event:
             case events.Estimated():
                 self.estimated.emit(event)
@@ -135,8 +130,6 @@ class TrainingSession(QObject):
                 self.measuring.emit(text)
 
     def _on_training_event(self, event: TrainingEvent | EstimateEvent) -> None:
-        from diffusion_studio import events
-
         match event:
             case events.Status(text=text):
                 self.waiting.emit(text)

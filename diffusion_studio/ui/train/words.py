@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from diffusion_studio.events import Estimated
 from diffusion_studio.language import tr
 from diffusion_studio.settings.units import duration
-
-if TYPE_CHECKING:
-    from diffusion_studio.events import Estimated
 
 STATES: Mapping[str, str] = {
     "running": tr("Training now"),

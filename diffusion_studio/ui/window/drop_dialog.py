@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import tr
+from diffusion_studio.pictures.reading import Record
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten
@@ -32,8 +33,6 @@ from diffusion_studio.ui.widgets.form import Disclosure
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from diffusion_studio.pictures.reading import Record
 
 SIDE, WIDTH = 144, 560  # pixels, of the image and of the dialog
 MOST_REFUSED = 4  # sentences that are shown; the rest is counted

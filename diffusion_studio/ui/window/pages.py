@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.requests import PageName
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.base.context import AppContext
-    from diffusion_studio.ui.base.page import Page
-
 
 LOADED_AHEAD = tuple(
     f"diffusion_studio.ui.{name}.page" for name in ("gallery", "train", "models", "settings")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt
 from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
+from diffusion_studio.jobs.queue import QueuedRequest
 from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.generate.queue.queue_runner import QueueRunner
@@ -15,9 +14,6 @@ from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
-
-if TYPE_CHECKING:
-    from diffusion_studio.jobs.queue import QueuedRequest
 
 WIDTH, TALLEST = 380, 360  # pixels
 THOUSAND = 1000
