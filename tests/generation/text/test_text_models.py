@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
@@ -16,6 +17,8 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.machine import devices
 from diffusion_studio.settings.branches import branch, single
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.loras import Lora
+from diffusion_studio.storage.places import loras_dir
 from tests.tiny_text_models import SIDE, lively, open_tiny, stable_diffusion
 
 # of diffusers' schedulers, which make arrays of tensors
@@ -226,6 +229,32 @@ def test_prompts_blend_and_break_and_skip_layers(sd):
 
 
 # Everything else ------------------------------------------------------------------------------------------------------
+
+
+def test_loras_come_and_go_with_the_settings(sd):
+    model, pipeline = sd
+    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
+    weight = pipeline.unet.state_dict()[f"{layer.removeprefix('unet.')}.weight"]
+    ramp = torch.linspace(-3, 3, weight.shape[1] * 2)
+    matrices = {"lora_A": ramp[None, ::2].contiguous(), "lora_B": ramp[: weight.shape[0], None].contiguous()}
+    loras_dir().mkdir(parents=True)
+    save_file(
+        {f"{layer}.{part}.weight": value for part, value in matrices.items()},
+        loras_dir() / "warm.safetensors",
+    )
+    plain = generate(model, replace(PLAN, steps=2))
+    with_it = replace(PLAN, steps=2, loras=(Lora("warm", weight=0.7),))
+    changed = generate(model, with_it)
+    kept = weight.clone()
+    with torch.no_grad():
+        weight += 0.7 * matrices["lora_B"] @ matrices["lora_A"]
+        wanted = theirs(pipeline, with_it)
+        weight.copy_(kept)
+    assert np.abs(changed[0] - wanted).max() <= 1 and not np.array_equal(changed, plain)
+    assert np.array_equal(generate(model, replace(PLAN, steps=2)), plain)
+    with pytest.raises(UserError, match="absent"):
+        generate(model, replace(PLAN, loras=(Lora("absent"),)))
+    assert np.array_equal(generate(model, replace(PLAN, steps=2)), plain)
 
 
 def test_what_a_mask_leaves_alone_stays_as_it_is(sd):
