@@ -54,6 +54,7 @@ PLACES: dict[str, Callable[[], object]] = {
     "settings": places.config_dir,
     "data": places.data_dir,
     "models": places.models_dir,
+    "LoRAs": places.loras_dir,
     "runs": places.runs_dir,
     "images": places.outputs_dir,
     "cache": places.cache_dir,
