@@ -44,14 +44,17 @@ def main() -> None:
     base = card.defaults()
     if options.guidance is not None:
         base = replace(base, guidance=options.guidance)
+    fast = base.sampler == "consistency"
+    usual = (1, 2, 4) if fast else (10, 20, 50)
     ways = [
-        *((base.sampler, base.spacing, steps, options.count) for steps in (10, 20, 50)),
+        *((base.sampler, base.spacing, steps, options.count) for steps in usual),
         *(
             (sampler, "trailing", steps, options.count)
             for sampler in ("dpmpp_2m", "unipc")
             for steps in (10, 20)
+            if not fast
         ),
-        ("ddpm", "trailing", 1000, options.reference),
+        ("ddpm", "trailing", 1000, 0 if fast else options.reference),
     ]
     model = open_model(card)
     for sampler, spacing, steps, count in dict.fromkeys(ways):
