@@ -317,7 +317,7 @@ class TrainingLoop:
         return path
 
     def generate(
-        self, network: UNet, count: int = SAMPLE_COUNT, *, student: bool = True
+        self, network: UNet, count: int = 0, *, student: bool = True
     ) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
         trainer, distil = self.trainer, self.settings.distil
         pictures = np.zeros((0, 0, 0, 3), np.uint8)
@@ -325,7 +325,7 @@ class TrainingLoop:
             network,
             trainer.schedule,
             self.settings.prediction,
-            count=count,
+            count=count or SAMPLE_COUNT,
             classes=trainer.null_class,
             consistency=distil.steps if distil is not None and student else 0,
             pixels=self.opened.origin.pixels,
