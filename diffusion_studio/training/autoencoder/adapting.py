@@ -1,0 +1,71 @@
+"""The shipped autoencoder made to fit a folder of images, before a network learns in its latents.
+
+It is trained on until its error stops falling, as the images need: drawings like those it knows take seconds. How well it does
+is measured on images it does not learn from, where there are enough of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
+from diffusion_studio.training.autoencoder.fitting import Fitting, psnr, settle
+
+ROUND = 100  # steps between two measurements
+ENOUGH = 0.05  # dB a round; less is not worth its time
+LONGEST = 300.0  # seconds of training, whatever is still gained
+MEASURED = 64  # images
+SETTLING = 256  # images whose latents say the scale
+RATE = 3e-4
+
+
+class Adapted(NamedTuple):
+    """The autoencoder after `step` steps, and its PSNR in dB before them and now."""
+
+    step: int
+    before: float
+    now: float
+    network: TinyAutoencoder
+
+
+def adapt(
+    network: TinyAutoencoder, images: np.ndarray, *, seed: int, dtype: torch.dtype, longest: float = LONGEST
+) -> Iterator[Adapted]:
+    """`images` (N, C, S, S) uint8. Yields after every round, and once before the first; the best network comes last.
+
+    `network` itself is left as it is.
+    """
+    order = np.random.default_rng(seed).permutation(len(images))
+    held = max(1, min(MEASURED, len(images) // 5))
+    measured = torch.from_numpy(images[order[:held]])
+    learned = torch.from_numpy(images[order[held:]] if len(images) > 1 else images)
+    before = best = psnr(network, measured)
+    kept = deepcopy(network)
+    yield Adapted(0, before, best, kept)
+    work = deepcopy(network).requires_grad_(True)
+    fitting = Fitting(work, learned, steps=10**9, seed=seed, rate=RATE, dtype=dtype)
+    begun = time.perf_counter()
+    for fit in fitting.run():
+        if fit.step % ROUND:
+            continue
+        now = psnr(work, measured)
+        gained = now - best
+        if gained > 0:
+            best, kept = now, deepcopy(work)
+        yield Adapted(fit.step, before, best, kept)
+        if gained < ENOUGH or time.perf_counter() - begun > longest:
+            break
+    kept.requires_grad_(False)
+    settle(kept, _some(learned))
+    yield Adapted(fit.step, before, best, kept)
+
+
+def _some(images: Tensor) -> Tensor:
+    return images[:: max(1, len(images) // SETTLING)][:SETTLING]
