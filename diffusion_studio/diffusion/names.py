@@ -63,6 +63,7 @@ SPACES = {
     "pixels": "Pixels",
     "haar": "Haar bands",
     "haar2": "Haar bands, two levels",
+    "latents": "Latents of an autoencoder",
 }
 
 CLIPPINGS = {

@@ -15,7 +15,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.kinds import kind_of
-from diffusion_studio.models.layout import unet_folder
+from diffusion_studio.models.layout import AUTOENCODER, unet_folder
 from diffusion_studio.models.text.cards import stamp
 
 _opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
@@ -64,7 +64,9 @@ def _stamp(card: ModelCard) -> tuple[Any, ...]:
                 raise UserError(card.text.fault)
             return (*stamp(card.text.source), card.text.prediction)
         entries = [
-            entry for place in (folder, unet_folder(folder), folder / "scheduler") for entry in _files(place)
+            entry
+            for place in (folder, unet_folder(folder), folder / "scheduler", folder / AUTOENCODER)
+            for entry in _files(place)
         ]
         return tuple((str(entry), entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries)
     except OSError as error:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diffusion_studio.diffusion import flow_config, scheduler_config
+from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.layout import (
+    AUTOENCODER,
     CARD,
     EARLY,
     LARGEST_SHEET,
@@ -25,6 +27,7 @@ from diffusion_studio.models.layout import (
     is_registered,
     line,
     notes_file,
+    read_autoencoder_config,
     read_config,
     read_schedule_config,
     read_small_json,
@@ -97,6 +100,7 @@ class ModelCard:
     ] = ()  # widths and heights to offer, the usual first; none: it has one size
     idle: frozenset[str] = frozenset()  # settings without effect, although models of its kind have them
     network: UNetConfig = field(default_factory=UNetConfig)
+    autoencoder: AutoencoderConfig | None = None  # whose latents the network walks in; None: pixels
     pixels_are: PixelFormat = field(default_factory=PixelFormat)  # what its channels mean
     changed: bool = False  # what it recommends is the user's own choice
     text: TextFacts | None = None  # of a model that generates from prompts
@@ -108,6 +112,8 @@ class ModelCard:
     def sides(self) -> tuple[int, int]:
         """Height and width in pixels."""
         sides = self.network.sides
+        if self.autoencoder is not None:
+            return (sides[0] * self.autoencoder.factor, sides[1] * self.autoencoder.factor)
         return sides if max(sides) == self.size else (self.size, self.size)
 
     def pixels(self, times: str = "×") -> str:
@@ -317,6 +323,8 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
     config = read_config(unet_folder(folder) / "config.json", within=folder)
     schedule = read_schedule_config(folder)
     card, damage = read_own_card(folder)
+    latent = read_autoencoder_config(folder / AUTOENCODER, within=folder)
+    channels = config.channels if latent is None else _as(int, card.get("channels"), latent.channels)
     count = (config.num_class_embeds or 0) if config.class_embed_type is None else 0
     null_class = _as(int, card.get("null_class"), None)
     null_class = null_class if null_class is not None and 0 <= null_class < count else None
@@ -325,8 +333,8 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         name=folder.name,
         path=folder,
         title=line(card.get("title"), 120) or folder.name,
-        size=max(config.sides),
-        channels=config.channels,
+        size=max(config.sides) * (latent.factor if latent else 1),
+        channels=channels,
         classes=_classes(card.get("classes"), count, null_class),
         class_count=count,
         null_class=null_class,
@@ -341,6 +349,8 @@ def read_card(folder: Path, *, starter: bool = False) -> ModelCard:
         starter=starter,
         broad=card.get("broad") is True,
         network=config,
+        autoencoder=latent,
+        idle=frozenset({"clipping"}) if latent else frozenset(),
         pixels_are=PixelFormat.from_dict(card.get("pixels")),
         changed=bool(notes)
         or card.get("recommended_at_first", card.get("recommended")) != card.get("recommended"),

@@ -105,12 +105,21 @@ def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtyp
         samples=card.sample_sheet() or None,
         texts={"README.md": export_readme.for_diffusers(card, folder.name)},
         index=_json(card, "model_index.json"),
+        autoencoder=checkpoint.autoencoder,
     )
 
 
 def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: str) -> None:
     from diffusion_studio.models import onnx
 
+    if checkpoint.autoencoder is not None:
+        raise UserError(
+            tr(
+                "{title} generates latents, which its autoencoder decodes; as ONNX only models of pixels are exported. "
+                "The layout diffusers holds both parts.",
+                title=card.title,
+            )
+        )
     onnx.check_possible(checkpoint.network, dtype)
     schedule = checkpoint.schedule.at_size(card.sides[0] * card.sides[1])
     with stage_folder(folder) as stage:

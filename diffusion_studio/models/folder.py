@@ -20,6 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import process_from_config
@@ -28,7 +29,9 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.models.autoencoder_files import autoencoder_of, write_autoencoder
 from diffusion_studio.models.layout import (
+    AUTOENCODER,
     CARD,
     EARLY,
     read_config,
@@ -51,6 +54,7 @@ class Checkpoint:
     network: UNet
     schedule: Process
     digest: str  # sha256 of the weights' bytes
+    autoencoder: TinyAutoencoder | None = None  # of a model of latents
 
 
 def read_model(folder: Path) -> Checkpoint:
@@ -76,7 +80,8 @@ def read_model(folder: Path) -> Checkpoint:
         raise UserError(
             tr("{unet} changed while it was read; try again.", unet=unet), details=str(error)
         ) from None
-    return Checkpoint(network.eval().requires_grad_(False), schedule, digest.hexdigest())
+    network.eval().requires_grad_(False)
+    return Checkpoint(network, schedule, digest.hexdigest(), autoencoder_of(folder))
 
 
 def read_early(folder: Path, config: UNetConfig) -> UNet:
@@ -242,8 +247,9 @@ def write_model(
     texts: Mapping[str, str] | None = None,
     index: Mapping[str, Any] | None = None,
     early: Sequence[Tensor] | None = None,
+    autoencoder: TinyAutoencoder | None = None,
 ) -> None:
-    """Write a folder that `DDPMPipeline.from_pretrained` opens, whole or not at all.
+    """Write a folder that `DDPMPipeline.from_pretrained` opens, with an `autoencoder` `LDMPipeline`, whole or not at all.
 
     `samples`: a PNG sheet; `texts`: further files by name, such as README.md; `index`: the model_index.json it came with.
     `early`: weights from early in its training, in the order of the network's parameters, which are kept in 16 bits for
@@ -265,7 +271,7 @@ def write_model(
     weights = save_tensors(state, metadata=_model_spec(card, network, prediction))
     scheduler = scheduler_config(schedule, prediction)
     files = {
-        "model_index.json": _model_index(scheduler["_class_name"], index or {}),
+        "model_index.json": _model_index(scheduler["_class_name"], index or {}, autoencoder is not None),
         "unet/config.json": network.config.to_dict(),
         "scheduler/scheduler_config.json": scheduler,
         CARD: {**card, "weights_sha256": hashlib.sha256(weights).hexdigest()},
@@ -279,6 +285,8 @@ def write_model(
         for name, text in (texts or {}).items():
             (stage / name).write_text(text, encoding="utf-8")
         (stage / "unet" / WEIGHTS).write_bytes(weights)
+        if autoencoder is not None:
+            write_autoencoder(stage / AUTOENCODER, autoencoder)
         if samples:
             (stage / "samples.png").write_bytes(samples)
         if early is not None:
@@ -313,10 +321,11 @@ def scheduler_config(schedule: Process, prediction: str) -> dict[str, Any]:
     }
 
 
-def _model_index(scheduler: str, known: Mapping[str, Any]) -> dict[str, Any]:
+def _model_index(scheduler: str, known: Mapping[str, Any], latent: bool) -> dict[str, Any]:
     """With what a model's own file said beside the parts that are written."""
     return {
-        "_class_name": "DDPMPipeline",
+        "_class_name": "LDMPipeline" if latent else "DDPMPipeline",
+        **({AUTOENCODER: ["diffusers", "AutoencoderTiny"]} if latent else {}),
         "_diffusers_version": "0.42.0",
         **known,
         "scheduler": ["diffusers", scheduler],

@@ -15,7 +15,15 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.folder import announced_shapes, find_weights_inside, weight_files
-from diffusion_studio.models.layout import AVERAGED, CARD, LARGEST_SHEET, SAMPLES, schedule_file, unet_folder
+from diffusion_studio.models.layout import (
+    AUTOENCODER,
+    AVERAGED,
+    CARD,
+    LARGEST_SHEET,
+    SAMPLES,
+    schedule_file,
+    unet_folder,
+)
 from diffusion_studio.models.recognise import PICKLES, explain, is_latent, looks_like_weights
 from diffusion_studio.models.weights_found import WEIGHTS
 from diffusion_studio.storage.foreign_file import (
@@ -148,6 +156,9 @@ def files_of(root: Path) -> Iterator[tuple[Path, str]]:
         yield from ((path, f"unet/{path.name}") for path in weights.paths)
     if schedule_file(root).is_file():
         yield schedule_file(root), "scheduler/scheduler_config.json"
+    if (root / AUTOENCODER / "config.json").is_file():
+        yield root / AUTOENCODER / "config.json", f"{AUTOENCODER}/config.json"
+        yield root / AUTOENCODER / WEIGHTS, f"{AUTOENCODER}/{WEIGHTS}"
     for name in KEPT:
         if (root / name).is_file() and (root / name).stat().st_size <= LARGEST_EXTRA:
             yield root / name, name

@@ -20,6 +20,7 @@ KINDS = {
     "DDIMPipeline": PIXELS,
     "PNDMPipeline": PIXELS,
     "ConsistencyModelPipeline": PIXELS,
+    "LDMPipeline": PIXELS,
     "UNet2DModel": PIXELS,
     "StableDiffusionPipeline": STABLE_DIFFUSION,
     "StableDiffusionImg2ImgPipeline": STABLE_DIFFUSION,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_studio.diffusion import scheduler_config
+from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -22,6 +23,7 @@ EARLY = Path(
     "early", "diffusion_pytorch_model.safetensors"
 )  # weights from early in the training, for autoguidance
 LARGEST_SHEET = 8 << 20  # bytes of the sheet of samples
+AUTOENCODER = "vqvae"  # as LDMPipeline of diffusers calls it
 AVERAGED = "unet_ema"  # where trainings with diffusers keep the average of the weights
 
 
@@ -87,7 +89,18 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
     factor = config.smallest_factor
     # Four may be RGBA or latents: a pipeline of pixels says it is images, a network by itself says nothing.
     whole = within is not None and (within / "model_index.json").is_file()
-    if config.channels not in ((1, 3, 4) if whole else (1, 3)):
+    latent = None if within is None else read_autoencoder_config(within / AUTOENCODER, within=within)
+    if latent is not None:
+        if config.channels != latent.latent_channels:
+            raise UserError(
+                tr(
+                    "{path}: in_channels is {in_channels}, and the autoencoder beside it has {latent_channels}.",
+                    path=path,
+                    in_channels=config.in_channels,
+                    latent_channels=latent.latent_channels,
+                )
+            )
+    elif config.channels not in ((1, 3, 4) if whole else (1, 3)):
         raise UserError(
             tr(
                 "{path}: in_channels is {in_channels}, so this draws latents or something else than pictures; "
@@ -117,6 +130,12 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
             )
         )
     return config
+
+
+def read_autoencoder_config(place: Path, *, within: Path) -> AutoencoderConfig | None:
+    """config.json of a model's own autoencoder; None where there is none. Raises `UserError` for one that is not ours."""
+    path = place / "config.json"
+    return AutoencoderConfig.from_diffusers(read_small_json(path, within=within)) if path.is_file() else None
 
 
 def read_schedule_config(folder: Path) -> dict[str, Any]:

@@ -73,8 +73,13 @@ def content_of(path: Path) -> str:
 
 
 def is_latent(folder: Path) -> bool:
-    """Whether a folder is a pipeline that draws latents, by the parts it names: its network alone may look like one of pixels."""
-    return bool((LATENT | TEXT) & set(_json(folder / "model_index.json")))
+    """Whether a folder is a pipeline that draws latents, by the parts it names: its network alone may look like one of pixels.
+
+    A model of our own, with its small autoencoder, is not meant.
+    """
+    index = _json(folder / "model_index.json")
+    own = index.get("_class_name") == "LDMPipeline" and index.get("vqvae") == ["diffusers", "AutoencoderTiny"]
+    return bool((LATENT | TEXT) & set(index)) and not own
 
 
 def looks_like_weights(path: Path) -> bool:

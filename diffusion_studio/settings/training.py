@@ -32,6 +32,7 @@ DECAYS = {
 }
 SCRATCH = "scratch"  # as `start_from`: no model, however few the images
 DEFAULT_MINUTES = 10.0  # of a run that is given neither steps nor minutes
+LATENTS = "latents"  # in SPACES
 FLOW, FLOW_PREDICTION = "flow", "flow_prediction"  # in SCHEDULES and PREDICTIONS
 CHANGEABLE = (  # when a run is resumed; it keeps everything else, or it would be another run
     "steps",
@@ -98,7 +99,8 @@ class TrainingSettings:
         label=tr("Space"),
         help=tr(
             "what the network sees an image as: its pixels, or the same turned into Haar bands at half (haar) or a quarter "
-            "(haar2) of the side, which learns faster; other programs open only models of pixels unchanged"
+            "(haar2) of the side, which learns faster; or the latents of a small autoencoder at a quarter of the side, for "
+            "images of 128 pixels and more. Other programs open only models of pixels and of latents unchanged"
         ),
     )
     schedule: str = option(

@@ -12,9 +12,11 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, scheduler_config
+from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import averages
+from diffusion_studio.training.autoencoder.latent_images import read_run_autoencoder
 from diffusion_studio.training.publish import no_step
 from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.records.run import Run
@@ -41,12 +43,14 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
     network, origin = average.network, average.origin
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = process_from_config(scheduler_config(origin.schedule, settings.prediction))
+    autoencoder = read_run_autoencoder(run.path)
+    factor = autoencoder.config.factor if autoencoder else 1
     card = ModelCard(
         name=f"run:{run.name}@{average.step}",
         path=run.path,
         title=tr("{name} at step {step}", name=settings.name or run.name, step=average.step),
-        size=max(network.config.sides) if network.config.sample_size else settings.size,
-        channels=network.config.channels,
+        size=max(network.config.sides) * factor if network.config.sample_size else settings.size,
+        channels=COUNTS.get(settings.channels, 3) if autoencoder else network.config.channels,
         classes=origin.classes,
         class_count=network.config.num_class_embeds or 0,
         null_class=len(origin.classes) if origin.classes else None,
@@ -54,10 +58,12 @@ def open_checkpoint(name: str, *, device: str = "auto", precision: str = "auto")
         prediction=settings.prediction,
         schedule=schedule.config,
         network=network.config,
+        autoencoder=autoencoder.config if autoencoder else None,
+        idle=frozenset({"clipping"}) if autoencoder else frozenset(),
         pixels_are=origin.pixels,
     )
     with device_faults(chosen):
-        known = Checkpoint(network, schedule, digest="")
+        known = Checkpoint(network, schedule, digest="", autoencoder=autoencoder)
         return UNetModel(card, known, chosen, devices.choose_precision(precision, chosen))
 
 

@@ -37,6 +37,10 @@ class Pictures:
     names: list[str]
     skipped: list[tuple[str, str]] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)  # of the files, in hexadecimal
+    latents: np.ndarray | None = (
+        None  # (N, c, s, s) float16: what the network learns instead, where it learns latents
+    )
+    mirrored: np.ndarray | None = None  # the same of the mirrored images
     covered: list[str] = field(
         default_factory=list
     )  # names of those that are transparent and were laid on white
@@ -89,7 +93,7 @@ def _pictures(kept: ImagesInMemory, *, classes: bool) -> Pictures:
         [row.name for row in usable],
         [(row.name, row.reason) for row in kept.rows if row.reason],
         [row.digest for row in usable],
-        [row.name for row in usable if row.covered],
+        covered=[row.name for row in usable if row.covered],
     )
 
 

@@ -32,6 +32,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import averages
+from diffusion_studio.training.autoencoder.latent_images import latent_space
 from diffusion_studio.training.data.copying import CopyRatio, TrainingImages
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
@@ -87,6 +88,7 @@ class TrainingLoop:
         self.reported_at = self.sampled_at = self.saved_at = 0.0  # by the clock
         self.save_requested = False
         self.by_teacher: np.ndarray | None = None
+        self.space = latent_space(opened.autoencoder, self.settings, opened.origin.pixels)
         self.images = TrainingImages(self.trainer.pictures.images, mirror=self.settings.flip)
         known = snapshots.find(self.record.path)
         last = known[-1] if known else None
@@ -329,6 +331,7 @@ class TrainingLoop:
             classes=trainer.null_class,
             consistency=distil.steps if distil is not None and student else 0,
             pixels=self.opened.origin.pixels,
+            space=self.space,
         ):
             pictures = pictures if made is None else made
             yield from self.breathe(tr("Generating samples…"))

@@ -16,17 +16,26 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from diffusion_studio import __version__
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import DataDiffers, Status, TrainingEvent, TrainingStarted, Warned
 from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.models import cards
+from diffusion_studio.models.autoencoder_files import write_autoencoder
 from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
+from diffusion_studio.storage.atomic import stage_folder
+from diffusion_studio.training.autoencoder.latent_images import (
+    AUTOENCODER_FOLDER,
+    autoencoder_for,
+    read_run_autoencoder,
+    with_latents,
+)
 from diffusion_studio.training.data.choose_channels import choose_channels, of_both
 from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
 from diffusion_studio.training.distil.student import keep_teacher, read_teacher
@@ -55,6 +64,7 @@ class OpenRun:
     trainer: Trainer
     origin: Origin
     past: Past
+    autoencoder: TinyAutoencoder | None  # of a run that learns latents
     claim: claims.Claim
 
     def started(self) -> TrainingStarted:
@@ -99,6 +109,8 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
         )
     settings = yield from _with_channels(settings)
     pictures = yield from _load(settings)
+    autoencoder = yield from autoencoder_for(settings, pictures, device, precision)
+    pictures = yield from with_latents(pictures, autoencoder, flip=settings.flip, device=device)
     settings, network, origin = begin(settings, pictures)
     for words in origin.carried:
         yield Warned(text=words)
@@ -120,6 +132,9 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
         claim = claims.take(run)
         run.note(exact=_exactness(trainer, origin.digest))
         write_record(run.path, pictures)
+        if autoencoder is not None:
+            with stage_folder(run.path / AUTOENCODER_FOLDER) as stage:
+                write_autoencoder(stage, autoencoder)
         if settings.distil is not None:
             keep_teacher(run.path, cards.find(settings.start_from))
         if settings.start_from:  # the model it starts from may be gone when the run is resumed
@@ -129,7 +144,7 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
         if claim is not None:
             claim.close()
         raise
-    return _opened(run, settings, trainer, origin, Past(), claim)
+    return _opened(run, settings, trainer, origin, Past(), autoencoder, claim)
 
 
 def resume_run(
@@ -151,6 +166,10 @@ def resume_run(
         pictures = yield from _load(settings)
         digest = fingerprint(pictures)
         yield from _check_data(run, pictures, digest, origin, settings, "folder" in wanted, changed_data)
+        autoencoder = read_run_autoencoder(run.path)
+        pictures = yield from with_latents(
+            pictures, autoencoder, flip=settings.flip, device=choose_device(settings.device)
+        )
         trainer = _trainer(run, settings, pictures, origin, team)
         past = _restore(trainer, checkpoint) if checkpoint else Past()
         now, then = _exactness(trainer, digest), run.facts.get("exact", {})
@@ -173,7 +192,7 @@ def resume_run(
             run.note(state=before)
         claim.close()
         raise
-    return _opened(run, settings, trainer, origin, past, claim)
+    return _opened(run, settings, trainer, origin, past, autoencoder, claim)
 
 
 def _opened(
@@ -182,11 +201,12 @@ def _opened(
     trainer: Trainer,
     origin: Origin,
     past: Past,
+    autoencoder: TinyAutoencoder | None,
     claim: claims.Claim,
 ) -> OpenRun:
     """Ready on all processes: the others learn here what to train."""
     trainer.team.agree((settings, run.name, trainer.done))
-    return OpenRun(run.remembered(), settings, trainer, origin, past, claim)
+    return OpenRun(run.remembered(), settings, trainer, origin, past, autoencoder, claim)
 
 
 def _save(run: Run, trainer: Trainer, past: Past) -> Path:
@@ -201,6 +221,10 @@ def follow(team: Team) -> Iterator[TrainingEvent]:
     run = runs.find(name)
     pictures = yield from _load(settings)
     origin = Origin.from_dict(run.facts.get("origin", {}))
+    device = choose_device(settings.device)
+    pictures = yield from with_latents(
+        pictures, read_run_autoencoder(run.path), flip=settings.flip, device=device
+    )
     with closing(_trainer(run, settings, pictures, origin, team)) as trainer:
         checkpoint = run.path / "checkpoints" / f"{step:08d}"
         if checkpoint.exists():

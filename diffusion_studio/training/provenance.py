@@ -25,12 +25,12 @@ from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.pictures.channels import format_of
 from diffusion_studio.pictures.pixel_format import PixelFormat
-from diffusion_studio.settings.training import FLOW, TrainingSettings
+from diffusion_studio.settings.training import FLOW, LATENTS, TrainingSettings
 from diffusion_studio.training.carry_over import NAMES, fit_network
 from diffusion_studio.training.distil.student import student_scheduler, without_variance
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
-from diffusion_studio.training.step.trainer import fresh_network
+from diffusion_studio.training.step.architectures import learning_rate_for
+from diffusion_studio.training.step.trainer import fresh_network, shape_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +111,7 @@ def fingerprint(pictures: Pictures) -> str:
 def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSettings, UNet, Origin]:
     """What a new run trains: a fresh network, or the one of `settings.start_from`, whose schedule and prediction then hold."""
     if not settings.from_model:
-        shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
-        config = shape_for(*shape, channels=pictures.images.shape[1])
+        config = shape_of(settings, pictures)
         config = replace(config, padding="circular" if settings.seamless else "zeros")
         network = fresh_network(config, settings.seed or 0)
         schedule = PROCESSES[settings.schedule](settings.timesteps)
@@ -134,7 +133,8 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     own = model.network.config
-    if own.channels not in NAMES or own.out_channels != own.in_channels:
+    latent = model.autoencoder
+    if (latent is None and own.channels not in NAMES) or own.out_channels != own.in_channels:
         raise UserError(
             tr(
                 "{title} does not generate images in grey, RGB or RGBA, so it cannot be trained further here.",
@@ -142,7 +142,10 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
             )
         )
     scheduler = model.schedule.config
-    network, carried = fit_network(model.network, settings.size, pictures.images.shape[1])
+    side, channels = settings.size, pictures.images.shape[1]
+    if latent is not None:
+        side, channels = side // latent.config.factor, own.channels
+    network, carried = fit_network(model.network, side, channels)
     network = with_classes(
         network, card.classes, card.null_class, pictures.classes, seamless=settings.seamless
     )
@@ -153,7 +156,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         schedule=_name_of(scheduler, settings.schedule),
         prediction=prediction_from_config(scheduler),
         start_from=card.name,
-        space=network.config.space,
+        space=network.config.space if latent is None else LATENTS,
     )
     origin = Origin.of(network.config, model.schedule, pictures, settings.channels, carried)
     return _with_rate(settings, network), network, origin

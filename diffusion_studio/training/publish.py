@@ -18,12 +18,14 @@ from diffusion_studio.events import Published, PublishEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.models.folder import write_model
 from diffusion_studio.models.layout import CARD, read_small_json
+from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.settings.options import from_dict, to_dict
 from diffusion_studio.settings.recipes import GOOD, expected
-from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.training import LATENTS, TrainingSettings
 from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training import averages
+from diffusion_studio.training.autoencoder.latent_images import latent_space, read_run_autoencoder
 from diffusion_studio.training.averages import Average
 from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
@@ -91,6 +93,7 @@ def publish_network(
     """
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     schedule = origin.schedule
+    autoencoder = read_run_autoencoder(run.path)
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
     for made in generate(
         network,
@@ -100,6 +103,7 @@ def publish_network(
         classes=len(origin.classes),
         consistency=settings.distil.steps if settings.distil is not None else 0,
         pixels=origin.pixels,
+        space=latent_space(autoencoder, settings, origin.pixels),
     ):
         if made is not None:
             pictures = made
@@ -115,6 +119,7 @@ def publish_network(
         card=model_card(run, settings, network, origin, step, seconds, length),
         samples=png.getvalue(),
         early=averages.early_weights(run, step) if settings.distil is None else None,
+        autoencoder=autoencoder,
     )
     run.note(published=target.name)
     yield Published(name=target.name, path=target)
@@ -145,7 +150,7 @@ def model_card(
 ) -> Mapping[str, Any]:
     guidance = {"guidance": 1.5} if origin.classes else {}
     flow = is_flow(origin.scheduler)
-    size = max(network.config.sides)
+    size = settings.size if settings.space == LATENTS else max(network.config.sides)
     from_model = {"from": settings.start_from} if settings.from_model else {}
     what = tr("Trained on {count} images at {size}×{size}.", count=origin.pictures, size=size)
     usual = RECOMMENDED_LEARNED if expected(settings, step) == GOOD else RECOMMENDED
@@ -160,6 +165,7 @@ def model_card(
         "licence": "",
         "created": date.today().isoformat(),
         "pixels": origin.pixels.to_dict(),
+        **({"channels": COUNTS.get(settings.channels, 3)} if settings.space == LATENTS else {}),
         "classes": list(origin.classes),
         "null_class": len(origin.classes) if origin.classes else None,
         "parameters": sum(weight.numel() for weight in network.parameters()),

@@ -13,7 +13,7 @@ from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import trailing
 from diffusion_studio.diffusion.unet import UNet
-from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.pictures.channels import shown
 from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
 
@@ -30,10 +30,11 @@ def generate(
     classes: int = 0,
     consistency: int = 0,
     pixels: PixelFormat = USUAL,
+    space: Space | None = None,
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
-    consistency: in how many steps a student samples; 0: it is none.
+    consistency: in how many steps a student samples; 0: it is none. space: of a model of latents.
     """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
@@ -45,12 +46,14 @@ def generate(
         prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
         return prediction.float()
 
-    denoise = Denoiser(answer, schedule, prediction=prediction, labels=labels)
+    denoise = Denoiser(
+        answer, schedule, prediction=prediction, labels=labels, clipping="none" if space else "range"
+    )
     x = noise() * schedule.spread(sigmas[0])
     for step in SAMPLERS["consistency" if consistency else "dpmpp_2m"](denoise, x, sigmas, noise):
         x = step.x
         yield None
-    yield shown(PixelSpace(shape, "cpu", pixels).decode(x))
+    yield shown((space or PixelSpace(shape, "cpu", pixels)).decode(x))
 
 
 def sheet(pictures: np.ndarray, columns: int = 8) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from diffusion_studio.diffusion.unet_config import SPACES, UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.settings.training import LATENTS
 
 WIDTHS = {"small": (32, 96, 160, 192), "medium": (64, 128, 192, 256), "large": (96, 192, 288, 384)}
 # Of a network that sees one or two levels of Haar bands, by its own number of levels. It does without the largest maps, which
@@ -17,6 +18,7 @@ BAND_SCALE = {"small": 1.0, "medium": 1.5, "large": 2.0}
 LARGEST_ATTENTION = (
     8  # side of the map; attention over 16×16 pixels and more costs as much as all convolutions together
 )
+LATENT_FACTOR, LATENT_CHANNELS = 4, 4  # of the autoencoder that is shipped
 HEAD_DIM = 32  # several times faster than diffusers' 8, measured, at no loss of quality
 
 # The learning rate of a network of up to `CALM` weights, and the share of it for one that has learned before. After four minutes
@@ -33,6 +35,8 @@ def shape_for(
     Levels halve what the network sees in its space down to 8 or, for small images, as often as possible. Raises `UserError`
     where that is not possible.
     """
+    if space == LATENTS:
+        return shape_for(size // LATENT_FACTOR, model_size, classes, channels=LATENT_CHANNELS)
     bands = SPACES[space]
     side = size >> bands
     if size % (1 << bands) or side < 4:

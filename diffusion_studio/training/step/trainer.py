@@ -81,8 +81,7 @@ class Trainer:
         self.seed = settings.seed or 0
         self.schedule = schedule or PROCESSES[settings.schedule](settings.timesteps)
         if network is None:
-            shape = (settings.size, settings.model_size, len(pictures.classes), settings.space)
-            network = fresh_network(shape_for(*shape, channels=pictures.images.shape[1]), self.seed)
+            network = fresh_network(shape_of(settings, pictures), self.seed)
         self.network = network.to(self.device)
         self.network.requires_grad_(True).train()
         self.flat = FlatWeights(self.network, matrices(self.network, settings.optimizer))
@@ -96,9 +95,11 @@ class Trainer:
         self.optimizer = Optimizer(self.flat, self.rate)
         self.learn, self.held_out = split(pictures, settings.validation, self.seed)
         self.null_class = len(pictures.classes)
-        self.images = as_tensor(pictures.images)
-        if not isinstance(pictures.images, np.memmap):  # images from a file may be more than the device holds
+        seen = pictures.images if pictures.latents is None else pictures.latents
+        self.images = as_tensor(seen)
+        if not isinstance(seen, np.memmap):  # images from a file may be more than the device holds
             self.images = self.images.to(self.device)
+        self.mirrored = None if pictures.mirrored is None else as_tensor(pictures.mirrored).to(self.device)
         self.labels = torch.from_numpy(pictures.labels).to(self.device) if pictures.classes else None
         self.objective = objective_of(
             self.schedule,
@@ -194,7 +195,8 @@ class Trainer:
         clean = self.clean(rows)
         if self.settings.flip:
             mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
-            clean = torch.where(mirrored[:, None, None, None], clean.flip(-1), clean)
+            other = clean.flip(-1) if self.mirrored is None else to_range(self.mirrored[rows.to(self.device)])
+            clean = torch.where(mirrored[:, None, None, None], other, clean)
         timestep = self.objective.draw(count, draw).to(self.device)
         noise = torch.randn(clean.shape, generator=draw).to(self.device)
         labels = None
@@ -327,6 +329,17 @@ class Trainer:
         self.gradients.close()
 
 
+def shape_of(settings: TrainingSettings, pictures: Pictures) -> UNetConfig:
+    """The network for these images, or for their latents."""
+    count = len(pictures.classes)
+    if pictures.latents is not None:
+        _, channels, _, side = pictures.latents.shape
+        return shape_for(side, settings.model_size, count, "pixels", channels=channels)
+    return shape_for(
+        settings.size, settings.model_size, count, settings.space, channels=pictures.images.shape[1]
+    )
+
+
 def fresh_network(config: UNetConfig, seed: int) -> UNet:
     """A network with its first weights drawn from the seed; nobody else's randomness is touched."""
     with torch.random.fork_rng(devices=[]):
@@ -342,10 +355,10 @@ def as_tensor(images: np.ndarray) -> Tensor:
 
 
 def to_range(kept: Tensor) -> Tensor:
-    """float32 in [-1, 1] of training images as they are kept."""
+    """float32 in [-1, 1] of training images as they are kept; latents as they are."""
     if kept.dtype == torch.int16:
         return (kept.int() & 0xFFFF).float() / 32767.5 - 1
-    return kept.float() / 127.5 - 1
+    return kept.float() if kept.is_floating_point() else kept.float() / 127.5 - 1
 
 
 def all_finite(tensors: list[Tensor]) -> bool:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
-from diffusion_studio.diffusion.autoencoder import AutoencoderConfig, TinyAutoencoder
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
+from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.training.autoencoder.adapting import adapt
 from diffusion_studio.training.autoencoder.fitting import Fitting, psnr, settle
