@@ -11,6 +11,7 @@ from pathlib import Path
 from diffusion_studio.cli.info import model_facts, run_info, run_models
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
+from diffusion_studio.diffusion.scheduler_config import CONSISTENCY
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.paths import check_path, check_readable
@@ -148,6 +149,8 @@ def run_import(arguments: argparse.Namespace, _: Stop) -> int:
     if card.flow:
         name = card.schedule.get("_class_name")
         tell(tr("It is a flow-matching model ({name}) and generates as one.", name=name))
+    elif card.schedule.get("_class_name") == CONSISTENCY:
+        tell(tr("It is a consistency model ({name}: its own noise levels, sigma).", name=CONSISTENCY))
     for remark in card.remarks:
         tell(remark)
     return 0

@@ -289,7 +289,7 @@ def test_models_in_the_hubs_cache_are_found_and_imported(tmp_path, folder, monke
     assert import_sources.find_in_hub_cache() == []
     (folder / "card.json").unlink()
     snapshot = cached(folder, hub, "google/ddpm-x")
-    change_json(folder / "unet" / "config.json", in_channels=4, out_channels=4)
+    change_json(folder / "unet" / "config.json", in_channels=5, out_channels=5)
     cached(folder, hub, "a/latents")
     change_json(folder / "unet" / "config.json", _class_name="UNet2DConditionModel")
     cached(folder, hub, "b/text")

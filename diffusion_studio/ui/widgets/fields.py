@@ -48,7 +48,8 @@ class IntField(NoStrayWheel, QSpinBox):
 
     def __init__(self, option: Option, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setRange(int(option.min or 0), int(option.max if option.max is not None else 2**31 - 1))
+        least = 0 if option.multiple else int(option.min or 0)  # 0: as the model has it
+        self.setRange(least, int(option.max if option.max is not None else 2**31 - 1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.lineEdit().setTextMargins(*MARGINS)
         self.setAccelerated(True)

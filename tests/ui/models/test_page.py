@@ -528,7 +528,7 @@ def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(hub.parent))
     folder = save(tmp_path / "source")
     cached(folder, hub, "google/ddpm-x")
-    change_json(folder / "unet" / "config.json", in_channels=4, out_channels=4)
+    change_json(folder / "unet" / "config.json", in_channels=5, out_channels=5)
     cached(folder, hub, "a/latents")
     page.browser.tile.click()
     rest(window, qtbot)
@@ -539,7 +539,7 @@ def test_the_hubs_cache_is_offered(page, window, qtbot, tmp_path, monkeypatch):
     ]
     refused = dialog.found.item(1)
     assert not refused.flags() & Qt.ItemFlag.ItemIsEnabled
-    assert refused.data(Qt.ItemDataRole.AccessibleTextRole).startswith("a/latents: in_channels is 4")
+    assert refused.data(Qt.ItemDataRole.AccessibleTextRole).startswith("a/latents: in_channels is 5")
     assert dialog.outcome.text().startswith("1 model can be imported") and dialog.grab().width() > 0
     dialog.accept_button.click()
     rest(window, qtbot)

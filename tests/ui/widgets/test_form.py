@@ -22,7 +22,7 @@ def other_value(name, default, option):
     if isinstance(default, bool):
         return not default
     if isinstance(default, int):
-        return int(option.max) - 1
+        return int(option.max) - (option.multiple or 1)
     if isinstance(default, float):
         return (option.min + option.max) / 3
     return "<b>text</b>"
