@@ -46,7 +46,7 @@ def kind_of(card: ModelCard) -> Any:
         if index.is_file()
         else "UNet2DModel"
     )
-    if name not in KINDS:
+    if name not in KINDS or (name == "LDMPipeline" and card.autoencoder is None):
         raise UserError(
             tr(
                 "{index} is {explain_class}; what can be opened: {kinds}.",

@@ -297,7 +297,7 @@ def test_a_read_only_folder_is_found_out_before_the_work(run, draw, tmp_path):
         ("--count 4", "must come after a command"),
         ("generate --stepz 5", "did you mean “--steps”?"),
         ("generate --step 5", "“--step” is not an option"),
-        ("generate --colour red", "“--colour” is not an option\n"),  # like --count only in its dashes
+        ("generate --coulomb red", "“--coulomb” is not an option\n"),  # like --count only in its dashes
         ("generate steps=5", "“steps=5” is not expected here; did you mean “--steps”?"),
         ("generate --steps 0", "between 1 and 1000, not 0"),
         ("generate --steps many", "not a whole number"),
@@ -532,7 +532,7 @@ def test_info_of_a_picture_of_another_program_says_what_it_says(run, tmp_path):
         "positive_prompt": "a cat",
         "seed": 2**40,
         "steps": 30,
-        "scheduler": "lms",
+        "scheduler": "unipc_k_x",
         "app_version": "5.4.0",
     }
     info = PngInfo()
@@ -542,7 +542,7 @@ def test_info_of_a_picture_of_another_program_says_what_it_says(run, tmp_path):
     rows = [line.split(maxsplit=1) for line in result.out]
     assert ["Seed", str(2**40)] in rows and ["Steps", "30"] in rows and ["Prompt", "a cat"] in rows
     assert any("InvokeAI 5.4.0" in line for line in result.out) and not result.err
-    assert any("“lms” does not exist here" in line for line in result.out)
+    assert any("“unipc_k_x” does not exist here" in line for line in result.out)
     found = json.loads(run("info --json", tmp_path / "x.png").out[0])
     assert found["made_with"] == "InvokeAI" and found["settings"] == {"prompt": "a cat", "steps": 30}
     assert found["foreign"]["seed"] == 2**40 and json.loads(found["raw"]) == said

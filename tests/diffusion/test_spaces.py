@@ -85,7 +85,7 @@ def test_the_configuration_keeps_the_space_and_pixels_are_written_as_before():
     assert UNetConfig.from_dict(config.to_dict()) == config
     assert config.to_dict()["space"] == "haar" and config.to_dict()["in_channels"] == 12
     assert "space" not in shape_for(32).to_dict()
-    assert set(NAMES) == set(SPACES)
+    assert set(NAMES) == {*SPACES, "latents"}  # whose network sees what an autoencoder made of the image
 
 
 @pytest.mark.parametrize(

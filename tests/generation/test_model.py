@@ -221,7 +221,7 @@ def test_a_device_without_memory_says_so_and_lets_go(tmp_path, plan):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
 
     fine, model.network = model.network, exhausted
-    with pytest.raises(UserError, match="not enough memory for this; choose fewer"):
+    with pytest.raises(UserError, match="not enough memory for this; choose a smaller"):
         draw(model, plan)
     assert not models._opened
     model.network = fine

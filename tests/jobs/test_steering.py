@@ -17,6 +17,7 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.jobs import generate as jobs
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.pictures import reading, start_pictures
+from diffusion_studio.pictures.channels import on_white
 from diffusion_studio.pictures.step_views import VIEWS
 from diffusion_studio.settings.branches import branch, parts, single
 from diffusion_studio.settings.generation import GenerationSettings
@@ -257,9 +258,10 @@ def test_pictures_of_every_mode_and_size_are_sources_and_masks(tmp_path, install
     assert start_pictures.fit(start_pictures.load(settings.source), SIZE).shape == (SIZE, SIZE, 3)
 
 
-def test_a_transparent_source_lies_on_white(tmp_path):
+def test_a_transparent_source_stays_so_and_lies_on_white_where_there_is_no_alpha(tmp_path):
     Image.new("RGBA", (5, 5), (200, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert (start_pictures.load(start_pictures.keep(tmp_path / "clear.png")) == 255).all()
+    loaded = start_pictures.load(start_pictures.keep(tmp_path / "clear.png"))
+    assert loaded.shape == (5, 5, 4) and (on_white(loaded) == 255).all()
 
 
 def test_what_is_no_picture_or_gone_is_said(tmp_path, installed):

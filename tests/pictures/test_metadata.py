@@ -184,7 +184,7 @@ def test_a_line_of_another_program_is_understood_where_that_makes_sense():
 
 
 def test_what_a_line_says_and_cannot_be_is_refused_by_itself():
-    found = parse_line("cat\nSteps: many, Sampler: PLMS, CFG scale: 99, Seed: 5, Model: ../../etc/passwd")
+    found = parse_line("cat\nSteps: many, Sampler: Unheard, CFG scale: 99, Seed: 5, Model: ../../etc/passwd")
     assert found.given == {"prompt": "cat", "seed": 5}
     assert len(found.refused) == 4
 

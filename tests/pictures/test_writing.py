@@ -243,7 +243,7 @@ def test_another_programs_parameters_are_kept_as_they_are(tmp_path):
     assert reading.read(tmp_path / "b.jpg").parameters == text
 
 
-@pytest.mark.parametrize("name", ["x.bmp", "x", "x.tiff", "x.png.txt"])
+@pytest.mark.parametrize("name", ["x.bmp", "x", "x.tga", "x.png.txt"])
 def test_unknown_endings_name_the_allowed_ones(tmp_path, name):
     with pytest.raises(UserError, match=r"\.png, \.jpg, \.jpeg, \.webp"):
         outputs.export(picture(), tmp_path / name)

@@ -33,6 +33,7 @@ SAMPLERS = {
     "plms": "plms",
     "pndm": "plms",
     "pndmscheduler": "plms",
+    "consistency": "consistency",
     "lcm": "consistency",
     "lcmscheduler": "consistency",
 }

@@ -88,7 +88,7 @@ def test_an_album_that_is_shown_can_be_renamed_or_deleted(chips):
 def test_filters_of_nothing_are_hidden(chips):
     chips.show_values(Facets(), {}, [])
     hidden = [name for name, chip in chips.filters.items() if not chip.isVisible()]
-    assert hidden == ["model", "class", "album", "tag"]
+    assert hidden == ["model", "class", "prompt", "album", "tag"]
 
 
 def test_foreign_names_are_shown_as_they_are(chips):

