@@ -575,10 +575,15 @@ def test_runs_are_listed_with_what_can_be_done_with_each(page, backend, qtbot):
     assert used == [("generate", "second")]
     first.use.click()
     qtbot.waitUntil(lambda: backend.published == ["first"])
-    page.runs.show_busy("first")
-    assert not first.resume.isEnabled() and not first.delete.isEnabled() and not second.resume.isEnabled()
-    assert second.delete.isEnabled()
     qtbot.waitUntil(lambda: not page.publishing.worker.busy)
+
+    def shown_as_busy():  # the list is read again after publishing
+        page.runs.show_busy("first")
+        first, second = page.runs.item("first"), page.runs.item("second")
+        can = [first.resume, first.delete, second.resume, second.delete]
+        assert [button.isEnabled() for button in can] == [False, False, False, True]
+
+    qtbot.waitUntil(shown_as_busy)
 
 
 @pytest.mark.parametrize("size", [(828, 546), (1200, 720), (2480, 1340)])
