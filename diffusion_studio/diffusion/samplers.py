@@ -354,7 +354,7 @@ def consistency(
     floor: float = 0.0,
     noise_scale: float = 1.0,
 ) -> Iterator[Step]:
-    """Multistep consistency sampling (Song et al. 2023, algorithm 1): every prediction is the picture, noised anew in between.
+    """Multistep consistency sampling (Song et al. 2023, algorithm 1): every prediction is the image; noise is added in between.
 
     For networks that predict the end of the path from anywhere on it, in one to eight steps. `floor`: their epsilon.
     """

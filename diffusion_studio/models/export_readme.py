@@ -135,7 +135,7 @@ def _bands(card: ModelCard) -> str:
 def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:
     reach = float(card.schedule.get("clip_sample_range", 1.0) or 1.0)
     classed = bool(card.class_count)
-    afresh = card.defaults().sampler == "consistency"  # between steps, the image is noised anew
+    afresh = card.defaults().sampler == "consistency"  # between steps, noise is added to the image
     template = ONNX_FLOW if card.flow else ONNX
     kept = "/ t * (x - clean)" if card.flow else "(x - signal * clean) / noise"
     fresh = "* (random.standard_normal(x.shape) - clean)" if card.flow else "random.standard_normal(x.shape)"

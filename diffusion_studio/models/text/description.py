@@ -43,7 +43,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Description:
-    """A text model described, nothing of it loaded."""
+    """A text model described, without loading it."""
 
     family: Family
     source: Path

@@ -17,7 +17,7 @@ class TextExtraMissing(UserError):
 
 
 def missing() -> tuple[str, ...]:
-    """The packages of the extra that are not there; nothing of them is imported."""
+    """The packages of the extra that are missing; none is imported."""
     return tuple(name for name in PACKAGES if find_spec(name) is None)
 
 

@@ -23,7 +23,7 @@ TEACHER = "teacher"  # in a run's folder
 
 
 def student_scheduler(teacher: Mapping[str, Any]) -> dict[str, Any]:
-    """The scheduler_config.json under which diffusers samples a student as it is meant: noised anew between its steps.
+    """The scheduler_config.json under which diffusers samples a student as intended: noise is added between its steps.
 
     That is LCMScheduler over the teacher's noise schedule, or the stochastic Euler scheduler of a flow.
     """

@@ -200,7 +200,7 @@ class PromptSection(QWidget):
         if not named:
             return tr("Not found. Put its file into {folder}, or remove it.", folder=readable(loras_dir()))
         if not same:
-            return tr("The file of this name has other weights. Add it anew, or remove it.")
+            return tr("The file of this name has other weights. Add it again, or remove it.")
         family = card.text.family if card.text is not None else ""
         if same[0].base and family and same[0].base != family:
             return tr("Made for {base}; it does not fit this model.", base=same[0].base_title)
