@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -634,11 +635,27 @@ def test_two_processes_walk_like_one_with_twice_the_batch(settings, folder, tmp_
     list(train(replace(settings, name="alone", batch=8, steps=6, learning_rate=4e-4)))
     script = tmp_path / "together.py"
     script.write_text(TOGETHER)
+    command = [sys.executable, "-X", "faulthandler", str(script), str(Path(__file__).parents[2]), str(folder)]
+    complaints = run_team(command)
+    if any(code == -signal.SIGABRT for code, _ in complaints):
+        # gloo aborts once in some hundred starts of a busy machine, before the first step or after the last
+        shutil.rmtree(runs.runs_dir() / "together", ignore_errors=True)
+        complaints = run_team(command)
+    assert all(code == 0 for code, _ in complaints), complaints
+    one, two = (load_file(path) for path in (newest("alone"), newest("together")))
+    for name in one:
+        if name.startswith(("weights", "ema")):
+            assert torch.allclose(one[name], two[name], rtol=1e-3, atol=2e-5), name
+    alone, together = (log.last_losses(runs.find(name).path) for name in ("alone", "together"))
+    assert together == pytest.approx(alone, rel=1e-3)
+
+
+def run_team(command):
+    """The exit status and the complaints of two processes that train together."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     team = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, str(script), str(Path(__file__).parents[2]), str(folder)]
     members = [
         subprocess.Popen(
             command, env={**os.environ, **team, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True
@@ -646,19 +663,12 @@ def test_two_processes_walk_like_one_with_twice_the_batch(settings, folder, tmp_
         for rank in range(2)
     ]
     try:
-        for member in members:
-            _, complaints = member.communicate(timeout=240)
-            assert member.returncode == 0, complaints
+        complaints = [member.communicate(timeout=240)[1] for member in members]
     finally:
         for member in members:
             member.kill()
             member.wait()
-    one, two = (load_file(path) for path in (newest("alone"), newest("together")))
-    for name in one:
-        if name.startswith(("weights", "ema")):
-            assert torch.allclose(one[name], two[name], rtol=1e-3, atol=2e-5), name
-    alone, together = (log.last_losses(runs.find(name).path) for name in ("alone", "together"))
-    assert together == pytest.approx(alone, rel=1e-3)
+    return [(member.returncode, text) for member, text in zip(members, complaints, strict=True)]
 
 
 def newest(name):
