@@ -292,6 +292,25 @@ class SnapshotSaved:
     copies: bool  # the images it generates are copies
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LiveFrame:
+    """An image generated while a control moves; a later request has a larger `number`."""
+
+    number: int
+    settings: GenerationSettings  # as carried out: they generate the same image again
+    picture: np.ndarray  # (H, W, 3 or 4) uint8
+    seconds: float  # of work
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTimed:
+    """What one step of one image of a model takes here."""
+
+    model: str
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
     """Something to read that stops nothing."""
@@ -346,7 +365,8 @@ class Published:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-WarmUpEvent = Status | Ready
+WarmUpEvent = Status | Ready | StepTimed
+LiveEvent = Status | LiveFrame
 GenerationEvent = Status | Warned | Started | Preview | Saved | NotSaved | SheetSaved | Finished
 QueueEvent = GenerationEvent | RequestStarted | RequestEnded
 FilmEvent = FilmProgress | FilmSaved
@@ -383,6 +403,7 @@ EstimateEvent = Status | Estimated
 CheckEvent = Status | Checking | Checked
 Event = (
     WarmUpEvent
+    | LiveEvent
     | QueueEvent
     | FilmEvent
     | MorphEvent

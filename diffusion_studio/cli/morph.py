@@ -22,7 +22,7 @@ from diffusion_studio.settings.generation import GenerationSettings
 if TYPE_CHECKING:
     from diffusion_studio.events import MorphEvent
 
-SEEDS = ("seed", "count", "variation_seed", "variation_strength")  # what the seeds decide
+SEEDS = ("seed", "count", "variation_seed", "variation_strength", "blend")  # what the seeds decide
 FILMED = ("view", "picture", "seconds", "easing")  # every image of a morph is shown for one moment
 
 

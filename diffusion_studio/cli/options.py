@@ -46,7 +46,8 @@ def _reading(kind: type, name: str, facts: Option) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if facts.choices is not None:
         return {"choices": list(facts.choices), "metavar": "NAME", "type": _completer(facts.choices)}
-    return {"type": _reader(kind, name, plain), "metavar": "TEXT" if facts.lines else METAVARS[plain]}
+    metavar = facts.form or ("TEXT" if facts.lines else METAVARS[plain])
+    return {"type": _reader(kind, name, plain), "metavar": metavar}
 
 
 def _completer(choices: Collection[str]) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""Where all randomness of a picture comes from: one generator a picture, on the CPU, or two of them blended."""
+"""Where all randomness of a picture comes from: one generator a picture, on the CPU, or several of them blended."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ KNOWN = 2**32  # added to a seed: a stream no user's seed names, for the noise o
 
 
 class Draw(NamedTuple):
-    """Which noise a picture is drawn from: a seed's, or that seed's turned towards another's. `strength` in [0, 1]."""
+    """Which noise a picture is drawn from: a seed's, or that seed's turned towards another's. `strength` in [0, 1].
+
+    With `corners`, three more seeds, the first is that of a place in a square: `across` and `down` in [0, 1] from its own
+    corner towards the ones at the right, below and below right.
+    """
 
     seed: int
     towards: int | None = None
     strength: float = 0.0
+    corners: tuple[int, ...] = ()
+    across: float = 0.0
+    down: float = 0.0
 
 
 class PictureNoise:
@@ -46,13 +53,17 @@ class PictureNoise:
 class _Stream:
     def __init__(self, draw: Draw, stream: int) -> None:
         blended = draw.towards is not None and draw.strength > 0
-        seeds = [draw.seed, draw.towards] if blended else [draw.seed]
+        seeds = [draw.seed, *draw.corners, *([draw.towards] if blended else [])]
         self.generators = [torch.Generator().manual_seed((seed or 0) + stream) for seed in seeds]
-        self.strength = draw.strength
+        self.draw_of, self.blended = draw, blended
 
     def draw(self, shape: tuple[int, ...]) -> Tensor:
         drawn = [torch.randn(shape, generator=generator) for generator in self.generators]
-        return drawn[0] if len(drawn) == 1 else slerp(drawn[0], drawn[1], self.strength)
+        own, noise = self.draw_of, drawn[0]
+        if own.corners:
+            above, below = (slerp(left, right, own.across) for left, right in (drawn[0:2], drawn[2:4]))
+            noise = slerp(above, below, own.down)
+        return slerp(noise, drawn[-1], own.strength) if self.blended else noise
 
 
 def slerp(a: Tensor, b: Tensor, strength: float) -> Tensor:

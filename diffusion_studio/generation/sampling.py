@@ -24,13 +24,14 @@ from diffusion_studio.generation.space import Space
 from diffusion_studio.generation.trajectory import Start, State
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.channels import on_white
+from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
 
 # Samplers whose last step may lead to a noise level above 0.
 ENDING_ABOVE = ("ddim", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "plms")
 SAME_LEVELS = ("steps", "spacing", "shift", "source", "strength", "mask", "resamples")
-SAME_NOISE = ("seed", "variation_seed", "variation_strength")
+SAME_NOISE = ("seed", "variation_seed", "variation_strength", "blend")
 
 
 class DenoisingModel(Protocol):
@@ -189,7 +190,10 @@ def check_finite(state: State) -> None:
 def draw_of(settings: GenerationSettings, index: int) -> Draw:
     """The noise of image `index` of a batch."""
     own = single(settings, index)
-    return Draw(own.seed or 0, own.variation_seed, own.variation_strength)
+    blend = read_blend(own.blend)
+    corners = () if blend is None else blend.others
+    across, down = (0.0, 0.0) if blend is None else (blend.across, blend.down)
+    return Draw(own.seed or 0, own.variation_seed, own.variation_strength, corners, across, down)
 
 
 def sampler_options(process: Process, settings: GenerationSettings) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from diffusion_studio.machine import devices
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_early, read_model
 from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
 
@@ -184,7 +185,9 @@ class UNetModel:
             return int(label or 0)
         names = self.card.classes
         if not label:
-            return (single(root(settings), index).seed or 0) % len(names)  # a branch keeps it
+            own = single(root(settings), index)  # a branch keeps it
+            blend = read_blend(own.blend)
+            return (own.seed or 0 if blend is None else blend.nearest(own.seed or 0)) % len(names)
         return names.index(self.card.class_named(label))
 
     def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:

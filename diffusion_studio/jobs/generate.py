@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from diffusion_studio.generation.model import ImageModel
+    from diffusion_studio.models.cards import ModelCard
 
 
 def generate(
@@ -55,7 +56,7 @@ def generate(
     """
     card = cards.find(settings.model)
     batch = _batch(settings, start)
-    settings = in_batch(with_seeds(replace(settings, model=card.name)), batch)
+    settings = as_carried_out(settings, card, batch)
     model = yield from open_named(settings, card.title)
     own_picture = start_pictures.named_by(settings, model.sides(settings))
     pictures = tuple(range(settings.count)) if start is None else start.pictures
@@ -82,6 +83,14 @@ def generate(
     if save:
         yield from _save(settings, pictures, model, preview.result, folder, sheet, saving)
     yield finished(seconds, preview.index - first, settings.until)
+
+
+def as_carried_out(
+    settings: GenerationSettings, card: ModelCard, batch: str | None = None
+) -> GenerationSettings:
+    """These settings with the model named and every seed chosen: they alone generate the same again."""
+    batch = _batch(settings, None) if batch is None else batch
+    return in_batch(with_seeds(replace(settings, model=card.name)), batch)
 
 
 def _batch(settings: GenerationSettings, start: Start | None) -> str:

@@ -181,6 +181,7 @@ def plan(
             prompt=blend_of(said[place], said[following], strength),
             variation_seed=towards if strength else None,
             variation_strength=strength,
+            blend="",
             class_label=settings.class_label or (classes[nearer % len(classes)] if classes else ""),
             count=1,
             batch="",

@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from diffusion_studio.settings import batch_rows
+from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.history import NEVER, Part, Value
 from diffusion_studio.settings.options import LARGEST_SEED
@@ -74,13 +75,16 @@ def in_batch(settings: GenerationSettings, batch: str) -> GenerationSettings:
 
 
 def _own_seeds(settings: GenerationSettings, index: int) -> dict[str, Any]:
-    """Images of a batch count up from the seed; variations share it and count up from the second seed."""
+    """Images of a batch count up from the seed, and from those it is blended with; variations share them and count up from the
+    second seed."""
     size = LARGEST_SEED + 1
     if settings.variation_strength > 0 and settings.variation_seed is not None:
         return {"seed": settings.seed, "variation_seed": (settings.variation_seed + index) % size}
+    blend = read_blend(settings.blend)
     return {
         "seed": ((settings.seed or 0) + index) % size,
         "variation_seed": settings.variation_seed,
+        "blend": "" if blend is None else str(blend.shifted(index)),
     }
 
 

@@ -15,6 +15,7 @@ from diffusion_studio.diffusion.names import CLIPPINGS, SAMPLERS, SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.batch_rows import LARGEST, read_batch
+from diffusion_studio.settings.blend import FORM, read_blend
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.history import Part, read_history
 from diffusion_studio.settings.loras import Lora, read_loras
@@ -236,6 +237,16 @@ class GenerationSettings:
         label=tr("Variation strength"),
         help=tr("how far to go from the first seed (0) to the second (1)"),
     )
+    blend: str = option(
+        "",
+        more=True,
+        form=FORM,
+        label=tr("Blend"),
+        help=tr(
+            "a place between four seeds: the seeds at the right, below and below right of the first one, and how far to go "
+            "right and down, from 0 to 1"
+        ),
+    )
     loras: tuple[Lora, ...] = carried((), read_loras)  # named by file name and hash, never by a path
     seamless: bool = option(
         False,
@@ -259,6 +270,7 @@ class GenerationSettings:
         check(self)
         for name in ("source", "mask"):
             check_digest(getattr(self, name), name)
+        object.__setattr__(self, "blend", str(read_blend(self.blend) or ""))  # one way to write it
         for part in self.history:
             values: dict[str, Any] = dict(part.values)
             replace(self, **{**values, "history": ()})  # raises what is wrong with it
@@ -272,7 +284,16 @@ OF_SIZE = frozenset({"width", "height"})  # and what only one of several sizes
 OF_PIXELS = frozenset({"seamless", "colours"})  # and what only a model of pixels
 
 # what the window sets on the canvas, and not in a row of the form
-STEERING = ("until", "source", "strength", "mask", "resamples", "variation_seed", "variation_strength")
+STEERING = (
+    "until",
+    "source",
+    "strength",
+    "mask",
+    "resamples",
+    "variation_seed",
+    "variation_strength",
+    "blend",
+)
 
 
 Settings = GenerationSettings | TrainingSettings | FilmSettings

@@ -51,6 +51,7 @@ class Option:
     longest: int | None = None  # characters of a text
     lines: bool = False  # a text for people, of one or several lines
     multiple: int | None = None  # a whole number must be one of this, or 0
+    form: str | None = None  # how a text is written, in a few capitals
 
 
 def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:

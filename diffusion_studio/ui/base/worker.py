@@ -23,7 +23,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QThread, Signal
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Preview
+from diffusion_studio.events import LiveFrame, Preview
 from diffusion_studio.language import tr
 from diffusion_studio.storage.log import log_fault
 
@@ -230,10 +230,11 @@ class Worker(QThread):
             self._preview_waits.emit()
 
     def _deliver(self, job: int, event: Any) -> None:
-        from diffusion_studio.events import (
-            Preview,  # here: it brings numpy, which the empty window does without
-        )
-
+        if isinstance(event, LiveFrame):  # each is wanted at once, and none once there is a newer one
+            with self._wake:
+                self._latest[job] = event
+            self._preview_waits.emit()
+            return
         if not isinstance(event, Preview):
             self._show_latest()  # what came before it is seen before it
             self.reported.emit(job, event)

@@ -177,7 +177,7 @@ def difference(parent: GenerationSettings, child: GenerationSettings) -> str:
     """In what a branch differs, in a few words."""
     names = (
         *("prompt", "negative", "loras", "seed", "sampler", "spacing", "class_label", "guidance", "eta"),
-        *("steps", "churn", "clipping", "clip_skip"),
+        *("steps", "churn", "clipping", "clip_skip", "blend"),
     )
     changed = [name for name in names if getattr(parent, name) != getattr(child, name)]
     if not changed:
@@ -191,6 +191,8 @@ def setting_words(name: str, value: object) -> str:
     if name == "loras" and isinstance(value, tuple):
         return "LoRA " + (", ".join(f"{lora.name} {lora.weight:g}" for lora in value) or tr("none"))
     option = options(GenerationSettings)[name]
+    if name == "blend":
+        return tr("a blend of four seeds") if value else tr("no blend")
     if option.lines:
         words = f"“{shorten(one_line(str(value)), LONGEST_WORDS)}”" if value else tr("none")
         return words if name == "prompt" and value else f"{option.label.lower()} {words}"

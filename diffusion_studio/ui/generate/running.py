@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio import events
-from diffusion_studio.events import KEEP, Finished, GenerationEvent, NotSaved, Preview, Saved, WarmUpEvent
+from diffusion_studio.events import (
+    KEEP,
+    Finished,
+    GenerationEvent,
+    LiveEvent,
+    NotSaved,
+    Preview,
+    Saved,
+    WarmUpEvent,
+)
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.step_views import StepViews
@@ -42,6 +51,7 @@ class Generation(QObject):
     changed = Signal()  # `running` or `paused`
     ended = Signal(str)  # in words: done, stopped or failed
     failed = Signal(str, str)  # sentence, details
+    timed = Signal(str)  # the name of a model whose time of a step is known now
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -151,11 +161,13 @@ class Generation(QObject):
             self._over()
             self.ended.emit(tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1]))
 
-    def _on_event(self, job: int, event: GenerationEvent | WarmUpEvent) -> None:
+    def _on_event(self, job: int, event: GenerationEvent | WarmUpEvent | LiveEvent) -> None:
         match event:
             case events.Ready(device=device, precision=precision, threads=threads):
                 self._threads = threads
                 self.runs_on.emit(hardware_words(device, precision, threads))
+            case events.StepTimed(model=model):
+                self.timed.emit(model)
             case events.Saved():
                 self._on_saved(event, counts=job == self._job)
             case _ if job != self._job:
@@ -173,8 +185,8 @@ class Generation(QObject):
             case events.Finished():
                 self.stopped_at = event.stopped_at
                 self._last_words = finished_words(self._worked(event), kept=self._saves, total=self.step[1])
-            case events.Warned() | events.SheetSaved():
-                pass  # only of sheets, which the window does not ask for
+            case events.Warned() | events.SheetSaved() | events.LiveFrame():
+                pass  # of sheets, which the window does not ask for, and of live images, which are shown elsewhere
             case _:
                 events.assert_never(event)
 

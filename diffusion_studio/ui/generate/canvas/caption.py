@@ -35,7 +35,7 @@ COMPARED = (
         "churn",
         "clipping",
     ),
-    *("source", "mask", "strength", "variation_strength"),
+    *("source", "mask", "strength", "variation_strength", "blend"),
     *("prompt", "negative", "loras", "width", "height", "clip_skip"),
 )
 NAMED = (

@@ -42,7 +42,9 @@ class StartNoise(QObject):
             self.levels = Levels.of(card.schedule, tokens=card.size**2, shift=shift)
             self.levels_changed.emit(self.levels)
         shape = (card.channels, card.size, card.size)
-        draw = NoiseDraw(settings.seed or 0, settings.variation_seed, settings.variation_strength, shape)
+        draw = NoiseDraw(
+            settings.seed or 0, settings.variation_seed, settings.variation_strength, shape, settings.blend
+        )
         if draw != self._draw:
             self._draw = draw
             self._context.run(draw_noise(draw), lambda noise: self._on_drawn(draw, noise))

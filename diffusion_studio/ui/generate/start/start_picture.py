@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from diffusion_studio.language import tr
+from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.start.mask import Mask
 from diffusion_studio.ui.widgets.schedule_curve import noised
 
@@ -39,6 +40,7 @@ class NoiseDraw(NamedTuple):
     towards: int | None
     strength: float
     shape: tuple[int, int, int]  # channels, height, width
+    blend: str = ""
 
 
 @dataclass
@@ -174,8 +176,11 @@ def draw_noise(draw: NoiseDraw) -> Generator[np.ndarray, None, None]:
     from diffusion_studio.machine.torch_libraries import load_libraries
 
     load_libraries()
-    from diffusion_studio.diffusion.noise import Draw as Stream
     from diffusion_studio.diffusion.noise import PictureNoise
+    from diffusion_studio.generation.sampling import draw_of
 
-    noise = PictureNoise([Stream(draw.seed, draw.towards, draw.strength)], draw.shape, "cpu")()[0]
+    own = GenerationSettings(
+        seed=draw.seed, variation_seed=draw.towards, variation_strength=draw.strength, blend=draw.blend
+    )
+    noise = PictureNoise([draw_of(own, 0)], draw.shape, "cpu")()[0]
     yield noise.permute(1, 2, 0).numpy()
