@@ -31,6 +31,8 @@ class UNet(nn.Module):
 
     x: (N, config.channels, H, W) in pixels, whatever space the network sees them in; timestep: (N,) or scalar, in
     [0, T - 1], fractions allowed; labels: (N,) int64 rows of the class table, for a class-conditional model.
+    `places`: (N, 2, h, w) in what the network sees, of a network with coordinates, for x that is a part of its image; else x is
+    all of it. `augment`: (N, K), how each image was changed, for one that learns with `learn_augmentation`.
     Returns pixels of the shape of x in the weights' dtype.
     """
 
@@ -56,16 +58,29 @@ class UNet(nn.Module):
         self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, channels[0], eps=config.norm_eps)
         self.conv_act = nn.SiLU()
         self.conv_out = nn.Conv2d(channels[0], config.out_channels, 3, padding=1)
+        self.augment_embedding: nn.Linear | None = None
         if config.padding == "circular":
             for module in self.modules():
                 if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1):
                     module.padding_mode = "circular"
 
-    def forward(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        labels: Tensor | None = None,
+        *,
+        places: Tensor | None = None,
+        augment: Tensor | None = None,
+    ) -> Tensor:
         x = to_bands(x, self.config.space_levels)
         if self.config.center_input_sample:
             x = 2 * x - 1
+        if self.config.coordinates:
+            x = with_places(x, places)
         emb = self.embed(timestep.expand(x.shape[0]), labels)
+        if augment is not None and self.augment_embedding is not None:
+            emb = emb + self.augment_embedding(augment.to(emb.dtype))
         h = self.conv_in(x)
         skips = [h]
         for down in self.down_blocks:
@@ -75,6 +90,16 @@ class UNet(nn.Module):
         for up in self.up_blocks:
             h = up(h, emb, skips)
         return to_pixels(self.conv_out(self.conv_act(self.conv_norm_out(h))), self.config.space_levels)
+
+    def learn_augmentation(self, count: int) -> None:
+        """From now on `augment` may say in `count` numbers how an image was changed (Karras et al. 2022, app. F.2).
+
+        Zeros say nothing, exactly, so a trained network does without this layer, which comes last of all.
+        """
+        weight = self.time_embedding.linear_2.weight
+        layer = nn.Linear(count, len(weight), bias=False, device=weight.device, dtype=weight.dtype)
+        self.augment_embedding = layer
+        nn.init.zeros_(layer.weight)
 
     def embed(self, timestep: Tensor, labels: Tensor | None) -> Tensor:
         """(N, width): what every residual block is given for time step and class."""
@@ -95,6 +120,21 @@ class UNet(nn.Module):
         config = self.config
         wave = sinusoidal(timestep, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift)
         return wave.to(self.conv_in.weight.dtype)
+
+
+def coordinates(height: int, width: int) -> Tensor:
+    """(2, H, W): across and down, from -1 to 1 between the middles of the first and the last place."""
+    down, across = (
+        torch.linspace(-1, 1, count) if count > 1 else torch.zeros(1) for count in (height, width)
+    )
+    return torch.stack([across.expand(height, width), down[:, None].expand(height, width)])
+
+
+def with_places(x: Tensor, places: Tensor | None = None) -> Tensor:
+    """(N, C + 2, H, W): with the coordinates of each place, those of a whole image where none are given."""
+    if places is None:
+        places = coordinates(*x.shape[-2:]).expand(len(x), -1, -1, -1)
+    return torch.cat([x, places.to(x)], dim=1)
 
 
 def sinusoidal(timestep: Tensor, width: int, cos_first: bool, freq_shift: float) -> Tensor:

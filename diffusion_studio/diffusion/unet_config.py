@@ -13,6 +13,7 @@ from typing import Any
 DOWN_BLOCKS = ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D")
 UP_BLOCKS = ("UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D")
 SPACES = {"pixels": 0, "haar": 1, "haar2": 2}  # what the network sees an image as -> levels of Haar bands
+COORDINATES = 2  # channels: across and down
 USUAL_SIZE = 32  # pixels, where a configuration names none
 LARGEST_SIDE = 4096
 # What diffusers' EMAModel writes into the config.json of a network it saves.
@@ -61,12 +62,17 @@ class UNetConfig:
     num_train_timesteps: int | None = None
     padding: str = "zeros"  # ours; "circular": the left edge continues the right one, so that images tile
     space: str = "pixels"  # ours; in_channels and sample_size are of what the network sees in it
+    coordinates: bool = False  # ours; the last two of in_channels say where in the image a place is
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels"):
             _whole(name, getattr(self, name), 1, 64)
-        for name in ("in_channels", "out_channels"):
-            if self.space in SPACES and getattr(self, name) % 4**self.space_levels:
+        if not isinstance(self.coordinates, bool):
+            raise ValueError("coordinates must be true or false.")
+        if self.coordinates and self.in_channels <= COORDINATES:
+            raise ValueError("in_channels must be more than the two of the coordinates.")
+        for name, count in (("in_channels", self.seen), ("out_channels", self.out_channels)):
+            if self.space in SPACES and count % 4**self.space_levels:
                 raise ValueError(
                     f"{name} must be a multiple of {4**self.space_levels} in the space {self.space!r}."
                 )
@@ -117,12 +123,14 @@ class UNetConfig:
         return UNetConfig(**plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """As diffusers writes it; `space` only where it is not pixels, which diffusers does not know."""
+        """As diffusers writes it; what it does not know only where it is not as usual."""
         values = dataclasses.asdict(self)
         if self.space == "pixels":
             del values["space"]
         if self.padding == "zeros":
             del values["padding"]
+        if not self.coordinates:
+            del values["coordinates"]
         return {
             "_class_name": "UNet2DModel",
             **{k: list(v) if isinstance(v, tuple) else v for k, v in values.items()},
@@ -134,9 +142,14 @@ class UNetConfig:
         return SPACES[self.space]
 
     @property
+    def seen(self) -> int:
+        """Channels of what the network sees of an image, without coordinates."""
+        return self.in_channels - (COORDINATES if self.coordinates else 0)
+
+    @property
     def channels(self) -> int:
         """Of an image: 1 grey, 3 RGB."""
-        return self.in_channels // 4**self.space_levels
+        return self.seen // 4**self.space_levels
 
     @property
     def map_sides(self) -> tuple[int, int]:

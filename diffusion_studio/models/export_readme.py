@@ -22,13 +22,18 @@ pipeline = DDPMPipeline.from_pretrained({folder!r})
 {bands}pipeline.unet.forward = functools.partial(pipeline.unet.forward, class_labels=torch.tensor([0]))
 pipeline(num_inference_steps={steps}).images[0].save("picture.png")"""
 
-# For a network that sees Haar bands: these lines turn what the pipeline gives it into bands, and its answer back into pixels.
-BANDS = """import torch
-haar = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]]) / 2
+# For a network that sees Haar bands, the coordinates of each place, or both: these lines give it what it takes for what the
+# pipeline gives, and turn its answer back into pixels.
+HAAR = """haar = torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]]) / 2
 rotate = lambda x: torch.einsum("ij,ncjhw->ncihw", haar, x.unflatten(1, (-1, 4))).flatten(1, 2)
-pipeline.unet.register_forward_pre_hook(lambda unet, x: ({bands}, *x[1:]))
-pipeline.unet.register_forward_hook(lambda unet, x, y: type(y)({pixels}))
-pipeline.unet.register_to_config(in_channels={channels}, sample_size={size})
+"""
+PLACES = """places = torch.stack(torch.meshgrid(torch.linspace(-1, 1, {across}), torch.linspace(-1, 1, {down}), indexing="xy"))
+"""
+GIVEN = """pipeline.unet.register_forward_pre_hook(lambda unet, x: ({given}, *x[1:]))
+"""
+ANSWERED = """pipeline.unet.register_forward_hook(lambda unet, x, y: type(y)({answered}))
+"""
+ASKED = """pipeline.unet.register_to_config(in_channels={channels}, sample_size={size})
 """
 
 # DDIM of Song et al. 2021 (eq. 12) with clipping, as the application itself draws.
@@ -95,7 +100,8 @@ CLEAN = {  # what the network's answer means
 def for_diffusers(card: ModelCard, folder: str) -> str:
     """Three lines for `DDPMPipeline`.
 
-    It knows no classes, so where the network asks for one, another line says which; nor Haar bands, which take six more.
+    It knows no classes, so where the network asks for one, another line says which; nor Haar bands or coordinates, which take
+    six more.
     """
     if is_consistency(card.schedule):
         labels = "class_labels=0, " if card.class_count else ""
@@ -122,14 +128,25 @@ def _steps(card: ModelCard) -> int:
 
 
 def _bands(card: ModelCard) -> str:
-    """The lines for a network that sees Haar bands; "" for one of pixels."""
-    bands, pixels = "x[0]", "y.sample"
-    for _ in range(card.network.space_levels):
-        bands = f"rotate(torch.pixel_unshuffle({bands}, 2))"
-        pixels = f"torch.pixel_shuffle(rotate({pixels}), 2)"
+    """The lines for a network that sees Haar bands or coordinates; "" for one of pixels alone."""
+    network, given, answered = card.network, "x[0]", "y.sample"
+    if not network.space_levels and not network.coordinates:
+        return ""
+    lines = "import torch\n"
+    if network.space_levels:
+        lines += HAAR
+    for _ in range(network.space_levels):
+        given = f"rotate(torch.pixel_unshuffle({given}, 2))"
+        answered = f"torch.pixel_shuffle(rotate({answered}), 2)"
+    if network.coordinates:
+        down, across = network.map_sides
+        lines += PLACES.format(across=across, down=down)
+        given = f"torch.cat([{given}, places.expand(len(x[0]), -1, -1, -1)], 1)"
+    lines += GIVEN.format(given=given)
+    if network.space_levels:
+        lines += ANSWERED.format(answered=answered)
     size = card.sides[0] if len(set(card.sides)) == 1 else card.sides
-    lines = BANDS.format(bands=bands, pixels=pixels, channels=card.channels, size=size)
-    return lines if card.network.space_levels else ""
+    return lines + ASKED.format(channels=card.channels, size=size)
 
 
 def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checked: str) -> str:

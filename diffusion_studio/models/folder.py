@@ -136,7 +136,7 @@ def read_schedule(folder: Path, config: UNetConfig) -> Process:
         schedule = process_from_config(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path}: {error}") from None
-    if (said := learned_variance(values)) and config.out_channels == config.in_channels:
+    if (said := learned_variance(values)) and config.out_channels == config.seen:
         raise UserError(
             tr(
                 "{path}: variance_type {said} needs a network with twice as many channels out as in, but it has {channels}.",

@@ -109,7 +109,7 @@ def read_config(path: Path, *, within: Path | None = None) -> UNetConfig:
                 in_channels=config.in_channels,
             )
         )
-    if config.out_channels not in (config.in_channels, 2 * config.in_channels):
+    if config.out_channels not in (config.seen, 2 * config.seen):
         raise UserError(
             tr(
                 "{path}: out_channels is {out_channels} where in_channels is {in_channels}; it must be as many, or twice as "

@@ -30,6 +30,7 @@ DECAYS = {
     "inverse_sqrt": tr("Inverse square root"),
     "constant": tr("Constant"),
 }
+LEAST_PATCHED = 64  # pixels of the side
 SCRATCH = "scratch"  # as `start_from`: no model, however few the images
 DEFAULT_MINUTES = 10.0  # of a run that is given neither steps nor minutes
 LATENTS = "latents"  # in SPACES
@@ -234,6 +235,26 @@ class TrainingSettings:
         help=tr("learn tiles: the left edge of an image continues its right one, and its top its bottom"),
     )
     flip: bool = option(True, label=tr("Mirror"), help=tr("show each image mirrored half of the time"))
+    augment: float = option(
+        0.0,
+        min=0.0,
+        max=1.0,
+        more=True,
+        label=tr("Augmentation"),
+        help=tr(
+            "how often an image is mirrored, turned upside down, rotated by 90°, moved or scaled, each by itself; the network is "
+            "told, so that generated images are none of it. For few images; 0: never"
+        ),
+    )
+    patches: bool = option(
+        False,
+        more=True,
+        label=tr("Patches"),
+        help=tr(
+            "learn from parts of an image as well, of half or a quarter of its side, told where they are; steps take less time. "
+            "For images of 64 pixels and more. Other programs open such a model only with the lines of its README"
+        ),
+    )
     classes: bool = option(True, label=tr("Classes"), help=tr("learn sub-folders as classes"))
     clip_norm: float = option(
         1.0,
@@ -307,6 +328,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         check(self)
         self._match_flow()
+        self._check_changes()
         if self.steps and self.minutes:
             raise UserError(tr("A run ends after steps or after minutes, not both; give one of them."))
 
@@ -337,6 +359,27 @@ class TrainingSettings:
         if not self.classes:
             names.add("label_dropout")
         return frozenset(names)
+
+    def _check_changes(self) -> None:
+        """Raises `UserError` where images cannot be cut or changed."""
+        if self.patches and self.size < LEAST_PATCHED:
+            raise UserError(
+                tr(
+                    "Patches need images of {least} pixels and more, not {size}.",
+                    least=LEAST_PATCHED,
+                    size=self.size,
+                )
+            )
+        if self.patches and self.seamless:
+            raise UserError(tr("Patches have edges, so they cannot be combined with seamless."))
+        asked = tr("Augmentation") if self.augment else tr("Patches") if self.patches else ""
+        if asked and (self.space == LATENTS or self.distil is not None):
+            raise UserError(
+                tr(
+                    "{setting} is for pixels and Haar bands: it cannot be combined with latents or students.",
+                    setting=asked,
+                )
+            )
 
     def _match_flow(self) -> None:
         """A flow and its velocity belong together: one sets the other, unless something else was chosen for it."""

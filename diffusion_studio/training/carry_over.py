@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_config import COORDINATES
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 
@@ -50,12 +51,14 @@ def fit_network(network: UNet, size: int, channels: int) -> tuple[UNet, list[str
     bands = 4**config.space_levels
     if config.channels != channels:
         seen, answered = _seen(config.channels, channels), _answered(config.channels, channels)
-        tensors["conv_in.weight"] = _columns(tensors["conv_in.weight"], seen, bands)
+        weight = tensors["conv_in.weight"]
+        known = _columns(weight[:, : config.seen], seen, bands)
+        tensors["conv_in.weight"] = torch.cat([known, weight[:, config.seen :]], dim=1)
         for name in ("conv_out.weight", "conv_out.bias"):
             tensors[name] = _rows(tensors[name], answered, bands)
     changed = replace(
         config,
-        in_channels=channels * bands,
+        in_channels=channels * bands + (COORDINATES if config.coordinates else 0),
         out_channels=channels * bands,
         sample_size=size >> config.space_levels,
     )
@@ -63,6 +66,22 @@ def fit_network(network: UNet, size: int, channels: int) -> tuple[UNet, list[str
         result = UNet(changed)
     result.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     return result, said
+
+
+def with_coordinates(network: UNet) -> UNet:
+    """The same network told where each place is, which at first changes nothing it answers."""
+    config = network.config
+    if config.coordinates:
+        return network
+    tensors = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    first = tensors["conv_in.weight"]
+    tensors["conv_in.weight"] = torch.cat(
+        [first, torch.zeros_like(first[:, :1]).repeat(1, COORDINATES, 1, 1)], 1
+    )
+    with torch.device("meta"):
+        result = UNet(replace(config, in_channels=config.in_channels + COORDINATES, coordinates=True))
+    result.load_state_dict(tensors, assign=True)
+    return result
 
 
 def _by(sides: tuple[int, int]) -> str:

@@ -25,6 +25,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training import step_times
 from diffusion_studio.training.images import OTHER, Pictures
 from diffusion_studio.training.provenance import begin
+from diffusion_studio.training.step.patches import Patches
 from diffusion_studio.training.step.trainer import Trainer
 
 LARGEST_BATCH = {"cpu": 32, "mps": 32, "cuda": 128}
@@ -59,8 +60,11 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
         trainer = Trainer(
             settings, stand_in, device=device, precision=precision, network=network, schedule=origin.schedule
         )
+        trainer.patches = None  # whole images; the others take less time as they have fewer pixels
         seconds = yield from _measure(trainer)
         step_times.remember(seconds, **facts)
+    if settings.patches:
+        seconds *= Patches(origin.config).cost
     limit = settings.time_limit
     yield Estimated(
         step_seconds=seconds,

@@ -26,7 +26,7 @@ from diffusion_studio.models.folder import read_model
 from diffusion_studio.pictures.channels import format_of
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.settings.training import FLOW, LATENTS, TrainingSettings
-from diffusion_studio.training.carry_over import NAMES, fit_network
+from diffusion_studio.training.carry_over import NAMES, fit_network, with_coordinates
 from diffusion_studio.training.distil.student import student_scheduler, without_variance
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.architectures import learning_rate_for
@@ -134,7 +134,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         )
     own = model.network.config
     latent = model.autoencoder
-    if (latent is None and own.channels not in NAMES) or own.out_channels != own.in_channels:
+    if (latent is None and own.channels not in NAMES) or own.out_channels != own.seen:
         raise UserError(
             tr(
                 "{title} does not generate images in grey, RGB or RGBA, so it cannot be trained further here.",
@@ -143,9 +143,18 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         )
     scheduler = model.schedule.config
     side, channels = settings.size, pictures.images.shape[1]
+    if latent is not None and (settings.augment or settings.patches):
+        raise UserError(
+            tr(
+                "{title} generates latents, which can be neither augmented nor cut into patches: leave both off.",
+                title=card.title,
+            )
+        )
     if latent is not None:
         side, channels = side // latent.config.factor, own.channels
     network, carried = fit_network(model.network, side, channels)
+    if settings.patches:
+        network = with_coordinates(network)
     network = with_classes(
         network, card.classes, card.null_class, pictures.classes, seamless=settings.seamless
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import ModelCard
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
+from diffusion_studio.settings.recipes import RECIPES, recipe_of, settings_of
 from diffusion_studio.settings.training import SCRATCH, TrainingSettings
 
 FEW = 300  # images
@@ -25,12 +26,12 @@ OWN = (
 def with_start(settings: TrainingSettings) -> tuple[TrainingSettings, ModelCard | None]:
     """The settings with what they start from, and the model that was chosen for them, if any.
 
-    Nothing is chosen for many images, nor where something of the network was asked for.
+    Nothing is chosen for many images, nor where something of the network was asked for. A recipe then has as many steps as a
+    trained model needs.
     """
     if settings.start_from == SCRATCH:
         return replace(settings, start_from=""), None
-    usual = TrainingSettings()
-    if settings.start_from or any(getattr(settings, name) != getattr(usual, name) for name in OWN):
+    if settings.start_from or asked_for_a_network(settings):
         return settings, None
     fitting = [card for card in cards.installed() if card.broad and not card.prompted]
     if not fitting:
@@ -39,4 +40,18 @@ def with_start(settings: TrainingSettings) -> tuple[TrainingSettings, ModelCard 
     if not 0 < count <= FEW:
         return settings, None
     chosen = min(fitting, key=lambda card: (abs(card.size - settings.size), card.title))
-    return replace(settings, start_from=chosen.name), chosen
+    recipe, started = recipe_of(settings), replace(settings, start_from=chosen.name)
+    if recipe:
+        started = replace(started, steps=settings_of(recipe, started)["steps"])
+    return started, chosen
+
+
+def asked_for_a_network(settings: TrainingSettings) -> bool:
+    """Whether something of the network is neither as usual nor as a recipe has it."""
+    usual = TrainingSettings()
+    recipes = [settings_of(name, settings) for name in RECIPES]
+    return any(
+        getattr(settings, name)
+        not in {getattr(usual, name), *(recipe[name] for recipe in recipes if name in recipe)}
+        for name in OWN
+    )

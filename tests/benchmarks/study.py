@@ -43,6 +43,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "2M, trailing, 20": {"sampler": "dpmpp_2m", "spacing": "trailing", "steps": 20},
 }
 MOST = 10_000, 800  # images of the learned and of the held-out ones that results are measured against
+PATCHED_ROUNDS = 40
 ROUNDS = 5  # steps of each side that are timed, after one that warms up
 BASELINE = "as it is"
 LEVERS: Mapping[str, Mapping[str, Any]] = {
@@ -71,6 +72,10 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
     "autoguidance 1.5": {},
     "autoguidance 2": {},
     "inverse root": {"decay": "inverse_sqrt"},
+    "patches": {"patches": True},
+    "haar, patches": {"space": "haar", "patches": True},
+    "augment": {"augment": 0.12},
+    "haar, augment": {"space": "haar", "augment": 0.12},
 }
 
 GENERATION: Mapping[str, Mapping[str, Any]] = {  # what a lever changes of generating
@@ -200,6 +205,7 @@ def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
     from diffusion_studio.training.step.trainer import Trainer
 
     precision = choose_precision("auto", "cpu")
+    patched = any(changes.get("patches") for changes in sides)  # whose steps are of several sizes
     with ExitStack() as stack:
         trainers = []
         for changes in sides:
@@ -219,13 +225,13 @@ def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
             )
             trainers.append(stack.enter_context(closing(trainer)))
         times: list[list[float]] = [[] for _ in trainers]
-        for turn in range(ROUNDS + 1):
+        for turn in range((PATCHED_ROUNDS if patched else ROUNDS) + 1):
             for trainer, own in zip(trainers, times, strict=True):
                 begun = time.process_time()
                 trainer.step(0.0)
                 if turn:
                     own.append(time.process_time() - begun)
-    return [median(own) for own in times]
+    return [mean(own) if patched else median(own) for own in times]
 
 
 def divide(folder: Path, target: Path) -> tuple[Path, Path]:

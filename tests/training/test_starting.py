@@ -3,8 +3,12 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from diffusion_studio.events import Warned
 from diffusion_studio.models import cards
+from diffusion_studio.settings.recipes import RECIPES, applied
+from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
 from diffusion_studio.training.starting import with_start
@@ -23,3 +27,17 @@ def test_few_images_start_from_a_broad_model(settings, folder):
         assert with_start(replace(own, **other))[1] is None
     list(train(replace(own, name="Third", start_from="scratch", steps=1)))
     assert runs.find("third").facts["settings"]["start_from"] == ""
+
+
+def test_a_recipe_asks_for_no_network_and_then_has_the_steps_of_a_trained_one(settings, folder):
+    list(train(replace(settings, steps=1)))
+    card = cards.find("tiny").path / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "broad": True}))
+    for size in (32, 64):
+        for recipe in RECIPES:
+            asked = applied(recipe, TrainingSettings(folder=str(folder), name="Few", size=size))
+            started, chosen = with_start(asked)
+            assert chosen is not None and started.start_from == "tiny"
+            assert started.steps == pytest.approx(asked.steps / 5, rel=0.1)
+    longer = replace(asked, steps=0, minutes=20.0)
+    assert with_start(longer)[0].minutes == 20 and with_start(longer)[0].start_from == "tiny"

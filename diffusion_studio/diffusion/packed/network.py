@@ -43,6 +43,7 @@ class Engine:
     @torch.no_grad()
     def __init__(self, network: UNet, dtype: torch.dtype, count: int = 1) -> None:
         self.dtype, self.levels = dtype, network.config.space_levels
+        self.placed = network.config.coordinates
         maps = Maps(dtype, count, max(network.config.map_sides))
         walk = Walk(network, maps)
         self.times = TimeTable(network, walk.resnets, dtype)
@@ -54,6 +55,8 @@ class Engine:
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             times = self.times(timestep, labels)
             bands = to_bands(x, self.levels)
+            if self.placed:
+                bands = unet.with_places(bands)
             prediction = self.body(bands.to(self.dtype, memory_format=torch.channels_last), times, explicit)
         prediction = prediction.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         return to_pixels(prediction, self.levels)

@@ -52,12 +52,12 @@ def student_scheduler(teacher: Mapping[str, Any]) -> dict[str, Any]:
 def without_variance(network: UNet) -> UNet:
     """The same network without the channels in which it says the variance, which one to four steps do not need."""
     config = network.config
-    if config.out_channels == config.in_channels:
+    if config.out_channels == config.seen:
         return network
-    values = {**config.to_dict(), "out_channels": config.in_channels}
+    values = {**config.to_dict(), "out_channels": config.seen}
     tensors = dict(network.state_dict())
     for name in ("conv_out.weight", "conv_out.bias"):
-        tensors[name] = tensors[name][: config.in_channels].clone()
+        tensors[name] = tensors[name][: config.seen].clone()
     with torch.device("meta"):
         smaller = UNet(UNetConfig.from_dict(values))
     smaller.load_state_dict(tensors, assign=True)

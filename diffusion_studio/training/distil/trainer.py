@@ -47,7 +47,7 @@ class ConsistencyTrainer(Trainer):
 
     def loss(self, network: UNet, batch: Batch, *, weighted: bool = True) -> Tensor:
         """(N,) squared distance, a mean over pixels, of the student's pictures from t and from r, the second held still."""
-        clean, noise, timestep, labels = batch
+        clean, noise, timestep, labels, *_ = batch
         space, sigma = self.consistency, self.consistency.sigma(timestep)
         lower = space.lower(sigma, self.stage)
         x = clean + wide(sigma) * noise

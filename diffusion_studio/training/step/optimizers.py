@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from diffusion_studio.training.step.flat_weights import FlatWeights
 
 DECAY = 0.01  # of the weights, in each step times the learning rate
-LEFT_TO_ADAMW = ("conv_in.", "conv_out.", "class_embedding.")
+LEFT_TO_ADAMW = ("conv_in.", "conv_out.", "class_embedding.", "augment_embedding.")
 
 
 def matrices(network: nn.Module, optimizer: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.unet import UNet
-from diffusion_studio.diffusion.unet_config import UNetConfig
+from diffusion_studio.diffusion.unet_config import COORDINATES, UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
@@ -27,6 +27,7 @@ from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.data.data_order import order, split
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.step.augmentation import LABELS, augmented
 from diffusion_studio.training.step.distributed import ALONE, Team
 from diffusion_studio.training.step.ema import Ema
 from diffusion_studio.training.step.flat_weights import FlatWeights
@@ -34,6 +35,7 @@ from diffusion_studio.training.step.gradients import Gradients, is_out_of_memory
 from diffusion_studio.training.step.learning_rate import share_of_rate
 from diffusion_studio.training.step.objectives import objective_of
 from diffusion_studio.training.step.optimizers import Optimizer, matrices
+from diffusion_studio.training.step.patches import Patches
 from diffusion_studio.training.step.power_ema import PowerEmas
 from diffusion_studio.training.step.weighting import LevelWeights
 
@@ -48,13 +50,15 @@ class NotFinite(Exception):
 
 class Batch(NamedTuple):
     """`clean` and `noise` (N, C, S, S), clean in [-1, 1]; `timestep` (N,), int64 or for a flow float32; `labels` (N,) rows of the
-    class table.
+    class table; `augment` (N, K), how each image was changed; `places` (N, 2, s, s), where it was cut from.
     """
 
     clean: Tensor
     noise: Tensor
     timestep: Tensor
     labels: Tensor | None
+    augment: Tensor | None = None
+    places: Tensor | None = None
 
     def rows(self, rows: slice) -> Batch:
         return Batch(*(None if part is None else part[rows] for part in self))  # type: ignore[arg-type]
@@ -83,6 +87,9 @@ class Trainer:
         if network is None:
             network = fresh_network(shape_of(settings, pictures), self.seed)
         self.network = network.to(self.device)
+        if settings.augment:
+            self.network.learn_augmentation(LABELS)
+        self.patches = Patches(network.config) if settings.patches else None
         self.network.requires_grad_(True).train()
         self.flat = FlatWeights(self.network, matrices(self.network, settings.optimizer))
         self.parameters = self.flat.parameters
@@ -197,13 +204,18 @@ class Trainer:
             mirrored = (torch.rand(count, generator=draw) < 0.5).to(self.device)
             other = clean.flip(-1) if self.mirrored is None else to_range(self.mirrored[rows.to(self.device)])
             clean = torch.where(mirrored[:, None, None, None], other, clean)
+        augment = places = None
+        if self.settings.augment:
+            clean, augment = augmented(clean, self.settings.augment, draw)
+        if self.patches is not None:
+            clean, places = self.patches.cut(clean, draw)
         timestep = self.objective.draw(count, draw).to(self.device)
         noise = torch.randn(clean.shape, generator=draw).to(self.device)
         labels = None
         if self.labels is not None:
             dropped = (torch.rand(count, generator=draw) < self.settings.label_dropout).to(self.device)
             labels = self.labels[rows.to(self.device)].masked_fill(dropped, self.null_class)
-        return Batch(clean, noise, timestep, labels)
+        return Batch(clean, noise, timestep, labels, augment, places)
 
     def clean(self, rows: Tensor) -> Tensor:
         """Images by row as the network sees them, (N, C, S, S) float32 in [-1, 1] on the device of the training."""
@@ -216,9 +228,10 @@ class Trainer:
 
     def loss(self, network: UNet, batch: Batch, *, weighted: bool = True) -> Tensor:
         """(N,) squared error of the prediction, a mean over pixels, weighted by its noise level where asked."""
-        clean, noise, timestep, labels = batch
+        clean, noise, timestep, labels, augment, places = batch
         noisy = self.objective.noisy(clean, noise, timestep)
-        prediction: Tensor = network(noisy.to(self.gradients.dtype), timestep, labels).float()
+        asked = noisy.to(self.gradients.dtype)
+        prediction: Tensor = network(asked, timestep, labels, augment=augment, places=places).float()
         target = self.objective.target(clean, noise, timestep)
         error = (prediction - target).square().mean(dim=(1, 2, 3))
         return self.weigh(error, batch) if weighted else error
@@ -255,8 +268,8 @@ class Trainer:
         weights |= dict(zip(names, self.ema.average, strict=True))
         with torch.device("meta"):
             twin = UNet(self.network.config)
-        twin.load_state_dict(
-            {name: weight.detach().cpu().clone() for name, weight in weights.items()}, assign=True
+        twin.load_state_dict(  # without what served the training alone
+            {name: weights[name].detach().cpu().clone() for name in twin.state_dict()}, assign=True
         )
         return twin.eval().requires_grad_(False)
 
@@ -335,9 +348,12 @@ def shape_of(settings: TrainingSettings, pictures: Pictures) -> UNetConfig:
     if pictures.latents is not None:
         _, channels, _, side = pictures.latents.shape
         return shape_for(side, settings.model_size, count, "pixels", channels=channels)
-    return shape_for(
+    config = shape_for(
         settings.size, settings.model_size, count, settings.space, channels=pictures.images.shape[1]
     )
+    if settings.patches:
+        config = replace(config, in_channels=config.in_channels + COORDINATES, coordinates=True)
+    return config
 
 
 def fresh_network(config: UNetConfig, seed: int) -> UNet:

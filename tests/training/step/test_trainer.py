@@ -92,7 +92,7 @@ def test_a_batch_follows_from_seed_and_step_alone(make):
     other.step(0.0)
     torch.manual_seed(99)
     for a, b in zip(one.batch(5), other.batch(5), strict=True):
-        assert torch.equal(a, b)
+        assert a is b is None or torch.equal(a, b)
     assert not torch.equal(one.batch(5).noise, one.batch(6).noise)
     assert not torch.equal(one.batch(5).noise, third.batch(5).noise)
 
@@ -131,7 +131,7 @@ def test_the_loss_is_the_formula(make, prediction):
     batch = trainer.batch(0)
     seen = {}
 
-    def network(x, timestep, labels):
+    def network(x, timestep, labels, **_):
         seen.update(x=x, timestep=timestep, labels=labels)
         return torch.full_like(x, 0.3)
 
