@@ -18,7 +18,8 @@ from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.layout import AUTOENCODER, unet_folder
 from diffusion_studio.models.text.cards import stamp
 
-_opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded
+SMALL = 100_000_000  # parameters of two models that are kept loaded together
+_opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded, and beside it its fast companion
 _opening = threading.Lock()
 
 
@@ -30,9 +31,16 @@ def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto"
         if key not in _opened:
             with device_faults(chosen):
                 model = kind_of(card).open(card, chosen, key[-1])
+            beside = {k: other for k, other in _opened.items() if _belong_together(other.card, card)}
             _opened.clear()
-            _opened[key] = model
+            _opened.update({**beside, key: model})
         return _opened[key]
+
+
+def _belong_together(one: ModelCard, other: ModelCard) -> bool:
+    """Whether one is the fast companion of the other, between which one goes to and fro, and both are small."""
+    pair = one.trained.get("teacher") == other.name or other.trained.get("teacher") == one.name
+    return pair and one.parameters + other.parameters <= SMALL
 
 
 def close_models() -> None:

@@ -41,10 +41,11 @@ class LiveRequest:
 class NewestRequest:
     """One place for a request between two threads: a new one takes the place of the one before, so none ever waits behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: int = 0) -> None:
+        """`after`: numbers begin above it."""
         self._changed = threading.Condition()
         self._waiting: LiveRequest | None = None
-        self.number = 0  # of the newest request
+        self.number = after  # of the newest request
         self.closed = False
 
     def put(

@@ -24,10 +24,11 @@ from diffusion_studio.ui.generate.canvas.caption import Caption
 from diffusion_studio.ui.generate.canvas.full_screen import FullScreen
 from diffusion_studio.ui.generate.canvas.messages import CanvasMessages
 from diffusion_studio.ui.generate.canvas.star import StarCommand
-from diffusion_studio.ui.generate.canvas.toolbar import CanvasToolbar
+from diffusion_studio.ui.generate.canvas.toolbar import CanvasToolbar, image_tools
 from diffusion_studio.ui.generate.commands import GenerateCommands
 from diffusion_studio.ui.generate.keep_generating import KeepGenerating
 from diffusion_studio.ui.generate.layout import PageLayout
+from diffusion_studio.ui.generate.live.mode import LiveMode
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.panel.panel import GenerationPanel
 from diffusion_studio.ui.generate.panel.preset_menu import PresetMenu
@@ -96,7 +97,14 @@ class GeneratePage(Page):
         self.repeats = RepeatNote(self.request, self.generation)
         self.panel.add_section("seed", self.repeats.label)
         self.full_screen = FullScreen(self, self.canvas, self.view.hide_action)
-        self.toolbar = self._make_toolbar()
+        self.live = LiveMode(context, self)
+        self.toolbar = CanvasToolbar(
+            image_tools(
+                *(self.commands, self.star.action, self.start),
+                *(self.compare.action, self.films, self.full_screen.action),
+            ),
+            self,
+        )
         self.view.place(self, self.toolbar, self.steering.timeline, self.strip)
         self._offer_commands()
         self._connect()
@@ -117,7 +125,7 @@ class GeneratePage(Page):
             "Edit": [own.copy, own.copy_settings],
             "View": [*own.view_entries, None, self.view.hide_action, self.full_screen.action],
             "Generate": [
-                *(generate.generate, generate.queue, self.keep.action, generate.jobs, None),
+                *(generate.generate, generate.queue, self.keep.action, self.live.action, generate.jobs, None),
                 *(generate.stop, *self.steering.entries, None),
                 *(self.compare.action, *self.films.entries, None),
                 *(generate.lock, generate.dice, self.words.past_action, None, *own.page_entries),
@@ -129,7 +137,7 @@ class GeneratePage(Page):
         below = self.steering.timeline.controls
         panel, tools = self.panel.tab_order(), self.start.tools.bar.controls
         chooser, button = panel.index(self.panel.chooser) + 1, panel.index(self.panel.foot.button)
-        panel[button:button] = self.start.variation.controls
+        panel[button:button] = [*self.start.variation.controls, *self.live.wander.controls]
         panel[chooser:chooser] = [*self.start.section.controls, self.presets]
         return [
             *panel,
@@ -163,6 +171,7 @@ class GeneratePage(Page):
 
     def close_down(self) -> None:
         self.keep.close_down()
+        self.live.close_down()
         self.panel.foot.close_down()
         self.messages.stop()
         self.queue.close_down()
@@ -191,7 +200,7 @@ class GeneratePage(Page):
             self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        self.repeats.remember(None if plan.rehearsal else plan.settings)
+        self.repeats.remember(None if plan.rehearsal or plan.settles else plan.settings)
         self.steering.begin(plan)
         self.panel.foot.show_progress(0)
         self.panel.foot.line.setText("")
@@ -199,6 +208,7 @@ class GeneratePage(Page):
     def stop(self) -> None:
         """Stop what runs, and ask what to do with it where that is worth asking; else leave the branch or the selection."""
         self.keep.stop()
+        self.live.end()
         if self.generation.running:
             if self.queue.waiting:
                 self.queue.pause()
@@ -297,6 +307,7 @@ class GeneratePage(Page):
 
     def _show_models(self) -> None:
         self.panel.show_cards(cards.installed())
+        self.live.replan()
         self.next_run.show_state()
 
     def _leave_own(self) -> None:
@@ -318,16 +329,6 @@ class GeneratePage(Page):
             self.generation.warm_up(self.request.value())
 
     # --- building ---
-
-    def _make_toolbar(self) -> CanvasToolbar:
-        own, start, films = self.commands, self.start, self.films
-        groups: list[dict[str, QAction]] = [
-            {"save": own.save_as, "copy": own.copy, "star": self.star.action},
-            {"start-image": start.commands.use_action, "mask": start.tools.brush_action},
-            {"compare": self.compare.action, "film": films.export_action, "morph": films.morph_action},
-            {"full-screen": self.full_screen.action},
-        ]
-        return CanvasToolbar(groups, self)
 
     def _offer_commands(self) -> None:
         own = self.generate_commands
@@ -372,7 +373,7 @@ class GeneratePage(Page):
         self.reuse.plan_wanted.connect(self._begin)
         self.reuse.clearing.connect(self.compare.leave)
         own.stop.triggered.connect(self.stop)
-        self.steering.begun.connect(self.words.remember)
+        self.live.plan_wanted.connect(self._begin)
         self.caption.reuse.clicked.connect(self.reuse_commands.settings.trigger)
         self.caption.seed.clicked.connect(self.reuse_commands.seed.trigger)
         generation.progressed.connect(self._on_progress)

@@ -210,7 +210,7 @@ class GenerationRequest(QObject):
         own = self._possible(replace(card.defaults(), **{**kept, **self.begin_with(card)}))
         self._take(replace(self._state, settings=own))
         self.model_changed.emit()
-        if not stays and (left.source or left.variation_strength):
+        if not stays and (left.source or left.variation_strength or left.blend):
             self.put_aside.emit(left)
 
     def _choose_sampler(self, sampler: str) -> None:

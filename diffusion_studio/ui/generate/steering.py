@@ -35,6 +35,7 @@ class Plan:
     step: int = 0  # of the parent's
     origin: str = ""
     save: bool = True
+    settles: bool = False  # the image of a live one in full quality: that one is seen until it is there
     rehearsal: bool = False  # it generates a saved image again, to branch from one of its steps
 
 
@@ -112,7 +113,7 @@ class Steering(QObject):
 
     def discard(self) -> None:
         """End the run; what it had generated is offered to whoever can bring it back."""
-        lost = self.live if self.generation.running and not self._rehearses else ()
+        lost = self.live if self.generation.running and not self._rehearses and not self.settles else ()
         self.generation.stop()
         if lost:
             self.discarded.emit(lost)
@@ -148,13 +149,23 @@ class Steering(QObject):
     @property
     def pending(self) -> tuple[Picture, ...]:
         """The images of a run that is held, paused or for a decision; they are nowhere but here."""
-        return self.live if self.generation.paused and not self._rehearses else ()
+        return self.live if self.generation.paused and not self._rehearses and not self.settles else ()
 
     @property
     def unsaved(self) -> tuple[Picture, ...]:
         """What would be lost if the window closed now: what is pending, and a run worth asking about on its way."""
         worth = self.generation.running and self.generation.expected >= SHORT
-        return self.live if worth and not self._rehearses else self.pending
+        return self.live if worth and not self._rehearses and not self.settles else self.pending
+
+    @property
+    def settles(self) -> bool:
+        """Whether what runs is the image of a live one in full quality."""
+        return self.generation.running and self.plan_settles
+
+    @property
+    def plan_settles(self) -> bool:
+        """The same of what was begun last, running or not."""
+        return self._plan is not None and self._plan.settles
 
     @property
     def _rehearses(self) -> bool:
@@ -257,7 +268,8 @@ class Steering(QObject):
 
     def _on_preview(self, pictures: tuple[Picture, ...]) -> None:
         self.live = pictures
-        if self.run is self._current and self.index is None and not self.elsewhere:
+        forms = self.settles and self.generation.step[0] < self.generation.step[1]
+        if not forms and self.run is self._current and self.index is None and not self.elsewhere:
             self._canvas.show_pictures(pictures)
         now = time.monotonic()
         if self.run is self._current and (now - self._marked_at >= MARK_EVERY or self.generation.paused):

@@ -38,6 +38,9 @@ QStatusBar QLabel { color: $muted; font-size: ${small}px; padding: 2px 8px; }
 #chip QDoubleSpinBox { background: transparent; border: none; padding: 4px 2px; }
 #chip QDoubleSpinBox:focus { border: 2px solid $accent; padding: 2px 0; }
 #chip QToolButton { padding: 2px 6px; }
+#panelFoot QToolButton#liveToggle { border-color: $border; padding: 1px 8px; font-size: ${small}px; }
+#panelFoot QToolButton#liveToggle:checked { border-color: $accent; color: $accent; }
+#panelFoot QToolButton#liveToggle:disabled { color: $muted; }
 #panelFoot QToolButton::menu-indicator { image: none; width: 0; }
 #presets { color: $muted; padding: 4px 8px; border: 1px solid $border; border-radius: 6px; min-height: ${line}px; }
 #presets:hover { color: $text; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QObject
@@ -80,6 +80,7 @@ class Caption(QObject):
         self._parts.addWidget(self._actions)
         canvas.shift_down = SPACE_L
         canvas.installEventFilter(self)
+        self.live: Callable[[], str] = str  # what to say of an image that follows the controls; "" of another
         self._described: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.describe)
         steering.generation.previewed.connect(self._on_preview)
@@ -125,6 +126,10 @@ class Caption(QObject):
         )
         if settings is None:
             return tr("No generation settings found") if subject.path is not None else "", []
+        live = self.live()
+        if live:
+            own = _parts(settings)
+            return " · ".join([live, tr("Seed {seed}", seed=settings.seed), *own]), []
         run = steering.run if not steering.elsewhere else None
         compared = run.settings if run is not None and run.newest >= 0 else settings
         if not steering.elsewhere:

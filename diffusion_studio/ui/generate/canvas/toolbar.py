@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QAction, QResizeEvent
@@ -12,6 +13,11 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
+
+if TYPE_CHECKING:
+    from diffusion_studio.ui.films.commands import FilmCommands
+    from diffusion_studio.ui.generate.start.editor import StartEditor
+    from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 
 BUTTON = 28  # pixels
 WORDED, ROOM = 38, 60  # of a button besides its words, and of gaps and edges
@@ -80,6 +86,23 @@ class CanvasToolbar(QFrame):
     @property
     def controls(self) -> list[QWidget]:
         return list(self.buttons.values())
+
+
+def image_tools(
+    own: CanvasCommands,
+    star: QAction,
+    start: StartEditor,
+    compare: QAction,
+    films: FilmCommands,
+    full: QAction,
+) -> list[dict[str, QAction]]:
+    """The tools in their groups, each icon with the entry it stands for."""
+    return [
+        {"save": own.save_as, "copy": own.copy, "star": star},
+        {"start-image": start.commands.use_action, "mask": start.tools.brush_action},
+        {"compare": compare, "film": films.export_action, "morph": films.morph_action},
+        {"full-screen": full},
+    ]
 
 
 class ActionIcon(IconButton):

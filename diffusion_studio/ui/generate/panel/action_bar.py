@@ -23,6 +23,7 @@ from diffusion_studio.ui.generate.panel.stop_choices import StopChoices
 from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import Line
+from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.widgets.action_button import HEIGHT, ActionButton
 
@@ -51,6 +52,12 @@ class ActionBar(QFrame):
         self.choices = StopChoices()
         self.progress = QProgressBar()
         self.line = Line(align=Qt.AlignmentFlag.AlignLeft)
+        self.live = text_button(tr("Live"), tr("Generate again while a control moves"))
+        self.live.setCheckable(True)
+        self.fast = text_button(
+            tr("Make it fast…"), tr("Train a model that generates the same in one to four steps")
+        )
+        self.fast.hide()
         self.queue = text_button(tr("Queue"), tr("Show what waits to be generated (Ctrl+J)"))
         self._name = self.button.text(), self.button.toolTip()
         self._running = False
@@ -65,7 +72,8 @@ class ActionBar(QFrame):
     @property
     def controls(self) -> list[QWidget]:
         """In the order of the Tab key."""
-        return [self.button, self.more, self.hold, self.stop, *self.choices.controls, self.queue]
+        own = [self.button, self.more, self.hold, self.stop, *self.choices.controls]
+        return [*own, self.fast, self.live, self.queue]
 
     @property
     def running(self) -> bool:
@@ -79,6 +87,21 @@ class ActionBar(QFrame):
         self.hold.clicked.connect(hold.trigger)
         hold.changed.connect(lambda: self._follow_hold(hold))
         self._follow_hold(hold)
+
+    def offer_live(self, action: QAction) -> None:
+        """The entry that the Live button stands for."""
+        self.live.clicked.connect(action.trigger)
+
+    def show_live(self, action: QAction, words: str, *, too_slow: bool) -> None:
+        """Whether it is on, what it says, and whether the model is too slow for it."""
+        keys = action.shortcut().toString()
+        self.live.setText(words)
+        self.live.setAccessibleName(words)
+        self.live.setAccessibleDescription(action.statusTip())
+        self.live.setToolTip(tooltip(f"{action.statusTip()} ({keys})"))
+        self.live.setEnabled(action.isEnabled())
+        self.live.setChecked(action.isChecked() and action.isEnabled())
+        self.fast.setVisible(too_slow)
 
     def name(self, name: str, explanation: str) -> None:
         """What the main button does while nothing runs."""
@@ -166,8 +189,12 @@ class ActionBar(QFrame):
         words.setContentsMargins(3, 0, 3, 0)
         words.setSpacing(SPACE_S)
         words.addWidget(self.line, 1)
-        words.addWidget(self.queue)
-        self.queue.setFixedHeight(24)
+        for tool in (self.fast, self.live, self.queue):
+            tool.setProperty("small", True)
+            words.addWidget(tool)
+        self.live.setObjectName("liveToggle")
+        for tool in (self.fast, self.live, self.queue):
+            tool.setFixedHeight(24)
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_L - 3, SPACE_S, SPACE_L - 3, SPACE_S)
         column.setSpacing(SPACE_S // 2)

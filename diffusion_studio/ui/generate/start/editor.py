@@ -72,6 +72,14 @@ class StartEditor(QObject):
     def file_entries(self) -> list[QAction | None]:
         return [self.commands.open_action, None]
 
+    @property
+    def live_images(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The start image as the model sees it and its mask as it is painted now, at once and kept nowhere."""
+        if self.picture is None:
+            return None, None
+        mask = self.picture.mask
+        return self.picture.fitted, None if mask.empty else mask.soft()
+
     def settle(self) -> None:
         """Keep the mask as it is painted, so that the request can name it. Raises `UserError` where that fails."""
         if self.picture is None:

@@ -43,6 +43,12 @@ class StartView(QObject):
             self._canvas.show_pictures([self._given])
             self._explain(start, plain=plain)
 
+    def answer(self, picture: Picture) -> None:
+        """Show what was generated from it in its place; strokes go on to change its mask."""
+        if self.shown:
+            self._given = picture
+            self._canvas.show_pictures([picture])
+
     def _explain(self, start: StartPicture, *, plain: bool) -> None:
         if self._steering.elsewhere:
             masked = not plain and not start.mask.empty

@@ -1,0 +1,1 @@
+"""Images that follow the hand, and the square of four seeds to wander in."""

@@ -1,0 +1,132 @@
+"""A square with a dot to drag: two numbers at once, by pointer or by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from diffusion_studio.language import tr
+from diffusion_studio.ui.look.theme import SPACE_S, tokens
+
+SIDE = 176  # pixels
+DOT = 7  # its radius
+STEP, STRIDE = 0.02, 0.1  # of an arrow key, and with Shift
+MOVES = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+
+
+class Pad(QWidget):
+    """`place` is (across, down), each in [0, 1]; the corners have names, row by row."""
+
+    moved = Signal(float, float)  # by the user
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.place = (0.0, 0.0)
+        self.corners: Sequence[str] = ("", "", "", "")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setFixedSize(SIDE, SIDE)
+        self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setAccessibleName(tr("Place between four seeds"))
+        self.setToolTip(tr("Drag the dot, or use the arrow keys (with Shift: larger steps)."))
+        self._describe()
+
+    def sizeHint(self) -> QSize:
+        return QSize(SIDE, SIDE)
+
+    def show_place(self, across: float, down: float) -> None:
+        if (across, down) != self.place:
+            self.place = across, down
+            self._describe()
+            self.update()
+
+    def show_corners(self, corners: Sequence[str]) -> None:
+        if list(corners) != list(self.corners):
+            self.corners = tuple(corners)
+            self.update()
+
+    def _move(self, across: float, down: float) -> None:
+        place = (round(min(max(across, 0.0), 1.0), 3), round(min(max(down, 0.0), 1.0), 3))
+        if place != self.place:
+            self.show_place(*place)
+            self.moved.emit(*place)
+
+    def _describe(self) -> None:
+        across, down = self.place
+        self.setAccessibleDescription(
+            tr("{across:.0%} to the right, {down:.0%} down", across=across, down=down)
+        )
+
+    def _area(self) -> QRectF:
+        """Where the middle of the dot may be."""
+        return QRectF(self.rect()).adjusted(DOT + 1, DOT + 1, -DOT - 1, -DOT - 1)
+
+    # --- pointer and keys ---
+
+    def _follow(self, event: QMouseEvent) -> None:
+        area, at = self._area(), event.position()
+        self._move((at.x() - area.left()) / area.width(), (at.y() - area.top()) / area.height())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._follow(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._follow(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        move = MOVES.get(Qt.Key(event.key()))
+        if move is None:
+            super().keyPressEvent(event)
+            return
+        step = STRIDE if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else STEP
+        self._move(self.place[0] + step * move[0], self.place[1] + step * move[1])
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+
+    # --- painting ---
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        colours, area = tokens(), self._area()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(colours.accent if self.hasFocus() else colours.border), 1.5))
+        painter.setBrush(QColor(colours.raised))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
+        at = QPointF(area.left() + self.place[0] * area.width(), area.top() + self.place[1] * area.height())
+        painter.setPen(QPen(QColor(colours.border), 1))
+        painter.drawLine(QPointF(at.x(), area.top()), QPointF(at.x(), area.bottom()))
+        painter.drawLine(QPointF(area.left(), at.y()), QPointF(area.right(), at.y()))
+        self._paint_corners(painter)
+        able = self.isEnabled()
+        painter.setPen(QPen(QColor(colours.text), 1.5))
+        painter.setBrush(QColor(colours.accent if able else colours.muted))
+        painter.drawEllipse(at, DOT, DOT)
+        painter.end()
+
+    def _paint_corners(self, painter: QPainter) -> None:
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(tokens().muted))
+        area = QRectF(self.rect()).adjusted(SPACE_S, SPACE_S, -SPACE_S, -SPACE_S)
+        left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
+        places = (left | top, right | top, left | bottom, right | bottom)
+        for text, place in zip(self.corners, places, strict=True):
+            painter.drawText(area, place, text)
