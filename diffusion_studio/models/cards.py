@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,7 +135,7 @@ class ModelCard:
         except OSError:
             return b""
 
-    @property
+    @cached_property
     def options(self) -> frozenset[str]:
         """The settings that have an effect with this model; a form hides the others."""
         return (
@@ -162,7 +163,7 @@ class ModelCard:
         idle = (OF_TEXT | OF_SIZE) - self.options
         return replace(settings, **{name: getattr(GENERAL, name) for name in idle}) if idle else settings
 
-    @property
+    @cached_property
     def keeps_early(self) -> bool:
         """Whether weights from early in its training are there, which autoguidance needs."""
         return (self.path / EARLY).is_file()
@@ -177,11 +178,19 @@ class ModelCard:
 
         `chosen`: the settings that are chosen by hand. Where the sampler is, what goes with the model's own is left out.
         """
-        recipe = {**self.said(), **(self.recommended or self.recipe())}
-        if "sampler" in chosen and "sampler" in recipe:
-            recipe = {name: value for name, value in recipe.items() if name not in OF_THE_SAMPLER}
-        settings, _ = from_dict(GenerationSettings, {**recipe, "model": self.name})
-        return settings
+        if "sampler" in chosen and "sampler" in self._recipe:
+            plain = {name: value for name, value in self._recipe.items() if name not in OF_THE_SAMPLER}
+            return from_dict(GenerationSettings, {**plain, "model": self.name})[0]
+        return self._defaults
+
+    @cached_property
+    def _recipe(self) -> dict[str, Any]:
+        return {**self.said(), **(self.recommended or self.recipe())}
+
+    @cached_property
+    def _defaults(self) -> GenerationSettings:
+        """Asked for at every change of a control, and each value is checked by itself."""
+        return from_dict(GenerationSettings, {**self._recipe, "model": self.name})[0]
 
     def class_named(self, text: str) -> str:
         """The label of the class that is meant by its label or its number; "" for any. Raises `UserError` for none."""

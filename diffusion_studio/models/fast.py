@@ -16,7 +16,7 @@ from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
 
 CONSISTENCY = "consistency"  # the sampler of models made fast
-AIM = 0.066  # seconds an image should take at most, and takes where the least steps allow it
+AIM = 0.016  # seconds an image takes at most where the least steps allow it: two of them are behind a moving hand
 SLOWEST = 0.25  # seconds above which an image does not follow the hand any more
 MOST_STEPS = 4
 LEAST_STEPS = 2  # of a model that was not made fast: its first step shows only the mean of all its images

@@ -168,7 +168,7 @@ def test_the_class_is_that_of_the_nearest_corner_where_none_is_chosen(tmp_path):
 def test_the_plan_uses_the_companion_and_as_many_steps_as_there_is_time_for():
     teacher = cards.find("tiny")
     assert live_plan(teacher, cards.installed()).seconds is None
-    keep_step_seconds(teacher, 0.02)
+    keep_step_seconds(teacher, 0.005)
     plan = live_plan(teacher, cards.installed())
     assert (plan.card.name, plan.steps, plan.able) == ("tiny", 3, True)
     assert plan.settings(replace(WANTED, count=4, sampler="ddim")).sampler == "dpmpp_2m"

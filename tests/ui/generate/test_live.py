@@ -127,7 +127,7 @@ def test_a_model_that_is_too_slow_says_so_and_offers_to_be_made_fast(page, live,
     assert "too long" in foot.live.accessibleDescription() and not live.running
     fast.keep_step_seconds(cards.find("faces"), 0.02)
     page.request.edit("model", "faces")
-    assert foot.live.text() == "Live · 17 images/s" and foot.live.isChecked()
+    assert foot.live.text() == "Live · 25 images/s" and foot.live.isChecked()
 
 
 def test_it_is_remembered(page):

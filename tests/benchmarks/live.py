@@ -1,0 +1,209 @@
+"""How quick Live is: from a control that moves to the painted image, and whether the window stutters meanwhile.
+
+    python tests/benchmarks/live.py [--sizes 32 64] [--seconds 10] [--model NAME]
+
+Runs on the display there is (on a bare Linux: under `xvfb-run`), or with QT_QPA_PLATFORM=offscreen. The model is a student of
+one step in the shape of the starter, with random weights, since the time does not depend on them; or an installed one.
+Every 16 ms a control moves: the seed, the class, the square of four seeds and the variation in turn. For each movement it counts
+until an image at least as new is painted. Nothing is written outside a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = 16  # milliseconds between movements
+TICK = 10  # milliseconds of the timer whose gaps are counted
+BARS = {32: 33.0, 64: 66.0}  # milliseconds, 95th percentile
+GAP = 20.0  # milliseconds, 99th percentile
+
+
+def make_student(home: Path, size: int) -> str:
+    from dataclasses import replace
+
+    import torch
+
+    from diffusion_studio.diffusion.unet import UNet
+    from diffusion_studio.models.cards import find
+    from diffusion_studio.models.folder import read_model, write_model
+    from diffusion_studio.storage.atomic import write_json
+    from diffusion_studio.training.distil.student import student_scheduler
+
+    starter = find("")
+    model = read_model(starter.path)
+    torch.manual_seed(0)
+    network = UNet(replace(model.network.config, sample_size=size)).eval()
+    folder = home / "models" / f"student-{size}"
+    card = {
+        "title": f"Student {size}",
+        "classes": list(starter.classes),
+        "null_class": starter.null_class,
+        "recommended": {"sampler": "consistency", "steps": 1},
+    }
+    write_model(folder, network, model.schedule, prediction=starter.prediction, card=card)
+    write_json(folder / "scheduler" / "scheduler_config.json", student_scheduler(model.schedule.config))
+    return folder.name
+
+
+def measure(name: str, seconds: float) -> dict[str, object]:
+    """In a window of its own, in this process."""
+    from PySide6.QtCore import QTimer
+
+    from diffusion_studio.jobs.live import NewestRequest
+    from diffusion_studio.settings.generation import GenerationSettings
+    from diffusion_studio.ui.base.preferences import Preferences
+    from diffusion_studio.ui.pictures.canvas import Canvas
+    from diffusion_studio.ui.window import app as ours
+
+    asked: list[tuple[int, float]] = []  # number of a request, when its control moved
+    painted: list[tuple[int, float]] = []  # number of the newest image painted, when
+    ticks: list[float] = []
+    worked: list[float] = []  # processor time of the window's thread at each movement
+    paint, put = Canvas.paintEvent, NewestRequest.put
+    moved_at = [0.0]
+
+    def timed_put(self, *args, **values):
+        number = put(self, *args, **values)
+        asked.append((number, moved_at[0]))
+        return number
+
+    def timed_paint(self, event):
+        paint(self, event)
+        page = getattr(window, "page", None)
+        if page is not None and self is page.canvas and page.live.live.showing:
+            painted.append((page.live.live._number, time.perf_counter()))
+
+    NewestRequest.put, Canvas.paintEvent = timed_put, timed_paint
+    application, window = ours.build([])
+    window.context.settings_file.store("window", Preferences(toured=True)) if hasattr(
+        window, "context"
+    ) else None
+    window.closed.connect(application.quit)
+    window.resize(1280, 800)
+    window.show()
+
+    def begin():
+        page = window.page
+        page.request.edit("model", name)
+        page.request.show(GenerationSettings(model=name, seed=1, steps=1, sampler="consistency"))
+        page.live.action.setChecked(True)
+        QTimer.singleShot(4000, lambda: drag(page))  # the model is loaded and the fastest way chosen
+
+    def drag(page):
+        asked.clear(), painted.clear()
+        begun, moves = time.perf_counter(), [0]
+        page.live.wander.fold.setChecked(True)
+        classes = ["", *page.request.card.classes]
+
+        def tick():
+            ticks.append(time.perf_counter())
+
+        def move():
+            passed = time.perf_counter() - begun
+            if passed > seconds:
+                timer.stop()
+                QTimer.singleShot(50, end)
+                return
+            moves[0] += 1
+            worked.append(time.thread_time())
+            moved_at[0] = time.perf_counter()
+            kind = int(4 * passed / seconds)
+            if kind == 0:
+                page.panel.form.seed.number.setValue(1000 + moves[0])
+            elif kind == 1:
+                page.request.edit("class_label", classes[moves[0] % len(classes)])
+                page.request.edit("seed", moves[0])
+            elif kind == 2:
+                page.live.wander.pad._move((moves[0] % 100) / 100, (moves[0] % 37) / 37)
+            else:
+                page.request.change(variation_seed=5, variation_strength=(moves[0] % 99 + 1) / 100)
+
+        def end():
+            clock.stop()
+            page.live.action.setChecked(False)
+            window.close()
+
+        timer, clock = QTimer(page), QTimer(page)
+        timer.timeout.connect(move)
+        clock.timeout.connect(tick)
+        timer.start(EVERY)
+        clock.start(TICK)
+
+    QTimer.singleShot(1500, begin)
+    application.exec()
+    latencies, place, older = [], 0, 0
+    for number, at in asked:
+        while place < len(painted) and painted[place][0] < number:
+            place += 1
+        if place < len(painted):
+            latencies.append(1000 * (painted[place][1] - at))
+    older = sum(later[0] < earlier[0] for earlier, later in zip(painted, painted[1:], strict=False))
+    gaps = sorted(1000 * (b - a) for a, b in zip(ticks, ticks[1:], strict=False))
+    latencies.sort()
+
+    def share(values, part):
+        return values[min(int(part * len(values)), len(values) - 1)] if values else float("nan")
+
+    return {
+        "movements": len(asked),
+        "images": len({number for number, _ in painted}),
+        "p50": share(latencies, 0.5),
+        "p95": share(latencies, 0.95),
+        "worst": share(latencies, 1.0),
+        "gap99": share(gaps, 0.99),
+        "gap_worst": share(gaps, 1.0),
+        "older": older,
+        "window": 1000 * (worked[-1] - worked[0]) / max(len(worked) - 1, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--model", default="", help="an installed model, in place of the random students")
+    parser.add_argument("--child", default="", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print("RESULT", json.dumps(measure(arguments.child, arguments.seconds)), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        for size in arguments.sizes:
+            environment = dict(os.environ)
+            name = arguments.model
+            if not name:
+                os.environ["DIFFUSION_STUDIO_HOME"] = environment["DIFFUSION_STUDIO_HOME"] = folder
+                name = make_student(home, size)
+            command = [sys.executable, __file__, "--child", name, "--seconds", str(arguments.seconds)]
+            load = os.getloadavg()[0]
+            done = subprocess.run(
+                command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+            if not lines:
+                print(done.stdout[-2000:], done.stderr[-2000:])
+                sys.exit(f"The window ended without a result (code {done.returncode}).")
+            found = json.loads(lines[-1].removeprefix("RESULT "))
+            bar = BARS.get(size, float("nan"))
+            print(
+                f"{name}, load {load:.1f}: control to painted image p50 {found['p50']:.1f} ms, "
+                f"p95 {found['p95']:.1f} ms (bar {bar:.0f}), worst {found['worst']:.0f}; "
+                f"{found['images'] / arguments.seconds:.0f} images/s of {found['movements'] / arguments.seconds:.0f} "
+                f"movements/s; timer gaps 99% {found['gap99']:.1f} ms (bar {GAP:.0f}), worst {found['gap_worst']:.0f}; "
+                f"processor time of the window {found['window']:.1f} ms a movement; older than one shown before: {found['older']}"
+            )
+            if arguments.model:
+                break
+
+
+if __name__ == "__main__":
+    main()
