@@ -25,7 +25,7 @@ from diffusion_studio.models.layout import CARD
 from diffusion_studio.storage.atomic import stage_folder, write_atomic
 
 LAYOUTS = {"diffusers": tr("Folder for diffusers"), "onnx": "ONNX"}
-ONNX_FILE, SCHEDULE_FILE = "model.onnx", "schedule.json"
+ONNX_FILE, DECODER_FILE, SCHEDULE_FILE = "model.onnx", "decoder.onnx", "schedule.json"
 KEPT = 12  # digits of alpha-bar: more than float32 has
 
 
@@ -112,18 +112,16 @@ def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtyp
 def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: str) -> None:
     from diffusion_studio.models import onnx
 
-    if checkpoint.autoencoder is not None:
-        raise UserError(
-            tr(
-                "{title} generates latents, which its autoencoder decodes; as ONNX only models of pixels are exported. "
-                "The layout diffusers holds both parts.",
-                title=card.title,
-            )
-        )
     onnx.check_possible(checkpoint.network, dtype)
-    schedule = checkpoint.schedule.at_size(card.sides[0] * card.sides[1])
+    sides = checkpoint.network.config.sides
+    schedule = checkpoint.schedule.at_size(sides[0] * sides[1])
     with stage_folder(folder) as stage:
-        difference = onnx.write_onnx(checkpoint.network, stage / ONNX_FILE, dtype)
+        checked = [onnx.describe_check(onnx.write_onnx(checkpoint.network, stage / ONNX_FILE, dtype))]
+        if checkpoint.autoencoder is not None:
+            levels = onnx.write_decoder(
+                checkpoint.autoencoder, card.channels, sides, stage / DECODER_FILE, dtype
+            )
+            checked += [onnx.describe_decoder(levels)] if levels is not None else []
         numbers = schedule_numbers(schedule, card.prediction)
         for name, value in {
             SCHEDULE_FILE: numbers,
@@ -137,7 +135,7 @@ def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: st
             folder.name,
             timesteps=len(schedule),
             opset=onnx.OPSET,
-            checked=onnx.describe_check(difference),
+            checked=" ".join(checked),
         )
         (stage / "README.md").write_text(text, encoding="utf-8")
         samples = card.sample_sheet()

@@ -48,10 +48,10 @@ steps = [*np.linspace({timesteps}, 0, {steps}, endpoint=False).round().astype(in
 for t, following in zip(steps, steps[1:]):
     answer = network.run(None, {{"sample": x, "timestep": np.array([t], np.float32){labels}}})[0]
     signal, noise = alpha_bar[t] ** 0.5, (1 - alpha_bar[t]) ** 0.5
-    clean = np.clip({clean}, {low}, {high})
+    clean = {clean}
     left = {left}
     x = (alpha_bar[following] ** 0.5 * clean + (1 - alpha_bar[following]) ** 0.5 * left).astype(np.float32)
-pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+{decoded}pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
 
 # Euler's method on a flow: x̂_0 = x_t - t u, and a straight step towards it.
@@ -66,9 +66,9 @@ times = schedule["shift"] * times / (1 + (schedule["shift"] - 1) * times)
 for t, following in zip(times, times[1:]):
     timestep = np.array([schedule["timesteps"] * t], np.float32)
     velocity = network.run(None, {{"sample": x, "timestep": timestep{labels}}})[0]
-    clean = np.clip(x - t * velocity, {low}, {high})
+    clean = {clean}
     x = (clean + following {left}).astype(np.float32)
-pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+{decoded}pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
 
 # Song et al. 2023, algorithm 1, over Karras' levels.
@@ -85,16 +85,21 @@ for sigma, following in zip(sigmas, sigmas[1:]):
     given, time = x / (sigma**2 + data**2) ** 0.5, np.array([250 * np.log(sigma)], np.float32)
     answer = network.run(None, {{"sample": given.astype(np.float32), "timestep": time{labels}}})[0]
     skip = data**2 / ((sigma - low) ** 2 + data**2)
-    clean = np.clip(skip * x + (sigma - low) * data / (sigma**2 + data**2) ** 0.5 * answer, {low}, {high})
+    clean = {clean}
     x = clean + max(following**2 - low**2, 0) ** 0.5 * random.standard_normal(x.shape)
-pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
+{decoded}pixels = ((x[0].transpose(1, 2, 0).clip(-1, 1) + 1) * 127.5).round().astype(np.uint8)
 Image.fromarray(pixels{grey}).save("picture.png")"""
 
 CLEAN = {  # what the network's answer means
     "epsilon": "(x - noise * answer) / signal",
     "v_prediction": "signal * x - noise * answer",
     "sample": "answer",
+    "flow": "x - t * velocity",
+    "consistency": "skip * x + (sigma - low) * data / (sigma**2 + data**2) ** 0.5 * answer",
 }
+DECODED = """decoder = onnxruntime.InferenceSession({file!r})
+x = decoder.run(None, {{"latents": x.astype(np.float32)}})[0]
+"""
 
 
 def for_diffusers(card: ModelCard, folder: str) -> str:
@@ -156,21 +161,23 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
     template = ONNX_FLOW if card.flow else ONNX
     kept = "/ t * (x - clean)" if card.flow else "(x - signal * clean) / noise"
     fresh = "* (random.standard_normal(x.shape) - clean)" if card.flow else "random.standard_normal(x.shape)"
+    kind = "flow" if card.flow else card.prediction
     if is_consistency(card.schedule):
-        template = ONNX_CONSISTENCY
+        template, kind = ONNX_CONSISTENCY, "consistency"
+    latent, clean = card.autoencoder is not None, CLEAN.get(kind, "")
+    channels, (height, width) = card.network.channels, card.network.sides  # of what the network works on
     code = template.format(
         file=f"{folder}/model.onnx",
         schedule=f"{folder}/schedule.json",
         steps=card.defaults().steps if afresh else 50,
         left=fresh if afresh else kept,
         timesteps=timesteps,
-        channels=card.channels,
-        height=card.sides[0],
-        width=card.sides[1],
+        channels=channels,
+        height=height,
+        width=width,
         labels=', "class_labels": np.array([0])' if classed else "",
-        clean=CLEAN.get(card.prediction, ""),
-        low=f"{-reach:g}",
-        high=f"{reach:g}",
+        clean=clean if latent else f"np.clip({clean}, {-reach:g}, {reach:g})",
+        decoded=DECODED.format(file=f"{folder}/decoder.onnx") if latent else "",
         grey="[:, :, 0]" if card.channels == 1 else "",
     )
     if card.pixels_are.premultiplied:
@@ -179,15 +186,19 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
         code = code.replace(f"Image.fromarray(pixels){SAVE}", line)
     if card.pixels_are.depth == 16:
         code = code.replace("* 127.5).round().astype(np.uint8)", "* 32767.5).round().astype(np.uint16)")
-    inputs = (
-        f"`sample` (N, {card.channels}, {card.sides[0]}, {card.sides[1]}) and `timestep` (N), both float32"
-    )
+    inputs = f"`sample` (N, {channels}, {height}, {width}) and `timestep` (N), both float32"
     inputs += ", and `class_labels` (N), int64" if classed else ""
     numbers = "how t becomes a timestep, and the shift" if card.flow else "alpha-bar for each timestep"
     numbers = "the noise levels it was trained between" if is_consistency(card.schedule) else numbers
+    decoder = (
+        f"It works on latents, which `decoder.onnx` turns into an image: `latents` -> `image` (N, {card.channels}, "
+        f"{card.sides[0]}, {card.sides[1]}). "
+        if latent
+        else ""
+    )
     about = (
         f"`model.onnx` is the network alone, opset {opset}, for any number of pictures N at once. It takes {inputs}, and "
-        f"returns `out_sample`, float32. {checked}\n\n`schedule.json` has {numbers}; "
+        f"returns `out_sample`, float32. {decoder}{checked}\n\n`schedule.json` has {numbers}; "
         "`scheduler_config.json` says the same in the words of diffusers."
     )
     return _page(card, code, about)

@@ -5,16 +5,19 @@ Needs the `onnx` extra to be written; where onnxruntime is installed, its answer
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
@@ -24,6 +27,8 @@ OPSET = 18  # the first whose GroupNormalization and Resize are as the exporter 
 WRITERS = ("onnx", "onnxscript")
 FORMATS = ("float32", "float16")  # onnxruntime has no convolutions in bfloat16
 SAMPLE, TIMESTEP, LABELS, ANSWER = "sample", "timestep", "class_labels", "out_sample"
+LATENTS, IMAGE = "latents", "image"  # of a decoder
+LEVELS = {"float32": 1.0, "float16": 8.0}  # of 255, by which a decoder's answer may differ
 TOLERANCES = {"float32": 1e-3, "float16": 5e-2}  # of the greatest answer
 
 
@@ -68,23 +73,66 @@ def write_onnx(network: UNet, file: Path, dtype: str = "float32") -> float | Non
     """
     check_possible(network, dtype)
     plain = _Plain(network, DTYPES[dtype]).eval()
-    inputs = questions(network, 2)
+    _write(plain, questions(network, 2), ANSWER, file)
+    return compare(plain, network, file, TOLERANCES[dtype])
+
+
+def write_decoder(
+    network: TinyAutoencoder, channels: int, sides: tuple[int, int], file: Path, dtype: str = "float32"
+) -> float | None:
+    """Write what makes images of latents; returns the greatest difference from torch in levels of 255, None where not checked.
+
+    latents (N, C, *sides) float32 -> image (N, channels, H, W) float32, about -1 to 1. Raises `UserError` where the answers
+    differ.
+    """
+    decoder = _Decoder(network, channels, DTYPES[dtype]).eval()
+    shape = (network.config.latent_channels, *sides)
+
+    def latents(count: int) -> Tensor:
+        return torch.randn(count, *shape, generator=torch.Generator().manual_seed(count))
+
+    _write(decoder, {LATENTS: latents(2)}, IMAGE, file)
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    worst = 0.0
+    for count in (1, 3):
+        with torch.no_grad():
+            right = decoder(latents(count)).clamp(-1, 1)
+        (answer,) = _session(file).run([IMAGE], {LATENTS: latents(count).numpy()})
+        worst = max(worst, float((torch.from_numpy(answer).clamp(-1, 1) - right).abs().max()) * 127.5)
+    if not worst <= LEVELS[dtype]:
+        raise UserError(
+            tr(
+                "The ONNX decoder answers otherwise than torch's (by {worst:.1f} of 255 levels), so it was not kept.",
+                worst=worst,
+            )
+        )
+    return worst
+
+
+def _write(module: nn.Module, inputs: Mapping[str, Tensor], answer: str, file: Path) -> None:
+    """Write a module that is called with these, for any number of them at once."""
     batch = torch.export.Dim("batch")
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            plain,
+            module,
             tuple(inputs.values()),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
             input_names=list(inputs),
-            output_names=[ANSWER],
+            output_names=[answer],
             dynamic_shapes=tuple({0: batch} for _ in inputs),
         )
         if program is None:
             raise UserError(tr("torch wrote no ONNX network."))
         program.save(str(file), external_data=False)
-    return compare(plain, network, file, TOLERANCES[dtype])
+
+
+def _session(file: Path) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
 
 
 def questions(network: UNet, count: int, seed: int = 0) -> dict[str, Tensor]:
@@ -104,9 +152,7 @@ def compare(plain: nn.Module, network: UNet, file: Path, tolerance: float) -> fl
     """Ask torch and onnxruntime the same, in batches of 1 and 3, of which neither was exported."""
     if importlib.util.find_spec("onnxruntime") is None:
         return None
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = _session(file)
     worst = 0.0
     for count in (1, 3):
         inputs = questions(network, count, seed=count)
@@ -142,6 +188,18 @@ class _Plain(nn.Module):
         return prediction.float()
 
 
+class _Decoder(nn.Module):
+    """The half of an autoencoder that makes images, with float32 at both ends."""
+
+    def __init__(self, network: TinyAutoencoder, channels: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).to("cpu", dtype)
+        self.channels, self.dtype = channels, dtype
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.network.decode_image(latents.to(self.dtype), self.channels).float()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """torch's exporter writes notes about itself that no user can follow, and draws bars whose watching thread never ends."""
@@ -172,3 +230,8 @@ def describe_check(difference: float | None) -> str:
         "Compared with torch through onnxruntime: the greatest difference is {difference:.1e} of the answer.",
         difference=difference,
     )
+
+
+def describe_decoder(levels: float) -> str:
+    """The same of what makes images of latents."""
+    return tr("The decoder differs from torch's by at most {levels:.1g} of 255 levels.", levels=levels)

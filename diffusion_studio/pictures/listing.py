@@ -13,7 +13,14 @@ from typing import Any
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.storage.temporaries import sweep_temporaries
 
-KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # what is saved, by the ending
+KINDS = {  # what is saved, by the ending
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 LONGEST_SIDE = {"PNG": 65_535, "JPEG": 65_500, "WEBP": 16_383, "TIFF": 65_535}
-EXPORTED = {**KINDS, ".tif": "TIFF", ".tiff": "TIFF"}  # what is exported, by the ending
 
 
 def save(
@@ -94,14 +93,14 @@ def export(
     """
     import numpy as np
 
-    kind = EXPORTED.get(target.suffix.lower())
+    kind = KINDS.get(target.suffix.lower())
     if kind is None:
         ending = f"“{target.suffix}”" if target.suffix else tr("no ending")
         raise UserError(
             tr(
                 "An image cannot be saved with {ending}; the allowed endings are: {kinds}.",
                 ending=ending,
-                kinds=", ".join(EXPORTED),
+                kinds=", ".join(KINDS),
             )
         )
     if not 1 <= quality <= 100:

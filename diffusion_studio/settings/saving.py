@@ -16,8 +16,8 @@ from diffusion_studio.settings.options import check, option
 if TYPE_CHECKING:
     from diffusion_studio.settings.generation import GenerationSettings
 
-FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "webp-lossless": "WebP, lossless"}
-ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "webp-lossless": ".webp"}
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "webp-lossless": "WebP, lossless", "tiff": "TIFF"}
+ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "webp-lossless": ".webp", "tiff": ".tif"}
 TOKENS = {
     "date": "the day, as 2026-11-23",
     "time": "the time, as 143005",
@@ -39,7 +39,10 @@ class SavingSettings:
         "png",
         choices=FORMATS,
         label=tr("Format"),
-        help=tr("of finished images; PNG and lossless WebP keep every pixel as it was generated"),
+        help=tr(
+            "of finished images; PNG, TIFF and lossless WebP keep every pixel as it was generated, PNG and TIFF also all 16 bits "
+            "of a grey one"
+        ),
     )
     quality: int = option(
         90,

@@ -305,6 +305,7 @@ class Peer:
             peer_levels=[1, 2, 4, 8],
             peer_steps=self.options.peer_steps,
         )
+        self.place.mkdir(parents=True, exist_ok=True)
         self.side = Trainer(settings, count_parameters(shape_for(self.part.size, "small")), self.place)
         with Others() as others:
             self.side.train(60 * self.minutes)

@@ -168,3 +168,24 @@ def test_files_that_do_not_fit_are_refused(discs):
     )
     with pytest.raises(UserError, match="does not fit"):
         open_model(cards.read_card(models_dir() / "m"), device="cpu", precision="float32")
+
+
+@pytest.mark.slow
+def test_the_lines_beside_an_onnx_network_of_latents_make_our_image(discs, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    train(plan(discs, channels="rgb", steps=2))
+    given = export.export_model("m", tmp_path / "given", layout="onnx")
+    text = (given / "README.md").read_text()
+    assert "`decoder.onnx`" in text and "The decoder differs from torch's by at most" in text
+    code = text.split("```python\n")[1].split("```")[0]
+    drawn = "random.standard_normal((1, 2, 16, 16))"
+    assert code.count(drawn) == 1
+    monkeypatch.chdir(tmp_path)
+    noise = torch.randn((1, 2, 16, 16), generator=torch.Generator().manual_seed(3)).numpy()
+    exec(code.replace(drawn, "noise"), {"noise": noise})
+    settings = GenerationSettings(seed=3, sampler="ddim", steps=50, device="cpu", precision="float32")
+    (ours,) = list(open_model(cards.find("m"), device="cpu", precision="float32").previews(settings))[
+        -1
+    ].denoised
+    assert np.abs(np.asarray(Image.open("picture.png"), int) - ours).max() <= 1

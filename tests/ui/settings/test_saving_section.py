@@ -34,7 +34,13 @@ def test_what_is_chosen_is_kept_and_heeded(section, qtbot):
 
 
 def test_the_quality_is_asked_for_where_there_is_one(section):
-    for format, asked in (("png", False), ("jpeg", True), ("webp", True), ("webp-lossless", False)):
+    for format, asked in (
+        ("png", False),
+        ("jpeg", True),
+        ("webp", True),
+        ("webp-lossless", False),
+        ("tiff", False),
+    ):
         section.form.fields["format"].show_value(format)
         assert section.form.fields["quality"].isEnabled() == asked
 
