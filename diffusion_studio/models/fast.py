@@ -31,7 +31,7 @@ TIMES = "step_times.json"
 
 def is_fast(card: ModelCard) -> bool:
     """Whether it generates in one to eight steps by itself."""
-    return card.defaults().sampler == CONSISTENCY
+    return card.defaults().sampler == CONSISTENCY or bool(card.trained.get("teacher"))
 
 
 def companion_of(card: ModelCard, cards: Sequence[ModelCard]) -> ModelCard | None:
@@ -79,11 +79,14 @@ class LivePlan:
 def live_plan(card: ModelCard, cards: Sequence[ModelCard]) -> LivePlan:
     """How a model, or its fast companion, generates while a control moves: in as many of 1 to 4 steps as `AIM` has time for."""
     used = card if is_fast(card) else companion_of(card, cards) or card
-    least = 1 if is_fast(used) else LEAST_STEPS
+    own = used.defaults()
+    least = LEAST_STEPS if not is_fast(used) else 1 if own.sampler == CONSISTENCY else own.steps
     seconds = step_seconds(used)
     if seconds is None:
         return LivePlan(card=used, steps=least, seconds=None)
-    steps = min(max(int(AIM / max(seconds, 1e-6)), least), MOST_STEPS)
+    steps = max(min(int(AIM / max(seconds, 1e-6)), MOST_STEPS), least)
+    if is_fast(used) and own.sampler != CONSISTENCY:
+        steps = own.steps  # it learned these noise levels alone
     return LivePlan(card=used, steps=steps, seconds=steps * seconds)
 
 

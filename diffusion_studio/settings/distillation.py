@@ -10,6 +10,10 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
 
+METHODS = {
+    "consistency": tr("Consistency"),
+    "progressive": tr("Progressive"),
+}
 TARGETS = {
     "automatic": tr("Automatic"),
     "images": tr("The images"),
@@ -22,17 +26,25 @@ MOST_STEPS = 8
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distillation:
     """What makes a training run one of a student. `steps`: in how many it is to generate; `guidance`: of the teacher in the
-    targets; `targets`: one of `TARGETS` but "automatic"; `teacher`: its title. Raises `UserError` for values out of range.
+    targets; `targets`: one of `TARGETS` but "automatic"; `teacher`: its title; `method`: one of `METHODS`. Raises `UserError`
+    for values out of range.
     """
 
     steps: int = 2
     guidance: float = 1.0
     targets: str = "images"
     teacher: str = ""
+    method: str = "consistency"
+
+    @property
+    def sampler(self) -> str:
+        """By which the student generates."""
+        return "consistency" if self.method == "consistency" else "ddim"
 
     def __post_init__(self) -> None:
         fits = type(self.steps) is int and 1 <= self.steps <= MOST_STEPS
-        if not fits or self.targets not in TARGETS or not isinstance(self.teacher, str):
+        known = self.targets in TARGETS and self.method in METHODS
+        if not fits or not known or not isinstance(self.teacher, str):
             raise UserError(tr("What the run says of its distillation cannot be understood."))
         if type(self.guidance) not in (int, float) or not 0 <= self.guidance <= 20:
             raise UserError(tr("What the run says of its distillation cannot be understood."))
@@ -84,6 +96,16 @@ class DistilSettings:
         "",
         label=tr("Folder"),
         help=tr("the images the model was trained on; empty: those of its run, or images it generates"),
+    )
+    method: str = option(
+        "consistency",
+        choices=METHODS,
+        more=True,
+        label=tr("Method"),
+        help=tr(
+            "how the fast model learns: that all points of one path lead to one image (consistency), or to take in one step what "
+            "took two, halved again and again (progressive), which needs more time and no noise between its steps"
+        ),
     )
     targets: str = option(
         "automatic",

@@ -38,7 +38,7 @@ from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resum
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
 from diffusion_studio.training.records import log, snapshots
-from diffusion_studio.training.sample_pictures import generate, sheet
+from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, sheet
 from diffusion_studio.training.step.distributed import STOP, join
 from diffusion_studio.training.step.trainer import NotFinite
 from diffusion_studio.training.step.validation import Validation, validate
@@ -329,7 +329,8 @@ class TrainingLoop:
             self.settings.prediction,
             count=count or SAMPLE_COUNT,
             classes=trainer.null_class,
-            consistency=distil.steps if distil is not None and student else 0,
+            sampler=distil.sampler if distil is not None and student else USUAL_SAMPLER,
+            steps=distil.steps if distil is not None and student else 0,
             pixels=self.opened.origin.pixels,
             space=self.space,
         ):

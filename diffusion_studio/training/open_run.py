@@ -38,6 +38,7 @@ from diffusion_studio.training.autoencoder.latent_images import (
 )
 from diffusion_studio.training.data.choose_channels import choose_channels, of_both
 from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
+from diffusion_studio.training.distil.progressive import ProgressiveTrainer
 from diffusion_studio.training.distil.student import keep_teacher, read_teacher
 from diffusion_studio.training.distil.trainer import ConsistencyTrainer
 from diffusion_studio.training.estimate import choose_batch
@@ -240,7 +241,8 @@ def trainer_of(
     """The trainer of a run: of a student, where it learns from a teacher."""
     if settings.distil is None:
         return Trainer(settings, pictures, **facts)
-    return ConsistencyTrainer(settings, pictures, teacher=teacher, **facts)
+    kind = ProgressiveTrainer if settings.distil.method == "progressive" else ConsistencyTrainer
+    return kind(settings, pictures, teacher=teacher, **facts)
 
 
 def _trainer(run: Run, settings: TrainingSettings, pictures: Pictures, origin: Origin, team: Team) -> Trainer:

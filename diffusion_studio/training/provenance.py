@@ -123,7 +123,7 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
         model = replace(
             model,
             network=without_variance(model.network),
-            schedule=process_from_config(student_scheduler(model.schedule.config)),
+            schedule=process_from_config(student_scheduler(model.schedule.config, settings.distil.method)),
         )
     if is_consistency(model.schedule.config):
         raise UserError(

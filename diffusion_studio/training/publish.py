@@ -31,7 +31,7 @@ from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
 from diffusion_studio.training.records import log, runs
 from diffusion_studio.training.records.run import Run
-from diffusion_studio.training.sample_pictures import generate, sheet
+from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, sheet
 
 SAMPLES = 32
 
@@ -101,7 +101,8 @@ def publish_network(
         settings.prediction,
         count=SAMPLES,
         classes=len(origin.classes),
-        consistency=settings.distil.steps if settings.distil is not None else 0,
+        sampler=settings.distil.sampler if settings.distil is not None else USUAL_SAMPLER,
+        steps=settings.distil.steps if settings.distil is not None else 0,
         pixels=origin.pixels,
         space=latent_space(autoencoder, settings, origin.pixels),
     ):

@@ -17,6 +17,7 @@ from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.pictures.channels import shown
 from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
 
+USUAL_SAMPLER = "dpmpp_2m"
 STEPS = 12
 
 
@@ -28,19 +29,20 @@ def generate(
     *,
     count: int,
     classes: int = 0,
-    consistency: int = 0,
+    sampler: str = USUAL_SAMPLER,
+    steps: int = 0,
     pixels: PixelFormat = USUAL,
     space: Space | None = None,
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
-    consistency: in how many steps a student samples; 0: it is none. space: of a model of latents.
+    `sampler`, `steps`: those of a student; 0: as many as usual. space: of a model of latents.
     """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
     noise = PictureNoise([Draw(k) for k in range(count)], shape, weight.device.type)
     labels = torch.arange(count, device=weight.device) % classes if classes else None
-    sigmas = trailing(schedule, consistency or STEPS)
+    sigmas = trailing(schedule, steps or STEPS)
 
     def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
         prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
@@ -50,7 +52,7 @@ def generate(
         answer, schedule, prediction=prediction, labels=labels, clipping="none" if space else "range"
     )
     x = noise() * schedule.spread(sigmas[0])
-    for step in SAMPLERS["consistency" if consistency else "dpmpp_2m"](denoise, x, sigmas, noise):
+    for step in SAMPLERS[sampler](denoise, x, sigmas, noise):
         x = step.x
         yield None
     yield shown((space or PixelSpace(shape, "cpu", pixels)).decode(x))

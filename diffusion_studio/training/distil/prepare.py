@@ -44,7 +44,11 @@ def distil(settings: DistilSettings) -> Generator[TrainingEvent, Answer | None, 
 def _check(card: ModelCard) -> None:
     if card.prompted:
         raise UserError(tr("{title} is a text model, which cannot be made fast here.", title=card.title))
-    if is_consistency(card.schedule) or card.defaults().sampler == "consistency":
+    if (
+        is_consistency(card.schedule)
+        or card.defaults().sampler == "consistency"
+        or card.trained.get("teacher")
+    ):
         raise UserError(tr("{title} is a fast model already.", title=card.title))
     if len(set(card.sides)) != 1:
         raise UserError(
@@ -87,7 +91,7 @@ def training_settings(card: ModelCard, settings: DistilSettings, folder: Path, n
     known = before if isinstance(before, dict) else {}
     guidance = settings.guidance or (card.defaults().guidance if card.null_class is not None else 1.0)
     generated = folder == images_folder(card)  # whose guidance is in the images already
-    if card.null_class is None or generated:
+    if card.null_class is None or (generated and settings.method == "consistency"):
         guidance = 1.0
     targets = settings.targets
     if targets == "automatic":
@@ -114,7 +118,11 @@ def training_settings(card: ModelCard, settings: DistilSettings, folder: Path, n
         precision=settings.precision,
         device=settings.device,
         distil=Distillation(
-            steps=settings.student_steps, guidance=guidance, targets=targets, teacher=card.title
+            steps=settings.student_steps,
+            guidance=guidance,
+            targets=targets,
+            teacher=card.title,
+            method=settings.method,
         ),
     )
 

@@ -22,11 +22,24 @@ from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
 TEACHER = "teacher"  # in a run's folder
 
 
-def student_scheduler(teacher: Mapping[str, Any]) -> dict[str, Any]:
-    """The scheduler_config.json under which diffusers samples a student as intended: noise is added between its steps.
+def student_scheduler(teacher: Mapping[str, Any], method: str = "consistency") -> dict[str, Any]:
+    """The scheduler_config.json under which diffusers samples a student as intended.
 
-    That is LCMScheduler over the teacher's noise schedule, or the stochastic Euler scheduler of a flow.
+    Noise is added between the steps of a consistency model: that is LCMScheduler over the teacher's noise schedule, or the
+    stochastic Euler scheduler of a flow. A progressive student takes steps of DDIM, or of the flow's own scheduler.
     """
+    if method == "progressive":
+        own = {name: value for name, value in teacher.items() if name != "variance_type"}
+        if is_flow(teacher):
+            return {**own, "stochastic_sampling": False}
+        return {
+            **own,
+            "_class_name": "DDIMScheduler",
+            "clip_sample": True,
+            "clip_sample_range": 1.0,
+            "set_alpha_to_one": True,
+            "timestep_spacing": "trailing",
+        }
     if is_flow(teacher):
         return {**teacher, "_class_name": SCHEDULERS[0], "stochastic_sampling": True}
     value = scheduler_config.value
@@ -84,10 +97,17 @@ def read_teacher(run: Path, classes: tuple[str, ...]) -> UNet | None:
 
 
 def recommended(distil: Distillation) -> dict[str, Any]:
-    return {"sampler": "consistency", "steps": distil.steps, "spacing": "trailing", "clipping": "range"}
+    return {"sampler": distil.sampler, "steps": distil.steps, "spacing": "trailing", "clipping": "range"}
 
 
 def description(distil: Distillation) -> str:
+    if distil.method == "progressive":
+        return plural(
+            "Made fast from “{teacher}” by halving its steps: generates in one step.",
+            "Made fast from “{teacher}” by halving its steps: generates in {count} steps.",
+            distil.steps,
+            teacher=distil.teacher,
+        )
     return plural(
         "Made fast from “{teacher}”: generates in one step, and in up to eight.",
         "Made fast from “{teacher}”: generates in {count} steps, and in one to eight.",

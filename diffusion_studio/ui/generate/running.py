@@ -153,13 +153,17 @@ class Generation(QObject):
 
             self._warming = self.worker.submit(warm_up(settings))
 
-    def stop(self) -> None:
-        """Discard the running generation; it ends after its current step, and another may be started at once."""
+    def stop(self, *, quietly: bool = False) -> None:
+        """Discard the running generation; it ends after its current step, and another may be started at once.
+
+        `quietly`: nobody asked for it, so nobody is told.
+        """
         if self._job is not None:
             job, self._job = self._job, None
             self.worker.cancel(job)
             self._over()
-            self.ended.emit(tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1]))
+            said = tr("Stopped at step {step} of {step2}", step=self.step[0], step2=self.step[1])
+            self.ended.emit("" if quietly else said)
 
     def _on_event(self, job: int, event: GenerationEvent | WarmUpEvent | LiveEvent) -> None:
         match event:

@@ -80,7 +80,7 @@ def fast_fault(row: ModelRow) -> str:
     card = row.card
     if card.prompted:
         return tr("A text model cannot be made fast here")
-    if card.recipe().get("sampler") == "consistency":
+    if card.recipe().get("sampler") == "consistency" or card.trained.get("teacher"):
         return tr("It is a fast model already")
     if len(set(card.sides)) != 1:
         return tr("A model of images that are not square cannot be made fast here")

@@ -35,7 +35,7 @@ class FastDialog(QDialog):
             {
                 *SHOWN,
                 *({"guidance"} if card.null_class is not None else set()),
-                *("targets", "generated", "batch", "learning_rate", "seed", "precision"),
+                *("method", "targets", "generated", "batch", "learning_rate", "seed", "precision"),
             }
         )
         self.form.show_value(

@@ -218,7 +218,7 @@ class Live(QObject):
         if generation.running:
             if not self._steering.settles:
                 return  # the user's own comes first
-            generation.stop()
+            generation.stop(quietly=True)
         from diffusion_studio.jobs.live import NewestRequest, live
 
         if self._requests is None or self._requests.closed:
