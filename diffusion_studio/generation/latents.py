@@ -1,121 +1,47 @@
-"""The space of latents: an autoencoder of diffusers between images and the tensor that is walked."""
+"""The space of latents: an autoencoder between images and the tensor that is walked.
+
+Its steps are shown without the decoder: a channel of the latent is nearly a mixture of colours, so a linear map, fitted once for
+each autoencoder to what its decoder shows and kept, costs a thousandth of decoding and is right but for fine detail.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cached_property
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from diffusion_studio.generation.latent_views import LatentViews, fitted
-from diffusion_studio.generation.space import to_tensor, to_uint8
-from diffusion_studio.machine import devices
+from diffusion_studio.errors import UserError
+from diffusion_studio.generation.autoencoders import Autoencoder
+from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.storage import own_files
+from diffusion_studio.storage.places import cache_dir
 
-WIDEST = 4 * 128  # numbers a pixel that a decoder holds at once: a few maps of its widest full-size layer
-
-
-class Autoencoder:
-    """An AutoencoderKL or AutoencoderTiny with its scaling, one image at a time, so that an image has the same bits in any batch.
-
-    It works in its own dtype, and in float32 where that overflows, as the decoder of SDXL does in float16.
-    """
-
-    def __init__(self, network: Any, device: str) -> None:
-        self.network, self.device = network, device
-        config = network.config
-        self.channels = int(config.latent_channels)
-        self.factor = self._factor(config)  # pixels a place of the latent
-        self.scaling = float(config.get("scaling_factor") or 1.0)
-        self.shift = float(config.get("shift_factor") or 0.0)
-
-    @staticmethod
-    def _factor(config: Any) -> int:
-        blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels")
-        return int(2 ** (len(blocks) - 1))
-
-    @cached_property
-    def digest(self) -> str:
-        """sha256 of the weights."""
-        found = hashlib.sha256()
-        for name, tensor in self.network.state_dict().items():
-            found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
-            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return found.hexdigest()
-
-    @cached_property
-    def preview(self) -> tuple[Tensor, Tensor]:
-        """The map of `LatentViews`, fitted when it is first needed."""
-        return fitted(self.digest, self.channels, self.mode, self.decode, self.factor)
-
-    def encode(self, pictures: Tensor, noise: Callable[[], Tensor]) -> Tensor:
-        """(1, 3, H, W) in [-1, 1] -> (N, C, h, w) drawn from what the encoder says, with (N, C, h, w) noise."""
-        answer = self.network.encode(pictures.to(self.device, self.network.dtype))
-        if not hasattr(answer, "latent_dist"):  # a tiny autoencoder says one latent
-            latents: Tensor = answer.latents.float()
-            return (latents - self.shift) * self.scaling
-        spread = answer.latent_dist
-        drawn: Tensor = spread.mean.float() + spread.std.float() * noise()
-        return (drawn - self.shift) * self.scaling
-
-    def mode(self, pictures: Tensor) -> Tensor:
-        """(N, 3, H, W) in [-1, 1] -> (N, C, h, w), the likeliest latents."""
-        return torch.cat([self.encode(picture[None], lambda: torch.zeros(())) for picture in pictures])
-
-    @torch.inference_mode()
-    def decode(self, latents: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, 3, H, W), in [-1, 1] but for overshoot."""
-        return torch.cat([self._decode(latent[None]) for latent in latents])
-
-    def _decode(self, latent: Tensor) -> Tensor:
-        latent = latent.to(self.device) / self.scaling + self.shift
-        need = latent.shape[-2] * latent.shape[-1] * self.factor**2 * WIDEST * self.network.dtype.itemsize
-        self._tile(need > devices.free_bytes(self.device))
-        try:
-            picture = self._decoded(latent)
-        except (torch.OutOfMemoryError, MemoryError):
-            if getattr(self.network, "use_tiling", True):
-                raise
-            self._tile(True)
-            picture = self._decoded(latent)
-        if torch.isfinite(picture).all() or self.network.dtype == torch.float32:
-            return picture
-        dtype = self.network.dtype
-        try:
-            return self._decoded(latent, self.network.float())
-        finally:
-            self.network.to(dtype)
-
-    def _decoded(self, latent: Tensor, network: Any = None) -> Tensor:
-        network = network or self.network
-        picture: Tensor = network.decode(latent.to(network.dtype), return_dict=False)[0]
-        return picture.float()
-
-    def _tile(self, tiled: bool) -> None:
-        if hasattr(self.network, "use_tiling") and self.network.use_tiling != tiled:
-            (self.network.enable_tiling if tiled else self.network.disable_tiling)()
+SIDE, PICTURES = 16, 3  # places of a latent that is fitted on, and how many
 
 
 class LatentSpace:
-    """A `Space` of images of these sides, in pixels: multiples of the autoencoder's factor."""
+    """A `Space` of `images`, whose sides are multiples of the autoencoder's factor."""
 
     exact = False
     keeps = False  # an autoencoder changes what it is not asked to
 
-    def __init__(self, autoencoder: Autoencoder, sides: tuple[int, int]) -> None:
-        self.autoencoder, self.sides = autoencoder, sides
-        height, width = sides
+    def __init__(self, autoencoder: Autoencoder, images: PixelSpace) -> None:
+        self.autoencoder, self.images = autoencoder, images
+        self.sides, self.count = images.sides, images.shape[0]
+        height, width = self.sides
         self.shape = (autoencoder.channels, height // autoencoder.factor, width // autoencoder.factor)
 
     @property
     def views(self) -> LatentViews:
-        return LatentViews(*self.autoencoder.preview, self.sides)
+        return LatentViews(fitted(self.autoencoder, self.count), self.images)
 
     def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
-        return self.autoencoder.encode(to_tensor(picture, 3)[None], noise)
+        return self.autoencoder.encode(self.images.encode(picture, noise)[None], noise)
 
     def mask(self, mask: np.ndarray) -> Tensor:
         """The largest of the pixels at each place: what it touches is regenerated, and its edge blended in pixels at the end."""
@@ -125,4 +51,82 @@ class LatentSpace:
         return torch.from_numpy(pooled.astype(np.float32) / 255).to(self.autoencoder.device)
 
     def decode(self, x: Tensor) -> np.ndarray:
-        return to_uint8(self.autoencoder.decode(x))
+        return self.images.decode(self.autoencoder.decode(x, self.count))
+
+
+class LatentViews:
+    """`Views` of latents. `table`: (channels of `images`, C + 1), from a latent to an image in [-1, 1], the offset last."""
+
+    def __init__(self, table: Tensor, images: PixelSpace) -> None:
+        self.table, self.images = table, images
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        return self.images.preview(self._enlarged(self._mapped(x)))
+
+    def noise(self, n: Tensor) -> np.ndarray:
+        weights = self.table[:3, :-1].to(n.device)
+        even = weights / weights.norm(dim=1, keepdim=True).clamp(min=1e-12)  # as loud as one channel
+        return self.images.noise(self._enlarged(torch.einsum("rc,nchw->nrhw", even, n.float())))
+
+    def difference(self, a: Tensor, b: Tensor) -> np.ndarray:
+        apart = self._enlarged(self._mapped(a) - self._mapped(b))
+        return self.images.difference(apart, torch.zeros((), device=apart.device))
+
+    def _mapped(self, x: Tensor) -> Tensor:
+        table = self.table.to(x.device)
+        return torch.einsum("rc,nchw->nrhw", table[:, :-1], x.float()) + table[:, -1, None, None]
+
+    def _enlarged(self, image: Tensor) -> Tensor:
+        return F.interpolate(image, size=self.images.sides, mode="bilinear", align_corners=False)
+
+
+_fitted: dict[tuple[str, int], Tensor] = {}
+
+
+def fitted(autoencoder: Autoencoder, count: int) -> Tensor:
+    """The table of `LatentViews` for images of so many channels, remembered in the cache folder by the weights' hash."""
+    key = (autoencoder.digest, count)
+    if key not in _fitted:
+        _fitted[key] = _kept(autoencoder, count)
+    return _fitted[key]
+
+
+def _kept(autoencoder: Autoencoder, count: int) -> Tensor:
+    path = cache_dir() / "latent-previews.json"
+    name = autoencoder.digest if count == 3 else f"{autoencoder.digest} {count}"
+    known = own_files.read(path).get(name)
+    if _is_table(known, count, autoencoder.channels):
+        return torch.tensor(known, dtype=torch.float32)
+    table = _fit(autoencoder, count)
+    values = table.tolist()
+    with suppress(OSError, UserError):  # a cache that cannot be written only means fitting again
+        own_files.change(path, lambda tables: {**dict(list(tables.items())[-50:]), name: values})
+    return table
+
+
+@torch.inference_mode()
+def _fit(autoencoder: Autoencoder, count: int) -> Tensor:
+    """(count, C + 1), on latents of coloured patches, and on those with noise of every strength as sampling meets them."""
+    generator = torch.Generator().manual_seed(0)
+    patches = torch.rand(PICTURES, count, 5, 5, generator=generator) * 2 - 1
+    if count == 4:
+        patches[:, :3] = torch.minimum(patches[:, :3], patches[:, 3:])  # premultiplied
+    side = SIDE * autoencoder.factor
+    latents = autoencoder.likeliest(F.interpolate(patches, size=(side, side), mode="bilinear")).float().cpu()
+    latents = torch.cat([latents, latents + 0.3 * torch.randn(latents.shape, generator=generator)])
+    shown = autoencoder.decode(latents, count).float().cpu().clamp(-1, 1)
+    shown = F.interpolate(shown, size=latents.shape[-2:], mode="area")
+    given = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1).transpose(1, 0).flatten(1).double()
+    wanted = shown.transpose(1, 0).flatten(1).double()
+    ridge = 1e-4 * torch.eye(len(given), dtype=torch.float64) * given.shape[1]
+    table: Tensor = torch.linalg.solve(given @ given.T + ridge, given @ wanted.T).T.float()
+    return table
+
+
+def _is_table(value: Any, count: int, channels: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(isinstance(row, list) and len(row) == channels + 1 for row in value)
+        and all(type(number) in (int, float) for row in value for number in row)
+    )

@@ -18,9 +18,10 @@ from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.unet import TimestepEmbedding, UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
+from diffusion_studio.generation.autoencoders import OwnAutoencoder
+from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import device_faults
-from diffusion_studio.generation.own_latents import OwnLatentSpace
 from diffusion_studio.generation.sampling import sampler_options
 from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.generation.steps import previews
@@ -58,27 +59,30 @@ class UNetModel:
         self.exact: Network | None = None  # in float32, made when a shorter format first overflows
         self.shape = (config.channels, *config.sides)
         self._padded: UNetModel | None = None  # the same weights with the other kind of edges
-        if checkpoint.autoencoder is not None:
-            checkpoint.autoencoder.to(device)
+        self.autoencoder = (
+            None
+            if checkpoint.autoencoder is None
+            else OwnAutoencoder(checkpoint.autoencoder.to(device), device)
+        )
 
     @classmethod
     def open(cls, card: ModelCard, device: str, precision: str) -> UNetModel:
         return cls(card, read_model(card.path), device, precision)
 
     def sides(self, settings: GenerationSettings) -> tuple[int, int]:
-        return self.card.sides if self.checkpoint.autoencoder is not None else self.shape[1:]
+        return self.card.sides if self.autoencoder is not None else self.shape[1:]
 
     def space(self, settings: GenerationSettings) -> Space:
         if settings.colours == "palette" and not self.card.pixels_are.palette:
             raise UserError(
                 tr("{title} has no palette: it learned from more than 256 colours.", title=self.card.title)
             )
-        if self.checkpoint.autoencoder is None:
+        if self.autoencoder is None:
             return PixelSpace(self.shape, self.device, self.card.pixels_are, settings.colours)
         images = PixelSpace(
             (self.card.channels, *self.card.sides), self.device, self.card.pixels_are, settings.colours
         )
-        return OwnLatentSpace(self.checkpoint.autoencoder, images)
+        return LatentSpace(self.autoencoder, images)
 
     def process(self, settings: GenerationSettings) -> Process:
         return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])
@@ -113,7 +117,7 @@ class UNetModel:
             edges.finite,
             self.checkpoint.schedule,
             prediction=scheduler_config.prediction_from_config(config),
-            clipping=settings.clipping if self.checkpoint.autoencoder is None else "none",
+            clipping=settings.clipping if self.autoencoder is None else "none",
             clip_range=scheduler_config.clip_range(config),
             threshold=scheduler_config.threshold(config),
             labels=labels,

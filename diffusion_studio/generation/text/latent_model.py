@@ -20,10 +20,12 @@ from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
-from diffusion_studio.generation.latents import Autoencoder, LatentSpace
+from diffusion_studio.generation.autoencoders import DiffusersAutoencoder
+from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import device_faults
 from diffusion_studio.generation.sampling import sampler_options
+from diffusion_studio.generation.space import PixelSpace
 from diffusion_studio.generation.steps import previews
 from diffusion_studio.generation.text.conditioning import Conditioning, blend
 from diffusion_studio.generation.text.prompts import blended
@@ -51,7 +53,7 @@ class LatentModel:
         self.parts, self.dtype = parts, devices.DTYPES[precision]
         self.network: Any = parts.unet
         self._place()
-        self.autoencoder = Autoencoder(parts.vae.to(device), device)
+        self.autoencoder = DiffusersAutoencoder(parts.vae.to(device), device)
         self.schedule = process_from_config(parts.scheduler_config)
         self._conditions: dict[tuple[str, int], Conditioning] = {}
         self._loras: tuple[Lora, ...] = ()  # that are in the weights now
@@ -104,7 +106,7 @@ class LatentModel:
         return height, width
 
     def space(self, settings: GenerationSettings) -> LatentSpace:
-        return LatentSpace(self.autoencoder, self.sides(settings))
+        return LatentSpace(self.autoencoder, PixelSpace((3, *self.sides(settings)), self.device))
 
     def process(self, settings: GenerationSettings) -> Process:
         height, width = self.sides(settings)

@@ -14,7 +14,8 @@ import torch
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status, TrainingEvent
-from diffusion_studio.generation.own_latents import OwnLatentSpace
+from diffusion_studio.generation.autoencoders import OwnAutoencoder
+from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
@@ -125,4 +126,4 @@ def latent_space(
         return None
     device = str(next(network.parameters()).device)
     shape = (COUNTS.get(settings.channels, 3), settings.size, settings.size)
-    return OwnLatentSpace(network, PixelSpace(shape, device, pixels))
+    return LatentSpace(OwnAutoencoder(network, device), PixelSpace(shape, device, pixels))

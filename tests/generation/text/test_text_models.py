@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation.latent_views import LatentViews, fitted
-from diffusion_studio.generation.space import to_uint8
+from diffusion_studio.generation import latents
+from diffusion_studio.generation.autoencoders import Autoencoder
+from diffusion_studio.generation.space import PixelSpace, to_uint8
 from diffusion_studio.generation.text.prompts import blend_of
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.machine import devices
@@ -295,20 +296,29 @@ def test_stopping_early_decodes_what_is_there(sd):
     assert np.array_equal(frames[-1].result, whole[3].result)
 
 
-def test_a_preview_is_fitted_to_what_the_decoder_shows_and_remembered():
+def test_a_preview_is_fitted_to_what_the_decoder_shows_and_remembered(monkeypatch):
     mixture = torch.tensor([[0.5, 0.2, -0.1], [-0.3, 0.4, 0.1], [0.2, -0.2, 0.6], [0.1, 0.1, 0.1]])
     asked = []
 
     def encode(pictures):
-        asked.append(pictures)
         return torch.einsum("cr,nrhw->nchw", mixture, F.avg_pool2d(pictures, 4))
 
     def decode(latents):
         return F.interpolate(torch.einsum("rc,nchw->nrhw", mixture.pinverse(), latents) + 0.1, scale_factor=4)
 
-    for _ in range(2):
-        views = LatentViews(*fitted("a hash", 4, encode, decode, 4), (SIDE, SIDE))
-    assert len(asked) == 1
+    class Mixing(Autoencoder):
+        def encode(self, pictures, noise):
+            asked.append(pictures)
+            return encode(pictures)
+
+        def _decode(self, latent, count):
+            return decode(latent)
+
+    for _ in range(2):  # the second time from the cache folder
+        monkeypatch.setattr(latents, "_fitted", {})
+        space = latents.LatentSpace(Mixing(torch.nn.Identity(), "cpu", 4, 4), PixelSpace((3, SIDE, SIDE)))
+        views = space.views
+    assert len(asked) == latents.PICTURES
     picture = torch.from_numpy(source()[None].astype(np.float32)).permute(0, 3, 1, 2) / 160 - 0.8
     shown = views.preview(encode(picture))
     assert np.abs(shown.astype(int) - to_uint8(decode(encode(picture)))).mean() < 12
