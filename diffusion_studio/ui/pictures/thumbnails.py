@@ -68,7 +68,12 @@ def _reader(path: Path) -> Iterator[QImageReader]:
     reader = QImageReader(buffer)
     reader.setDecideFormatFromContent(True)
     reader.setAutoTransform(True)
-    yield reader
+    try:
+        yield reader
+    finally:
+        reader.setDevice(
+            None
+        )  # for TIFF, Qt still reads from the buffer when the reader goes, which may be after it
 
 
 class Thumbnails(QAbstractListModel):

@@ -2,11 +2,13 @@
 
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QImage
 
+from diffusion_studio.pictures import writing
 from diffusion_studio.ui.look.texts import file_url, readable, shorten, tooltip
 from diffusion_studio.ui.pictures.thumbnails import (
     PATH,
@@ -91,3 +93,11 @@ def test_texts_of_others():
 def test_a_url_of_a_file_is_one_qt_understands(tmp_path):
     path = tmp_path / "mit Leerzeichen & #.png"
     assert QUrl(file_url(path)).toLocalFile() == str(path)
+
+
+def test_a_thumbnail_of_a_tiff_is_read(tmp_path):
+    """Qt's reader of TIFF ends the program where the bytes it reads from are gone before it."""
+    light = np.full((8, 8, 1), 65_535, np.uint16)
+    writing.export(light, tmp_path / "a.tif")
+    thumbnail = read_thumbnail(tmp_path / "a.tif")
+    assert thumbnail.size().toTuple() == (8, 8) and thumbnail.pixelColor(3, 3).lightness() == 255
