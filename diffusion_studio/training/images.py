@@ -5,7 +5,8 @@ A bad file is skipped, with its name and the reason, and never stops the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
-from diffusion_studio.training.data.prepared import ImagesInMemory, Row, open_prepared
+from diffusion_studio.training.data.prepared import ImagesInMemory, open_prepared, stamp_of
+from diffusion_studio.training.data.rows import Column, Row
 
 OTHER = "other"  # the class of files beside the sub-folders
 SHARE = 0.25  # of the free memory that the pictures may fill; more are mapped from a file
@@ -34,9 +36,9 @@ class Pictures:
     images: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
-    names: list[str]
+    names: Sequence[str]
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)  # of the files, in hexadecimal
+    digests: Sequence[str] = ()  # of the files, in hexadecimal
     latents: np.ndarray | None = (
         None  # (N, c, s, s) float16: what the network learns instead, where it learns latents
     )
@@ -67,33 +69,47 @@ def load_pictures(
     assert kept is not None
     with closing(kept):
         for path, label in found[len(kept.rows) :]:
-            name = printable(path.relative_to(folder))
+            name, stamp = printable(path.relative_to(folder)), stamp_of(path)
+            known = kept.known(name, stamp)
+            if known is not None:
+                kept.add(known[0]._replace(label=label or OTHER), known[1])
+                continue
             try:
                 opened = open_picture(path, hashed=True, least=size)
                 pixels = fit(seen_as(opened, channels), size, pad=pad)
             except Refused as reason:
-                kept.add(Row(name, reason=str(reason)))
+                kept.add(Row(name, reason=str(reason), stamp=stamp))
             else:
                 covered = opened.transparent and channels != "rgba"
-                kept.add(Row(name, label or OTHER, opened.digest.hex(), covered), pixels)
+                kept.add(Row(name, label or OTHER, opened.digest.hex(), covered, stamp=stamp), pixels)
             if len(kept.rows) % 16 == 0:
                 yield len(kept.rows)
     yield _pictures(kept, classes=classes)
 
 
 def _pictures(kept: ImagesInMemory, *, classes: bool) -> Pictures:
-    usable = [row for row in kept.rows if not row.reason]
-    known = tuple(sorted({row.label for row in usable}))
-    known = known if classes and len(known) > 1 else ()
-    index = {label: place for place, label in enumerate(known)}
+    rows, places, labels = kept.rows, array("q"), array("q")
+    codes: dict[str, int] = {}
+    skipped, covered = [], []
+    for place, row in enumerate(rows):
+        if row.reason:
+            skipped.append((row.name, row.reason))
+            continue
+        places.append(place)
+        labels.append(codes.setdefault(row.label, len(codes)))
+        if row.covered:
+            covered.append(row.name)
+    known = tuple(sorted(codes)) if classes and len(codes) > 1 else ()
+    order = [known.index(label) if known else 0 for label in codes]  # of each code
+    found = np.array(places, dtype=np.int64)
     return Pictures(
         kept.images[: kept.usable],
-        np.array([index.get(row.label, 0) for row in usable], dtype=np.int64),
+        np.array(order, dtype=np.int64)[np.array(labels, dtype=np.int64)] if len(found) else found,
         known,
-        [row.name for row in usable],
-        [(row.name, row.reason) for row in kept.rows if row.reason],
-        [row.digest for row in usable],
-        covered=[row.name for row in usable if row.covered],
+        Column(rows, found, "name"),
+        skipped,
+        Column(rows, found, "digest"),
+        covered=covered,
     )
 
 

@@ -1,6 +1,7 @@
 """How good a model is with the samplers one might choose, against held-out images of the kind it learned from.
 
     python packaging/starter/evaluate.py pixel-avatars-32 OUT/learn OUT/held-out [--count 500] [--reference 200]
+    python packaging/starter/evaluate.py … --samplers dpmpp_2m unipc dpmpp_2m_sde --spacings trailing karras --steps 10 20 50
 
 `measures.py` beside this says what is measured and which two packages it needs. At least 500 images are generated for each
 way, and their 95% intervals are shown.
@@ -35,6 +36,9 @@ def main() -> None:
         "--reference", type=int, default=200, help="images for DDPM at 1,000 steps; 0: leave it out"
     )
     parser.add_argument("--guidance", type=float, default=None)
+    parser.add_argument("--samplers", nargs="*", default=[], help="all of these, with all spacings and steps")
+    parser.add_argument("--spacings", nargs="*", default=["trailing"])
+    parser.add_argument("--steps", nargs="*", type=int, default=[10, 20, 50])
     options = parser.parse_args()
     if options.count < LEAST:
         print(f"with fewer than {LEAST} images the intervals are wide", file=sys.stderr)
@@ -56,6 +60,13 @@ def main() -> None:
         ),
         ("ddpm", "trailing", 1000, 0 if fast else options.reference),
     ]
+    if options.samplers:
+        ways = [
+            (sampler, spacing, steps, options.count)
+            for steps in options.steps
+            for sampler in options.samplers
+            for spacing in options.spacings
+        ]
     model = open_model(card)
     for sampler, spacing, steps, count in dict.fromkeys(ways):
         if count:

@@ -6,9 +6,10 @@ Kept beside the run as pictures.json, and written again whenever a run is resume
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from diffusion_studio.pictures.folder_listing import printable
 from diffusion_studio.storage.atomic import write_atomic
@@ -49,16 +50,22 @@ class Difference:
 
 
 def record_of(pictures: Pictures) -> Record:
-    classes = [pictures.classes[row] if pictures.classes else "" for row in pictures.labels]
-    return {
-        name: (label, digest)
-        for name, label, digest in zip(pictures.names, classes, pictures.digests, strict=True)
-    }
+    return {name: (label, digest) for name, label, digest in _facts(pictures)}
+
+
+def _facts(pictures: Pictures) -> Iterator[tuple[str, str, str]]:
+    for name, row, digest in zip(pictures.names, pictures.labels, pictures.digests, strict=True):
+        yield name, pictures.classes[row] if pictures.classes else "", digest
 
 
 def write_record(run: Path, pictures: Pictures) -> None:
-    lines = [[name, *facts] for name, facts in record_of(pictures).items()]
-    write_atomic(run / NAME, json.dumps({"version": 1, "pictures": lines}).encode())
+    def write(file: BinaryIO) -> None:
+        file.write(b'{"version": 1, "pictures": [')
+        for place, (name, label, digest) in enumerate(_facts(pictures)):
+            file.write((", " if place else "").encode() + json.dumps([name, label, digest]).encode())
+        file.write(b"]}")
+
+    write_atomic(run / NAME, write)
 
 
 def read_record(run: Path) -> Record | None:

@@ -11,6 +11,7 @@ from PIL import Image
 from diffusion_studio.errors import UserError
 from diffusion_studio.training import images
 from diffusion_studio.training.data import prepared
+from diffusion_studio.training.data.rows import Column, Row, Rows, read_row
 from diffusion_studio.training.images import load_pictures
 from diffusion_studio.training.step.trainer import Trainer
 
@@ -51,8 +52,42 @@ def test_many_images_are_prepared_once_and_are_the_same(folder, opened, monkeypa
         load(folder, channels="grey"), load(folder, channels="grey")
     )  # seen in another way: another preparation
     assert len(opened) == 62
+
+
+def test_a_folder_that_changed_is_prepared_only_where_it_did(folder, opened, monkeypatch):
+    monkeypatch.setattr(images, "MANY", 10)
+    load(folder)
+    opened.clear()
     Image.new("RGB", (8, 8)).save(folder / "dark" / "new.png")
-    assert len(load(folder)) == 31
+    Image.new("RGB", (8, 8)).save(folder / "dark" / "10.png")
+    (folder / "dark" / "11.png").unlink()
+    changed = load(folder)
+    assert sorted(opened) == [
+        "05.png",
+        "10.png",
+        "new.png",
+    ]  # what is new, other than it was, or could not be read
+    monkeypatch.setattr(images, "MANY", 100)
+    assert same(changed, load(folder)) and len(changed) == 30
+    monkeypatch.setattr(images, "MANY", 10)
+    for place in prepared.sets_dir().iterdir():
+        if place.is_dir():
+            (place / prepared.IMAGES).write_bytes(b"\x07" * (place / prepared.IMAGES).stat().st_size)
+    opened.clear()
+    (folder / "dark" / "13.png").unlink()
+    assert len(load(folder)) == 29 and len(opened) == 30  # damaged pixels are not copied
+
+
+def test_rows_are_what_was_put_in():
+    kept = [Row("a\u00e9"), Row("b", "c", "d", True, "", "e", "1-2"), Row("x", reason="no image")]
+    rows = Rows(kept)
+    assert list(rows) == kept and rows[-1] == kept[-1] and rows[1:] == kept[1:]
+    names = Column(rows, np.array([2, 0]), "name")
+    assert names == ["x", "a\u00e9"] and names[-1] == "a\u00e9" and names[:1] == ["x"]
+    with pytest.raises(IndexError):
+        rows[3]
+    for broken in (b"", b"[]", b"[1]", b'["a", 2]', b"{}", b"[" * 3000):
+        assert read_row(broken) is None
 
 
 def test_what_was_cut_off_or_damaged_is_done_again_from_there(folder, opened, monkeypatch):
