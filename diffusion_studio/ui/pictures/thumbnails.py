@@ -71,9 +71,8 @@ def _reader(path: Path) -> Iterator[QImageReader]:
     try:
         yield reader
     finally:
-        reader.setDevice(
-            None
-        )  # for TIFF, Qt still reads from the buffer when the reader goes, which may be after it
+        # for TIFF, Qt still reads from the buffer when the reader goes, which may be after it
+        reader.setDevice(None)  # type: ignore[arg-type]  # allowed by Qt, not by its stubs
 
 
 class Thumbnails(QAbstractListModel):
