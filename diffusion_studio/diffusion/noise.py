@@ -39,7 +39,10 @@ class PictureNoise:
         self.streams = [_Stream(draw, stream) for draw in draws]
 
     def __call__(self) -> Tensor:
-        return torch.stack([stream.draw(self.shape) for stream in self.streams]).to(self.device)
+        drawn = torch.stack([stream.draw(self.shape) for stream in self.streams])
+        if torch.device(self.device).type != "cuda":
+            return drawn.to(self.device)
+        return drawn.pin_memory().to(self.device, non_blocking=True)  # the card need not be done before
 
     def state(self) -> list[list[Tensor]]:
         return [[generator.get_state() for generator in stream.generators] for stream in self.streams]

@@ -6,7 +6,7 @@ One thread appends while others read. Torch is imported only where tensors are a
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,6 +70,17 @@ class State:
 HEAVY = ("x", "denoised", "memory", "random", "known_random")  # what of a State holds tensors
 
 
+def _on_its_way(state: State) -> Callable[[], State] | None:
+    """What waits for a step of a graphics card to arrive; None for one that need not be waited for."""
+    if not state.x.is_cuda:
+        return None
+    from diffusion_studio.machine.transfers import to_cpu_soon
+
+    names = ("x", "denoised", "memory")
+    wait = to_cpu_soon(tuple(getattr(state, name) for name in names))
+    return lambda: replace(state, **dict(zip(names, wait(), strict=True)))
+
+
 def _put_away(state: State) -> tuple[State, MappedTensors]:
     """A state without its tensors, and these on the CPU in memory of their own."""
     nothing: dict[str, Any] = dict.fromkeys(HEAVY)
@@ -115,6 +126,9 @@ class Trajectory:
         self._states: dict[int, tuple[State, MappedTensors]] = {}
         self._facts: list[StepFacts] = []
         self._denoised: Tensor | None = None  # of the newest step
+        self._coming: Callable[[], State] | None = (
+            None  # a step whose copy from a graphics card is on its way
+        )
 
     # --- the job's side ---
 
@@ -122,23 +136,37 @@ class Trajectory:
         self.settings, self.pictures, self.views = settings, pictures, views
 
     def append(self, state: State) -> None:
-        """Keep a step; the first, the newest and every `stride`-th stay."""
-        state = state.to("cpu")
-        rest, tensors = _put_away(state)
+        """Keep a step; the first, the newest and every `stride`-th stay.
+
+        From a graphics card it is copied beside its work, and taken in with the next one or when somebody looks.
+        """
+        coming = _on_its_way(state)
         with self._lock:
-            newest = self._facts[-1].index if self._facts else None
-            if newest is None or self._denoised is None:
-                self.first = state.index
-                change = None
-            else:
-                change = _change(self._denoised, state.denoised)
-                if not self._stays(newest):
-                    del self._states[newest]
-            self.total = state.total
-            self._states[state.index], self._denoised = (rest, tensors), state.denoised
-            snr = state.sigma**-2 if state.sigma else float("inf")
-            self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
-            self._thin(state.index, tensors.size)
+            self._take_in()
+            self._coming = coming or (lambda: state.to("cpu"))
+            if coming is None:
+                self._take_in()
+
+    def _take_in(self) -> None:
+        """With the lock: the step whose copy was begun, which is there by now or soon."""
+        coming, self._coming = self._coming, None
+        if coming is None:
+            return
+        state = coming()
+        rest, tensors = _put_away(state)
+        newest = self._facts[-1].index if self._facts else None
+        if newest is None or self._denoised is None:
+            self.first = state.index
+            change = None
+        else:
+            change = _change(self._denoised, state.denoised)
+            if not self._stays(newest):
+                del self._states[newest]
+        self.total = state.total
+        self._states[state.index], self._denoised = (rest, tensors), state.denoised
+        snr = state.sigma**-2 if state.sigma else float("inf")
+        self._facts.append(StepFacts(state.index, state.sigma, state.timestep, snr, change))
+        self._thin(state.index, tensors.size)
 
     def _stays(self, index: int) -> bool:
         return (index - self.first) % self.stride == 0
@@ -153,26 +181,32 @@ class Trajectory:
 
     def __len__(self) -> int:
         """How many steps there were, kept or not."""
-        return len(self._facts)
+        with self._lock:
+            self._take_in()
+            return len(self._facts)
 
     @property
     def size(self) -> int:
         """Bytes of the steps that are kept."""
         with self._lock:
+            self._take_in()
             return sum(tensors.size for _, tensors in self._states.values())
 
     def facts(self) -> list[StepFacts]:
         with self._lock:
+            self._take_in()
             return list(self._facts)
 
     def kept(self) -> tuple[int, ...]:
         """The steps that can be viewed."""
         with self._lock:
+            self._take_in()
             return tuple(sorted(self._states))
 
     def state(self, index: int) -> State:
         """The kept step nearest to `index`."""
         with self._lock:
+            self._take_in()
             if not self._states:
                 raise UserError(tr("No step of this generation has been kept yet."))
             return _taken_out(*self._states[min(self._states, key=lambda kept: abs(kept - index))])
@@ -181,6 +215,7 @@ class Trajectory:
         """Where to resume from step `index`, with some of the images (by place) or all of them."""
         places = tuple(range(len(self.pictures))) if pictures is None else tuple(pictures)
         with self._lock:
+            self._take_in()
             before = [kept for kept in self._states if kept <= index]
             if not before or index > self._facts[-1].index:
                 raise UserError(tr("This generation cannot be resumed from step {index}.", index=index))

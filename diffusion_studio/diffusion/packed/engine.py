@@ -1,6 +1,7 @@
 """The fastest way this machine has to run a trained network, chosen for each shape by timing and then kept.
 
-On a CPU the network packed for oneDNN (`engine_network`) competes with the plain module; elsewhere two layouts of the latter do.
+On a CPU the network packed for oneDNN (`engine_network`) competes with the plain module; elsewhere two layouts of the latter do,
+on CUDA each also recorded as a graph.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from diffusion_studio.diffusion.packed.network import Engine
+from diffusion_studio.diffusion.packed.recorded import Recorded
 from diffusion_studio.diffusion.unet import LONGEST_EXPLICIT_ATTENTION, TimestepEmbedding, UNet
 
 Forward = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
@@ -52,8 +54,15 @@ def build(
     ways["plain"] = partial(Plain, network, dtype, device, torch.contiguous_format)
     if device.type != "mps":
         ways["plain, channels last"] = partial(Plain, network, dtype, device, torch.channels_last)
+    if device.type == "cuda":
+        for name in ("plain", "plain, channels last"):
+            ways[f"{name}, recorded"] = partial(_recorded, ways[name])
     architecture = hashlib.sha256(repr(network.config).encode()).hexdigest()[:12]
     return FastNetwork(ways, f"{architecture} {dtype} on {device.type}", remember)
+
+
+def _recorded(way: Callable[[], Forward]) -> Forward:
+    return Recorded(way())
 
 
 class FastNetwork:

@@ -58,7 +58,14 @@ class Optimizer:
                 list(self.matrices.values()), lr=rate, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"
             )
 
-    def step(self, rate: float) -> None:
+    def step(self, rate: float, *, unless: Tensor | None = None) -> None:
+        """Take a step; where `unless`, a boolean of the device, is true, none is taken, and nobody waits to learn which.
+
+        `unless` is for AdamW alone.
+        """
+        if unless is not None:
+            assert self.muon is None, "Muon cannot leave out a step by itself"
+            self.adamw.found_inf = unless.float().reshape(())  # type: ignore[attr-defined]  # as torch's GradScaler hands it over
         for optimizer in (self.adamw, self.muon):
             if optimizer is not None:
                 for group in optimizer.param_groups:

@@ -23,6 +23,7 @@ from diffusion_studio.diffusion.unet_config import COORDINATES, UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
+from diffusion_studio.machine.transfers import LateFigures, to_device
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.data.data_order import order, split
 from diffusion_studio.training.images import Pictures
@@ -118,6 +119,14 @@ class Trainer:
         self.weights = self.weighting.fixed  # (T,) of this step
         self.done, self.bad = 0, 0
         self.scale, self.calm = (FIRST_SCALE if precision == "float16" else 1.0), 0
+        self.figures = LateFigures()
+        # no step asks the device how it went
+        self.unattended = (
+            self.device.type == "cuda"
+            and precision != "float16"
+            and self.weighting.uncertainty is None
+            and settings.optimizer == "adamw"
+        )
         self.teacher: UNet | None = None  # of a student, for whoever shows it
         self.notes: list[str] = []  # warnings for the user, taken by whoever shows them
 
@@ -136,6 +145,8 @@ class Trainer:
         if self.scale != 1:
             self.gradients.whole.div_(self.scale)
         norm = nn.utils.clip_grad_norm_(self.flat.whole, self.settings.clip_norm or math.inf)
+        if self.unattended:
+            return self._finish_unattended(fraction, torch.stack([mean, norm, plain]))
         loss, length, shown = torch.stack([mean, norm, plain]).tolist()
         if math.isfinite(loss) and math.isfinite(length):
             self.optimizer.step(self.learning_rate(fraction))
@@ -154,6 +165,24 @@ class Trainer:
             self.bad += 1
             if self.bad >= PATIENCE:
                 raise NotFinite
+        self.done += 1
+        return float(shown if math.isfinite(loss) else loss)
+
+    def _finish_unattended(self, fraction: float, figures: Tensor) -> float:
+        """The rest of a step on a device that is not waited for: it skips a bad step by itself, and how the step went is read
+        with the next one.
+        """
+        bad = ~torch.isfinite(figures[:2]).all()
+        self.optimizer.step(self.learning_rate(fraction), unless=bad)
+        self.gradients.refresh()
+        self.ema.update(self.done + 1)
+        if self.power is not None:
+            self.power.update(self.done + 1)
+        loss, length, shown = self.figures.exchange(figures)
+        finite = math.isfinite(loss) and math.isfinite(length)
+        self.bad = 0 if finite else self.bad + 1
+        if self.bad >= PATIENCE:
+            raise NotFinite
         self.done += 1
         return float(shown if math.isfinite(loss) else loss)
 
@@ -209,8 +238,8 @@ class Trainer:
             clean, augment = augmented(clean, self.settings.augment, draw)
         if self.patches is not None:
             clean, places = self.patches.cut(clean, draw)
-        timestep = self.objective.draw(count, draw).to(self.device)
-        noise = torch.randn(clean.shape, generator=draw).to(self.device)
+        timestep = to_device(self.objective.draw(count, draw), self.device)
+        noise = to_device(torch.randn(clean.shape, generator=draw), self.device)
         labels = None
         if self.labels is not None:
             dropped = (torch.rand(count, generator=draw) < self.settings.label_dropout).to(self.device)
