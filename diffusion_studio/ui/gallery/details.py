@@ -35,7 +35,7 @@ WIDTH = 300
 MOSAIC = 4  # images shown of several
 USES = {
     "all": (tr("Reuse settings"), tr("Generate with every setting of this image")),
-    "settings": (tr("…with new seed"), tr("Generate with its settings and another seed")),
+    "settings": (tr("With new seed"), tr("Generate with its settings and another seed")),
     "seed": (tr("Seed only"), tr("Use its seed; leave the other settings as they are")),
     "branch": (tr("Branch"), tr("Continue differently from any of its steps")),
 }

@@ -11,22 +11,14 @@ from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.effects import EFFECTIVE
-from diffusion_studio.settings.generation import STEERING, GenerationSettings
+from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.ui.look.texts import class_title, readable
 
 MADE_BY, MIXED = tr("Made by"), tr("Mixed")
 WORDS = {"made_with": tr("Made with")}  # of another program
 IDLE = GenerationSettings()
-QUIET = (
-    "width",
-    "height",
-    "clip_skip",
-    "clipping",
-    "precision",
-    "device",
-    *STEERING,
-)  # shown only where they differ from what is usual
+ALWAYS = ("prompt", "negative", "class_label", "seed", "steps", "sampler", "spacing", "guidance")
 MOST_COMPARED = 2000  # images: more would block the window for longer than a hand feels
 
 
@@ -101,7 +93,7 @@ def _says_nothing(settings: GenerationSettings, name: str) -> bool:
     if name in EFFECTIVE and name != "negative":  # words are worth reading, whatever they did
         has_effect, _ = EFFECTIVE[name]
         return not has_effect(settings)
-    return name in QUIET and getattr(settings, name) == getattr(IDLE, name)
+    return name not in ALWAYS and getattr(settings, name) == getattr(IDLE, name)
 
 
 def _common(values: set[str]) -> str:
@@ -109,4 +101,6 @@ def _common(values: set[str]) -> str:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
     return f"{value:g}" if isinstance(value, float) else str(value)

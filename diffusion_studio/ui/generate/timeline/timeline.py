@@ -58,7 +58,7 @@ class Timeline(QFrame):
         self.forward = IconButton("forward", tr("Step forward"), tr("go to the next step (Right)"), self)
         self.last = IconButton("last", tr("Last step"), tr("go to the newest step (End)"), self)
         self.play.setCheckable(True)
-        self.live = text_button(tr("Live"), tr("Follow the image while it is generated"))
+        self.live = text_button(tr("Follow"), tr("Follow the image while it is generated"))
         self.hold = IconButton("hold", tr("Pause"), tr("pause after this step"), self, icon_on="resume")
         self.step = IconButton("step", tr("Single step"), tr("generate one more step, then pause"), self)
         self.branch = text_button(tr("Branch…"), tr("Continue from this step with other settings"))
