@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "diffusion_studio"
 # From the bottom up: a folder or module imports from those before it alone.
 LAYERS = """
-__init__ language errors diffusion storage settings machine pictures events models generation training gallery jobs doctor cli ui
+__init__ language errors diffusion storage settings machine pictures training_events events models generation training
+gallery jobs doctor cli ui
 __main__
 """.split()
 APART = {("ui", "cli")}  # neither is below the other

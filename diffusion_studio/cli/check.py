@@ -26,9 +26,10 @@ def check(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
 
 
 def run_check(arguments: argparse.Namespace, _: Stop) -> int:
-    from diffusion_studio.events import Checked, Checking, Status, assert_never
+    from diffusion_studio.events import Status, assert_never
     from diffusion_studio.jobs.check import check as look
     from diffusion_studio.training.data.folder_report import as_text
+    from diffusion_studio.training_events import Checked, Checking
 
     found: dict[str, Any] = {}
     report = Report()

@@ -27,7 +27,7 @@ from diffusion_studio.settings.saving import SavingSettings
 
 if TYPE_CHECKING:
     from diffusion_studio.events import FilmEvent, GenerationEvent
-    from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.models.card import ModelCard
 
 DEFAULTS = tr("""A model may recommend other values, which are the defaults then; `info MODEL` shows them. Its steps and eta count
 only with its own sampler, unless --sampler names another. --like takes every setting from an image instead, --preset those

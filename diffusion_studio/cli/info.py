@@ -26,7 +26,7 @@ NAMED_ABOVE = (
 TRAINED_WITH = {"beta_schedule": "noise schedule", "num_train_timesteps": "timesteps", "shift": "shift"}
 
 if TYPE_CHECKING:
-    from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.models.card import ModelCard
     from diffusion_studio.models.text.facts import TextFacts
     from diffusion_studio.pictures.foreign_settings.foreign import ForeignSettings
     from diffusion_studio.pictures.reading import Record

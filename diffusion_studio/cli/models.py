@@ -11,7 +11,7 @@ from pathlib import Path
 from diffusion_studio.cli.info import model_facts, run_info, run_models
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
-from diffusion_studio.diffusion.scheduler_config import CONSISTENCY
+from diffusion_studio.diffusion.scheduler_classes import CONSISTENCY
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.storage.paths import check_path, check_readable
@@ -268,8 +268,8 @@ def run_ema(arguments: argparse.Namespace, _: Stop) -> int:
         return show_snapshots(arguments.training)
     if arguments.length is not None and arguments.step is not None:
         raise UserError(tr("Give --length or --step, not both."))
-    from diffusion_studio.events import Published
     from diffusion_studio.jobs.train import publish
+    from diffusion_studio.training_events import Published
 
     for event in publish(arguments.training, step=arguments.step, length=arguments.length):
         if isinstance(event, Published):

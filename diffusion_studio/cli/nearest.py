@@ -77,7 +77,8 @@ def gallery_of(name: str, size: int | None) -> Gallery:
 
 
 def ask(gallery: Gallery, picture: Path) -> Likeness:
-    from diffusion_studio.events import Checking, Status
+    from diffusion_studio.events import Status
+    from diffusion_studio.training_events import Checking
 
     report = Report()
     try:

@@ -12,7 +12,7 @@ from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.settings.presets import Presets

@@ -21,7 +21,8 @@ from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
 from diffusion_studio.settings.units import duration
 
 if TYPE_CHECKING:
-    from diffusion_studio.events import Answer, Loss, TrainingEvent, TrainingStarted
+    from diffusion_studio.events import Answer, TrainingEvent
+    from diffusion_studio.training_events import Loss, TrainingStarted
 
 
 def train(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
@@ -171,12 +172,12 @@ def follow(
 
 def follow_job(job: Generator[TrainingEvent, Answer | None, None], report: TrainingReport, stop: Stop) -> int:
     """Report a training until it ends or is stopped, which saves it; returns the exit status."""
-    from diffusion_studio import events
+    from diffusion_studio import training_events
 
     try:
         with keep_awake(tr("Training a model")), closing(job):
             for event in job:
-                stop.gently = stop.gently or isinstance(event, events.TrainingStarted)
+                stop.gently = stop.gently or isinstance(event, training_events.TrainingStarted)
                 report.show(event)
                 if stop.asked and not report.published:
                     report.tell(tr("Stopping: finishing the step and saving…"))
@@ -198,7 +199,7 @@ class TrainingReport(Report):
         self.step = self.batch = self.images = 0
 
     def show(self, event: TrainingEvent) -> None:
-        from diffusion_studio import events
+        from diffusion_studio import events, training_events
 
         self.record(event)
         match event:
@@ -206,16 +207,16 @@ class TrainingReport(Report):
                 self.status(text)
             case events.Warned(text=text):
                 self.tell(text)
-            case events.TrainingStarted():
+            case training_events.TrainingStarted():
                 self.show_start(event)
-            case events.Loss():
+            case training_events.Loss():
                 self.show_loss(event)
-            case events.Published(name=name, path=path):
+            case training_events.Published(name=name, path=path):
                 self.published = True
                 self.close()
                 self.tell(tr("“{name}” is ready: generate --model {name}", name=name))
                 self.saved(path)
-            case events.SnapshotSaved(step=step, ratio=ratio) if ratio is not None:
+            case training_events.SnapshotSaved(step=step, ratio=ratio) if ratio is not None:
                 self.tell(
                     tr(
                         "step {step}, copy ratio {ratio:.2f} (1: as new as the images are to one another)",
@@ -223,7 +224,12 @@ class TrainingReport(Report):
                         ratio=ratio,
                     )
                 )
-            case events.SnapshotSaved() | events.Samples() | events.CheckpointSaved() | events.DataDiffers():
+            case (
+                training_events.SnapshotSaved()
+                | training_events.Samples()
+                | training_events.CheckpointSaved()
+                | training_events.DataDiffers()
+            ):
                 pass  # what differs is also the error that follows
             case _:
                 events.assert_never(event)

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from diffusion_studio.diffusion.scheduler_config import CONSISTENCY, value
+from diffusion_studio.diffusion.scheduler_classes import CONSISTENCY
+from diffusion_studio.diffusion.scheduler_config import value
 
 TIME_SCALE = 250.0  # the timestep is 1000/4 log sigma
 

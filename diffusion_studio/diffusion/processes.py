@@ -13,7 +13,7 @@ from diffusion_studio.diffusion.consistency import ConsistencyProcess
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.flows import Flow
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.scheduler_config import is_consistency
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
 from diffusion_studio.diffusion.schedules import SCHEDULES, NoiseSchedule
 
 PROCESSES: dict[str, Callable[[int], Process]] = {**SCHEDULES, "flow": Flow}  # T -> process

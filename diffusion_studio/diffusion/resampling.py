@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from diffusion_studio.diffusion.samplers import Array, Denoise, Noise, Sampler, Step
+from diffusion_studio.diffusion.sampler_step import Array, Denoise, Noise, Sampler, Step
 
 Legs = list[list[float]]
 

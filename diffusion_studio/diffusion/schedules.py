@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from diffusion_studio.diffusion.scheduler_config import scheduler_class, value
+from diffusion_studio.diffusion.scheduler_classes import scheduler_class
+from diffusion_studio.diffusion.scheduler_config import value
 
 if TYPE_CHECKING:
     from diffusion_studio.diffusion.process import Process

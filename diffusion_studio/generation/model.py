@@ -10,7 +10,7 @@ import numpy as np
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.trajectory import Start, Trajectory
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 
 BROKEN = "The model's answer was not finite, in float32 too: its weights cannot generate with these settings."

@@ -13,7 +13,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import ImageModel
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.layout import AUTOENCODER, unet_folder
 from diffusion_studio.models.text.cards import stamp

@@ -16,7 +16,8 @@ from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
-from diffusion_studio.diffusion.samplers import SAMPLERS, Denoise
+from diffusion_studio.diffusion.sampler_step import Denoise
+from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import BROKEN

@@ -28,7 +28,7 @@ from diffusion_studio.generation.steps import previews
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_early, read_model
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.blend import read_blend

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from diffusion_studio.generation.model import ImageModel
-    from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.models.card import ModelCard
 
 
 def generate(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from diffusion_studio.generation.model import ImageModel
-    from diffusion_studio.models.cards import ModelCard
+    from diffusion_studio.models.card import ModelCard
 
 LINGER = 1.0  # seconds a job waits for another request before it ends by itself
 TIMED = 4  # images before their time is remembered: the first ones make kernels

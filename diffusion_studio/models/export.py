@@ -19,7 +19,7 @@ from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.models import cards, export_readme, layout
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_model, scheduler_config, write_model
 from diffusion_studio.models.layout import CARD
 from diffusion_studio.storage.atomic import stage_folder, write_atomic

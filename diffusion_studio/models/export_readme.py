@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from diffusion_studio.diffusion.scheduler_config import is_consistency
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
+from diffusion_studio.models.card import ModelCard
 
 CONSISTENCY = """from diffusers import ConsistencyModelPipeline
 pipeline = ConsistencyModelPipeline.from_pretrained({folder!r})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir

@@ -24,7 +24,8 @@ from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import process_from_config
-from diffusion_studio.diffusion.scheduler_config import ALWAYS, CLASSES, is_consistency, learned_variance
+from diffusion_studio.diffusion.scheduler_classes import ALWAYS, CLASSES, is_consistency
+from diffusion_studio.diffusion.scheduler_config import learned_variance
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.models.recognise import explain_class
 

@@ -16,7 +16,7 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards, layout
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import RECOMMENDED, ModelCard
 from diffusion_studio.models.folder import read_model, weights_digest
 from diffusion_studio.models.import_sources import (
     choices_of,
@@ -230,8 +230,8 @@ def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:
     """
     card = cards.find(name)
     if values is not None:
-        settings = GenerationSettings(**{key: values[key] for key in values if key in cards.RECOMMENDED})
-        values = {key: getattr(settings, key) for key in values if key in cards.RECOMMENDED}
+        settings = GenerationSettings(**{key: values[key] for key in values if key in RECOMMENDED})
+        values = {key: getattr(settings, key) for key in values if key in RECOMMENDED}
     if card.starter:
         own_files.change(layout.notes_file(card.name), lambda notes: _with_recommended(notes, values))
     else:

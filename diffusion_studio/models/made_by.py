@@ -10,11 +10,12 @@ from diffusion_studio import __version__
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.pictures.reading import Record
 from diffusion_studio.settings.generation import GenerationSettings
 
 
-def find_model(record: Record) -> cards.ModelCard:
+def find_model(record: Record) -> ModelCard:
     """The installed model that drew a picture, by its name or the hash of its weights, never by a path."""
     names = [str(record.given.get("model", "")), str(record.facts.get("model_title", ""))]
     digest = str(record.facts.get("model_hash", ""))

@@ -11,7 +11,7 @@ from pathlib import Path
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard, folded
 from diffusion_studio.storage.foreign_zip import is_zip
 from diffusion_studio.storage.places import models_dir
 
@@ -21,10 +21,10 @@ _unpacked = ExitStack()  # folders that last as long as the process
 
 def find_typed(word: str) -> ModelCard:
     """The installed model of this name or title, else the one in the folder or zip of this path. Raises `UserError`."""
-    names = {cards.folded(text) for card in cards.installed() for text in (card.name, card.title)}
+    names = {folded(text) for card in cards.installed() for text in (card.name, card.title)}
     path = Path(word).expanduser()
-    if not word or cards.folded(word) in names or not (path.is_dir() or path.is_file()):
-        if _is_place(word) and cards.folded(word) not in names:
+    if not word or folded(word) in names or not (path.is_dir() or path.is_file()):
+        if _is_place(word) and folded(word) not in names:
             raise UserError(
                 tr("There is no model at {word}, nor is one of that name installed.", word=word[:300])
             )

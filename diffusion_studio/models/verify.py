@@ -11,6 +11,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import hash_weights, read_model
 from diffusion_studio.models.kinds import kind_of
 from diffusion_studio.models.text.facts import TextFacts
@@ -57,7 +58,7 @@ def verify(name: str) -> Iterator[Status | Hashed | ModelVerdict]:
     yield ModelVerdict(name=card.name, faults=tuple(faults), compared=bool(card.digest))
 
 
-def _open(card: cards.ModelCard) -> None:
+def _open(card: ModelCard) -> None:
     if card.text is None:
         read_model(card.path)
         return
@@ -74,7 +75,7 @@ def _hash_of_text_model(facts: TextFacts) -> Generator[tuple[int, int], None, st
     return hash_source(facts.source)
 
 
-def _hash(card: cards.ModelCard) -> Generator[Hashed, None, str]:
+def _hash(card: ModelCard) -> Generator[Hashed, None, str]:
     job = hash_weights(card.path) if card.text is None else _hash_of_text_model(card.text)
     while True:
         try:

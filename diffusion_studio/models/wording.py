@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
-from diffusion_studio.diffusion.scheduler_config import is_consistency
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import plural, tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.settings.units import duration, millions

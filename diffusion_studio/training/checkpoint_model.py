@@ -10,7 +10,7 @@ from diffusion_studio.generation.opening import device_faults
 from diffusion_studio.generation.unet_model import UNetModel
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import Checkpoint, scheduler_config
 from diffusion_studio.pictures.channels import COUNTS
 from diffusion_studio.settings.options import from_dict

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
-from diffusion_studio.events import Estimated, EstimateEvent, Status
+from diffusion_studio.events import EstimateEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES, choose_device, choose_precision
 from diffusion_studio.pictures.channels import COUNTS
@@ -27,6 +27,7 @@ from diffusion_studio.training.images import OTHER, Pictures
 from diffusion_studio.training.provenance import begin
 from diffusion_studio.training.step.patches import Patches
 from diffusion_studio.training.step.trainer import Trainer
+from diffusion_studio.training_events import Estimated
 
 LARGEST_BATCH = {"cpu": 32, "mps": 32, "cuda": 128}
 SHARE = 0.5  # of the free memory that an automatic batch may fill

@@ -17,17 +17,7 @@ from PIL import Image
 
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import (
-    SAVE,
-    Answer,
-    CheckpointSaved,
-    Loss,
-    Samples,
-    SnapshotSaved,
-    Status,
-    TrainingEvent,
-    Warned,
-)
+from diffusion_studio.events import SAVE, Answer, Status, TrainingEvent, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device
 from diffusion_studio.settings.training import TrainingSettings
@@ -42,6 +32,7 @@ from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, s
 from diffusion_studio.training.step.distributed import STOP, join
 from diffusion_studio.training.step.trainer import NotFinite
 from diffusion_studio.training.step.validation import Validation, validate
+from diffusion_studio.training_events import CheckpointSaved, Loss, Samples, SnapshotSaved
 
 REPORT_EVERY = 0.5  # seconds
 SAMPLE_COUNT = 16

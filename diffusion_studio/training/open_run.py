@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import secrets
-import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -19,14 +18,11 @@ from diffusion_studio import __version__
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import DataDiffers, Status, TrainingEvent, TrainingStarted, Warned
-from diffusion_studio.language import plural, tr
+from diffusion_studio.events import Status, TrainingEvent, Warned
+from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.models import cards
 from diffusion_studio.models.autoencoder_files import write_autoencoder
-from diffusion_studio.pictures.channels import COUNTS
-from diffusion_studio.pictures.file_kinds import READABLE
-from diffusion_studio.pictures.folder_listing import picture_folder, printable
 from diffusion_studio.settings.options import changed, from_dict, to_dict
 from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
 from diffusion_studio.storage.atomic import stage_folder
@@ -36,23 +32,22 @@ from diffusion_studio.training.autoencoder.latent_images import (
     read_run_autoencoder,
     with_latents,
 )
-from diffusion_studio.training.data.choose_channels import choose_channels, of_both
-from diffusion_studio.training.data.data_record import how_it_differs, missing_folder, write_record
+from diffusion_studio.training.data.data_record import missing_folder, write_record
 from diffusion_studio.training.distil.progressive import ProgressiveTrainer
 from diffusion_studio.training.distil.student import keep_teacher, read_teacher
 from diffusion_studio.training.distil.trainer import ConsistencyTrainer
 from diffusion_studio.training.estimate import choose_batch
-from diffusion_studio.training.images import Pictures, load_pictures
+from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.progress import Past
 from diffusion_studio.training.provenance import Origin, begin, fingerprint
 from diffusion_studio.training.records import checkpoints, claims, log, runs, snapshots
 from diffusion_studio.training.records.run import Run
+from diffusion_studio.training.run_pictures import check_same_pictures, load_run_pictures, with_channels
 from diffusion_studio.training.starting import with_start
 from diffusion_studio.training.step.distributed import STOP, Team
 from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training_events import TrainingStarted
 
-FEW = 100  # images, below which a model mostly repeats them
-REPORT_EVERY = 0.5  # seconds
 SHOWN = {"the pictures": "the images"}  # what run.json keeps under the word of an earlier version
 
 
@@ -108,8 +103,8 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
                 title=chosen.title,
             )
         )
-    settings = yield from _with_channels(settings)
-    pictures = yield from _load(settings)
+    settings = yield from with_channels(settings)
+    pictures = yield from load_run_pictures(settings)
     autoencoder = yield from autoencoder_for(settings, pictures, device, precision)
     pictures = yield from with_latents(pictures, autoencoder, flip=settings.flip, device=device)
     settings, network, origin = begin(settings, pictures)
@@ -164,9 +159,11 @@ def resume_run(
         checkpoint = yield from _newest(run, settings)
         if "folder" not in wanted and not Path(settings.folder).exists():
             raise UserError(missing_folder(settings.folder, run.name))
-        pictures = yield from _load(settings)
+        pictures = yield from load_run_pictures(settings)
         digest = fingerprint(pictures)
-        yield from _check_data(run, pictures, digest, origin, settings, "folder" in wanted, changed_data)
+        yield from check_same_pictures(
+            run, pictures, digest, origin, settings, "folder" in wanted, changed_data
+        )
         autoencoder = read_run_autoencoder(run.path)
         pictures = yield from with_latents(
             pictures, autoencoder, flip=settings.flip, device=choose_device(settings.device)
@@ -220,7 +217,7 @@ def follow(team: Team) -> Iterator[TrainingEvent]:
     yield Status(text=tr("Training together, process {rank} of {size}…", rank=team.rank + 1, size=team.size))
     settings, name, step = team.agree(None)
     run = runs.find(name)
-    pictures = yield from _load(settings)
+    pictures = yield from load_run_pictures(settings)
     origin = Origin.from_dict(run.facts.get("origin", {}))
     device = choose_device(settings.device)
     pictures = yield from with_latents(
@@ -258,45 +255,6 @@ def _trainer(run: Run, settings: TrainingSettings, pictures: Pictures, origin: O
         schedule=origin.schedule,
         team=team,
     )
-
-
-def _check_data(
-    run: Run,
-    pictures: Pictures,
-    digest: str,
-    origin: Origin,
-    settings: TrainingSettings,
-    elsewhere: bool,
-    allowed: bool,
-) -> Iterator[TrainingEvent]:
-    """Whether these are the images the run learns from. Raises `UserError` for other classes, and for others elsewhere."""
-    differs = how_it_differs(run.path, pictures, digest, (origin.pictures, origin.digest))
-    if pictures.classes != origin.classes:
-        raise UserError(
-            tr(
-                "The classes in {folder} are not those the run “{name}” began with: "
-                "{found} in place of {expected}.",
-                folder=printable(settings.folder),
-                name=run.name,
-                found=_listed(pictures.classes),
-                expected=_listed(origin.classes),
-            )
-        )
-    if differs and elsewhere and not allowed:
-        text = f"The images in {printable(settings.folder)} are not those of the run “{run.name}”: {differs}."
-        yield DataDiffers(run=run.name, folder=settings.folder, text=text)
-        raise UserError(
-            tr("{difference} To train with them all the same, add --changed-data.", difference=text)
-        )
-    if differs:
-        yield Warned(
-            text=tr("The images have changed since the run was last trained: {differs}.", differs=differs)
-        )
-
-
-def _listed(classes: tuple[str, ...]) -> str:
-    named = ", ".join(classes[:6]) or tr("none")
-    return named if len(classes) <= 6 else tr("{names} and {count} more", names=named, count=len(classes) - 6)
 
 
 def _newest(run: Run, settings: TrainingSettings) -> Generator[TrainingEvent, None, Path | None]:
@@ -355,78 +313,6 @@ def _with_changes(settings: TrainingSettings, wanted: Mapping[str, Any]) -> Trai
     if "steps" in changes or "minutes" in changes:
         changes = {"steps": 0, "minutes": 0.0, **changes}
     return replace(settings, **changes)
-
-
-def _with_channels(settings: TrainingSettings) -> Generator[TrainingEvent, None, TrainingSettings]:
-    """The settings with their channels chosen by what is in the folder, where they were left open."""
-    if settings.channels != "auto":
-        return settings
-    chosen = "rgb"
-    for event in choose_channels(picture_folder(settings.folder), settings.size):
-        if isinstance(event, str):
-            chosen = event
-        yield Status(text=tr("Looking at the images…"))
-    if settings.start_from:
-        card = cards.find(settings.start_from)
-        own = {1: "grey16" if card.pixels_are.depth == 16 else "grey", 4: "rgba"}.get(card.channels, "rgb")
-        chosen = own if settings.distil is not None else of_both(own, chosen)
-    return replace(settings, channels=chosen)
-
-
-def _load(settings: TrainingSettings) -> Generator[TrainingEvent, None, Pictures]:
-    folder = picture_folder(settings.folder)
-    pictures: Pictures | int | None = None
-    last = 0.0
-    for pictures in load_pictures(
-        folder,
-        settings.size,
-        classes=settings.classes,
-        pad=settings.fit == "pad",
-        channels=settings.channels if settings.channels in COUNTS else "rgb",
-    ):
-        if isinstance(pictures, int) and time.monotonic() - last > REPORT_EVERY:
-            yield Status(text=tr("Reading the images… {pictures}", pictures=pictures))
-            last = time.monotonic()
-    assert isinstance(pictures, Pictures)
-    if not len(pictures):
-        raise UserError(
-            tr(
-                "There is no image that can be used in {folder} ({readable}).",
-                folder=printable(folder),
-                readable=READABLE,
-            )
-        )
-    if pictures.skipped:
-        name, reason = pictures.skipped[0]
-        yield Warned(
-            text=plural(
-                "One file was left out: {name}: {reason}.",
-                "{count} files were left out, the first: {name}: {reason}.",
-                len(pictures.skipped),
-                name=name,
-                reason=reason,
-            )
-        )
-    if pictures.covered:
-        yield Warned(
-            text=plural(
-                "One image is transparent and was laid on white: {name}. “Channels: rgba” learns transparency too.",
-                "{count} images are transparent and were laid on white, the first: {name}. "
-                "“Channels: rgba” learns transparency too.",
-                len(pictures.covered),
-                name=pictures.covered[0],
-            )
-        )
-    if len(pictures) == 1:
-        yield Warned(text=tr("There is only one image: the model can learn to repeat it, and nothing else."))
-    elif len(pictures) < FEW:
-        yield Warned(
-            text=tr(
-                "There are only {count} images: a model mostly repeats them. A few hundred or more give new ones.",
-                count=len(pictures),
-            )
-        )
-    return pictures
 
 
 def _exactness(trainer: Trainer, digest: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import PROCESSES, process_from_config
-from diffusion_studio.diffusion.scheduler_config import is_consistency, prediction_from_config
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
+from diffusion_studio.diffusion.scheduler_config import prediction_from_config
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError

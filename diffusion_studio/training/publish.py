@@ -14,7 +14,7 @@ from PIL import Image
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Published, PublishEvent, Status
+from diffusion_studio.events import PublishEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.models.folder import write_model
 from diffusion_studio.models.layout import CARD, read_small_json
@@ -32,6 +32,7 @@ from diffusion_studio.training.provenance import Origin
 from diffusion_studio.training.records import log, runs
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, sheet
+from diffusion_studio.training_events import Published
 
 SAMPLES = 32
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder
 from diffusion_studio.settings.recipes import RECIPES, recipe_of, settings_of
 from diffusion_studio.settings.training import SCRATCH, TrainingSettings

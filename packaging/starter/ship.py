@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from diffusion_studio.generation.opening import open_model
 from diffusion_studio.models import cards, layout
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import read_model, write_model
 
 COLUMNS, ROWS = 8, 4
@@ -37,7 +38,7 @@ def ship(name: str, extra: Path) -> Path:
     return target
 
 
-def write(card: cards.ModelCard, target: Path, facts: dict, samples: bytes | None) -> None:
+def write(card: ModelCard, target: Path, facts: dict, samples: bytes | None) -> None:
     checkpoint = read_model(card.path)
     write_model(
         target,
@@ -50,7 +51,7 @@ def write(card: cards.ModelCard, target: Path, facts: dict, samples: bytes | Non
     )
 
 
-def sheet(card: cards.ModelCard) -> bytes:
+def sheet(card: ModelCard) -> bytes:
     """The recommended settings' first pictures, seeds 0 to 31, unselected."""
     *_, last = open_model(card).previews(replace(card.defaults(), seed=0, count=COLUMNS * ROWS))
     size = card.size

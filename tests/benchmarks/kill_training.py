@@ -120,8 +120,8 @@ class Trial:
 
     def reference(self) -> tuple[dict[int, str], tuple[float, float]]:
         """The hash of every checkpoint of an uninterrupted run, its seconds to the first save, and from there to the last."""
-        from diffusion_studio.events import CheckpointSaved
         from diffusion_studio.training import loop
+        from diffusion_studio.training_events import CheckpointSaved
 
         reading, writing = os.pipe()
         begun = time.monotonic()

@@ -56,9 +56,9 @@ def follow(options: argparse.Namespace, place: Path) -> list[tuple[int, float, f
     """(step, RSS in MB, processor milliseconds a step) at the end of every stretch of the run."""
     import psutil
 
-    from diffusion_studio.events import Loss
     from diffusion_studio.settings.training import TrainingSettings
     from diffusion_studio.training import loop
+    from diffusion_studio.training_events import Loss
 
     settings = TrainingSettings(
         folder=str(pictures(place / "pictures", options.size)),

@@ -100,8 +100,8 @@ class Ours:
         self.steps, self.spent = 0, 0.0
 
     def begin(self) -> Iterator[Any]:
-        from diffusion_studio.events import TrainingStarted
         from diffusion_studio.jobs import train as jobs
+        from diffusion_studio.training_events import TrainingStarted
 
         job = jobs.train(self.settings)
         for event in job:  # reads the pictures, which the peer does as it goes
@@ -117,7 +117,7 @@ class Ours:
 
     def train(self, seconds: float) -> None:
         """The job's own clock stands still between two turns, and ends it after its minutes."""
-        from diffusion_studio.events import Loss
+        from diffusion_studio.training_events import Loss
 
         begun = time.perf_counter()
         for event in self.job:

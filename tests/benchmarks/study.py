@@ -252,10 +252,10 @@ def divide(folder: Path, target: Path) -> tuple[Path, Path]:
 def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any]:
     """The trial's model, trained to its end, from where it was cut off where it was begun before."""
     from diffusion_studio.errors import UserError
-    from diffusion_studio.events import Loss
     from diffusion_studio.jobs.train import train as job
     from diffusion_studio.settings.training import TrainingSettings
     from diffusion_studio.training.records import runs
+    from diffusion_studio.training_events import Loss
 
     settings = TrainingSettings(name=trial.run, seed=trial.seed, sample_every=0.0, steps=steps, **changes)
     try:

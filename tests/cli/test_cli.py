@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_studio import __version__, doctor, events
+from diffusion_studio import __version__, doctor, events, training_events
 from diffusion_studio.cli import main, output
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.pictures import reading, start_pictures
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
@@ -606,7 +606,7 @@ def learn(monkeypatch, tmp_path):
 
     def _events():
         yield events.Status(text="Reading…")
-        yield events.TrainingStarted(
+        yield training_events.TrainingStarted(
             run=tmp_path / "runs" / "mine",
             title="Mine",
             device="cpu",
@@ -618,7 +618,7 @@ def learn(monkeypatch, tmp_path):
         )
         yield events.Warned(text="Only a few pictures.")
         for step in (1, 2, 3, 4):
-            yield events.Loss(
+            yield training_events.Loss(
                 step=step,
                 loss=float("nan") if step == 1 else 0.5,
                 validation=0.25 if step == 4 else None,
@@ -627,9 +627,9 @@ def learn(monkeypatch, tmp_path):
                 fraction=step / 4,
                 time_left=4.0 - step,
             )
-        yield events.Samples(step=4, ema=picture(0)[None], raw=picture(1)[None], warming_up=True)
-        yield events.CheckpointSaved(step=4, path=tmp_path / "checkpoint")
-        yield events.Published(name="mine", path=tmp_path / "models" / "mine")
+        yield training_events.Samples(step=4, ema=picture(0)[None], raw=picture(1)[None], warming_up=True)
+        yield training_events.CheckpointSaved(step=4, path=tmp_path / "checkpoint")
+        yield training_events.Published(name="mine", path=tmp_path / "models" / "mine")
 
     monkeypatch.setattr("diffusion_studio.jobs.train.train", train)
     return control
@@ -721,7 +721,7 @@ def test_a_signal_while_training_closes_the_job_between_two_events(run, learn, n
 
     def press(event):
         seen.append(event)
-        if isinstance(event, events.Loss) and event.step == 2:
+        if isinstance(event, training_events.Loss) and event.step == 2:
             signal.raise_signal(getattr(signal, name))
             signal.raise_signal(getattr(signal, name))  # impatience tears nothing either
 

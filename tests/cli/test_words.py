@@ -9,7 +9,7 @@ import pytest
 
 from diffusion_studio import events
 from diffusion_studio.cli import main
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
 from diffusion_studio.storage.places import loras_dir

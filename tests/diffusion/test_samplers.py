@@ -13,7 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diffusion_studio.diffusion.denoiser import Denoiser
-from diffusion_studio.diffusion.samplers import SAMPLERS, lambda_step, split_noise
+from diffusion_studio.diffusion.sampler_step import lambda_step, split_noise
+from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import SCHEDULES, SPACINGS
 
 T = 1000

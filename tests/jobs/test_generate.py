@@ -22,6 +22,7 @@ from diffusion_studio.generation import opening as models
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs import warm_up as warm_up_jobs
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.pictures.listing import newest
@@ -64,7 +65,7 @@ class Pretended:
 
 @pytest.fixture
 def pretended(tmp_path, monkeypatch):
-    card = cards.ModelCard(name="fake", path=tmp_path, title="Fake", size=8)
+    card = ModelCard(name="fake", path=tmp_path, title="Fake", size=8)
     model = Pretended(card)
     monkeypatch.setattr(cards, "find", lambda name: card)
     monkeypatch.setattr(models, "open_model", lambda card, **how: model)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_studio.diffusion.scheduler_config import CLASSES
+from diffusion_studio.diffusion.scheduler_classes import CLASSES
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, export, library

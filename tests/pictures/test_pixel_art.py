@@ -12,7 +12,6 @@ from diffusion_studio.diffusion.packed.engine import packed
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Checked
 from diffusion_studio.generation.space import PixelSpace
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.pixel_art.native_grid import Changes, native_grid
@@ -20,6 +19,7 @@ from diffusion_studio.pictures.pixel_art.palette import median_cut, snapped
 from diffusion_studio.pictures.pixel_art.sprite_sheet import cells, join, read_cell
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.training.data.folder_report import as_text, check
+from diffusion_studio.training_events import Checked
 
 COLOURS = np.random.default_rng(4).integers(0, 256, (5, 3), dtype=np.uint8)
 

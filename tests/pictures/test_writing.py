@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.made_by import find_model
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs

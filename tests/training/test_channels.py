@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import CheckpointSaved, Published, Warned
+from diffusion_studio.events import Warned
 from diffusion_studio.jobs.generate import generate
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
@@ -26,6 +26,7 @@ from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
 from diffusion_studio.training.step.architectures import shape_for
 from diffusion_studio.training.step.trainer import as_tensor, fresh_network, to_range
+from diffusion_studio.training_events import CheckpointSaved, Published
 
 
 def sprite(number, hidden=(255, 0, 255)):

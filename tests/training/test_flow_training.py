@@ -11,7 +11,6 @@ from diffusion_studio.diffusion.flows import Flow
 from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Loss, Published
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.images import Pictures
@@ -20,6 +19,7 @@ from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.step.objectives import FlowObjective, objective_of
 from diffusion_studio.training.step.trainer import Trainer
 from diffusion_studio.training.step.validation import validate
+from diffusion_studio.training_events import Loss, Published
 from tests.model_folders import network
 
 CPU = torch.device("cpu")

@@ -20,16 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import (
-    CheckpointSaved,
-    Estimated,
-    Loss,
-    Published,
-    Samples,
-    Status,
-    TrainingStarted,
-    Warned,
-)
+from diffusion_studio.events import Status, Warned
 from diffusion_studio.models import cards
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.settings.training import TrainingSettings
@@ -44,6 +35,14 @@ from diffusion_studio.training.publish import publish
 from diffusion_studio.training.records import checkpoints, log, runs
 from diffusion_studio.training.step.architectures import shape_for
 from diffusion_studio.training.step.trainer import Trainer, fresh_network
+from diffusion_studio.training_events import (
+    CheckpointSaved,
+    Estimated,
+    Loss,
+    Published,
+    Samples,
+    TrainingStarted,
+)
 
 
 def of(kind, events):

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from diffusion_studio.events import SAVE, CheckpointSaved, Loss, Published, Samples, Status
+from diffusion_studio.events import SAVE, Status
 from diffusion_studio.jobs import train as jobs
 from diffusion_studio.training import loop
 from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.step import validation
+from diffusion_studio.training_events import CheckpointSaved, Loss, Published, Samples
 
 
 @pytest.mark.parametrize("asked", [True, False])

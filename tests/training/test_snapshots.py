@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Published, SnapshotSaved, Warned
+from diffusion_studio.events import Warned
 from diffusion_studio.training import averages, loop
 from diffusion_studio.training.checkpoint_model import open_checkpoint
 from diffusion_studio.training.data.copying import CopyRatio, TrainingImages
@@ -23,6 +23,7 @@ from diffusion_studio.training.step.power_ema import (
     coefficients,
     exponent_of,
 )
+from diffusion_studio.training_events import Published, SnapshotSaved
 
 # An EMA of any length -------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import torch
 
 from diffusion_studio.diffusion.spaces import to_bands
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import CheckpointSaved, Preview, Published, Samples, Saved
+from diffusion_studio.events import Preview, Saved
 from diffusion_studio.jobs.generate import generate
 from diffusion_studio.models import cards, export_readme
 from diffusion_studio.models.wording import architecture, attention_sides, draws
@@ -22,6 +22,7 @@ from diffusion_studio.training import loop
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
 from diffusion_studio.training.step.trainer import Trainer
+from diffusion_studio.training_events import CheckpointSaved, Published, Samples
 from tests.model_folders import diffusers
 from tests.training.test_run_training import digest
 

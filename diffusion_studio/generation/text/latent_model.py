@@ -32,7 +32,7 @@ from diffusion_studio.generation.text.prompts import blended
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.text import loras, memory
 from diffusion_studio.models.text.parts import Parts, open_parts
 from diffusion_studio.settings import batch_rows

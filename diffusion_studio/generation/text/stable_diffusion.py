@@ -14,7 +14,7 @@ from diffusion_studio.generation.text.clip import ClipEncoder, ClipEncoders
 from diffusion_studio.generation.text.conditioning import Conditioning, stacked
 from diffusion_studio.generation.text.latent_model import LatentModel, Network
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.text.parts import Parts
 from diffusion_studio.settings.generation import GenerationSettings
 

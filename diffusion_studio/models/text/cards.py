@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.layout import SOURCE, is_registered, line, text
 from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.models.text.families import FAMILIES, distilled_remark, few_steps, recommended
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 CHANGED = tr("Its files have changed since it was imported; import it again to keep what they are now.")
 
 
-def read_text_card(folder: Path) -> cards.ModelCard:
+def read_text_card(folder: Path) -> ModelCard:
     """The card of a registered model, or of a diffusers folder. Raises `UserError`."""
     return _registered(folder) if is_registered(folder) else _described(folder)
 
 
-def card_of(description: Description, name: str, path: Path) -> cards.ModelCard:
+def card_of(description: Description, name: str, path: Path) -> ModelCard:
     """The card of a model that was described from its own files at `path`."""
     facts = facts_of(description)
     own, _ = cards.read_own_card(path) if path.is_dir() else ({}, ())
@@ -72,13 +73,13 @@ def stamp(source: Path) -> list[int]:
     return [sum(fact.st_size for fact in facts), max((fact.st_mtime_ns for fact in facts), default=0)]
 
 
-def _described(folder: Path) -> cards.ModelCard:
+def _described(folder: Path) -> ModelCard:
     from diffusion_studio.models.text.description import describe
 
     return card_of(describe(folder), folder.name, folder)
 
 
-def _registered(folder: Path) -> cards.ModelCard:
+def _registered(folder: Path) -> ModelCard:
     said = own_files.read(folder / SOURCE)
     own, _ = cards.read_own_card(folder)
     family, path = str(said.get("family")), said.get("path")
@@ -122,14 +123,14 @@ def moved(name: str, source: Path) -> str:
 
 def _card(
     name: str, path: Path, own: Mapping[str, Any], facts: TextFacts, described: Mapping[str, Any]
-) -> cards.ModelCard:
+) -> ModelCard:
     family = FAMILIES[facts.family]
     title = line(own.get("title"), 120) or line(described.get("title"), 120) or name
     size = int(described["size"]) if type(described.get("size")) is int else family.size
     scheduler = _mapping(described.get("scheduler"))
     named = (title, facts.source.name)
     chosen = _mapping(own.get("recommended"))
-    return cards.ModelCard(
+    return ModelCard(
         name=name,
         path=path,
         title=title,

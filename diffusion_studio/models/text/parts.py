@@ -13,7 +13,7 @@ from torch import nn
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.text import requirements
 from diffusion_studio.models.text.components import Prepared
 from diffusion_studio.models.text.description import Description, Tokens

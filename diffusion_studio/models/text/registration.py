@@ -12,7 +12,7 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.layout import CARD, SOURCE
 from diffusion_studio.models.text import requirements
 from diffusion_studio.models.text.cards import described, files_of, size_of, stamp

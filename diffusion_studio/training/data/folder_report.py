@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from diffusion_studio.events import Checked, CheckEvent, Checking, Status
+from diffusion_studio.events import CheckEvent, Status
 from diffusion_studio.language import plural, tr
 from diffusion_studio.pictures.decoding import BACKGROUND, DecodedImage, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
@@ -29,6 +29,7 @@ from diffusion_studio.pictures.pixel_art.native_grid import Changes
 from diffusion_studio.training.data.choose_channels import common_kind, kind_of
 from diffusion_studio.training.data.lookalikes import Lookalikes
 from diffusion_studio.training.images import OTHER
+from diffusion_studio.training_events import Checked, Checking
 
 REPORT_EVERY = 0.25  # seconds
 MOST_SIZES = 32  # that are looked at for the grid of pixel art

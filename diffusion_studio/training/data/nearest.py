@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Checking, Status
+from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.pictures.channels import on_white
 from diffusion_studio.pictures.decoding import open_picture
@@ -24,6 +24,7 @@ from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, picture_folder, printable
 from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training_events import Checking
 
 SIDE = 32  # of the small copies, at most
 AT_ONCE = 256  # training pictures in one product: what stays in the cache

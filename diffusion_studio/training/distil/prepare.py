@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusion_studio.diffusion.scheduler_config import is_consistency
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Answer, Status, TrainingEvent
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.distillation import DEFAULT_MINUTES, Distillation, DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.atomic import write_atomic

@@ -13,7 +13,8 @@ from diffusion_studio.diffusion.flow_config import SCHEDULERS, is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.language import plural
-from diffusion_studio.models.cards import ModelCard, read_card
+from diffusion_studio.models.card import ModelCard
+from diffusion_studio.models.cards import read_card
 from diffusion_studio.models.folder import read_model
 from diffusion_studio.models.import_sources import files_of
 from diffusion_studio.settings.distillation import Distillation

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.axes import (
     AXES,
     LORA_WEIGHT,

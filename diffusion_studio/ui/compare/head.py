@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.axes import MOST_CELLS, Axis
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.stamps import Readings, stamp_of
@@ -65,7 +66,7 @@ class CompareHead(QFrame):
             )
         return columns, rows
 
-    def offer(self, card: cards.ModelCard | None, settings: GenerationSettings) -> None:
+    def offer(self, card: ModelCard | None, settings: GenerationSettings) -> None:
         """Offer what has an effect with the model and the settings of the request."""
         models = {other.name: other.title for other in cards.installed()}
         checkpoints = _checkpoints()

@@ -10,6 +10,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.effects import EFFECTIVE
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import from_dict, options
@@ -70,7 +71,7 @@ def value_words(name: str, value: Any) -> str:
     return readable(facts.choices.get(str(value), str(value)) if facts.choices else _short(value))
 
 
-def made_by(entry: Entry) -> cards.ModelCard | None:
+def made_by(entry: Entry) -> ModelCard | None:
     """The model that generated an image, where it is installed: by its name, else by the hash of its weights."""
     name, digest = str(entry.value("model") or ""), str(entry.facts.get("model_hash", ""))
     if name:

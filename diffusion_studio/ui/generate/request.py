@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.branches import branch, parts
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import STEERING, GenerationSettings

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.models.cards import RECOMMENDED
+from diffusion_studio.models.card import RECOMMENDED
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, STEERING, GenerationSettings
 from diffusion_studio.settings.options import from_dict, to_dict

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.events import SheetProgress, SheetSaved, Status
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.texts import readable, shorten

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, tokens
 from diffusion_studio.ui.models.chooser import HEIGHT, THUMBNAIL

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QImage, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
 from diffusion_studio.ui.look.texts import first_upper, one_line

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.options import Option
 from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, last_place
 from diffusion_studio.ui.look.buttons import push_button

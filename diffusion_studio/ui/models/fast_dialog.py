@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard, folded
+from diffusion_studio.models.card import ModelCard, folded
 from diffusion_studio.settings.distillation import DEFAULT_MINUTES, DistilSettings
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.look.buttons import push_button

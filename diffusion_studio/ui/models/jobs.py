@@ -16,7 +16,7 @@ from diffusion_studio.events import SampleSheetEvent, Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.torch_libraries import load_libraries
 from diffusion_studio.models import cards
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.damaged import DamagedFolder
 from diffusion_studio.models.text.requirements import TextExtraMissing, missing
 from diffusion_studio.models.wording import disk_size

@@ -12,7 +12,7 @@ from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.text.requirements import DOWNLOAD, missing
 from diffusion_studio.settings.options import check, option
 from diffusion_studio.ui.base.context import AppContext

@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import RECOMMENDED, ModelCard
+from diffusion_studio.models.card import RECOMMENDED, ModelCard
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options

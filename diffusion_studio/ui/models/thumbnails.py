@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from diffusion_studio.language import plural, tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.theme import RADIUS, tokens
 from diffusion_studio.ui.pictures.cells import paint_part

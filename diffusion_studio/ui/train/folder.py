@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_studio import events
+from diffusion_studio import events, training_events
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
@@ -133,13 +133,13 @@ class FolderView(QWidget):
             match event:
                 case events.Status(text=text):
                     self._words.setText(text)
-                case events.Checking(done=done, total=total):
+                case training_events.Checking(done=done, total=total):
                     self.progress.setRange(0, max(total, 1))
                     self.progress.setValue(done)
                     self._words.setText(
                         tr("Checking the images… {done:,} of {total:,}", done=done, total=total)
                     )
-                case events.Checked(report=report):
+                case training_events.Checked(report=report):
                     self._show_report(report)
                 case _:
                     events.assert_never(event)

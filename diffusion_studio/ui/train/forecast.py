@@ -9,10 +9,10 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Estimated
 from diffusion_studio.models import cards
 from diffusion_studio.settings.recipes import RECIPES, applied
 from diffusion_studio.settings.training import MODEL_SIZES, TrainingSettings
+from diffusion_studio.training_events import Estimated
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.train.folder import FolderView
 from diffusion_studio.ui.train.recipe import RecipeView, follows

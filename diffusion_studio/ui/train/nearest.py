@@ -9,10 +9,11 @@ import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from diffusion_studio.events import Checking, Status
+from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training_events import Checking
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label

@@ -11,11 +11,11 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import DataDiffers, Loss, TrainingStarted
 from diffusion_studio.language import tr
 from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import DEFAULT_MINUTES, TrainingSettings
 from diffusion_studio.storage.places import resource
+from diffusion_studio.training_events import DataDiffers, Loss, TrainingStarted
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.base.requests import FineTune, MakeFast, Request, ResumeRun

@@ -5,8 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from diffusion_studio.events import Published, PublishEvent
+from diffusion_studio.events import PublishEvent
 from diffusion_studio.language import tr
+from diffusion_studio.training_events import Published
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.requests import OpenModel
 from diffusion_studio.ui.base.worker import Worker

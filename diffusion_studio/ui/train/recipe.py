@@ -10,9 +10,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import Estimated
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.recipes import EXPECTED, applied, expected, recipe_of
 from diffusion_studio.settings.training import (
     DEFAULT_MINUTES,
@@ -23,6 +22,7 @@ from diffusion_studio.settings.training import (
     TrainingSettings,
 )
 from diffusion_studio.settings.units import millions
+from diffusion_studio.training_events import Estimated
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_S

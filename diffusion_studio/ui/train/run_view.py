@@ -11,8 +11,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from diffusion_studio.events import Loss, SnapshotSaved
 from diffusion_studio.language import tr
+from diffusion_studio.training_events import Loss, SnapshotSaved
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, Line, plain_label

@@ -9,8 +9,8 @@ import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from diffusion_studio.events import Samples
 from diffusion_studio.language import tr
+from diffusion_studio.training_events import Samples
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.buttons import push_button, text_button

@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_studio import events
-from diffusion_studio.events import SAVE, Answer, CheckpointSaved, EstimateEvent, TrainingEvent, Warned
+from diffusion_studio import events, training_events
+from diffusion_studio.events import SAVE, Answer, EstimateEvent, TrainingEvent, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.machine.sleep import keep_awake
 from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.training_events import CheckpointSaved
 from diffusion_studio.ui.base.worker import Worker
 
 Reported = TypeVar("Reported")
@@ -124,7 +125,7 @@ class TrainingSession(QObject):
 
     def _on_estimate_event(self, event: TrainingEvent | EstimateEvent) -> None:
         match event:
-            case events.Estimated():
+            case training_events.Estimated():
                 self.estimated.emit(event)
             case events.Status(text=text):
                 self.measuring.emit(text)
@@ -133,24 +134,24 @@ class TrainingSession(QObject):
         match event:
             case events.Status(text=text):
                 self.waiting.emit(text)
-            case events.TrainingStarted():
+            case training_events.TrainingStarted():
                 self.run = event.run
                 self.started.emit(event)
-            case events.Loss():
+            case training_events.Loss():
                 self.progressed.emit(event)
-            case events.Samples():
+            case training_events.Samples():
                 self.sampled.emit(event)
-            case events.CheckpointSaved(step=step):
+            case training_events.CheckpointSaved(step=step):
                 self.saved.emit(step)
-            case events.SnapshotSaved():
+            case training_events.SnapshotSaved():
                 self.compared.emit(event)
-            case events.DataDiffers():
+            case training_events.DataDiffers():
                 self.differs.emit(event)
             case events.Warned(text=text):
                 self.warned.emit(text)
-            case events.Published():
+            case training_events.Published():
                 self.published.emit(event)
-            case events.Estimated():
+            case training_events.Estimated():
                 pass
             case _:
                 events.assert_never(event)

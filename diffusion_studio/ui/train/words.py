@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from diffusion_studio.events import Estimated
 from diffusion_studio.language import tr
 from diffusion_studio.settings.units import duration
+from diffusion_studio.training_events import Estimated
 
 STATES: Mapping[str, str] = {
     "running": tr("Training now"),

@@ -13,7 +13,6 @@ from PIL import Image
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import CheckpointSaved
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.models import autoencoder_files, cards, export, library
@@ -23,6 +22,7 @@ from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training import loop
 from diffusion_studio.training.autoencoder import adapting, latent_images
 from diffusion_studio.training.records import checkpoints, runs
+from diffusion_studio.training_events import CheckpointSaved
 
 
 @pytest.fixture

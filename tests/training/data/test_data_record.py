@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import DataDiffers, Published, Warned
+from diffusion_studio.events import Warned
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.data.data_record import compare, read_record
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
+from diffusion_studio.training_events import DataDiffers, Published
 
 BEFORE = {"a/1.png": ("a", "one"), "a/2.png": ("a", "two"), "b/3.png": ("b", "three")}
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from diffusion_studio.diffusion.processes import PROCESSES, process_from_config
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import CheckpointSaved, Loss, Published, Samples, Status, TrainingStarted
+from diffusion_studio.events import Status
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards, library
 from diffusion_studio.models.export import export_model
@@ -27,6 +27,7 @@ from diffusion_studio.training.distil.trainer import ConsistencyTrainer
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import checkpoints, runs
+from diffusion_studio.training_events import CheckpointSaved, Loss, Published, Samples, TrainingStarted
 from tests.model_folders import diffusers, network, save
 
 CPU = torch.device("cpu")

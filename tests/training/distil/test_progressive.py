@@ -9,7 +9,6 @@ import torch
 
 from diffusion_studio.diffusion.denoiser import TO_CLEAN
 from diffusion_studio.diffusion.processes import PROCESSES
-from diffusion_studio.events import Loss
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.models import cards
 from diffusion_studio.models.fast import is_fast, keep_step_seconds, live_plan
@@ -23,6 +22,7 @@ from diffusion_studio.training.distil.progressive import ProgressiveTrainer, ste
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import checkpoints, runs
+from diffusion_studio.training_events import Loss
 from tests.model_folders import network, save
 from tests.training.distil.test_distil import drawn_by_diffusers, no_starters, published, teacher  # noqa: F401
 

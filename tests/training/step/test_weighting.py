@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from diffusion_studio.diffusion.processes import PROCESSES
-from diffusion_studio.events import CheckpointSaved
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
@@ -19,6 +18,7 @@ from diffusion_studio.training.step.weighting import (
     share_of_epsilon,
     sigmoid_weights,
 )
+from diffusion_studio.training_events import CheckpointSaved
 from tests.training.test_run_training import digest
 
 CPU = torch.device("cpu")

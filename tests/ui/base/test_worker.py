@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import SAVE, CheckpointSaved, Preview, Status
+from diffusion_studio.events import SAVE, Preview, Status
+from diffusion_studio.training_events import CheckpointSaved
 from diffusion_studio.ui.base.worker import Worker
 from tests.shown import shown_views
 

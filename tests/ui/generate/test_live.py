@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 
 from diffusion_studio.events import LiveFrame
 from diffusion_studio.models import cards, fast
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.live.live import LiveSettings
@@ -95,7 +96,7 @@ def test_what_is_older_than_what_is_shown_is_left_out(page, live, frames, draw, 
 
 
 def test_words_wait_until_typing_rests(page, live, frames, draw, monkeypatch, qtbot):
-    monkeypatch.setattr(cards.ModelCard, "effective", lambda self, settings: settings)
+    monkeypatch.setattr(ModelCard, "effective", lambda self, settings: settings)
     rest(qtbot, page, draw, 1)
     count = len(frames)
     for text in ("a", "a c", "a cat"):

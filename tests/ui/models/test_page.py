@@ -651,7 +651,7 @@ def test_an_onnx_network_is_written_from_the_window(dialog, page, window, qtbot,
 
 def test_it_is_made_fast_on_the_train_page(page, window, qtbot, monkeypatch):
     """From the button to the Run step of the Train page, where the distillation is reported as any training."""
-    from diffusion_studio import events
+    from diffusion_studio import events, training_events
     from diffusion_studio.training.records import runs
 
     asked = []
@@ -660,12 +660,12 @@ def test_it_is_made_fast_on_the_train_page(page, window, qtbot, monkeypatch):
         asked.append(settings)
         run = runs.create(settings.name, {"size": 8, "name": settings.name, "distil": {"steps": 4}}, {})
         yield events.Status(text="Generating images to learn from…")
-        yield events.TrainingStarted(
+        yield training_events.TrainingStarted(
             run=run.path, title=run.name, device="cpu", precision="float32", parameters=1, pictures=6,
             first_step=0, total=2,
         )  # fmt: skip
         pictures = np.zeros((2, 8, 8, 3), np.uint8)
-        yield events.Samples(step=1, ema=pictures, raw=pictures, warming_up=True, teacher=True)
+        yield training_events.Samples(step=1, ema=pictures, raw=pictures, warming_up=True, teacher=True)
 
     monkeypatch.setattr("diffusion_studio.jobs.train.distil", distil)
     choose(page, "faces")

@@ -13,7 +13,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from diffusion_studio import events
+from diffusion_studio import events, training_events
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
@@ -73,7 +73,7 @@ def backend(monkeypatch):
     def _steps(run, settings):
         size = settings.size if settings.folder else SIZE
         yield events.Status(text="Reading the pictures…")
-        yield events.TrainingStarted(
+        yield training_events.TrainingStarted(
             run=run.path,
             title=run.name,
             device="cpu",
@@ -88,15 +88,15 @@ def backend(monkeypatch):
             time.sleep(control.pause)
             if (yield loss(step, control.steps)) == events.SAVE:
                 control.saved.append(step)
-                yield events.CheckpointSaved(step=step, path=run.path)
+                yield training_events.CheckpointSaved(step=step, path=run.path)
             if step % 3 == 0:
                 yield samples(step, size)
-        yield events.Published(name=run.name, path=run.path)
+        yield training_events.Published(name=run.name, path=run.path)
 
     def estimate(settings):
         control.estimated.append(settings)
         yield events.Status(text="Measuring…")
-        yield events.Estimated(
+        yield training_events.Estimated(
             step_seconds=0.25,
             total_seconds=600,
             steps=2400,
@@ -110,7 +110,7 @@ def backend(monkeypatch):
     def publish(name):
         control.published.append(name)
         yield events.Status(text="Drawing…")
-        yield events.Published(name=name, path=Path(name))
+        yield training_events.Published(name=name, path=Path(name))
 
     def count_parameters(size, classes, space):
         yield {"small": 6_400_000, "medium": 20_000_000, "large": 140_000_000}
@@ -124,7 +124,7 @@ def backend(monkeypatch):
 
 
 def loss(step, total):
-    return events.Loss(
+    return training_events.Loss(
         step=step,
         loss=1.0 / step,
         validation=2.0 / step if step % 3 == 0 else None,
@@ -138,7 +138,7 @@ def loss(step, total):
 
 def samples(step, size):
     ema = np.full((4, size, size, 3), step, np.uint8)
-    return events.Samples(step=step, ema=ema, raw=255 - ema, warming_up=step < 4)
+    return training_events.Samples(step=step, ema=ema, raw=255 - ema, warming_up=step < 4)
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_a_look_through_a_folder_can_be_cancelled(page, folder, qtbot, monkeypat
     def check(folder, *, size):
         while True:
             time.sleep(0.005)
-            yield events.Checking(done=1, total=100_000)
+            yield training_events.Checking(done=1, total=100_000)
 
     monkeypatch.setattr("diffusion_studio.jobs.check.check", check)
     page.open_folder(folder)
@@ -519,7 +519,7 @@ def test_a_training_that_fails_is_told_and_another_can_begin(ready, backend, qtb
 def test_a_training_that_fails_offers_its_last_checkpoint(ready, backend, qtbot, monkeypatch):
     def train(settings, *, resume=None, changed_data=False):
         run = runs.create(settings.name, to_dict(settings), {})
-        yield events.TrainingStarted(
+        yield training_events.TrainingStarted(
             run=run.path,
             title=run.name,
             device="cpu",
@@ -797,7 +797,7 @@ def test_other_pictures_are_asked_about_in_place_of_a_fault(page, qtbot, monkeyp
     def train(settings, *, resume=None, changed_data=False):
         asked.append(changed_data)
         if not changed_data:
-            yield events.DataDiffers(run="old", folder=settings.folder, text="1 missing (a.png).")
+            yield training_events.DataDiffers(run="old", folder=settings.folder, text="1 missing (a.png).")
             raise UserError("1 missing (a.png).")
         yield events.Status(text="Reading the pictures…")
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.ui.generate.panel.action_bar import ActionBar
 from diffusion_studio.ui.generate.panel.few_steps import FewSteps
 from diffusion_studio.ui.generate.panel.form import RequestForm, controls_of

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.cards import ModelCard
+from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.presets import NAMES, OF_SIZE, WORDS, Presets, check_name
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_name
