@@ -3,7 +3,7 @@
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
-def write_lora(path, width=768):
+def write_lora(path, width=768, metadata=None):
     """`width`: of the texts its network attends to: 768 for Stable Diffusion 1, 2048 for XL."""
     import torch
     from safetensors.torch import save_file
@@ -14,5 +14,5 @@ def write_lora(path, width=768):
         f"{LAYER}.lora_up.weight": torch.zeros(8, 2),
         f"{LAYER}.alpha": torch.tensor(2.0),
     }
-    save_file(tensors, path)
+    save_file(tensors, path, metadata)
     return path

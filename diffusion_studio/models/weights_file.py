@@ -24,6 +24,7 @@ from diffusion_studio.models.file_contents import LOOKED_AT, by_first_bytes
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 
 LARGEST_HEADER, MOST_TENSORS, LARGEST_METADATA = 8 << 20, 20_000, 1 << 20
+LARGEST_STORY = 24 << 20  # of metadata, in files whose trainers write every word of their captions into it
 LONGEST_SIDE, MOST_SIDES = 2**31, 8
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 # What others keep beside the weights of a network: positions, counters, rounded weights.
@@ -68,19 +69,23 @@ class Announced(NamedTuple):
     end: int
 
 
-def read_header(path: Path, file: BinaryIO, *, kinds: Mapping[str, int] = BYTES) -> Header:
-    """The header of an opened file, judged by our limits; `kinds`: the number formats allowed, with their bytes."""
+def read_header(
+    path: Path, file: BinaryIO, *, kinds: Mapping[str, int] = BYTES, metadata: int = LARGEST_METADATA
+) -> Header:
+    """The header of an opened file, judged by our limits; `kinds`: the number formats allowed, with their bytes;
+    `metadata`: bytes of it that are allowed.
+    """
     size = os.fstat(file.fileno()).st_size
     head = file.read(8)
     length = header_length(head)
-    head += file.read(length if 2 <= length <= LARGEST_HEADER else LOOKED_AT)
-    shapes = judge(path, head, size, kinds)
+    head += file.read(length if 2 <= length <= largest_header(metadata) else LOOKED_AT)
+    shapes = judge(path, head, size, kinds, metadata)
     table = json.loads(head[8 : 8 + length])
-    metadata = table.pop("__metadata__", {})
+    texts = table.pop("__metadata__", {})
     tensors = {
         name: Announced(table[name]["dtype"], shapes[name], *table[name]["data_offsets"]) for name in table
     }
-    return Header(tensors, metadata, 8 + length)
+    return Header(tensors, texts, 8 + length)
 
 
 def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
@@ -122,6 +127,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
     return tensors, blob
 
 
+def largest_header(metadata: int) -> int:
+    return LARGEST_HEADER - LARGEST_METADATA + metadata
+
+
 def header_length(head: bytes) -> int:
     return int(struct.unpack("<Q", head[:8])[0]) if len(head) >= 8 else 0
 
@@ -131,10 +140,16 @@ def looks_pickled(head: bytes) -> bool:
     return head[:4] == b"PK\x03\x04" or (head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
 
 
-def judge(path: Path, head: bytes, size: int, kinds: Mapping[str, int] = BYTES) -> Shapes:
+def judge(
+    path: Path,
+    head: bytes,
+    size: int,
+    kinds: Mapping[str, int] = BYTES,
+    most_metadata: int = LARGEST_METADATA,
+) -> Shapes:
     """The shapes that the first bytes of a file of `size` bytes announce; the first limit broken is a `UserError`."""
-    length = header_length(head)
-    fits = 2 <= length <= min(LARGEST_HEADER, size - 8)
+    length, limit = header_length(head), largest_header(most_metadata)
+    fits = 2 <= length <= min(limit, size - 8)
     if (
         not fits or head[8:9] != b"{"
     ):  # a header's length may begin with the bytes of a pickle, so this comes first
@@ -146,12 +161,12 @@ def judge(path: Path, head: bytes, size: int, kinds: Mapping[str, int] = BYTES) 
                     convert=CONVERT,
                 )
             )
-        if length > LARGEST_HEADER and head[8:9] == b"{":
+        if length > limit and head[8:9] == b"{":
             raise UserError(
                 tr(
                     "{path} has a header of more than {largest_header} MB.",
                     path=path,
-                    largest_header=LARGEST_HEADER >> 20,
+                    largest_header=limit >> 20,
                 )
             )
         meaning = by_first_bytes(head, size)
@@ -164,12 +179,12 @@ def judge(path: Path, head: bytes, size: int, kinds: Mapping[str, int] = BYTES) 
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise UserError(tr("{path} is damaged: its metadata is not a table of texts.", path=path))
-    if sum(len(key) + len(value) for key, value in metadata.items()) > LARGEST_METADATA:
+    if sum(len(key) + len(value) for key, value in metadata.items()) > most_metadata:
         raise UserError(
             tr(
                 "{path} carries more than {largest_metadata} MB of metadata.",
                 path=path,
-                largest_metadata=LARGEST_METADATA >> 20,
+                largest_metadata=most_metadata >> 20,
             )
         )
     if not 1 <= len(header) <= MOST_TENSORS:

@@ -1,8 +1,8 @@
 """The changes that a LoRA makes to a model, by any of the names they are written with, and adding them to its weights.
 
-A LoRA (Hu et al., arXiv 2106.09685) is for some layers a pair of small matrices: W' = W + w · alpha / rank · up · down. kohya's
-scripts flatten the names of layers (lora_unet_down_blocks_0_…, for SDXL by CompVis' numbering), diffusers and peft write them
-out (unet.down_blocks.0.….lora_A.weight); both are compared flattened.
+A LoRA is for some layers a few small matrices (`weight_changes`). kohya's scripts flatten the names of layers
+(lora_unet_down_blocks_0_…, for SDXL by CompVis' numbering), diffusers and peft write them out
+(unet.down_blocks.0.….lora_A.weight); both are compared flattened.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.models.text.weight_changes import EITHER, MATRICES, ROWS, Change
 from diffusion_studio.models.weights_file import quoted
 
 # The beginning of a name, and the part of a model it means.
@@ -49,15 +50,20 @@ ENDINGS = (
     (re.compile(r"_lora\.up\.weight$"), "up"),
     (re.compile(r"\.lora_mid\.weight$"), "mid"),
     (re.compile(r"\.alpha$"), "alpha"),
+    (re.compile(r"\.lora_magnitude_vector(?:\.\w+)?(?:\.weight)?$"), ROWS),
+    (re.compile(r"\.dora_scale$"), EITHER),
+    (re.compile(r"\.diff$"), "diff"),
+    *(
+        (re.compile(rf"\.{name}(?:\.\w+)?$"), name)
+        for name in sorted(MATRICES)
+        if name[:4] in ("hada", "lokr")
+    ),
 )
 OTHER_KINDS = (  # in a name, and what such a file is called
-    ("hada_", "LoHa"),
-    ("lokr_", "LoKr"),
-    ("dora_scale", "DoRA"),
-    ("lora_magnitude_vector", "DoRA"),
     ("oft_", "OFT"),
-    (".diff", "a full difference of weights"),
+    (".diff_b", "a full difference of weights and biases"),
     ("a1.weight", "GLoRA"),
+    (".on_input", "IA3"),
 )
 IN_BLOCK = (
     ("in_layers_2", "conv1"),
@@ -75,36 +81,6 @@ OUTSIDE = {
 }
 BLOCK = re.compile(r"(input|output)_blocks_(\d{1,3})_(\d)_(.+)")
 MIDDLE = re.compile(r"middle_block_(\d)_(.+)")
-
-
-@dataclass
-class Change:
-    """What a LoRA adds to one layer: (rank, inside) and (outside, rank), with the sides of a kernel after them."""
-
-    down: Tensor | None = None
-    up: Tensor | None = None
-    mid: Tensor | None = None
-    alpha: float | None = None
-
-    def delta(self, shape: torch.Size, device: torch.device) -> Tensor:
-        """What is added to a weight of this shape at weight 1, in float32. ValueError where it does not fit."""
-        if self.down is None or self.up is None:
-            raise ValueError("one of its two matrices is missing")
-        down, up = self.down.to(device, torch.float32), self.up.to(device, torch.float32)
-        rank = down.shape[0]
-        if up.ndim < 2 or down.ndim < 2 or up.shape[1] != rank:
-            raise ValueError("its two matrices do not fit together")
-        if self.mid is not None:  # the kernel apart from the channels (LyCORIS)
-            middle = self.mid.to(device, torch.float32)
-            product = torch.einsum("or,rskl,si->oikl", up.flatten(1), middle, down.flatten(1))
-        else:
-            product = up.flatten(1) @ down.flatten(1)
-        if product.numel() != shape.numel() or len(product) != shape[0]:
-            raise ValueError(
-                f"{'×'.join(map(str, (up.shape[0], *down.shape[1:])))}, not {'×'.join(map(str, shape))}"
-            )
-        scale = 1.0 if self.alpha is None else self.alpha / rank
-        return product.reshape(shape) * scale
 
 
 Changes = dict[tuple[str, str], Change]  # part of the model, flattened name of the layer
@@ -126,9 +102,9 @@ def parts_of_name(name: str) -> tuple[str, str, str] | None:
 
 
 def is_lora(names: Collection[str]) -> bool:
-    """Whether a file with tensors of these names is a LoRA of one of the layouts."""
+    """Whether a file with tensors of these names is a LoRA, or one of its kin, of one of the layouts."""
     found = [parts_of_name(name) for name in names]
-    return any(parts is not None and parts[2] == "down" for parts in found)
+    return any(parts is not None and parts[2] in MATRICES for parts in found)
 
 
 def other_kind(names: Collection[str]) -> str:
@@ -144,9 +120,12 @@ def read_changes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> 
         if parts is None:
             raise KeyError(name)
         change = changes.setdefault(parts[:2], Change())
-        setattr(change, parts[2], float(tensor) if parts[2] == "alpha" else tensor)
+        if parts[2] == "alpha":
+            change.alpha = float(tensor)
+        else:
+            change.matrices[parts[2]] = tensor
     for (part, layer), change in changes.items():
-        if change.alpha is None and change.down is not None:
+        if change.alpha is None:
             change.alpha = _written_alpha(metadata, part, layer)
     return changes
 
@@ -218,7 +197,7 @@ def apply_changes(
             applied.kept[module] = weight_of.detach().clone().cpu()
             total = weight_of.float()
             for piece, factor in pieces:
-                total = total + factor * piece.delta(weight_of.shape, weight_of.device)
+                total = total + factor * piece.delta(weight_of)
             if not torch.isfinite(total.to(weight_of.dtype)).all():
                 applied.restore()
                 raise UserError(
@@ -246,7 +225,7 @@ def _fault(change: Change, module: nn.Module) -> str:
     weight = module.weight
     assert isinstance(weight, Tensor)
     try:
-        change.delta(weight.shape, meta)
+        change.delta(weight.to(meta))
     except (ValueError, RuntimeError) as error:
         return str(error).splitlines()[0][:200]
     return ""
@@ -272,12 +251,11 @@ def _targets(
             return [(layers[name], change)]
     if layer.endswith("attention_out") and f"{layer[:-3]}to_out_0" in layers:
         return [(layers[f"{layer[:-3]}to_out_0"], change)]
-    if layer.endswith("_qkv") and change.up is not None and not len(change.up) % 3:
+    if layer.endswith("_qkv"):
         three = [layers.get(f"{layer[:-3]}to_{part}") for part in "qkv"]
-        pieces = change.up.chunk(3)
         return [
-            (module, Change(change.down, piece, change.mid, change.alpha))
-            for module, piece in zip(three, pieces, strict=True)
+            (module, replace(change, part=(place, 3)))
+            for place, module in enumerate(three)
             if module is not None
         ]
     return []

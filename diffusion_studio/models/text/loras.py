@@ -21,12 +21,13 @@ from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.settings.loras import Lora
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
-from diffusion_studio.storage.places import cache_dir, loras_dir
+from diffusion_studio.storage.places import cache_dir, data_dir, loras_dir
 
 SUFFIX = ".safetensors"
 MOST_FILES, DEEPEST = 10_000, 3
 MOST_TRIGGERS = 20
 LARGEST_LORA = 8 << 30
+MOST_ELSEWHERE = 200  # paths outside the folder that are remembered
 VERSION = 1
 BASES = {  # in kohya's ss_base_model_version and in modelspec.architecture
     "sdxl": "sdxl",
@@ -65,14 +66,14 @@ class LoraFile:
         return Lora(self.name, self.digest, weight)
 
 
-_typed: dict[str, LoraFile] = {}  # by their digest: named by their path, known to this process alone
-
-
 def list_loras() -> list[LoraFile]:
-    """Every readable LoRA in the folder, by name; a file is read when it is new or has changed, which loads torch."""
+    """Every readable LoRA in the folder, and those that were added from elsewhere and are still there, by name.
+
+    A file is read when it is new or has changed, which loads torch.
+    """
     known = _remembered()
     found, fresh = [], {}
-    for path in _files(loras_dir()):
+    for path in dict.fromkeys((*_files(loras_dir()), *(path for path in elsewhere() if path.is_file()))):
         entry = _known(path, known)
         if entry is None:
             try:
@@ -93,10 +94,10 @@ def find(word: str | Path) -> LoraFile:
         return add_typed(path)
     name = word.removesuffix(SUFFIX)
     known = list_loras()
-    for entry in (*known, *_typed.values()):
+    for entry in known:
         if entry.name == name:
             return entry
-    alike = [entry for entry in (*known, *_typed.values()) if entry.name.casefold() == name.casefold()]
+    alike = [entry for entry in known if entry.name.casefold() == name.casefold()]
     if alike:
         return alike[0]
     raise (
@@ -108,7 +109,7 @@ def find(word: str | Path) -> LoraFile:
 
 def find_named(lora: Lora) -> LoraFile:
     """The file that settings mean: of this hash where they name one, else of this name. Never by a path. Raises `UserError`."""
-    known = [*list_loras(), *_typed.values()]
+    known = list_loras()
     if lora.digest:
         for entry in known:
             if entry.digest.startswith(lora.digest) or entry.file_digest.startswith(lora.digest):
@@ -130,6 +131,16 @@ def missing(lora: Lora, known: Sequence[LoraFile]) -> UserError:
                 found=other.digest[:10],
             )
         )
+    moved = moved_from(lora.name)
+    if moved is not None:
+        return UserError(
+            tr(
+                "LoRA “{name}” was added from {path}, where it is not any more: it was moved, deleted, or is on a drive that is "
+                "not connected. Add it from its new place.",
+                name=lora.name,
+                path=moved,
+            )
+        )
     names = ", ".join(entry.name for entry in known[:20]) or tr("none")
     return UserError(
         tr(
@@ -142,10 +153,34 @@ def missing(lora: Lora, known: Sequence[LoraFile]) -> UserError:
 
 
 def add_typed(path: Path) -> LoraFile:
-    """A LoRA that the user named by its path; `find_named` knows it while this process lives. Raises `UserError`."""
-    entry = read_lora(path.expanduser().absolute())
-    _typed[entry.digest] = entry
+    """A LoRA that the user named by its path, which is remembered. Raises `UserError`."""
+    path = Path(os.path.abspath(path.expanduser()))
+    entry = read_lora(path)
+    _remember({str(path): _kept(entry)})
+    if not path.is_relative_to(loras_dir()):
+        others = [str(other) for other in elsewhere() if other != path]
+        own_files.change(
+            _elsewhere(),
+            lambda kept: {**kept, "version": VERSION, "paths": [str(path), *others][:MOST_ELSEWHERE]},
+        )
     return entry
+
+
+def elsewhere() -> list[Path]:
+    """Where the LoRAs outside the folder are that were added, the last one first."""
+    paths = own_files.read(_elsewhere()).get("paths")
+    said = paths if isinstance(paths, list) else []
+    return [Path(path) for path in said if isinstance(path, str) and os.path.isabs(path) and "\0" not in path]
+
+
+def moved_from(name: str) -> Path | None:
+    """Where a LoRA of this name was added from and is not any more."""
+    alike = (path for path in elsewhere() if path.stem.casefold() == name.casefold())
+    return next((path for path in alike if not path.is_file()), None)
+
+
+def _elsewhere() -> Path:
+    return data_dir() / "loras.json"
 
 
 def apply(
@@ -206,6 +241,7 @@ def read_lora(path: Path) -> LoraFile:
     from diffusion_studio.models.recognise import explain
     from diffusion_studio.models.text.lora_weights import is_lora, other_kind, parts_of_name
     from diffusion_studio.models.text.tensors import Tensors
+    from diffusion_studio.models.text.weight_changes import reach
 
     if not path.is_file():
         raise UserError(tr("{path} is not there.", path=path) if not path.exists() else explain(path))
@@ -221,31 +257,30 @@ def read_lora(path: Path) -> LoraFile:
         )
     if not is_lora(tensors.shapes):
         raise UserError(explain(path))
-    downs = {
-        parts[:2]: tensors.shapes[name]
-        for name in tensors.shapes
-        if (parts := parts_of_name(name)) is not None and parts[2] == "down"
-    }
+    layers: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
+    for name, shape in tensors.shapes.items():
+        if (parts := parts_of_name(name)) is not None:
+            layers.setdefault(parts[:2], {})[parts[2]] = shape
+    reaches = {layer: reach(shapes) for layer, shapes in layers.items()}
     digest, whole = _hashes(path, next(iter(tensors.places.values())).begin)
     return LoraFile(
         line(path.stem, 200),
         path,
         digest,
         whole,
-        _base(downs, tensors.metadata),
+        _base({layer: inside for layer, (_, inside) in reaches.items()}, tensors.metadata),
         tuple(_triggers(tensors.metadata)),
-        max((shape[0] for shape in downs.values() if shape), default=0),
+        max((rank for rank, _ in reaches.values()), default=0),
         path.stat().st_size,
     )
 
 
-def _base(downs: Mapping[tuple[str, str], tuple[int, ...]], metadata: Mapping[str, str]) -> str:
+def _base(inputs: Mapping[tuple[str, str], int], metadata: Mapping[str, str]) -> str:
     """The family, by the width of the texts its network attends to, else by what the file says."""
-    parts = {part for part, _ in downs}
-    for (part, layer), shape in downs.items():
-        if part == "network" and layer.endswith("attn2_to_k") and len(shape) > 1 and shape[1] in WIDTHS:
-            return WIDTHS[shape[1]]
-    if "text_encoder_2" in parts:
+    for (part, layer), inside in inputs.items():
+        if part == "network" and layer.endswith("attn2_to_k") and inside in WIDTHS:
+            return WIDTHS[inside]
+    if any(part == "text_encoder_2" for part, _ in inputs):
         return "sdxl"
     said = " ".join(
         (metadata.get("ss_base_model_version", ""), metadata.get("modelspec.architecture", ""))

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.models.weights_file import MORE_BYTES, Announced, Header, Shapes, quoted, read_header
+from diffusion_studio.models.weights_file import (
+    LARGEST_STORY,
+    MORE_BYTES,
+    Announced,
+    Header,
+    Shapes,
+    quoted,
+    read_header,
+)
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, open_foreign
 
 FORMATS = {
@@ -108,7 +116,7 @@ class Tensors:
 def _announced(path: Path, within: Path | None) -> tuple[Header, tuple[int, int]]:
     try:
         with open_foreign(path, LARGEST_WEIGHTS, within=within) as file:
-            return read_header(path, file, kinds=MORE_BYTES), _stamp(file)
+            return read_header(path, file, kinds=MORE_BYTES, metadata=LARGEST_STORY), _stamp(file)
     except OSError as error:
         raise UserError(
             tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror), str(error)

@@ -1,5 +1,6 @@
 """LoRA files of every layout, added to a model's weights as diffusers adds them, and taken away again bit for bit."""
 
+import copy
 import json
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.models.text import loras
+from diffusion_studio.models.text.weight_changes import Change
 from diffusion_studio.settings.loras import Lora
 from diffusion_studio.storage.places import loras_dir
+from tests.lora_files import write_lora
 from tests.text_pipelines import MAKERS, latent_name, write
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def pipelines():
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     tqdm.monitor_interval = 0  # its monitor is a thread that never ends
     return {name: MAKERS[name]() for name in ("sd1", "sdxl")}
@@ -175,6 +178,22 @@ def test_what_a_file_says_of_itself(pipelines):
     assert again.digest == found.digest and again.triggers == () and again.file_digest != found.file_digest
 
 
+def test_one_from_elsewhere_is_remembered_and_told_when_it_was_moved(tmp_path):
+    story = {"ss_tag_frequency": json.dumps({"1_a": {f"word {number}": 1 for number in range(150_000)}})}
+    assert len(story["ss_tag_frequency"]) > 2 << 20
+    path = write_lora(tmp_path / "far" / "Snow.safetensors", metadata=story)
+    added = loras.find(path)
+    assert loras.list_loras() == [added] and loras.find_named(added.setting()) == added
+    again = write_lora(tmp_path / "far" / "Rain.safetensors", width=2048)
+    loras.find(again)
+    path.rename(tmp_path / "Snow.safetensors")
+    assert [entry.name for entry in loras.list_loras()] == ["Rain"]
+    with pytest.raises(UserError, match="was added from .*Snow.safetensors, where it is not any more"):
+        loras.find_named(added.setting())
+    loras.find(tmp_path / "Snow.safetensors")
+    assert loras.find_named(added.setting()).path == tmp_path / "Snow.safetensors"
+
+
 def test_one_that_does_not_fit_is_refused_and_nothing_is_changed(pipelines, tmp_path):
     sd1, sdxl = pipelines["sd1"], pipelines["sdxl"]
     before = states(sd1)
@@ -196,11 +215,72 @@ def test_one_that_does_not_fit_is_refused_and_nothing_is_changed(pipelines, tmp_
         assert all(torch.equal(ours[name], first[name]) for name in ours)
 
 
+def of_peft_kind(kind, unet):
+    """A network with random changes of this kind merged by peft, and the changes as kohya names them."""
+    import peft
+
+    layers = ["to_q", "to_out.0", "conv1"]  # matrices and kernels
+    configs = {
+        "LoHa": peft.LoHaConfig(r=4, alpha=2, target_modules=layers, init_weights=False),
+        "LoKr": peft.LoKrConfig(
+            r=2, alpha=3, target_modules=layers, init_weights=False, decompose_both=True, decompose_factor=4
+        ),
+        "LoKr, whole": peft.LoKrConfig(r=64, alpha=64, target_modules=layers, init_weights=False),
+        "DoRA": peft.LoraConfig(
+            r=4, lora_alpha=2, target_modules=layers, use_dora=True, init_lora_weights=False
+        ),
+    }
+    torch.manual_seed(8)
+    config = configs[kind]
+    wrapped = peft.get_peft_model(copy.deepcopy(unet), config)
+    tensors = {}
+    for name, value in wrapped.state_dict().items():
+        mark = next((mark for mark in (".hada_", ".lokr_", ".lora_") if mark in name), None)
+        if mark is None:
+            continue
+        layer, _, matrix = name.partition(mark)
+        if "magnitude" in matrix:
+            with torch.no_grad():
+                value.mul_(torch.linspace(0.5, 1.5, value.numel()).reshape(value.shape))
+        base = "lora_unet_" + layer.removeprefix("base_model.model.").replace(".", "_")
+        tensors[f"{base}{mark}{matrix.replace('.default', '')}"] = value.clone()
+        tensors[f"{base}.alpha"] = torch.tensor(float(getattr(config, "alpha", 2.0)))
+    return wrapped.merge_and_unload(), tensors
+
+
+@pytest.mark.parametrize("kind", ["LoHa", "LoKr", "LoKr, whole", "DoRA"])
+def test_the_kin_of_loras_change_the_weights_as_peft_does(pipelines, kind, tmp_path):
+    unet = pipelines["sd1"].unet
+    wanted, tensors = of_peft_kind(kind, unet)
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    entry = loras.find(write(tmp_path / "kin.safetensors", tensors))
+    applied = loras.apply(unet, [], [(entry, 1.0)])
+    mine, theirs = unet.state_dict(), wanted.state_dict()
+    far = max((mine[name] - theirs[name]).abs().max().item() for name in mine)
+    moved = sum(not torch.equal(mine[name], before[name]) for name in mine)
+    applied.restore()
+    assert far < 1e-4 and moved == len({name.split(".")[0] for name in tensors})
+    assert all(torch.equal(unet.state_dict()[name], value) for name, value in before.items())
+
+
+def test_lengths_of_columns_are_those_of_kohyas_dora():
+    torch.manual_seed(9)
+    weight, down, up = torch.randn(6, 8), torch.randn(2, 8), torch.randn(6, 2)
+    lengths = torch.rand(1, 8) + 0.5
+    change = Change({"down": down, "up": up, "dora_scale": lengths}, alpha=1.0)
+    changed = weight + change.delta(weight)
+    assert torch.allclose(changed.norm(dim=0), lengths[0], atol=1e-5)
+    plain = weight + up @ down / 2
+    assert torch.allclose(changed / changed.norm(dim=0), plain / plain.norm(dim=0), atol=1e-5)
+    with pytest.raises(ValueError, match="5 lengths for 6 rows and 8 columns"):
+        Change({"down": down, "up": up, "dora_scale": torch.ones(5)}).delta(weight)
+
+
 @pytest.mark.parametrize(
     ("tensors", "sentence"),
     [
-        ({"lora_unet_x.hada_w1_a": torch.ones(2, 2)}, "LoHa"),
-        ({"lora_unet_x.lora_down.weight": torch.ones(2, 2), "lora_unet_x.dora_scale": torch.ones(2)}, "DoRA"),
+        ({"lora_unet_x.oft_blocks": torch.ones(2, 2)}, "OFT"),
+        ({"lora_unet_mid_block_resnets_0_conv1.hada_w1_a": torch.ones(2, 2)}, "hada_w1_b is missing"),
         ({"lora_unet_x.lora_down.weight": torch.ones(2, 2), "surprise": torch.ones(2)}, "surprise"),
     ],
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.models.text.loras import LoraFile, add_typed, list_loras, moved_from
 from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
@@ -30,9 +31,6 @@ from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_S
-
-if TYPE_CHECKING:
-    from diffusion_studio.models.text.loras import LoraFile
 
 FIELDS = ("prompt", "negative", "loras")
 
@@ -183,12 +181,12 @@ class PromptSection(QWidget):
         if opened not in self._known:
             self._known = [*self._known, opened]
         self.loras.add(opened.setting())
-        sentence = tr(
-            "{name} is known until the program closes; put its file into {folder} to have it listed.",
-            name=readable(opened.name),
-            folder=readable(loras_dir()),
+        self._context.show_status(
+            tr(
+                "{name} is used from where it is; it is listed as long as it stays there.",
+                name=readable(opened.name),
+            )
         )
-        self._context.show_status(sentence)
 
     def _fault_of(self, lora: Lora) -> str:
         """Why a LoRA cannot be used with the model; "" where it can, as far as is known."""
@@ -198,6 +196,11 @@ class PromptSection(QWidget):
         named = [known for known in self._known if known.name.casefold() == lora.name.casefold()]
         same = [known for known in named if not lora.digest or known.digest.startswith(lora.digest)]
         if not named:
+            moved = moved_from(lora.name)
+            if moved is not None:
+                return tr(
+                    "Not in {folder} any more. Add it from its new place.", folder=readable(moved.parent)
+                )
             return tr("Not found. Put its file into {folder}, or remove it.", folder=readable(loras_dir()))
         if not same:
             return tr("The file of this name has other weights. Add it again, or remove it.")
@@ -213,12 +216,8 @@ def _remembering(history: PromptHistory, past: PastPrompt) -> Generator[None, No
 
 
 def _listing() -> Generator[list[LoraFile], None, None]:
-    from diffusion_studio.models.text.loras import list_loras
-
     yield list_loras()
 
 
 def _opening(path: Path) -> Generator[LoraFile, None, None]:
-    from diffusion_studio.models.text.loras import add_typed
-
     yield add_typed(path)
