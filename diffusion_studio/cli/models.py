@@ -58,7 +58,7 @@ def models(parser: argparse.ArgumentParser) -> Run:
     bring.add_argument(
         "--prediction",
         default="",
-        choices=("epsilon", "v_prediction"),
+        choices=("epsilon", "v_prediction", "sample"),
         help=tr("what a text model's network predicts, where its file does not say"),
     )
     bring.add_argument(

@@ -24,7 +24,10 @@ _opening = threading.Lock()
 
 
 def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto") -> ImageModel:
-    """The model of a card, ready to generate; the last one stays loaded. Raises `UserError` and then keeps the one before."""
+    """The model of a card, ready to generate; the last one stays loaded. Raises `UserError` and then keeps the one before.
+
+    A text model closes the one before as soon as its own files are found to fit, so that two are never in memory at once.
+    """
     chosen = devices.choose_device(device)
     with _opening:
         key = (card.path, _stamp(card), chosen, devices.choose_precision(precision, chosen))

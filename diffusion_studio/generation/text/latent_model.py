@@ -23,7 +23,7 @@ from diffusion_studio.events import Preview
 from diffusion_studio.generation.autoencoders import DiffusersAutoencoder
 from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.model import BROKEN
-from diffusion_studio.generation.opening import device_faults
+from diffusion_studio.generation.opening import close_models, device_faults
 from diffusion_studio.generation.sampling import sampler_options
 from diffusion_studio.generation.space import PixelSpace
 from diffusion_studio.generation.steps import previews
@@ -63,7 +63,8 @@ class LatentModel:
     def open(cls, card: ModelCard, device: str, precision: str) -> Self:
         dtype = devices.DTYPES[precision]
         vae_dtype = torch.float32 if device == "cpu" else None  # it works once an image, and is seen
-        return cls(card, open_parts(card, dtype=dtype, vae_dtype=vae_dtype), device, precision)
+        parts = open_parts(card, dtype=dtype, vae_dtype=vae_dtype, make_room=close_models)
+        return cls(card, parts, device, precision)
 
     # --- what an adapter knows ---
 

@@ -13,7 +13,7 @@ from diffusion_studio.models import cards
 from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.layout import SOURCE, is_registered, line, text
 from diffusion_studio.models.text.facts import TextFacts
-from diffusion_studio.models.text.families import FAMILIES, distilled_remark, few_steps, recommended
+from diffusion_studio.models.text.families import FAMILIES, distilled, distilled_remark, recommended
 from diffusion_studio.storage import own_files
 
 if TYPE_CHECKING:
@@ -166,8 +166,9 @@ def _remarks(facts: TextFacts, names: tuple[str, ...], described: Mapping[str, A
         yield facts.fault
     if facts.changed:
         yield CHANGED
-    if facts.family != "z-image" and few_steps(*names):
-        yield distilled_remark()
+    few = distilled(*names)
+    if facts.family != "z-image" and few is not None:
+        yield distilled_remark(few)
     if facts.rest is not None:
         yield tr("What is not in its file is taken from {rest}.", rest=facts.rest)
     remarks = described.get("remarks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from diffusion_studio.models.folder import find_weights_inside
 from diffusion_studio.models.layout import read_schedule_config, read_small_json
 from diffusion_studio.models.recognise import explain, explain_class
 from diffusion_studio.models.text.components import CLASSES, Component
-from diffusion_studio.models.text.families import FAMILIES, PREDICTIONS, Family, template
+from diffusion_studio.models.text.families import FAMILIES, PREDICTIONS, Family, distilled, template
 from diffusion_studio.models.text.single_file import channels_in, components_of, family_of
 from diffusion_studio.models.text.tensors import Tensors
 
@@ -211,18 +212,34 @@ def _file(path: Path) -> Description:
     pad = {"sd2": ("!",), "sdxl": ("<|endoftext|>", "!")}.get(name, ("<|endoftext|>",))
     vae = next((part.config for part in components if part.role == "vae"), template(name, "vae"))
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
+    side = _side_in_file(family, path, tensors)
     return Description(
         family,
         path,
         components,
         () if name == "z-image" else tuple(Tokens(pad=word) for word in pad),
         scheduler,
-        family.size if scale == 8 else max(64, family.size * scale // 8),
+        side if scale == 8 else max(64, side * scale // 8),
         title=path.stem,
         metadata=tensors.metadata,
         remarks=() if told else (untold(family),),
         told=told,
     )
+
+
+def _side_in_file(family: Family, path: Path, tensors: Tensors) -> int:
+    """The side in pixels it was trained at, by what the file says of itself, else by its name."""
+    said = re.fullmatch(r"(\d{3,4})x(\d{3,4})", str(tensors.metadata.get("modelspec.resolution", "")).strip())
+    if said and said[1] == said[2] and not int(said[1]) % 64 and 256 <= int(said[1]) <= 2048:
+        return int(said[1])
+    few = distilled(path.stem)
+    if (
+        family.name == "sd2"
+        and "768" not in path.stem
+        and ("512" in path.stem or "base" in path.stem.casefold())
+    ):
+        return 512
+    return few.size if few is not None and few.size else family.size
 
 
 def _schedule(family: Family, path: Path, tensors: Tensors) -> tuple[dict[str, Any], bool]:
@@ -238,9 +255,11 @@ def _schedule(family: Family, path: Path, tensors: Tensors) -> tuple[dict[str, A
         return {**scheduler, "prediction_type": "v_prediction"}, True
     if said in ("epsilon", "eps"):
         return {**scheduler, "prediction_type": "epsilon"}, True
+    if re.search(r"1[ _-]?step[ _-]?x0", words):  # Lightning's form of one step
+        return {**scheduler, "prediction_type": "sample"}, True
     if any(word in words for word in ("v-pred", "vpred", "v_pred", "768-v", "768v")):
         return {**scheduler, "prediction_type": "v_prediction"}, True
-    if family.name != "sd2" or "base" in words or "512" in words:
+    if family.name != "sd2" or "base" in words or "512" in words or distilled(words) is not None:
         return scheduler, True
     return {**scheduler, "prediction_type": "v_prediction"}, "768" in words
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.storage.places import resource
-
-# Words in a file's name or title that say it needs few steps and no guidance, whatever its shapes.
-FEW_STEPS = ("turbo", "lightning", "hyper", "lcm", "dmd2", "schnell")
-DISTILLED: Mapping[str, Any] = {
-    "sampler": "euler_ancestral",
-    "spacing": "trailing",
-    "steps": 4,
-    "guidance": 1.0,
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ FAMILIES: Mapping[str, Family] = {
         ),
     )
 }
-PREDICTIONS = ("epsilon", "v_prediction")
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
 
 
 @cache
@@ -108,10 +100,42 @@ def template(family: str, part: str) -> dict[str, Any]:
     return part_of_it
 
 
-def few_steps(*names: str) -> bool:
-    """Whether a model's names say that it is distilled to a few steps."""
+@dataclass(frozen=True)
+class Distilled:
+    """A form of few steps: how it is sampled, how many steps it is made for, and its side in pixels where it differs."""
+
+    sampler: str
+    steps: int
+    least: int
+    most: int
+    size: int = 0
+
+
+_ADVERSARIAL = Distilled("euler_ancestral", 4, 1, 4)
+_KNOWN = {  # word in a name: how it was published to be sampled; the first that is found counts
+    "lightning": Distilled("ddim", 4, 2, 8),
+    "hyper": Distilled("ddim", 4, 1, 8),
+    "lcm": Distilled("consistency", 4, 2, 8),
+    "dmd2": Distilled("consistency", 4, 1, 8),
+    "turbo": _ADVERSARIAL,
+    "schnell": _ADVERSARIAL,
+}
+_STABILITY = re.compile(
+    r"(?<![a-z])sd[ _-]?(xl[ _-]?)?turbo(?![a-z])"
+)  # the two that were trained at 512 pixels
+_STEPS = re.compile(r"(?<!\d)([1-8])[ _-]?steps?(?![a-z])")
+
+
+def distilled(*names: str) -> Distilled | None:
+    """What a model's names say of the few steps it was distilled to; None where they say nothing."""
     words = " ".join(names).casefold()
-    return any(word in words for word in FEW_STEPS)
+    found = next((form for word, form in _KNOWN.items() if word in words), None)
+    if found is None:
+        return None
+    if _STABILITY.search(words):
+        return replace(found, size=512)
+    said = _STEPS.search(words)
+    return replace(found, steps=int(said[1]), least=int(said[1]), most=int(said[1])) if said else found
 
 
 def recommended(
@@ -121,13 +145,24 @@ def recommended(
 
     `consistent`: it is a latent consistency model, by its scheduler; `told_guidance`: its network is given the guidance.
     """
+    few = distilled(*names)
+    own = {"spacing": "trailing", "guidance": 1.0}
     if consistent:
         guidance = 8.0 if told_guidance else 1.0
-        return {**family.recommended, **DISTILLED, "sampler": "consistency", "guidance": guidance}
-    if family.name != "z-image" and few_steps(*names):
-        return {**family.recommended, **DISTILLED}
+        return {**family.recommended, **own, "sampler": "consistency", "steps": 4, "guidance": guidance}
+    if family.name != "z-image" and few is not None:
+        return {**family.recommended, **own, "sampler": few.sampler, "steps": few.steps}
     return dict(family.recommended)
 
 
-def distilled_remark() -> str:
-    return tr("By its name it is a form of few steps: it starts from 4 steps without guidance.")
+def distilled_remark(few: Distilled) -> str:
+    steps = (
+        plural("{count} step", "{count} steps", few.least)
+        if few.least == few.most
+        else tr("{least} to {most} steps", least=few.least, most=few.most)
+    )
+    return tr(
+        "By its name it is a form of few steps: it starts without guidance, where a negative prompt has no effect, and is made "
+        "for {steps}.",
+        steps=steps,
+    )

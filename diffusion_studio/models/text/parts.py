@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,17 @@ class Parts:
 
 
 def open_parts(
-    source: ModelCard | Path, *, dtype: torch.dtype = torch.float32, vae_dtype: torch.dtype | None = None
+    source: ModelCard | Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    vae_dtype: torch.dtype | None = None,
+    make_room: Callable[[], None] = lambda: None,
 ) -> Parts:
     """Open the text model of a card, or in a folder or a `.safetensors` file, with its weights as `dtype` on the CPU.
 
     The autoencoder is opened as `vae_dtype`: by itself `dtype`, but float32 for float16, in which those of Stable Diffusion XL
-    overflow. Every part is compared with its files before one weight is read. Raises `UserError`; no network is asked.
+    overflow. Every part is compared with its files before one weight is read; then `make_room` is called. Raises `UserError`;
+    no network is asked.
     """
     requirements.require()
     description = description_of(source)
@@ -64,10 +69,11 @@ def open_parts(
             )
         )
     prepared = {part.role: Prepared(part) for part in description.components}
-    _check_memory(description, prepared, dtype)
     tokenizers = tuple(open_tokenizer(tokens) for tokens in description.tokens)
     for role, tokenizer in zip(description.family.encoders, tokenizers, strict=True):
         _check_vocabulary(prepared[role], len(tokenizer))
+    make_room()
+    _check_memory(description, prepared, dtype)
     vae_dtype = vae_dtype or (torch.float32 if dtype == torch.float16 else dtype)
     family = description.family
     return Parts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -114,72 +114,111 @@ def _latent_config(own: Shapes, family: str) -> dict[str, Any]:
             levels.append([])
         else:
             levels[-1].append(number)
-    widths = [own[f"input_blocks.{level[0]}.0.out_layers.3.weight"][0] for level in levels]
-    depths = [_count(own, rf"input_blocks\.{level[0]}\.1\.transformer_blocks\.(\d+)\.") for level in levels]
-    linear = any(len(shape) == 2 for name, shape in own.items() if name.endswith(".1.proj_in.weight"))
+    layers = len(levels[0])
+    outputs = range((layers + 1) * len(levels))
+
+    def depth(block: str) -> int:
+        return _count(own, rf"{re.escape(block)}\.1\.transformer_blocks\.(\d+)\.")
+
+    upward = [depth(f"output_blocks.{number}") for number in outputs]
+    middle = depth("middle_block") if "middle_block.2.in_layers.0.weight" in own else NO_ATTENTION
     return _with_shapes(
         own,
         family,
-        widths,
-        len(levels[0]),
-        depths,
-        linear,
-        "label_emb.0.0.weight",
-        "time_embed.cond_proj.weight",
-        "input_blocks.0.0.weight",
-        "out.2.weight",
+        Blocks(
+            [own[f"input_blocks.{level[0]}.0.out_layers.3.weight"][0] for level in levels],
+            [[depth(f"input_blocks.{number}") for number in level] for level in levels],
+            [upward[first : first + layers + 1] for first in range(0, len(upward), layers + 1)],
+            middle if "middle_block.0.in_layers.0.weight" in own else NO_MIDDLE,
+        ),
+        any(len(shape) == 2 for name, shape in own.items() if name.endswith(".1.proj_in.weight")),
+        ("label_emb.0.0.weight", "time_embed.cond_proj.weight", "input_blocks.0.0.weight", "out.2.weight"),
     )
 
 
 def _unet_config(own: Shapes, family: str) -> dict[str, Any]:
     """The same from diffusers' own names."""
     count = _count(own, r"down_blocks\.(\d+)\.")
-    widths = [own[f"down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(count)]
-    depths = [
-        _count(own, rf"down_blocks\.{level}\.attentions\.0\.transformer_blocks\.(\d+)\.")
-        for level in range(count)
-    ]
-    linear = any(
-        len(shape) == 2 for name, shape in own.items() if name.endswith("attentions.0.proj_in.weight")
-    )
     layers = _count(own, r"down_blocks\.0\.resnets\.(\d+)\.")
+
+    def depth(block: str, place: int) -> int:
+        return _count(own, rf"{re.escape(block)}\.attentions\.{place}\.transformer_blocks\.(\d+)\.")
+
+    middle = depth("mid_block", 0) if "mid_block.resnets.1.conv1.weight" in own else NO_ATTENTION
     return _with_shapes(
         own,
         family,
-        widths,
-        layers,
-        depths,
-        linear,
-        "add_embedding.linear_1.weight",
-        "time_embedding.cond_proj.weight",
-        "conv_in.weight",
-        "conv_out.weight",
+        Blocks(
+            [own[f"down_blocks.{level}.resnets.0.conv1.weight"][0] for level in range(count)],
+            [[depth(f"down_blocks.{level}", place) for place in range(layers)] for level in range(count)],
+            [[depth(f"up_blocks.{level}", place) for place in range(layers + 1)] for level in range(count)],
+            middle if "mid_block.resnets.0.conv1.weight" in own else NO_MIDDLE,
+        ),
+        any(len(shape) == 2 for name, shape in own.items() if name.endswith("attentions.0.proj_in.weight")),
+        (
+            "add_embedding.linear_1.weight",
+            "time_embedding.cond_proj.weight",
+            "conv_in.weight",
+            "conv_out.weight",
+        ),
     )
 
 
+NO_ATTENTION, NO_MIDDLE = -1, -2
+
+
+class Blocks(NamedTuple):
+    """Of a U-Net: its widths, and how many layers of attention follow each block downward, upward, and between them."""
+
+    widths: list[int]
+    down: list[list[int]]
+    up: list[list[int]]
+    middle: int  # or one of the two above: one block alone, or nothing
+
+    def config(self) -> dict[str, Any]:
+        found = {
+            "block_out_channels": self.widths,
+            "layers_per_block": len(self.down[0]),
+            "down_block_types": [
+                "CrossAttnDownBlock2D" if any(depths) else "DownBlock2D" for depths in self.down
+            ],
+            "up_block_types": ["CrossAttnUpBlock2D" if any(depths) else "UpBlock2D" for depths in self.up],
+            "transformer_layers_per_block": [max(1, depths[0]) for depths in self.down],
+        }
+        if not self._regular:  # a network that was made smaller (SSD-1B, Vega, KOALA)
+            found["transformer_layers_per_block"] = [_listed(depths) for depths in self.down]
+            found["reverse_transformer_layers_per_block"] = [_listed(depths) for depths in self.up]
+        if self.middle == NO_MIDDLE:
+            found["mid_block_type"] = None
+        elif self.middle == NO_ATTENTION:
+            found["mid_block_type"] = "UNetMidBlock2D"
+        return found
+
+    @property
+    def _regular(self) -> bool:
+        """Whether the way upward has the depths of the way downward, as one number a level says."""
+        depths = [level[0] for level in self.down]
+        same = all(set(level) == {depth} for level, depth in zip(self.down, depths, strict=True))
+        back = all(set(level) == {depth} for level, depth in zip(self.up, reversed(depths), strict=True))
+        return same and back and self.middle in (depths[-1] or self.middle, NO_ATTENTION, NO_MIDDLE)
+
+
+def _listed(depths: list[int]) -> list[int] | int:
+    return depths if len(set(depths)) > 1 else max(1, depths[0])
+
+
 def _with_shapes(
-    own: Shapes,
-    family: str,
-    widths: list[int],
-    layers: int,
-    depths: list[int],
-    linear: bool,
-    added: str,
-    guided: str,
-    first: str,
-    last: str,
+    own: Shapes, family: str, blocks: Blocks, linear: bool, names: tuple[str, str, str, str]
 ) -> dict[str, Any]:
+    """`names`: of what is added to the timestep, of the guidance it is told, of the first and of the last convolution."""
+    added, guided, first, last = names
     config = template(family, "unet")
     context = next((shape[1] for name, shape in own.items() if name.endswith("attn2.to_k.weight")), None)
     config |= {
+        **blocks.config(),
         "in_channels": own[first][1],
         "out_channels": own[last][0],
-        "block_out_channels": widths,
-        "layers_per_block": layers,
-        "down_block_types": ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths],
-        "up_block_types": ["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)],
-        "transformer_layers_per_block": [max(1, depth) for depth in depths],
-        "attention_head_dim": 8 if family == "sd1" else [max(1, width // HEAD) for width in widths],
+        "attention_head_dim": 8 if family == "sd1" else [max(1, width // HEAD) for width in blocks.widths],
         "use_linear_projection": linear,
     }
     if context is not None:

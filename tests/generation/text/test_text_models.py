@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation import latents
+from diffusion_studio.generation import latents, opening
 from diffusion_studio.generation.autoencoders import Autoencoder
 from diffusion_studio.generation.space import PixelSpace, to_uint8
 from diffusion_studio.generation.text.prompts import blend_of
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.machine import devices
+from diffusion_studio.models.text.components import Prepared
 from diffusion_studio.settings.branches import branch, single
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
@@ -100,6 +101,36 @@ def test_guidance_and_the_negative_prompt_are_those_of_diffusers(sd, sdxl, guida
     for model, pipeline in (sd, sdxl):
         wanted = theirs(pipeline, settings, negative_prompt=negative or None)
         assert_alike(generate(model, settings)[0], wanted)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "kind"),
+    [("ddim", "EulerDiscreteScheduler"), ("euler_ancestral", "EulerAncestralDiscreteScheduler")],
+)
+def test_a_turbo_is_that_of_diffusers(sdxl, monkeypatch, sampler, kind):
+    use(monkeypatch, *sdxl, kind, {"timestep_spacing": "trailing"})
+    for steps in (1, 4):
+        settings = replace(PLAN, sampler=sampler, spacing="trailing", guidance=1.0, steps=steps)
+        assert_alike(generate(sdxl[0], settings)[0], theirs(sdxl[1], settings, guidance_scale=0.0))
+
+
+def test_one_large_model_goes_before_another_comes(sd, tmp_path, monkeypatch):
+    model, _ = sd
+    monkeypatch.setattr(opening, "_opened", {("old",): model})
+    room = []
+    load = Prepared.load
+
+    def loading(self, dtype):
+        room.append(len(opening._opened))
+        return load(self, dtype)
+
+    monkeypatch.setattr(Prepared, "load", loading)
+    broken = replace(model.card, text=replace(model.card.text, source=tmp_path))
+    with pytest.raises(UserError):
+        opening.open_model(broken, device="cpu", precision="float32")
+    assert list(opening._opened.values()) == [model]  # what is refused takes nothing away
+    found = opening.open_model(model.card, device="cpu", precision="float32")
+    assert room == [0, 0, 0] and list(opening._opened.values()) == [found]
 
 
 def test_a_flow_is_that_of_diffusers(z_image):

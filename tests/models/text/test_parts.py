@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffusion_studio.models.text.parts import open_parts
-from tests.text_pipelines import MAKERS, single_file, write
+from tests.text_pipelines import MAKERS, latent_network, network, single_file, write
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -82,3 +82,38 @@ def test_every_part_is_opened_as_it_was_saved(pipelines, folders, family, kind, 
         theirs = getattr(pipeline, name)
         padded = {"padding": "max_length", "max_length": 77}
         assert own(text, **padded)["input_ids"] == theirs(text, **padded)["input_ids"]
+
+
+@pytest.mark.parametrize("layout", ["CompVis", "diffusers"])
+@pytest.mark.parametrize("middle", ["UNetMidBlock2D", None])
+def test_a_network_that_was_made_smaller_is_counted_block_by_block(pipelines, layout, middle, tmp_path):
+    """As SSD-1B, Vega and KOALA: other depths downward and upward, and no attention or nothing between them."""
+    pipeline = pipelines["sdxl"]
+    torch.manual_seed(7)
+    smaller = network(
+        (64, 128),
+        context=128,
+        heads=(1, 2),
+        cross=(False, True),
+        transformer_layers_per_block=[1, 2],
+        reverse_transformer_layers_per_block=[[2, 3], 1],
+        mid_block_type=middle,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=64 + 6 * 256,
+    )
+    whole = single_file("sdxl", pipeline)
+    rest = {name: value for name, value in whole.items() if not name.startswith("model.diffusion_model.")}
+    own = latent_network(smaller) if layout == "CompVis" else prefixed("unet.", smaller.state_dict())
+    parts = open_parts(write(tmp_path / "smaller.safetensors", rest | own))
+    equal(parts.unet, smaller)
+    told = {"text_embeds": torch.ones(1, 64), "time_ids": torch.ones(1, 6)}
+    asked = {"encoder_hidden_states": torch.ones(1, 77, 128), "added_cond_kwargs": told}
+    with torch.no_grad():
+        x = torch.randn(1, 4, 16, 16)
+        assert torch.equal(parts.unet(x, 7, **asked).sample, smaller(x, 7, **asked).sample)
+
+
+def prefixed(prefix, tensors):
+    return {prefix + name: value for name, value in tensors.items()}

@@ -151,6 +151,26 @@ def test_names_that_say_few_steps(tensors, tmp_path):
     assert (card.defaults().steps, card.defaults().guidance) == (4, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "sampler", "steps", "size"),
+    [
+        ("sd_turbo", "euler_ancestral", 4, 128),
+        ("sdxl_lightning_8step", "ddim", 8, 192),
+        ("sdxl_lightning_1step_x0", "ddim", 1, 192),
+        ("Hyper-2-steps", "ddim", 2, 192),
+    ],
+)
+def test_forms_of_few_steps_start_as_they_were_published(name, sampler, steps, size, tmp_path):
+    """A Turbo of Stable Diffusion 2 predicts the noise, at 512 pixels where others have 768 (here a quarter of them)."""
+    tensors = single_file("sd2", sd2())
+    card = find_typed(str(write(tmp_path / f"{name}.safetensors", tensors)))
+    start = card.defaults()
+    assert (start.sampler, start.steps, start.spacing, start.guidance) == (sampler, steps, "trailing", 1.0)
+    assert card.prediction == ("sample" if "x0" in name else "epsilon") and card.size == size
+    (remark,) = card.remarks
+    assert "negative prompt has no effect" in remark and ("1 to 4 steps" in remark) == ("turbo" in name)
+
+
 def test_without_the_extra_it_is_said_and_everything_else_works(file, monkeypatch):
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(requirements.TextExtraMissing, match="install-text"):
