@@ -8,7 +8,14 @@ from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, check, option
+from diffusion_studio.settings.options import check, option
+from diffusion_studio.settings.run_options import (
+    autosave_option,
+    device_option,
+    precision_option,
+    sample_every_option,
+    seed_option,
+)
 
 METHODS = {
     "consistency": tr("Consistency"),
@@ -136,36 +143,11 @@ class DistilSettings:
         label=tr("Learning rate"),
         help=tr("size of one learning step; 0: automatic"),
     )
-    sample_every: float = option(
-        60.0,
-        min=0.0,
-        max=86_400.0,
-        more=True,
-        label=tr("Samples every"),
-        help=tr("seconds between sheets of samples; 0: none"),
-    )
-    autosave: float = option(
-        120.0,
-        min=1.0,
-        max=86_400.0,
-        more=True,
-        label=tr("Autosave"),
-        help=tr("seconds of training between checkpoints"),
-    )
-    seed: int | None = option(
-        None,
-        min=0,
-        max=LARGEST_SEED,
-        more=True,
-        label=tr("Seed"),
-        help=tr("the number that all randomness of the run comes from"),
-    )
-    precision: str = option(
-        "auto", choices=PRECISIONS, more=True, label=tr("Precision"), help=tr("number format of the network")
-    )
-    device: str = option(
-        "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the training runs")
-    )
+    sample_every: float = sample_every_option()
+    autosave: float = autosave_option()
+    seed: int | None = seed_option()
+    precision: str = precision_option()
+    device: str = device_option()
 
     def __post_init__(self) -> None:
         check(self)

@@ -8,7 +8,14 @@ from diffusion_studio.diffusion.names import PREDICTIONS, SCHEDULES, SPACES, TIM
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.settings.distillation import Distillation, read_distillation
-from diffusion_studio.settings.options import DEVICES, LARGEST_SEED, PRECISIONS, carried, check, option
+from diffusion_studio.settings.options import carried, check, option
+from diffusion_studio.settings.run_options import (
+    autosave_option,
+    device_option,
+    precision_option,
+    sample_every_option,
+    seed_option,
+)
 
 FITS = {"crop": tr("Crop to the middle"), "pad": tr("Whole, on white")}
 CHANNELS = {
@@ -272,22 +279,8 @@ class TrainingSettings:
         label=tr("Validation share"),
         help=tr("share of the images held out to measure the loss"),
     )
-    seed: int | None = option(
-        None,
-        min=0,
-        max=LARGEST_SEED,
-        more=True,
-        label=tr("Seed"),
-        help=tr("the number that all randomness of the run comes from"),
-    )
-    autosave: float = option(
-        120.0,
-        min=1.0,
-        max=86_400.0,
-        more=True,
-        label=tr("Autosave"),
-        help=tr("seconds of training between checkpoints"),
-    )
+    seed: int | None = seed_option()
+    autosave: float = autosave_option()
     autosave_steps: int = option(
         0,
         min=0,
@@ -307,20 +300,9 @@ class TrainingSettings:
             "it is measured whether they copy the images, where these are few"
         ),
     )
-    sample_every: float = option(
-        60.0,
-        min=0.0,
-        max=86_400.0,
-        more=True,
-        label=tr("Samples every"),
-        help=tr("seconds between sheets of samples; 0: none"),
-    )
-    precision: str = option(
-        "auto", choices=PRECISIONS, more=True, label=tr("Precision"), help=tr("number format of the network")
-    )
-    device: str = option(
-        "auto", choices=DEVICES, more=True, label=tr("Device"), help=tr("where the training runs")
-    )
+    sample_every: float = sample_every_option()
+    precision: str = precision_option()
+    device: str = device_option()
 
     # Of a run that makes a student of `start_from`.
     distil: Distillation | None = carried(None, read_distillation)  # noqa: RUF009

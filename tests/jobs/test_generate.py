@@ -15,6 +15,7 @@ from diffusion_studio.events import (
     SheetSaved,
     Started,
     Status,
+    StepTimed,
     Warned,
     as_json,
 )
@@ -195,18 +196,18 @@ def test_warming_up_opens_the_model_and_saves_nothing(real, own_folders):
     events = list(
         warm_up_jobs.warm_up(GenerationSettings(model="tiny", device="cpu", precision="float32", steps=9))
     )
-    assert kinds(events) == [Status, Status, Ready, Status, Status]
+    assert kinds(events) == [Status, Status, Ready, Status, Status, StepTimed]
     assert (events[2].device, events[2].precision) == ("cpu", "float32") and events[2].threads > 0
     assert not (own_folders / "outputs").exists()
     loaded = next(iter(models._opened.values()))
     assert models.open_model(cards.find("tiny"), device="cpu", precision="float32") is loaded
 
 
-def test_warming_up_takes_one_step(pretended):
+def test_warming_up_takes_single_steps(pretended):
     steps = []
     pretended.previews = lambda settings, **how: iter(steps.append(settings.steps) or ())
     list(warm_up_jobs.warm_up(GenerationSettings()))
-    assert steps == [1]
+    assert steps == [1, 1]  # the second is timed
 
 
 @pytest.mark.parametrize("sheet", [False, True])

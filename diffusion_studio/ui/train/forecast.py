@@ -14,7 +14,7 @@ from diffusion_studio.settings.recipes import RECIPES, applied
 from diffusion_studio.settings.training import MODEL_SIZES, TrainingSettings
 from diffusion_studio.training_events import Estimated
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.train.folder import FolderView
+from diffusion_studio.ui.train.images.folder import FolderView
 from diffusion_studio.ui.train.recipe import RecipeView, follows
 from diffusion_studio.ui.train.session import TrainingSession
 

@@ -21,8 +21,8 @@ from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
 from diffusion_studio.ui.base.requests import FineTune, MakeFast, Request, ResumeRun
 from diffusion_studio.ui.generate.running import hardware_words
 from diffusion_studio.ui.train.actions import TrainActions
-from diffusion_studio.ui.train.folder import FolderView, title_of
 from diffusion_studio.ui.train.forecast import Forecast
+from diffusion_studio.ui.train.images.folder import FolderView, title_of
 from diffusion_studio.ui.train.publishing import Publishing
 from diffusion_studio.ui.train.questions import (
     is_there,
@@ -33,7 +33,6 @@ from diffusion_studio.ui.train.questions import (
 )
 from diffusion_studio.ui.train.recipe import RecipeView
 from diffusion_studio.ui.train.records import (
-    RunRecord,
     RunRow,
     free_name,
     mark_interrupted,
@@ -43,8 +42,9 @@ from diffusion_studio.ui.train.records import (
 from diffusion_studio.ui.train.run_view import RunView
 from diffusion_studio.ui.train.runs import RunsView
 from diffusion_studio.ui.train.session import TrainingSession
+from diffusion_studio.ui.train.shown_run import ShownRun
 from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN, RUNS, STEPS, Steps
-from diffusion_studio.ui.train.words import about, ended
+from diffusion_studio.ui.train.words import ended
 from diffusion_studio.ui.widgets.drop import DropPage
 
 SECTION = "training"
@@ -69,8 +69,7 @@ class TrainPage(DropPage):
         )
         self.steps = Steps((self.images, self.recipe, self.run_view, self.runs), self)
         self.forecast = Forecast(context, self.recipe, self.images, self.session, self)
-        self._title, self._size = "", 0
-        self._row: RunRow | None = None  # the run in the Run step, as its file had it
+        self.shown = ShownRun(context, self.run_view, self.session, self.publishing, self)
         self._fault = ""  # why the training ended
         self._discarding = False
         self._differs = ""  # why resuming was refused, until the user was asked
@@ -203,7 +202,7 @@ class TrainPage(DropPage):
 
     def discard(self) -> None:
         """Stop and delete, after asking; the trash keeps it."""
-        if may_discard(self, self._title) and self.session.running:
+        if may_discard(self, self.shown.title) and self.session.running:
             self._discarding = True
             self.session.stop()
 
@@ -216,15 +215,12 @@ class TrainPage(DropPage):
         size: int = 0,
         changed_data: bool = False,
     ) -> None:
-        self._title, self._row, self._discarding, self._differs, self._fault = title, row, False, "", ""
+        self._discarding, self._differs, self._fault = False, "", ""
         if isinstance(settings, TrainingSettings):
             size = row.size if row is not None else settings.size
             self._resumed = (settings, title, row)
         self.forecast.training_begins()
-        self.run_view.outcome.hide()
-        self._size = size
-        self.run_view.begin(title, None, size)
-        self.run_view.line.setText(tr("Getting ready…"))
+        self.shown.begin(title, row, size)
         self.show_step(RUN)
         self.session.start(settings, resume=row.name if row is not None else None, changed_data=changed_data)
 
@@ -240,46 +236,16 @@ class TrainPage(DropPage):
     def _on_started(self, event: TrainingStarted) -> None:
         self._context.device_known.emit(hardware_words(event.device, event.precision, 0))
         self.runs.show_busy(event.run.name)
-        self.run_view.begin(self._title, event.run, self._size)
-        self.run_view.samples.expect_first(self.forecast.settings.sample_every)
-        self._context.run(read_run(event.run), self._on_run_read)
-
-    def _on_run_read(self, record: RunRecord) -> None:
-        self._row = record.row
-        self.run_view.samples.name_weights(student=record.row.settings.distil is not None)
-        self.run_view.add_before(record.log)
-
-    def _on_waiting(self, words: str) -> None:
-        if self.session.state == "running":
-            self.run_view.line.setText(words)
+        self.shown.start(event, self.forecast.settings.sample_every)
 
     def _on_progress(self, event: Loss) -> None:
-        self.run_view.add(event)
-        self.report_work(tr("Training “{title}”", title=self._title), event.fraction)
-        if self._row is not None:
-            self._row = replace(self._row, step=event.step)
-        if self.session.state == "running":
-            words = tr("{share:.0%} · {time} left", share=event.fraction, time=about(event.time_left))
-            self.run_view.line.setText(words)
+        self.report_work(tr("Training “{title}”", title=self.shown.title), event.fraction)
 
     def _on_state(self) -> None:
         state = self.session.state
         self.recipe.show_running(state != "idle")
         self.images.allow_change(state == "idle")
-        self.run_view.show_state(state)
         self.entries.follow(state)
-        if state == "running":
-            self.run_view.outcome.hide()
-        elif state != "idle":
-            stopping = state == "stopping"
-            words = tr("Finishing the step and saving…") if stopping else tr("Finishing the step…")
-            self.run_view.line.setText(words)
-
-    def _on_held(self) -> None:
-        self.run_view.line.setText(tr("Paused; everything stays loaded"))
-        self.run_view.outcome.show_paused(
-            self._row.step if self._row is not None else 0, self._use_checkpoint
-        )
 
     def _toggle_pause(self) -> None:
         self.session.resume() if self.session.state == "paused" else self.session.pause()
@@ -291,7 +257,7 @@ class TrainPage(DropPage):
             self._begin(*self._resumed, changed_data=True)
 
     def _show_ended(self, outcome: str) -> None:
-        self.end_work(ended(outcome, self._title))
+        self.end_work(ended(outcome, self.shown.title))
         self.runs.show_busy("")
         run = self.session.run
         if outcome == "interrupted" and run is not None:
@@ -303,58 +269,16 @@ class TrainPage(DropPage):
             return
         if run is not None:
             fault = self._fault if outcome == "failed" else ""
-            self._context.run(read_run(run), lambda record: self._show_outcome(record.row, fault))
-            self.recipe.show_name(free_name(self._title))  # another run is another model
+            self._context.run(read_run(run), lambda record: self.shown.show_outcome(record.row, fault))
+            self.recipe.show_name(free_name(self.shown.title))  # another run is another model
         self.forecast.training_ended()
         self.runs.refresh()
 
-    def _show_outcome(self, row: RunRow, fault: str = "") -> None:
-        """What a run that is not being trained has reached, and what can be done next."""
-        if self.session.running:
-            return
-        self._row = row
-        self.run_view.samples.expect_none()
-        self.run_view.outcome.show_run(
-            row,
-            fault,
-            resume=lambda: self.resume(row),
-            save=lambda: self.publishing.publish(row.name, row.title),
-            use=lambda: self.publishing.use(row.published),
-        )
-
     # --- the result ---
 
-    def _use_checkpoint(self) -> None:
-        if self.session.run is not None:
-            self.publishing.publish(self.session.run.name, self._title, then_generate=True)
-
-    def _on_published(self, name: str, title: str) -> None:
-        self.runs.refresh()
-        if self.session.state == "paused":
-            self._on_held()
-        elif self._row is not None:
-            saved = replace(self._row, published=name)
-            self.run_view.outcome.show_finished(
-                saved, lambda: self.resume(saved), lambda: self.publishing.use(name)
-            )
-
-    def _on_publish_failed(self) -> None:
-        if self.session.state == "paused":
-            self._on_held()
-        elif self._row is not None:
-            self._show_outcome(self._row)
-
     def _show_row(self, row: RunRow) -> None:
-        if not self.session.running:
-            self._context.run(read_run(row.path), self._show_run)
+        self.shown.show_row(row)
         self.show_step(RUN)
-
-    def _show_run(self, record: RunRecord) -> None:
-        self.run_view.begin(record.row.title, record.row.path, record.row.size)
-        self.run_view.samples.name_weights(student=record.row.settings.distil is not None)
-        self.run_view.add_before(record.log)
-        self.run_view.outcome.hide()
-        self._show_outcome(record.row)
 
     # --- building ---
 
@@ -374,24 +298,17 @@ class TrainPage(DropPage):
         images.failed.connect(context.show_fault)
         images.picture_shown.connect(self.recipe.noise.show_picture)
         self.recipe.train_wanted.connect(self.train)
-        session.waiting.connect(self._on_waiting)
         session.started.connect(self._on_started)
         session.progressed.connect(self._on_progress)
-        session.sampled.connect(self.run_view.samples.add)
-        session.compared.connect(self.run_view.add_ratio)
-        session.warned.connect(self.run_view.warn)
-        session.published.connect(lambda event: self.publishing.report(event.name, self._title))
         session.changed.connect(self._on_state)
-        session.held.connect(self._on_held)
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
         session.differs.connect(self._on_differs)
         self.run_view.pause_wanted.connect(self._toggle_pause)
         self.run_view.stop_wanted.connect(session.stop)
         self.run_view.discard_wanted.connect(self.discard)
-        self.publishing.began.connect(self.run_view.outcome.show_busy)
-        self.publishing.published.connect(self._on_published)
-        self.publishing.failed.connect(self._on_publish_failed)
+        self.publishing.published.connect(lambda name, title: self.runs.refresh())
+        self.shown.resume_wanted.connect(self.resume)
         self.steps.chosen.connect(self.show_step)
         self.folder_dropped.connect(self.open_folder)
         self.folder_hovers.connect(images.invitation.glow)
@@ -411,7 +328,7 @@ class TrainPage(DropPage):
     def _save_row(self, row: RunRow) -> None:
         if not self.session.running:
             self._show_row(row)
-            self._row = row
+            self.shown.row = row
         self.publishing.publish(row.name, row.title)
 
     def _follow_preferences(self) -> None:

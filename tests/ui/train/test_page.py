@@ -413,7 +413,7 @@ def test_a_picture_in_a_file_is_compared(ready, backend, folder, qtbot, choose_f
 def test_without_its_folder_the_nearest_picture_is_told_to_be_missing(page, qtbot, tmp_path):
     settings = TrainingSettings(name="Old", size=SIZE, folder=str(tmp_path / "gone"))
     run = runs.create("old", to_dict(settings), {})
-    page._show_run(next(read_run(run.path)))
+    page.shown.show_record(next(read_run(run.path)))
     page.run_view.samples.nearest.ask(np.zeros((SIZE, SIZE, 3), np.uint8))
     qtbot.waitUntil(lambda: "is not there" in page.run_view.samples.nearest.canvas.message.sentence)
 

@@ -8,9 +8,9 @@ from PIL import Image
 from PySide6.QtGui import QImage, QPainter
 
 from diffusion_studio.settings.training import TrainingSettings
-from diffusion_studio.ui.train.folder import title_of
+from diffusion_studio.ui.train.images.folder import title_of
+from diffusion_studio.ui.train.images.report import ReportView, facts, headline, remarks
 from diffusion_studio.ui.train.recipe import RecipeView
-from diffusion_studio.ui.train.report import ReportView, facts, headline, remarks
 from diffusion_studio.ui.train.sample_sheets import cut
 from diffusion_studio.ui.train.words import about
 from diffusion_studio.ui.widgets import loss_plots

@@ -23,7 +23,7 @@ from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
-from diffusion_studio.ui.train.skipped import SkippedList
+from diffusion_studio.ui.train.images.skipped import SkippedList
 
 ROW = 22  # pixels of a class
 MOST_NAMES, MOST_VALUES = 12, 3

@@ -27,8 +27,8 @@ from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
 from diffusion_studio.ui.pictures.thumbnail_view import thumbnail_view
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
-from diffusion_studio.ui.train.folder_jobs import Fitted, load_grid, load_one
-from diffusion_studio.ui.train.report import ReportView
+from diffusion_studio.ui.train.images.folder_jobs import Fitted, load_grid, load_one
+from diffusion_studio.ui.train.images.report import ReportView
 
 
 class FolderView(QWidget):
