@@ -1,6 +1,7 @@
 """Texts pass through one function, English without a catalogue and another language with one."""
 
 import ast
+import re
 import struct
 from pathlib import Path
 
@@ -92,3 +93,52 @@ def test_what_is_shown_passes_through_it(file):
                 assert not any(letter.isalpha() for letter in said), (
                     f"line {node.lineno}: {said!r} needs tr()"
                 )
+
+
+QUAINT = re.compile(
+    r"\b(meanwhile|anew|at hand|heeds?|errands?|can not|for ever|by heart|to and fro|in vain|untold|"
+    r"knows? nobody|nothing of|gave up|somebody|drowns?)\b|\b_(may_)?go_on\b",
+    re.IGNORECASE,
+)
+
+
+def test_english_is_plain():
+    """Comments, docstrings, messages and names without words that documentation of today does not use."""
+    found = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        for hit in QUAINT.finditer(text):
+            line = text.count("\n", 0, hit.start()) + 1
+            found.append(f"{file.relative_to(PACKAGE)}:{line}: {hit[0]}")
+    assert not found
+
+
+def described(node, names=""):
+    """(name, function) of every public function and method below a module or class."""
+    for item in node.body:
+        if isinstance(item, ast.ClassDef) and not item.name.startswith("_"):
+            yield from described(item, f"{names}{item.name}.")
+        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            yield f"{names}{item.name}", item
+
+
+SHAPE = re.compile(r"\((\.\.\.|[A-Zn1-9][A-Za-z]*)(, ?[^()]*)?\)|any shape")  # (N, C, H, W), (T,), (...)
+OF_A_SAMPLER = ["denoise", "x", "sigmas", "noise"]  # their shapes are said once, for all samplers
+
+
+def test_the_mathematics_says_its_shapes():
+    """Every public function of tensors or arrays says the shape of one of them."""
+    silent = []
+    for file in sorted((PACKAGE / "diffusion").rglob("*.py")):
+        for name, function in described(ast.parse(file.read_text(encoding="utf-8"))):
+            arguments = [*function.args.args, *function.args.kwonlyargs]
+            types = [
+                ast.unparse(part)
+                for part in (*(one.annotation for one in arguments), function.returns)
+                if part
+            ]
+            if any(re.search(r"\b(Tensor|ndarray|Array)\b", kind) for kind in types):
+                sampler = [one.arg for one in arguments[:4]] == OF_A_SAMPLER
+                if not sampler and not SHAPE.search(ast.get_docstring(function) or ""):
+                    silent.append(f"{file.relative_to(PACKAGE)}:{function.lineno}: {name}")
+    assert not silent

@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         with closing(job):
             for event in job:
                 if isinstance(event, events.Preview) and event.index >= (settings.until or event.total):
-                    stop.gently = True  # what is finished is saved, whatever is pressed meanwhile
+                    stop.gently = True  # what is finished is saved, whatever is pressed until then
                 report.show(event)
         if film and not stop.asked:
             stop.gently = False  # a film can be discarded
@@ -218,7 +218,7 @@ def own_picture(arguments: argparse.Namespace) -> dict[str, Any]:
         named["source"] = start_pictures.keep(arguments.init_picture)
     if arguments.mask_picture is not None:
         named["mask"] = start_pictures.keep_mask(arguments.mask_picture, arguments.feather)
-        # by default nothing of the masked area remains
+        # by default none of the masked area remains
         named.setdefault("strength", getattr(arguments, "strength", 1.0))
     return named
 

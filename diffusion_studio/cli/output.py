@@ -112,10 +112,10 @@ def finish() -> str | None:
         _silence(sys.stdout)
     except ValueError:
         pass
-    told = [fault for fault in _faults if not isinstance(fault, BrokenPipeError)]
+    real = [fault for fault in _faults if not isinstance(fault, BrokenPipeError)]
     return (
-        tr("Standard output could not be written: {strerror}.", strerror=told[0].strerror or told[0])
-        if told
+        tr("Standard output could not be written: {strerror}.", strerror=real[0].strerror or real[0])
+        if real
         else None
     )
 

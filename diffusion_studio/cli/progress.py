@@ -41,7 +41,7 @@ class Report:
             tell(text)
 
     def status(self, text: str) -> None:
-        """What the job does, for somebody who watches; once for what is reported again and again."""
+        """What the job does, for people who watch; once for what is reported again and again."""
         if on_terminal() and text != self._status:
             self._status = text
             self.tell(text)

@@ -22,7 +22,7 @@ class TinyAutoencoder(nn.Module):
         self.encoder, self.decoder = _Encoder(config), _Decoder(config)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """`encode` of images of 1, 3 or 4 channels: what one of RGBA has more than they is opaque."""
+        """`encode` of images (N, 1, 3 or 4, H, W) in [-1, 1]; where the model has alpha and they have none, they are opaque."""
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         if images.shape[1] < self.config.channels:
@@ -30,16 +30,17 @@ class TinyAutoencoder(nn.Module):
         return self.encode(images)
 
     def decode_image(self, latents: Tensor, channels: int) -> Tensor:
-        """`decode` to images of so many channels: 1 is the mean of the colours."""
+        """`decode` to images (N, channels, H, W), not clipped: 1 channel is the mean of the colours."""
         images = self.decode(latents)
         return images[:, :3].mean(dim=1, keepdim=True) if channels == 1 else images[:, :channels]
 
     def encode(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) in [-1, 1] → (N, latent_channels, H / factor, W / factor)."""
         latents: Tensor = self.encoder(images) * self.config.scale
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Not clipped."""
+        """Latents, as `encode` returns them → (N, C, H, W), not clipped to [-1, 1]."""
         images: Tensor = self.decoder(latents / self.config.scale)
         return images
 

@@ -116,7 +116,7 @@ class ConsistencyProcess:
     # --- for spacings ---
 
     def spaced(self, positions: np.ndarray) -> np.ndarray:
-        """Noise levels at positions: sigma^(1/rho) is even (Karras et al. 2022, eq. 5)."""
+        """(n,) noise levels at positions: sigma^(1/rho) is even (Karras et al. 2022, eq. 5)."""
         low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
         return np.asarray((low + positions / (self.count - 1) * (high - low)) ** self.rho)
 
@@ -125,7 +125,7 @@ class ConsistencyProcess:
         return self.sigma_min, self.sigma_max
 
     def from_own(self, levels: np.ndarray) -> np.ndarray:
-        """Sigma is its own measure."""
+        """(n,) levels as they are: sigma is the process's own measure."""
         return levels
 
     def shifted(self, shift: float) -> ConsistencyProcess:

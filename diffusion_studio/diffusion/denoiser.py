@@ -93,7 +93,7 @@ class Denoiser:
         return threshold_dynamically(denoised, *self.threshold) if self.clipping == "dynamic" else denoised
 
     def predict(self, x_t: Tensor, timestep: float) -> Tensor:
-        """The network's own answer for the state x_t it was trained on, guided where asked."""
+        """The network's own answer for x_t (N, C, H, W), guided where asked: (N, C, H, W), or 2C channels with a variance."""
         places, count = self.rows or ((), 0)
         if len(x_t) != len(places) or len(x_t) == count:
             return self._guided(x_t, timestep, self.labels)
@@ -141,16 +141,17 @@ class Denoiser:
 
 
 def clean_from_epsilon(x: Tensor, sigma: float, epsilon: Tensor) -> Tensor:
-    """x_0 = x - sigma n (Ho et al. 2020, eq. 15 in sigma space)."""
+    """x_0 = x - sigma n, (N, C, H, W) (Ho et al. 2020, eq. 15 in sigma space)."""
     return x - sigma * epsilon
 
 
 def clean_from_v(x: Tensor, sigma: float, v: Tensor) -> Tensor:
-    """x_0 = sqrt(alpha_bar) x_t - sqrt(1 - alpha_bar) v (Salimans & Ho 2022, app. D)."""
+    """x_0 = sqrt(alpha_bar) x_t - sqrt(1 - alpha_bar) v, (N, C, H, W) (Salimans & Ho 2022, app. D)."""
     return x / (1 + sigma**2) - sigma * (1 + sigma**2) ** -0.5 * v
 
 
 def clean_from_sample(x: Tensor, sigma: float, sample: Tensor) -> Tensor:
+    """x_0 is what the network predicts, (N, C, H, W)."""
     return sample
 
 
@@ -163,7 +164,10 @@ TO_CLEAN: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
 
 
 def threshold_dynamically(denoised: Tensor, quantile: float = 0.995, largest: float = math.inf) -> Tensor:
-    """Clip each picture at its own quantile s of |x̂_0|, from 1 to `largest`, and divide by s (Saharia et al. 2022, sec. 2.3)."""
+    """Clip each picture of (N, C, H, W) at its own quantile s of |x̂_0|, from 1 to `largest`, and divide by s.
+
+    That is dynamic thresholding (Saharia et al. 2022, sec. 2.3).
+    """
     # quantile knows no half precision
     precise = denoised if denoised.dtype == torch.float64 else denoised.float()
     magnitude = precise.abs().flatten(1).quantile(quantile, dim=1).clamp(1, largest)

@@ -21,7 +21,7 @@ from diffusion_studio.diffusion.flow_config import (
     dynamic_shift,
 )
 
-# Stands for infinity, the sigma of t = 1: finite in float32, and a step from there differs by 1e-10 of the noise.
+# In place of infinity, the sigma of t = 1: finite in float32, and a step from there differs by 1e-10 of the noise.
 LARGEST_SIGMA = 1e10
 
 
@@ -108,7 +108,7 @@ class Flow:
         return float(self.sigmas_at(np.asarray(timestep, dtype=np.float64)))
 
     def sigmas_at(self, timesteps: np.ndarray) -> np.ndarray:
-        """`sigma_at` for every element of an array of any shape."""
+        """`sigma_at` for every element: (...) -> (...)."""
         return sigma_of_time(np.clip(timesteps / self.count, 0, 1))
 
     @property
@@ -139,7 +139,7 @@ class Flow:
         return float(time_of_sigma(sigmas[-1])), float(time_of_sigma(sigmas[0]))
 
     def from_own(self, levels: np.ndarray) -> np.ndarray:
-        """Levels t as noise levels sigma."""
+        """(n,) levels t in [0, 1] -> (n,) noise levels sigma."""
         return sigma_of_time(levels)
 
     def _ending(self, sigmas: np.ndarray) -> np.ndarray:
@@ -184,15 +184,15 @@ class Flow:
 
 
 def sigma_of_time(t: np.ndarray) -> np.ndarray:
-    """sigma = t / (1 - t) for t in [0, 1], at most `LARGEST_SIGMA`."""
+    """sigma = t / (1 - t) for t in [0, 1], at most `LARGEST_SIGMA`: (...) -> (...)."""
     return t / np.maximum(1 - t, 1 / LARGEST_SIGMA)
 
 
 def time_of_sigma(sigma: np.ndarray) -> np.ndarray:
-    """t = sigma / (1 + sigma)."""
+    """t = sigma / (1 + sigma), in [0, 1]: (...) -> (...)."""
     return sigma / (1 + sigma)
 
 
 def clean_from_flow(x: Any, sigma: float, velocity: Any) -> Any:
-    """x_0 = x_t - t u."""
+    """x_0 = x_t - t u, with x_t = x / (1 + sigma) and the velocity u = n - x_0, (N, C, H, W) (Lipman et al. 2023)."""
     return x / (1 + sigma) - sigma / (1 + sigma) * velocity

@@ -45,9 +45,11 @@ class PictureNoise:
         return drawn.pin_memory().to(self.device, non_blocking=True)  # the card need not be done before
 
     def state(self) -> list[list[Tensor]]:
+        """The random state of every image's generators, each (K,) uint8 as torch keeps it."""
         return [[generator.get_state() for generator in stream.generators] for stream in self.streams]
 
     def restore(self, state: list[list[Tensor]]) -> None:
+        """Continue from what `state` returned, each (K,) uint8."""
         for stream, states in zip(self.streams, state, strict=True):
             for generator, saved in zip(stream.generators, states, strict=True):
                 generator.set_state(saved)

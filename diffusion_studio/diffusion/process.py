@@ -76,7 +76,14 @@ class Process(Protocol):
         """For pictures of so many tokens, where the process depends on that."""
 
     @property
-    def lowest(self) -> float: ...
-    def spaced(self, positions: np.ndarray) -> np.ndarray: ...
-    def own_levels(self, n: int) -> tuple[float, float]: ...
-    def from_own(self, levels: np.ndarray) -> np.ndarray: ...
+    def lowest(self) -> float:
+        """The position in [0, T - 1] at which a spacing ends that visits both ends."""
+
+    def spaced(self, positions: np.ndarray) -> np.ndarray:
+        """(n,) falling positions in [0, T - 1] -> (n,) falling noise levels sigma."""
+
+    def own_levels(self, n: int) -> tuple[float, float]:
+        """The lowest and highest level of n steps in the process's own measure, for spacings even in a power of it."""
+
+    def from_own(self, levels: np.ndarray) -> np.ndarray:
+        """(n,) levels in the process's own measure -> (n,) noise levels sigma."""

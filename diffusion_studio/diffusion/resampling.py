@@ -47,7 +47,7 @@ def walk(
     memory: Any = None,
     **options: Any,
 ) -> Iterator[tuple[Step, Legs]]:
-    """Take all legs from state x at `levels[0][0]`, counting from `first`; with each step, the legs as they are from there on.
+    """Take all legs from state x (N, C, H, W) at `levels[0][0]`, counting from `first`; with each step, the legs from there on.
 
     From any (step, legs ahead) the same sampling continues with the step's x, memory and the random state it was yielded at.
     """

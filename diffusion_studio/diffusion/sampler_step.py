@@ -27,7 +27,7 @@ Sampler = Callable[..., Iterator[Step]]
 
 
 def ended(x: Array, ending: float) -> tuple[Array, Array]:
-    """State and picture at the end: the variance-preserving state where the last step led to a noise level above 0."""
+    """State and picture at the end, (N, C, H, W): the variance-preserving state where the last step led above noise level 0."""
     x = x * (1 + ending**2) ** -0.5 if ending > 0 else x
     return x, x
 

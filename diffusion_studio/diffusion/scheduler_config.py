@@ -1,7 +1,7 @@
 """What a diffusers scheduler_config.json says of a model: whether its class can be opened, and the settings it means.
 
 Its class decides which of its keys count and what is meant where one is missing; keys of other classes, which diffusers
-ignores, are ignored here too. Nothing the file says is replaced by a default in silence: it is done, refused, or remarked on.
+ignores, are ignored here too. Nothing the file says is silently replaced by a default: it is done, refused, or remarked on.
 No torch.
 """
 

@@ -21,7 +21,7 @@ from diffusion_studio.diffusion.scheduler_config import value
 if TYPE_CHECKING:
     from diffusion_studio.diffusion.process import Process
 
-# Stands for 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
+# In place of 0 where the terminal SNR is zero: sigma 1e10 is still finite in float32.
 SMALLEST_ALPHA_BAR = 1e-20
 # Twice EDM's 80, so that the linear DDPM schedule (157) stays whole and cosine (20,000) does not.
 KARRAS_SIGMA_MAX = 160.0
@@ -74,7 +74,7 @@ class NoiseSchedule:
         return float(self.sigmas_at(np.asarray(timestep, dtype=np.float64)))
 
     def sigmas_at(self, timesteps: np.ndarray) -> np.ndarray:
-        """`sigma_at` for every element of an array of any shape."""
+        """`sigma_at` for every element: (...) -> (...)."""
         sigmas, last = self.sigma, len(self) - 1
         between = np.exp(np.interp(timesteps, np.arange(last + 1), np.log(sigmas)))
         nearest = np.clip(np.round(timesteps), 0, last)
@@ -155,12 +155,12 @@ class NoiseSchedule:
         return float(low), float(max(low, high))
 
     def from_own(self, levels: np.ndarray) -> np.ndarray:
-        """Sigma is the schedule's own measure."""
+        """(n,) levels as they are: sigma is the schedule's own measure."""
         return levels
 
     @staticmethod
     def from_betas(betas: np.ndarray, config: Mapping[str, Any] | None = None) -> NoiseSchedule:
-        """The schedule of given variances beta_t in (0, 1], alpha_bar_t = prod(1 - beta_s) (Ho et al. 2020, sec. 2)."""
+        """The schedule of (T,) variances beta_t in (0, 1], alpha_bar_t = prod(1 - beta_s) (Ho et al. 2020, sec. 2)."""
         betas = np.asarray(betas, dtype=np.float64)
         config = config or {"beta_schedule": "linear", "trained_betas": [float(beta) for beta in betas]}
         return NoiseSchedule(np.cumprod(1 - betas), {**config, "num_train_timesteps": len(betas)})
@@ -200,27 +200,27 @@ def rescale_zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:
 
 
 def linear_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
-    """Ho et al. 2020, sec. 4."""
+    """(T,) beta rising evenly from `start` to `end` (Ho et al. 2020, sec. 4)."""
     return np.linspace(start, end, count)
 
 
 def scaled_linear_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
-    """Linear in sqrt(beta) (Rombach et al. 2022, as in its code)."""
+    """(T,) beta, linear in sqrt(beta) (Rombach et al. 2022, as in its code)."""
     return np.linspace(start**0.5, end**0.5, count) ** 2
 
 
 def cosine_betas(count: int, start: float = 0.0, end: float = 0.0) -> np.ndarray:
-    """alpha_bar(t) = cos²(pi/2 (t/T + s)/(1 + s)), s = 0.008, beta at most 0.999 (Nichol & Dhariwal 2021, eq. 17)."""
+    """(T,) beta of alpha_bar(t) = cos²(pi/2 (t/T + s)/(1 + s)), s = 0.008, beta <= 0.999 (Nichol & Dhariwal 2021, eq. 17)."""
     return _betas_of(np.cos((np.arange(count + 1) / count + 0.008) / 1.008 * np.pi / 2) ** 2)
 
 
 def sigmoid_betas(count: int, start: float = 1e-4, end: float = 0.02) -> np.ndarray:
-    """beta itself a sigmoid from `start` to `end` over [-6, 6] (Xu et al. 2022, GeoDiff; diffusers' "sigmoid")."""
+    """(T,) beta, itself a sigmoid from `start` to `end` over [-6, 6] (Xu et al. 2022, GeoDiff; diffusers' "sigmoid")."""
     return 1 / (1 + np.exp(-np.linspace(-6, 6, count))) * (end - start) + start
 
 
 def sigmoid_chen_betas(count: int, start: float = -3.0, end: float = 3.0, tau: float = 1.0) -> np.ndarray:
-    """alpha_bar(t) a sigmoid falling over [start, end] / tau, scaled to go from 1 to 0 (Chen 2023, algorithm 1)."""
+    """(T,) beta of alpha_bar(t), a sigmoid falling over [start, end] / tau, scaled to go from 1 to 0 (Chen 2023, algorithm 1)."""
     fall = 1 / (1 + np.exp((np.arange(count + 1) / count * (end - start) + start) / tau))
     return _betas_of((fall - fall[-1]) / (fall[0] - fall[-1]))
 
@@ -364,9 +364,9 @@ def _levels_of(schedule: Process) -> str:
 
 
 def beta_quantile(p: np.ndarray, a: float, b: float) -> np.ndarray:
-    """Inverse of the regularised incomplete beta function I_x(a, b) for p in [0, 1], to 1e-14.
+    """Inverse of the regularised incomplete beta function I_x(a, b) for p in [0, 1], to 1e-14: (...) -> (...).
 
-    Newton's method for the tail below 1/2 (DLMF 8.17.4 gives the other), in y^a, of which it is almost a straight line.
+    Newton's method for the tail below 1/2 (DLMF 8.17.4 yields the other), in y^a, of which it is almost a straight line.
     """
     complete = math.gamma(a) * math.gamma(b) / math.gamma(a + b)
     mirrored = p > _lower_tail(np.asarray(0.5), a, b, complete)

@@ -25,7 +25,7 @@ def to_bands(x: Tensor, levels: int) -> Tensor:
 
 
 def to_pixels(bands: Tensor, levels: int) -> Tensor:
-    """The inverse of `to_bands`."""
+    """The inverse of `to_bands`: (N, 4^levels C, H, W) -> (N, C, 2^levels H, 2^levels W)."""
     for _ in range(levels):
         bands = F.pixel_shuffle(_rotate(bands), 2)
     return bands

@@ -73,6 +73,10 @@ class UNet(nn.Module):
         places: Tensor | None = None,
         augment: Tensor | None = None,
     ) -> Tensor:
+        """x_t (N, C, H, W), timesteps (N,) and class rows (N,) -> the prediction, (N, out_channels, H, W).
+
+        `places`: where each pixel of a patch is in its image; `augment`: what was changed in each image.
+        """
         x = to_bands(x, self.config.space_levels)
         if self.config.center_input_sample:
             x = 2 * x - 1
@@ -156,6 +160,8 @@ def table(rows: int, width: int) -> nn.Embedding:
 
 
 class TimestepEmbedding(nn.Module):
+    """Two linear layers that turn the sinusoidal embedding of a timestep into what the residual blocks are given."""
+
     def __init__(self, inner: int, width: int) -> None:
         super().__init__()
         self.linear_1 = nn.Linear(inner, width)
@@ -163,6 +169,7 @@ class TimestepEmbedding(nn.Module):
         self.linear_2 = nn.Linear(width, width)
 
     def forward(self, wave: Tensor) -> Tensor:
+        """(N, inner) -> (N, width)."""
         return self.linear_2(self.act(self.linear_1(wave)))
 
 
@@ -193,6 +200,7 @@ class ResnetBlock(nn.Module):
         self.conv_shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else None
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """(N, inner, H, W) and the embedding (N, width) -> (N, outer, H, W), or half or twice the sides."""
         act = self.nonlinearity
         h = act(self.norm1(x))
         if self.resample:
@@ -227,6 +235,7 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(inner, channels)])
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
         n, c, height, width = x.shape
         h = x.reshape(n, c, height * width)
         if self.group_norm is not None:
@@ -262,6 +271,7 @@ class Resampler(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2 if down else 1, padding=padding if down else 1)
 
     def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) -> (N, C, H / 2, W / 2) or (N, C, 2H, 2W); `emb` is not used."""
         if self.way == "up":
             if self.training and x.device.type == "cpu" and self.conv.padding_mode == "zeros":
                 return double(x, self.conv.weight, self.conv.bias)
@@ -327,6 +337,7 @@ class Block(nn.Module):
         self.last = last
 
     def forward(self, h: Tensor, emb: Tensor, skips: list[Tensor]) -> Tensor:
+        """(N, C, H, W) -> the next level's state; the way down appends to `skips`, the way up takes from its end."""
         down = self.way == "down"
         for index, resnet in enumerate(self.resnets):
             h = resnet(h if down else torch.cat([h, skips.pop()], dim=1), emb)
@@ -342,6 +353,8 @@ class Block(nn.Module):
 
 
 class MidBlock(nn.Module):
+    """The lowest level: two residual blocks with attention between them, where the configuration has it."""
+
     def __init__(self, config: UNetConfig, channels: int, width: int) -> None:
         super().__init__()
         scale = config.mid_block_scale_factor
@@ -356,6 +369,7 @@ class MidBlock(nn.Module):
             self.attentions.append(Attention(channels, head_dim, groups, config.norm_eps, scale))
 
     def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
         h = self.resnets[0](h, emb)
         if self.attentions:
             h = self.attentions[0](h)

@@ -36,7 +36,7 @@ def look(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         for entry in entries:
             stamp = _stamp(entry.path)
             if not stamp:
-                continue  # gone meanwhile
+                continue  # gone since it was listed
             if entry.stamp != stamp:
                 name = str(entry.path).encode("utf-8", "surrogateescape").hex()
                 filled = _filled(entry, _kept(cache, name, stamp), stamp)

@@ -20,7 +20,7 @@ from diffusion_studio.storage.places import data_dir
 VERSION, LONGEST_TAG, MOST_TAGS = 1, 60, 50
 LISTS = ("tags", "albums")
 Mark = dict[str, Any]  # "star": True, "tags": [...], "albums": [...], "print": [size, hash]
-HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings stand there too
+HEAD = 1 << 16  # bytes of a file that, with its size, tell it from all others: its settings are there too
 
 
 def marks_file() -> Path:
@@ -42,7 +42,7 @@ class Marks:
         return [self._marked(entry, base) for entry in entries]
 
     def follow(self, paths: Sequence[Path]) -> None:
-        """Give images that were moved or renamed meanwhile the marks they had; their content identifies them."""
+        """Restore the marks of images that were moved or renamed; their content identifies them."""
         base = key_base()
         present = {key_of(path, base): path for path in paths}
         lost = [mark for key, mark in self.known.items() if key not in present and "print" in mark]

@@ -41,7 +41,7 @@ def open_model(card: ModelCard, *, device: str = "auto", precision: str = "auto"
 
 
 def _belong_together(one: ModelCard, other: ModelCard) -> bool:
-    """Whether one is the fast companion of the other, between which one goes to and fro, and both are small."""
+    """Whether one is the fast companion of the other, between which people switch often, and both are small."""
     pair = one.trained.get("teacher") == other.name or other.trained.get("teacher") == one.name
     return pair and one.parameters + other.parameters <= SMALL
 

@@ -1,7 +1,7 @@
 """Spaces: from an image to the tensor that is walked and back, and what of that tensor is shown on the way.
 
 A space belongs to one size of image. Models of pixels walk the image itself; models of latents walk what an autoencoder makes of
-it, show their steps through a cheap preview, and decode the last one. Torch is imported only where tensors are at hand.
+it, show their steps through a cheap preview, and decode the last one. Torch is imported only where there are tensors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The steps of a generation, kept to be viewed, resumed from and filmed: bounded in memory, evenly thinned when long.
 
-One thread appends while others read. Torch is imported only where tensors are at hand, so that a window can make one early.
+One thread appends while others read. Torch is imported only where there are tensors, so that a window can make one early.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Trajectory:
     def append(self, state: State) -> None:
         """Keep a step; the first, the newest and every `stride`-th stay.
 
-        From a graphics card it is copied beside its work, and taken in with the next one or when somebody looks.
+        From a graphics card it is copied beside its work, and added with the next one or when steps are read.
         """
         coming = _on_its_way(state)
         with self._lock:

@@ -40,7 +40,7 @@ MISLEADING = (
 
 
 def packages() -> list[str]:
-    """What the extra asks for, as pip is told: from this program's own description, whichever way it was installed."""
+    """The requirements of the extra, as pip takes them: from this program's own description, whichever way it was installed."""
     try:
         asked = requires("diffusion-studio") or []
     except PackageNotFoundError:

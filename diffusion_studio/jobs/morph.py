@@ -46,7 +46,7 @@ def morph(
 ) -> Generator[MorphEvent, None, None]:
     """`frames` images from each seed to the next, with `loop` back to the first; at a seed, its own image.
 
-    `prompts`: one for each seed, between which what the network is told lies too; without, that of the settings for all.
+    `prompts`: one for each seed, between which the conditioning is blended too; without, the prompt of the settings for all.
 
     Previews come while a few are generated, `MorphImage` for each image, `Saved` if there is a `folder`, and at the end the
     film at `path`, if there is one, with `FilmSaved`.

@@ -163,10 +163,10 @@ class GenerationQueue:
 def run_queue(
     queue: GenerationQueue, *, folder: Path | None = None, saving: SavingSettings | None = None
 ) -> Generator[QueueEvent, Answer | None, None]:
-    """Generate what waits, first to last, until nothing does; requests added meanwhile come too.
+    """Generate what waits, first to last, until nothing does, including requests that are added while it runs.
 
     Each begins with `RequestStarted` and ends with `RequestEnded`; a request that fails stays in the queue with its reason and
-    stops no other. Closing the generator gives the running request back, unless it was removed. `folder` and `saving` are as
+    stops no other. Closing the generator puts the running request back, unless it was removed. `folder` and `saving` are as
     `generate` takes them.
     """
     from diffusion_studio.events import RequestEnded, RequestStarted  # here: they bring numpy

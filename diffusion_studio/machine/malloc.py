@@ -1,7 +1,7 @@
 """Memory that a training step lets go of and wants again at once: kept by the process instead of given back to the system.
 
 glibc hands large blocks back after every use, and those of threads other than the first most of all; the pages then fault in
-anew, which took 5% of a step on one thread and 13% on two (measured). Other systems' allocators are left as they are.
+again, which took 5% of a step on one thread and 13% on two (measured). Other systems' allocators are left as they are.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class MappedTensors:
 
 
 class _Place(int):
-    """Stands for the tensor with this number."""
+    """A placeholder for the tensor with this number."""
 
 
 def tensors_of(value: Any) -> Iterator[Any]:

@@ -100,7 +100,7 @@ def _privilege() -> list[str] | None:
 
 
 def remedy(missing: Sequence[str]) -> str:
-    """What is missing, and the one line that mends it."""
+    """What is missing, and the one command that installs it."""
     packages = QtVerdict(False, "", tuple(missing)).packages
     sudo = "" if os.geteuid() == 0 else "sudo "
     if shutil.which("apt-get"):

@@ -28,7 +28,7 @@ def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
 def to_cpu_soon(value: Any) -> Callable[[], Any]:
     """Begin to copy the tensors in a value of tuples and lists to the processor; what is returned waits for them.
 
-    The tensors must not be changed meanwhile. A value without a card's tensors is given back as it is.
+    The tensors must not be changed before that. A value without tensors of a card is returned as it is.
     """
     device = next((tensor.device for tensor in tensors_of(value) if tensor.is_cuda), None)
     if device is None:

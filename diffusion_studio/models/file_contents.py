@@ -115,7 +115,7 @@ BY_WORDS = (  # words that a pickle holds all of, and what it is then
     (
         frozenset({"pytorch-lightning_version"}),
         tr(
-            "{runs_code}: a checkpoint of PyTorch Lightning, which says nothing of its network",
+            "{runs_code}: a checkpoint of PyTorch Lightning, which does not describe its network",
             runs_code=RUNS_CODE,
         ),
     ),

@@ -152,7 +152,7 @@ def read_schedule_config(folder: Path) -> dict[str, Any]:
 
 
 def is_registered(folder: Path) -> bool:
-    """Whether a folder among the models stands for a model whose files are elsewhere."""
+    """Whether a folder among the models is an entry for a model whose files are elsewhere."""
     return (folder / SOURCE).is_file()
 
 

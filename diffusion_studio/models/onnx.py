@@ -172,7 +172,7 @@ def compare(plain: nn.Module, network: UNet, file: Path, tolerance: float) -> fl
 
 
 class _Plain(nn.Module):
-    """The network with float32 at both ends, so that a caller needs to know nothing of its weights' format."""
+    """The network with float32 at both ends, so that callers need not know the format of its weights."""
 
     def __init__(self, network: UNet, dtype: torch.dtype) -> None:
         super().__init__()

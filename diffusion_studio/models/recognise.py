@@ -183,7 +183,7 @@ def _pickle(path: Path) -> str:
 
 
 def _pickled_words(path: Path) -> set[str]:
-    """The texts in a pickle, found by looking through its instructions. Nothing is unpickled, so nothing of it is run."""
+    """The texts in a pickle, found by looking through its instructions. Nothing is unpickled, so none of its code is run."""
     words: set[str] = set()
     with suppress(Exception):  # a file that breaks off, or is no pickle: what was found until there has to do
         data = _packed(path) if _head(path)[:2] == b"PK" else read_beginning(path, LARGEST_PICKLE)

@@ -82,7 +82,7 @@ class DecodedImage:
 
     @property
     def invisible(self) -> bool:
-        """Whether nothing of it can be seen, since it is transparent everywhere."""
+        """Whether it is transparent everywhere."""
         if self.uncovered is None:
             return False
         most: Any = self.uncovered.getchannel("A").getextrema()
@@ -132,7 +132,7 @@ def open_picture(path: Path, *, hashed: bool = False, least: int = 0) -> Decoded
 
 
 def _why_damaged(error: Exception) -> str:
-    """What a decoder's exception, of whatever kind, means to somebody who has the file."""
+    """What a decoder's exception, of whatever kind, means to the user."""
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return tr("it is a link in a loop")
     if isinstance(error, OSError) and error.errno and error.strerror:

@@ -60,7 +60,7 @@ def _placed(entry: os.DirEntry[str]) -> tuple[str, tuple[Any, ...], Path] | None
             return None
         written = entry.stat(follow_symlinks=False).st_mtime_ns
         moment = time.localtime(written // 10**9)
-    except (OSError, OverflowError, ValueError):  # gone meanwhile, or of a time no calendar has
+    except (OSError, OverflowError, ValueError):  # gone since, or of a time no calendar has
         return None
     named = re.match(r"\d{6}(?=-)", name)
     numbers = [int(number[:20]) for number in re.findall(r"\d+", name, re.ASCII)]
@@ -73,4 +73,4 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except OSError:
-        return []  # not made yet, or gone meanwhile
+        return []  # not made yet, or gone since

@@ -125,7 +125,7 @@ def _what_it_says(
     known = {**_size(pixels), **(record.facts if record else {}), **facts}
     if record is not None and record.others is not None:
         return embedding.carry_foreign(kind, record.texts, record.others)
-    if known.get("made_with"):  # pixels of another program's picture, whose file is not at hand
+    if known.get("made_with"):  # pixels of another program's picture, whose file is not known
         return embedding.carry(kind, embedding.foreign_line(known))
     if settings is None and record is not None:
         if record.foreign is not None and record.parameters is not None:

@@ -1,4 +1,4 @@
-"""Settings that have an effect only together with another one, so that nobody changes one in vain without knowing."""
+"""Settings that have an effect only together with another one, so that people see which changes would do nothing."""
 
 from __future__ import annotations
 

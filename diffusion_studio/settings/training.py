@@ -217,7 +217,7 @@ class TrainingSettings:
         more=True,
         label=tr("Polish"),
         help=tr(
-            "share of the run, at its end, over which Min-SNR gives way to an even loss that takes the grain off; 0: none"
+            "share of the run, at its end, over which Min-SNR is replaced by an even loss that removes the grain; 0: none"
         ),
     )
     label_dropout: float = option(
@@ -250,7 +250,7 @@ class TrainingSettings:
         label=tr("Augmentation"),
         help=tr(
             "how often an image is mirrored, turned upside down, rotated by 90°, moved or scaled, each by itself; the network is "
-            "told, so that generated images are none of it. For few images; 0: never"
+            "given what was changed, so that generated images are not changed. For few images; 0: never"
         ),
     )
     patches: bool = option(
@@ -258,8 +258,8 @@ class TrainingSettings:
         more=True,
         label=tr("Patches"),
         help=tr(
-            "learn from parts of an image as well, of half or a quarter of its side, told where they are; steps take less time. "
-            "For images of 64 pixels and more. Other programs open such a model only with the lines of its README"
+            "learn from parts of an image as well, of half or a quarter of its side, with their coordinates; steps take less "
+            "time. For images of 64 pixels and more. Other programs open such a model only with the lines of its README"
         ),
     )
     classes: bool = option(True, label=tr("Classes"), help=tr("learn sub-folders as classes"))

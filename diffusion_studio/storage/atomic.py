@@ -30,7 +30,7 @@ def write_json(path: Path, value: Any, *, exclusive: bool = False) -> None:
 
 
 def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], Any], *, exclusive: bool = False) -> None:
-    """Write all of a file or nothing of it: after a crash at any moment `path` holds the old content or the new.
+    """Write a file completely or not at all: after a crash at any moment `path` holds the old content or the new.
 
     `data` is the content, or writes it to the open file it is given. With `exclusive`, an existing file is never
     replaced, whichever process made it: FileExistsError. A folder that cannot take the file is a `UserError`.
@@ -95,7 +95,7 @@ class NewFolder:
 def stage_new_folder(places: Iterable[Path]) -> Iterator[NewFolder]:
     """Build a folder as `stage_folder` does, which then takes the first of `places` that nobody has, and replaces nothing.
 
-    Which one that is shows only when the block has ended well: another process may take a name meanwhile. Raises `UserError`
+    Which one that is shows only when the block has ended well: until then another process may take a name. Raises `UserError`
     where all are taken.
     """
     left = iter(places)

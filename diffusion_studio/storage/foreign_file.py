@@ -60,7 +60,7 @@ def open_foreign(path: Path, limit: int, *, within: Path | None = None) -> Binar
 
 
 def read_foreign(path: Path, limit: int, *, within: Path | None = None) -> bytes:
-    """All bytes of a file that `open_foreign` opens; one that grows beyond `limit` meanwhile is refused too."""
+    """All bytes of a file that `open_foreign` opens; one that grows beyond `limit` while it is read is refused too."""
     with open_foreign(path, limit, within=within) as file:
         size = os.fstat(file.fileno()).st_size  # `read` takes the memory it is asked for at once
         data = file.read(size) or b""

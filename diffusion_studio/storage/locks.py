@@ -98,7 +98,7 @@ class FileLock:
             ) from error
 
     def _is_there(self, handle: int) -> bool:
-        """Whether the locked file still has its name: its folder may have been replaced meanwhile."""
+        """Whether the locked file still has its name: its folder may have been replaced since."""
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self.path))
         except OSError:
@@ -107,7 +107,7 @@ class FileLock:
 
 @contextmanager
 def locked(path: Path, wait: float = PATIENCE) -> Iterator[None]:
-    """Nobody else who asks this way changes the file `path` meanwhile. Raises `UserError` after `wait` seconds."""
+    """Within this block no other process that locks it changes the file `path`. Raises `UserError` after `wait` seconds."""
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     if not lock.acquire(wait):
         raise UserError(

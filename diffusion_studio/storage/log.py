@@ -53,7 +53,7 @@ def end_log() -> None:
 
 
 def log_fault(what: str, error: BaseException) -> None:
-    """Record that something failed: a fault the user can mend as its sentence, any other with its whole traceback."""
+    """Record that something failed: a fault the user can correct as its sentence, any other with its whole traceback."""
     logger = logging.getLogger(NAME)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # nobody began a log: then nothing is printed either

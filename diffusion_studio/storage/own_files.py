@@ -100,7 +100,7 @@ def change(
     copy is set aside first and `do` is given what `mend` returns, or nothing. Raises `UserError` where the file cannot be
     read or written, is of a later version, or is not there and not to be made.
     """
-    path = Path(os.path.realpath(path))  # a link to where somebody keeps all settings stays a link
+    path = Path(os.path.realpath(path))  # a link to a place where all settings are kept stays a link
     if not create and not path.exists():
         raise UserError(tr("{path} is no longer there.", path=path))
     with locked(path):
@@ -172,7 +172,7 @@ def _set_aside_damaged(path: Path, version: int, key: str, check: Check | None) 
     real = Path(os.path.realpath(path))
     try:
         with locked(real, wait=5):
-            try:  # another process may have set it aside meanwhile
+            try:  # another process may have set it aside
                 return load(real, version=version, key=key, check=check)
             except FileNotFoundError:
                 return {}

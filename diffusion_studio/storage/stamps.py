@@ -43,7 +43,7 @@ def _add_inside(folder: str, depth: int, found: list[tuple[Any, ...]]) -> None:
                     found.append(_facts(entry.path, entry.stat()))
                     if depth > 1 and entry.is_dir():
                         _add_inside(entry.path, depth - 1, found)
-                except OSError as error:  # a link to nothing, or gone meanwhile
+                except OSError as error:  # a link to nothing, or gone since
                     found.append((entry.path, error.errno))
     except OSError as error:  # a plain file, or a folder that cannot be listed
         found.append((folder, error.errno))

@@ -94,7 +94,7 @@ def _in_use(temporary: Path, pid: int) -> bool:
         if time.time() - temporary.lstat().st_mtime > A_DAY:
             return False
     except OSError:
-        return True  # gone meanwhile: nothing to sweep
+        return True  # gone since: nothing to sweep
     if pid == os.getpid():  # ids come again: in a container the app may have the same one each time
         return str(temporary) in _live
     return is_alive(pid)

@@ -99,7 +99,7 @@ class Trash:
             except UserError:
                 if not target.exists() or not trashed.exists():
                     raise
-                continue  # somebody took the name meanwhile
+                continue  # another process took the name
             with suppress(OSError):
                 _note(trashed).unlink(missing_ok=True)
             return target

@@ -15,7 +15,7 @@ NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def is_about(error: OSError, target: Path, temporary: Path) -> bool:
-    """Whether the fault lies in writing here, and not in something else that the caller's code did meanwhile."""
+    """Whether the fault lies in writing here, and not in something else that the caller's code did."""
     if error.errno in NO_ROOM | {errno.EROFS, errno.EIO}:
         return True
     names = [

@@ -69,7 +69,7 @@ def fit_network(network: UNet, size: int, channels: int) -> tuple[UNet, list[str
 
 
 def with_coordinates(network: UNet) -> UNet:
-    """The same network told where each place is, which at first changes nothing it answers."""
+    """The same network with the place of each pixel as input, which changes nothing in its answers at first."""
     config = network.config
     if config.coordinates:
         return network

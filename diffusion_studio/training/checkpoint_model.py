@@ -75,5 +75,5 @@ def _average(run: Run, step: str | None) -> averages.Average:
         return average
     newest, _ = checkpoints.newest_verified(run.path)
     if newest is None:
-        raise UserError(tr("The run “{name}” has no whole checkpoint yet.", name=run.name))
+        raise UserError(tr("The run “{name}” has no complete checkpoint yet.", name=run.name))
     return averages.of_checkpoint(run, newest)

@@ -54,7 +54,7 @@ def train(
 
     A resumed run keeps its settings except those in `CHANGEABLE`: of these, the ones named in `given` count, or, where that is
     None, those that differ from the defaults. A `folder` says where its images are now: they have to be the same ones, unless
-    `changed_data` allows others. Raises `UserError` for everything a user can mend.
+    `changed_data` allows others. Raises `UserError` for everything a user can correct.
     """
     with join(choose_device(settings.device)) as team:
         if not team.leads:
@@ -123,7 +123,7 @@ class TrainingLoop:
     def validate_and_sample(self) -> Events:
         """Report the validation loss, and generate samples where they are wanted.
 
-        It ends early when a checkpoint is requested meanwhile, because somebody who pauses waits for it; it is repeated then.
+        It ends early when a checkpoint is requested, because the user who pauses waits for it; it is repeated then.
         """
         validation: Validation | None = None
         # closed at once when left: the averages must be put back before a save

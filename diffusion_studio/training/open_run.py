@@ -53,7 +53,7 @@ SHOWN = {"the pictures": "the images"}  # what run.json keeps under the word of 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run claimed by this process, ready to be trained; closing it gives up the claim and the trainer's threads."""
+    """A run claimed by this process, ready to be trained; closing it releases the claim and the trainer's threads."""
 
     run: Run
     settings: TrainingSettings
@@ -150,7 +150,7 @@ def resume_run(
     wanted = {name: getattr(asked, name) for name in given} if given is not None else changed(asked)
     run = runs.find(name)
     before = "stopped" if run.damage else run.state
-    claim = claims.take(run)  # a damaged run.json is mended by it
+    claim = claims.take(run)  # this repairs a damaged run.json
     trainer = None
     try:
         settings, _ = from_dict(TrainingSettings, {**BEFORE, **run.facts.get("settings", {})})
@@ -264,7 +264,7 @@ def _newest(run: Run, settings: TrainingSettings) -> Generator[TrainingEvent, No
     if checkpoint is None and skipped:
         raise UserError(
             tr(
-                "No checkpoint of the run “{name}” is whole ({names}), so it cannot be resumed.",
+                "No checkpoint of the run “{name}” is complete ({names}), so it cannot be resumed.",
                 name=run.name,
                 names=names,
             )

@@ -11,7 +11,7 @@ from diffusion_studio.training.records import checkpoints
 
 
 class WorkClock:
-    """Seconds of work between each start and the stop that follows; it is stopped while somebody handles an event."""
+    """Seconds of work between each start and the stop that follows; it is stopped while an event is handled."""
 
     def __init__(self) -> None:
         self._before = 0.0

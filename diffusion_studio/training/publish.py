@@ -36,7 +36,7 @@ from diffusion_studio.training_events import Published
 
 SAMPLES = 32
 
-# Fresh noise at each step mends what a network that has not learned for long leaves grainy (KID against 2M without, same 20
+# Fresh noise at each step removes what a network that has not learned for long leaves grainy (KID against 2M without, same 20
 # steps: 43 to 141 for the starter, 1031 to 1102 after ten minutes); quadratic, because most of that is at the end.
 RECOMMENDED = {"sampler": "dpmpp_2m_sde", "steps": 20, "spacing": "quadratic"}
 # One that has learned for long makes truer shapes without (KID16 1.0 for 4.8 with it, 500 images of the starter).
@@ -62,7 +62,10 @@ def publish(name: str, *, step: int | None = None, length: float | None = None) 
         raise UserError(no_step(run, step))
     if average is None:
         raise UserError(
-            tr("The run “{name}” has no whole checkpoint yet, so there is nothing to publish.", name=run.name)
+            tr(
+                "The run “{name}” has no complete checkpoint yet, so there is nothing to publish.",
+                name=run.name,
+            )
         )
     yield from publish_network(
         run, average.network, average.origin, step=average.step, seconds=average.seconds, length=length

@@ -88,15 +88,19 @@ class FastNetwork:
             return self.way(self.chosen[shape])(x, timestep, labels)
 
     def way(self, name: str) -> Forward:
+        """The forward of this name, made when it is first needed."""
         if name not in self.made:
             self.made[name] = self.ways[name]()
         return self.made[name]
 
     def recall(self, shape: tuple[int, ...]) -> str | None:
+        """The name that an earlier process found fastest for this shape; None where that is not known."""
         known = self.remember(self.key(shape)) if self.remember else None
         return known if known in self.ways else None
 
     def choose(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> str:
+        """The name of the fastest for x (N, C, H, W), timed on it and remembered."""
+
         def run(name: str, count: int) -> None:
             self.way(name)(x[:count], timestep[:count], None if labels is None else labels[:count])
             if x.is_cuda:
@@ -109,6 +113,7 @@ class FastNetwork:
         return name
 
     def key(self, shape: tuple[int, ...]) -> str:
+        """Under which the choice is remembered: what its speed depends on."""
         sizes = "x".join(map(str, shape))
         return f"fastest way {self.name} {sizes} {torch.get_num_threads()} threads torch {torch.__version__}"
 

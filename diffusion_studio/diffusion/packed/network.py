@@ -101,6 +101,7 @@ class Body(nn.Module):
         self.conv_out = pack_conv(network.conv_out, maps)
 
     def forward(self, x: Tensor, times: list[Tensor], explicit: int) -> Tensor:
+        """(N, C, H, W) -> (N, out_channels, H, W); `explicit`: as for `attention`."""
         h = convolve(2 * x - 1 if self.center else x, self.conv_in, self.conv_in.bias)
         skips = [h]
         place = 0
@@ -141,18 +142,21 @@ class Walk:
             self.level(up, joins=True)
 
     def level(self, level: Any, *, joins: bool = False, leaves: bool = False) -> None:
+        """Add the blocks of a level, then its resampler."""
         for index, resnet in enumerate(level.resnets):
             self.block(resnet, level.attentions[index : index + 1], joins=joins, leaves=leaves)
         if not level.last:
             self.resample((level.downsamplers if leaves else level.upsamplers)[0], down=leaves)
 
     def block(self, resnet: Any, attentions: Any = (), *, joins: bool = False, leaves: bool = False) -> None:
+        """Add a residual block and the attention after it, if there is one."""
         packed = pack_residual(resnet, self.activation, self.maps)
         attention = pack_attention(attentions[0], self.maps) if attentions else None
         self.units.append(Unit(joins, packed, attention, None, None, leaves))
         self.resnets.append(resnet)
 
     def resample(self, resampler: Any, *, down: bool) -> None:
+        """Add a resampler; what follows is packed for half or twice the side."""
         if isinstance(resampler, unet.ResnetBlock):
             self.block(resampler, leaves=down)
         elif down:
@@ -168,7 +172,7 @@ class Walk:
 class TimeTable:
     """What each residual block is given for time step and class: all their projections in one product, in float32.
 
-    Remembered for each batch of them. It depends on that batch alone, so the same call gives the same bits always.
+    Remembered for each batch of them. It depends on that batch alone, so the same call always returns the same bits.
     """
 
     def __init__(self, network: UNet, resnets: list[unet.ResnetBlock], dtype: torch.dtype) -> None:

@@ -33,6 +33,8 @@ class Norm(NamedTuple):
 
 
 class Residual(NamedTuple):
+    """A `unet.ResnetBlock` with its weights packed."""
+
     norm1: Norm
     conv1: Conv
     norm2: Norm
@@ -44,6 +46,8 @@ class Residual(NamedTuple):
 
 
 class PackedAttention(NamedTuple):
+    """A `unet.Attention` with its weights packed, the three projections in one."""
+
     norm: Norm | None
     to_qkv: Conv
     to_out: Conv
@@ -66,25 +70,29 @@ def convolve_plus(x: Tensor, conv: Conv, bias: Tensor | None, other: Tensor) -> 
 
 
 def convolve_onto(x: Tensor, conv: Conv, other: Tensor) -> Tensor:
-    """conv(x) + other, written over other."""
+    """conv(x) + other, (N, C, H, W), written over other."""
     return torch.ops.mkldnn._convolution_pointwise_(
         other, x, conv.weight, conv.bias, conv.padding, conv.stride, [1, 1], 1, "add", None, None, [], None
     )
 
 
 def halve(x: Tensor, conv: Conv) -> Tensor:
-    """A strided convolution; without padding of its own the picture is padded on the right and below."""
+    """(N, C, H, W) -> (N, C, H / 2, W / 2), a strided convolution.
+
+    Without padding of its own the picture is padded on the right and below.
+    """
     return convolve(F.pad(x, [0, 1, 0, 1]) if conv.padding[0] == 0 else x, conv, conv.bias)
 
 
 def double(x: Tensor, conv: Conv) -> Tensor:
-    """A transposed convolution, from `pack_doubling`."""
+    """(N, C, H, W) -> (N, O, 2H, 2W), the transposed convolution of `pack_doubling`."""
     return torch.ops.mkldnn._convolution_transpose_pointwise(
         x, conv.weight, conv.bias, conv.padding, [0, 0], conv.stride, [1, 1], 1, "none", [], ""
     )
 
 
 def activate(x: Tensor, activation: str) -> Tensor:
+    """(N, C, H, W), in place where torch can."""
     if activation == "silu" or activation == "swish":
         return F.silu(x, inplace=True)
     if activation == "mish":
@@ -95,30 +103,35 @@ def activate(x: Tensor, activation: str) -> Tensor:
 
 
 def normalize(x: Tensor, norm: Norm, pixels_for_short: int = 1024) -> Tensor:
-    """Channels-last group norm in a short format is fast only from so many pixels on; below, float32 and back is faster."""
+    """Group norm and activation of (N, C, H, W).
+
+    In a short format and channels last it is fast only from so many pixels on; below, float32 and back is faster.
+    """
     if x.dtype != torch.float32 and x.shape[2] * x.shape[3] < pixels_for_short:
         return activate(group_norm(x.float(), norm), norm.activation).to(x.dtype)
     return activate(group_norm(x, norm), norm.activation)
 
 
 def group_norm(x: Tensor, norm: Norm) -> Tensor:
+    """(N, C, H, W) -> (N, C, H, W), without the activation."""
     return torch.group_norm(x, norm.groups, norm.weight, norm.bias, norm.eps, False)
 
 
 def modulate(x: Tensor, norm: Norm, time: Tensor) -> Tensor:
-    """Normalized, scaled and shifted by time (1 or N, 2C, 1, 1), activated."""
+    """(N, C, H, W) normalized, scaled and shifted by time (1 or N, 2C, 1, 1), activated."""
     scale, shift = time.chunk(2, dim=1)
     return activate(torch.addcmul(shift, group_norm(x.float(), norm), scale), norm.activation).to(x.dtype)
 
 
 def resample(x: Tensor, way: str) -> Tensor:
+    """(N, C, H, W) with sides doubled ("up"), halved ("down") or left as they are ("")."""
     if way == "up":
         return torch.ops.aten.upsample_nearest2d(x, None, [2.0, 2.0])
     return F.avg_pool2d(x, 2) if way == "down" else x
 
 
 def residual(x: Tensor, block: Residual, time: Tensor) -> Tensor:
-    """`unet.ResnetBlock`; time as `TimeTable` gives it."""
+    """`unet.ResnetBlock` on (N, C, H, W); time as `TimeTable.compute` returns it."""
     h = resample(normalize(x, block.norm1), block.resample)
     x = resample(x, block.resample)
     if not block.shift_only:
@@ -136,7 +149,7 @@ def residual(x: Tensor, block: Residual, time: Tensor) -> Tensor:
 
 
 def attention(x: Tensor, block: PackedAttention, explicit: int) -> Tensor:
-    """`unet.Attention`; for up to `explicit` tokens with the softmax written out, beyond by torch's fused kernel."""
+    """`unet.Attention` on (N, C, H, W): up to `explicit` tokens with the softmax written out, beyond by torch's fused kernel."""
     n, height, width, tokens = x.shape[0], x.shape[2], x.shape[3], x.shape[2] * x.shape[3]
     norm = block.norm
     h = convolve(x if norm is None else normalize(x, norm), block.to_qkv, block.to_qkv.bias)
@@ -159,7 +172,7 @@ class Maps(NamedTuple):
 
 
 def pack(weight: Tensor, bias: Tensor, maps: Maps, stride: int = 1, padding: int = 0) -> Conv:
-    """The weight (outer, inner, k, k) in the order oneDNN likes for these maps."""
+    """A convolution whose weight (O, I, k, k) is in the order oneDNN prefers for these maps."""
     strides, paddings, shape = (
         [stride] * 2,
         [padding] * 2,
@@ -171,6 +184,7 @@ def pack(weight: Tensor, bias: Tensor, maps: Maps, stride: int = 1, padding: int
 
 
 def pack_conv(conv: Any, maps: Maps) -> Conv:
+    """A `nn.Conv2d`, packed."""
     return pack(conv.weight, conv.bias, maps, conv.stride[0], conv.padding[0])
 
 
@@ -191,12 +205,14 @@ def pack_doubling(conv: Any, maps: Maps) -> Conv:
 
 
 def pack_norm(norm: nn.GroupNorm, activation: str) -> Norm:
+    """A group normalization in float32, whatever the network's format."""
     return Norm(
         norm.weight.detach().float(), norm.bias.detach().float(), norm.num_groups, norm.eps, activation
     )
 
 
 def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Residual:
+    """A residual block, packed for maps of the side it is entered with."""
     side = maps.side
     inside = maps._replace(side={"up": side * 2, "down": side // 2}.get(block.resample, side))
     return Residual(
@@ -212,6 +228,7 @@ def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Resid
 
 
 def pack_attention(block: unet.Attention, maps: Maps) -> PackedAttention:
+    """An attention block, packed."""
     return PackedAttention(
         norm=pack_norm(block.group_norm, "") if block.group_norm is not None else None,
         to_qkv=pack_linear([block.to_q, block.to_k, block.to_v], maps),

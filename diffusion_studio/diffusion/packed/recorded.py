@@ -65,7 +65,10 @@ class Recorded:
 
 
 def record_on_cuda(run: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-    """Raises RuntimeError where it cannot be recorded."""
+    """What replays `run` on the graphics card, and the tensor, of any shape, that its answer is written to.
+
+    Raises RuntimeError where it cannot be recorded.
+    """
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):

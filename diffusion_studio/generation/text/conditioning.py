@@ -1,4 +1,4 @@
-"""What a network is told of a prompt: embeddings of its tokens, and of some models a summary of the whole."""
+"""The conditioning a network is given for a prompt: embeddings of its tokens and, for some models, one of all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """Of one prompt, on the CPU. `filler` lengthens it to the tokens of a longer one: what an empty prompt gives."""
+    """Of one prompt, on the CPU. `filler` lengthens it to the tokens of a longer one: the embeddings of an empty prompt."""
 
     tokens: Tensor  # (L, D)
     pooled: Tensor | None = None  # (P,)

@@ -69,11 +69,11 @@ class LatentModel:
     # --- what an adapter knows ---
 
     def encode(self, prompt: str, clip_skip: int) -> Conditioning:
-        """What the text encoders, which are on the device meanwhile, make of a prompt."""
+        """The conditioning of a prompt; the text encoders are on the device only while it is computed."""
         raise NotImplementedError
 
     def empty(self, clip_skip: int) -> Conditioning:
-        """What stands for no negative prompt."""
+        """The negative prompt that is used where none is given."""
         return self.condition("", clip_skip)
 
     def ask(self, settings: GenerationSettings, table: Sequence[Conditioning]) -> Network:

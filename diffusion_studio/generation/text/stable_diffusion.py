@@ -50,7 +50,7 @@ class StableDiffusion(LatentModel):
 
     def ask(self, settings: GenerationSettings, table: Sequence[Conditioning]) -> Network:
         tokens = stacked(table)[0].to(self.device, self.dtype)
-        told = self._told(settings.guidance)
+        strength = self._guidance_embedding(settings.guidance)
         added = self.added(settings, table)
 
         def network(x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
@@ -58,7 +58,7 @@ class StableDiffusion(LatentModel):
                 x,
                 timestep,
                 encoder_hidden_states=tokens[labels],
-                timestep_cond=None if told is None else told.expand(len(x), -1),
+                timestep_cond=None if strength is None else strength.expand(len(x), -1),
                 added_cond_kwargs=added(labels),
                 return_dict=False,
             )[0]
@@ -72,7 +72,7 @@ class StableDiffusion(LatentModel):
         """What else the network is given, by labels."""
         return lambda labels: None
 
-    def _told(self, guidance: float) -> Tensor | None:
+    def _guidance_embedding(self, guidance: float) -> Tensor | None:
         """(1, D): the guidance, less 1, as a distilled network is given it (Meng et al. 2023), embedded like a timestep."""
         if not self.guidance_channels:
             return None

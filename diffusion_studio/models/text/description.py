@@ -55,7 +55,7 @@ class Description:
     title: str = ""
     metadata: Mapping[str, str] | None = None
     remarks: tuple[str, ...] = ()
-    told: bool = True  # whether it says what it predicts
+    certain: bool = True  # whether the file says what it predicts
 
     @property
     def prediction(self) -> str:
@@ -100,7 +100,7 @@ def describe(source: Path, prediction: str = "") -> Description:
                 )
             )
         scheduler = {**found.scheduler, "prediction_type": prediction}
-        found = replace(found, scheduler=scheduler, told=True, remarks=())
+        found = replace(found, scheduler=scheduler, certain=True, remarks=())
     return found
 
 
@@ -208,7 +208,7 @@ def _file(path: Path) -> Description:
     components = tuple(components_of(path, shapes, name))
     if not any(part.role == family.network for part in components):
         raise UserError(explain(path))
-    scheduler, told = _schedule(family, path, tensors)
+    scheduler, certain = _schedule(family, path, tensors)
     pad = {"sd2": ("!",), "sdxl": ("<|endoftext|>", "!")}.get(name, ("<|endoftext|>",))
     vae = next((part.config for part in components if part.role == "vae"), template(name, "vae"))
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
@@ -222,8 +222,8 @@ def _file(path: Path) -> Description:
         side if scale == 8 else max(64, side * scale // 8),
         title=path.stem,
         metadata=tensors.metadata,
-        remarks=() if told else (untold(family),),
-        told=told,
+        remarks=() if certain else (assumed(family),),
+        certain=certain,
     )
 
 
@@ -243,7 +243,7 @@ def _side_in_file(family: Family, path: Path, tensors: Tensors) -> int:
 
 
 def _schedule(family: Family, path: Path, tensors: Tensors) -> tuple[dict[str, Any], bool]:
-    """The family's noise schedule, with what the file predicts, and whether that could be told."""
+    """The family's noise schedule, with what the file predicts, and whether that is certain."""
     scheduler = template(family.name, "scheduler")
     if family.name == "z-image":
         return scheduler, True
@@ -264,7 +264,7 @@ def _schedule(family: Family, path: Path, tensors: Tensors) -> tuple[dict[str, A
     return {**scheduler, "prediction_type": "v_prediction"}, "768" in words
 
 
-def untold(family: Family) -> str:
+def assumed(family: Family) -> str:
     """The sentence for a file that does not say what it predicts."""
     return tr(
         "{title} was published predicting the velocity (768 pixels) and the noise (512 pixels), and this file does not say "

@@ -86,7 +86,7 @@ def grey_image(light: np.ndarray, found: Contents) -> Image.Image:
 def _palette(rows: np.ndarray, page: TiffPage, bits: int) -> Image.Image:
     colours = page.tags.get(tags.COLORS, ())
     if bits > 16 or len(colours) < 3 << bits:
-        raise Refused(tr("it is damaged: its palette is not whole"))
+        raise Refused(tr("it is damaged: its palette is incomplete"))
     table = np.array(colours[: 3 << bits], np.uint32).reshape(3, -1).T
     if table.max() <= 255:  # written by programs that took the palette for one of eight bits
         table = table * 257

@@ -1,6 +1,6 @@
 """The samples of a TIFF page exactly as they were stored, of any number of bits and any kind of number.
 
-Pillow opens some of them wrong in silence (12 bits, signed, 32 bits, white is zero) and others not at all. Bytes that are
+Pillow opens some of them wrongly without an error (12 bits, signed, 32 bits, white is zero) and others not at all. Bytes that are
 packed are unpacked by libtiff, which is shown the page as plain bytes; what they mean is worked out here.
 """
 

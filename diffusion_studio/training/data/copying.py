@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 SIDE = 32  # of the small copies, at most
-MOST = 2_000  # images, above which nothing is measured: that many are not learned by heart
+MOST = 2_000  # images, above which nothing is measured: that many are not memorized
 LEAST = 3  # images
 TRIED = 200  # training images whose own neighbours are looked for
 SAME = 1 / 255  # a distance, in [-1, 1], below which images are the same

@@ -5,7 +5,7 @@ CACHE/training-images/KEY/rows.jsonl     a line for each file: what became of it
 
 CACHE/training-images/KEY/about.json     which folder, and how it is seen
 
-KEY names the files by size and time and how they are seen. A folder that changes is prepared anew, with the pixels of files that
+KEY names the files by size and time and how they are seen. A folder that changes is prepared again, with the pixels of files that
 are as they were copied from its latest preparation. One that was cut off is resumed; rows whose pixels are not as they were
 written, and all after them, are done again. Everything here may be deleted at any time.
 """

@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 class Rows(Sequence[Row]):
-    """Rows that can be added to, each made anew whenever it is asked for."""
+    """Rows that can be added to, each made again whenever it is requested."""
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self._text, self._ends = bytearray(), array("Q", [0])

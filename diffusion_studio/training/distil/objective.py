@@ -17,7 +17,7 @@ from diffusion_studio.diffusion.flows import Flow
 from diffusion_studio.diffusion.process import Process
 
 MEAN, DEVIATION = -1.1, 2.0  # of log sigma, as it is drawn (Song & Dhariwal 2024, table 1)
-HIGHEST = 80.0  # sigma above which a picture cannot be told from noise, and no step is longer than from here
+HIGHEST = 80.0  # sigma above which an image cannot be distinguished from noise, and no step is longer than from here
 TOP_SHARE = 0.1  # of a batch that is drawn there, where every image begins
 STAGES = 4  # over a run: r/t from (1 - n/2) to (1 - n/16)
 K, B = 8.0, 1.0  # n(t) = 1 + k sigmoid(-b t), their eq. 10

@@ -28,7 +28,7 @@ EMA, WARMUP, VALIDATION = 0.999, 100, 0.02
 
 
 def distil(settings: DistilSettings) -> Generator[TrainingEvent, Answer | None, None]:
-    """Make a model fast; ends with `Published`. Raises `UserError` for everything a user can mend."""
+    """Make a model fast; ends with `Published`. Raises `UserError` for everything a user can correct."""
     from diffusion_studio.training.loop import train
 
     card = cards.find(settings.model)

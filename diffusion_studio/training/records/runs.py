@@ -42,7 +42,7 @@ def create(name: str, settings: Mapping[str, Any], origin: Mapping[str, Any]) ->
     }
     try:
         write_json(path / FACTS, facts, exclusive=True)
-    except FileExistsError:  # begun by another process meanwhile
+    except FileExistsError:  # another process has just begun it
         check_free(name)
     return Run(path)
 
@@ -87,7 +87,7 @@ def _touched(run: Run) -> float:
     try:
         return (run.path / FACTS).stat().st_mtime
     except OSError:
-        return 0.0  # gone meanwhile
+        return 0.0  # gone since it was listed
 
 
 def rename(run: Run, name: str) -> Run:

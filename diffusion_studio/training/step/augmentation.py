@@ -1,6 +1,6 @@
-"""Augmentation that does not leak: images are changed in many ways, and the network is told how (Karras et al. 2022, app. F.2).
+"""Augmentation that does not leak: images are changed in many ways, and the network is given how (Karras et al. 2022, app. F.2).
 
-Told nothing, it generates images that were not changed. Geometry alone: colours are what few images say most about.
+Given nothing, it generates images that were not changed. Geometry alone: colours are what few images say most about.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `torchrun` starts them and says who is who in the environment. Process 0 leads: it alone decides, reports and writes; the
 others follow. What DistributedDataParallel does between the layers of a backward pass is one sum of all gradients here, for
-they are at hand only when a batch's shards have been added up.
+they are known only when a batch's shards have been added up.
 """
 
 from __future__ import annotations

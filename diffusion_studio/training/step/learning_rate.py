@@ -1,4 +1,4 @@
-"""How the learning rate goes over a run: a warm-up counted in steps, then a fall told by the share of the run that is done."""
+"""How the learning rate goes over a run: a warm-up counted in steps, then a decay by the share of the run that is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches of images to learn from, told where they are, mixed with whole images (Wang et al. 2023, Patch Diffusion, alg. 1).
+"""Patches of images to learn from, with their coordinates, mixed with whole images (Wang et al. 2023, Patch Diffusion, alg. 1).
 
 Each step is of one size: whole images half of the time, halves of the side for three tenths and quarters for two. A step of them
 costs a quarter and a sixteenth. Whole images alone are generated; the coordinates tell the network what it is looking at.

@@ -1,4 +1,4 @@
-"""Background work in two lanes: what the user waits for never stands behind an export that takes minutes."""
+"""Background work in two lanes: what the user waits for is never queued behind an export that takes minutes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class SettingsFile:
         self._sections[name] = values
 
     def save(self) -> None:
-        """Write what has changed here, beside what another window has changed meanwhile.
+        """Write what has changed here, and keep what another window has changed since.
 
         Raises `UserError` where the file or its folder does not take it.
         """

@@ -180,7 +180,7 @@ class Worker(QThread):
         """How the job ended, with a sentence and details where it failed."""
         try:
             with closing(task.job) as events:
-                while self._may_go_on(task):
+                while self._may_continue(task):
                     try:
                         event = events.send(self._answer(task))
                     except StopIteration:
@@ -195,7 +195,7 @@ class Worker(QThread):
             task.job = None
             self._show_latest()
 
-    def _may_go_on(self, task: _Task) -> bool:
+    def _may_continue(self, task: _Task) -> bool:
         """Waits for as long as the task is held; False once it is cancelled."""
         with self._wake:
             waits = task.waits

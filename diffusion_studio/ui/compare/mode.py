@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CompareMode(QObject):
-    """Observes the request; what the panel and the canvas do with it they are told by signals."""
+    """Observes the request, and tells the panel and the canvas by signals what to do."""
 
     settings_wanted = Signal(object)  # names and values of GenerationSettings
     image_wanted = Signal(object)  # Picture, to be shown on the canvas

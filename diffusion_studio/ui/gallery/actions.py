@@ -45,7 +45,10 @@ class GalleryActions(QObject):
     def _make(self) -> None:
         add = self._add
         self.full_screen = add(
-            tr("Full screen"), "F11", self._view, tr("Show the image alone on the screen; arrow keys go on")
+            tr("Full screen"),
+            "F11",
+            self._view,
+            tr("Show the image alone on the screen; arrow keys show the next"),
         )
         self.slideshow = add(tr("Slideshow"), "F5", self._play, tr("Show the images one after the other"))
         self.compare = add(

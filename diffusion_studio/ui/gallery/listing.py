@@ -22,7 +22,7 @@ from diffusion_studio.gallery.search import parse
 from diffusion_studio.storage.places import outputs_dir
 
 FIRST = 400  # images shown at once
-EVERY = 1.5  # seconds after which what has been read meanwhile is shown
+EVERY = 1.5  # seconds after which what has been read so far is shown
 WATCHED = 8  # days; new images come to the latest
 MOST_VALUES = 200  # of a filter: more are found by typing
 MOST_PROMPTS, LONGEST_SEARCH = 30, 80  # of the filter; letters of one in a search

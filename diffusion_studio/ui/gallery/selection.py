@@ -1,4 +1,4 @@
-"""Which images of a list are selected, where the keyboard is, and from where Shift stretches. Knows nothing of pixels."""
+"""Which images of a list are selected, where the keyboard is, and from where Shift stretches. Without pixels or widgets."""
 
 from __future__ import annotations
 

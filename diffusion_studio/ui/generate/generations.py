@@ -17,7 +17,7 @@ from diffusion_studio.ui.pictures.picture import Picture, Views
 
 KEPT = 3  # runs in memory at most; their steps together stay near one run's budget
 LONGEST_WORDS = 60  # letters of a prompt in a line
-RECENT_STEPS = 24  # whose images are at hand while one scrubs to and fro
+RECENT_STEPS = 24  # whose images are kept ready for scrubbing
 
 
 class GenerationRun:
@@ -146,7 +146,7 @@ class Runs:
         self.all: list[GenerationRun] = []
 
     def add(self, run: GenerationRun) -> None:
-        """Keep a run that begins now, and let go of old ones: its own steps may come to need as much as all of theirs."""
+        """Keep a run that begins now, and forget old ones: its own steps may come to need as much as all of theirs."""
         while len(self.all) >= KEPT or (self.all and self.size > BUDGET and self.all != [run.parent]):
             self._drop(next(old for old in self.all if old is not run.parent))
         self.all.append(run)

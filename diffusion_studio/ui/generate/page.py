@@ -159,7 +159,7 @@ class GeneratePage(Page):
         self._warm_up()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """What the canvas makes nothing of goes through the steps."""
+        """Keys that the canvas does not use move through the steps."""
         if self.canvas.hasFocus() and not self.compare.shown:
             self.steering.timeline.track.keyPressEvent(event)
         else:

@@ -156,7 +156,7 @@ class Generation(QObject):
     def stop(self, *, quietly: bool = False) -> None:
         """Discard the running generation; it ends after its current step, and another may be started at once.
 
-        `quietly`: nobody asked for it, so nobody is told.
+        `quietly`: nobody asked for it, so no message is shown.
         """
         if self._job is not None:
             job, self._job = self._job, None
@@ -210,7 +210,7 @@ class Generation(QObject):
         return self._until if event.index <= self._until < event.total else event.total
 
     def _pictures(self, event: Preview) -> tuple[Picture, ...]:
-        """The layers at hand, and from the trajectory the others, should they be looked at."""
+        """The layers that are in memory; the others are decoded from the trajectory when they are viewed."""
         until = event.index if event.index < event.total else 0
         own = [replace(settings, until=until) for settings in self._own]
         steps = self._trajectory

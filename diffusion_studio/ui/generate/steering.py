@@ -59,7 +59,7 @@ class Steering(QObject):
         self.elsewhere = False  # the canvas shows a picture that is no step
         self._marked_at = 0.0
         self._asking = False  # what to do with a stopped run
-        self._view: tuple[int | None, str] = (None, "")  # place and layer the timeline has been told of
+        self._view: tuple[int | None, str] = (None, "")  # place and layer the timeline shows
         self.hold_action = make_action(
             canvas, tr("Pause"), "Ctrl+P", tip=tr("Pause after this step"), checkable=True
         )

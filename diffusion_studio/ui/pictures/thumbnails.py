@@ -111,7 +111,7 @@ class Thumbnails(QAbstractListModel):
                 self.endInsertRows()
 
     def add_first(self, path: Path, image: QImage) -> None:
-        """An image just saved, with its pixels at hand."""
+        """An image that was just saved, with the pixels that are in memory already."""
         self._pixmaps[path] = QPixmap.fromImage(image)
         if path not in self.paths:
             self.beginInsertRows(QModelIndex(), 0, 0)
@@ -119,7 +119,7 @@ class Thumbnails(QAbstractListModel):
             self.endInsertRows()
 
     def keep(self, count: int) -> None:
-        """Let go of all but the first `count`."""
+        """Forget all but the first `count`."""
         if len(self.paths) > count:
             self.beginRemoveRows(QModelIndex(), count, len(self.paths) - 1)
             for path in self.paths[count:]:

@@ -1,4 +1,4 @@
-"""What comes of a training: its newest checkpoint saved as a model, and the way to generate with it."""
+"""The result of a training: its newest checkpoint saved as a model, and the way to generate with it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class RunsView(QWidget):
         self._context.run(list_rows(), self._show)
 
     def show_busy(self, name: str) -> None:
-        """The run that is trained in this window cannot be changed meanwhile; "" for none."""
+        """The run that is trained in this window cannot be changed; "" for none."""
         self._busy = name
         for item in self.items:
             item.show_busy(name)

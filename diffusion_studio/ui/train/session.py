@@ -82,7 +82,7 @@ class TrainingSession(QObject):
     def pause(self) -> None:
         """Hold after the current step with everything loaded.
 
-        The job is asked for a checkpoint first, so that what was learned can be used meanwhile.
+        The job is asked for a checkpoint first, so that the model can be used during the pause.
         """
         if self._job is not None and self.state == "running":
             self.worker.hold(self._job, ask=SAVE, until=(CheckpointSaved, Warned))

@@ -1,1 +1,1 @@
-"""Small widgets that know nobody."""
+"""Small widgets that depend on no page."""

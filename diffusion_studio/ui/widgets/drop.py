@@ -18,7 +18,7 @@ LABEL = 40  # pixels the label of a veil is high
 
 
 class FileDrop(QObject):
-    """Takes what is dropped on `target` if `accept` can use it; everything else goes on to the widgets behind it.
+    """Takes what is dropped on `target` if `accept` can use it; everything else is left to the widgets behind it.
 
     `accept` returns what will be dropped, or None. With `own` unset, drags that began in this application are left alone.
     """

@@ -60,7 +60,7 @@ class IntField(NoStrayWheel, QSpinBox):
 
 
 class FloatField(NoStrayWheel, QDoubleSpinBox):
-    """Shows no more digits than the number needs, and gives back exactly the number it was shown."""
+    """Shows no more digits than the number needs, and returns exactly the number it was given."""
 
     changed = Signal()
 

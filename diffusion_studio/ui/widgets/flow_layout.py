@@ -1,4 +1,4 @@
-"""Buttons in a row that goes on in the next line where the width does not do."""
+"""Buttons in a row that continues on the next line where the width is not enough."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class NoiseCurve(QWidget):
 
     @property
     def _has_marks(self) -> bool:
-        """Whether the steps are far enough apart to be told one from another."""
+        """Whether the steps are far enough apart to be distinguished."""
         return self._area().width() / max(len(self.sigmas) - 1, 1) >= CLOSEST
 
     def _paint_words(self, painter: QPainter) -> None:

@@ -22,7 +22,7 @@ from diffusion_studio.ui.window.pages import LOADED_AHEAD, PageEntry
 from diffusion_studio.ui.window.rail import Rail
 from diffusion_studio.ui.window.toasts import Toasts
 
-AHEAD = 1500  # milliseconds from one page to the next, while nothing else goes on
+AHEAD = 1500  # milliseconds from one page to the next, while nothing else happens
 
 
 class Contents(QWidget):

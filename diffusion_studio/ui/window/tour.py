@@ -59,7 +59,7 @@ class Tour(QFrame):
         column.addSpacing(SPACE_S)
         column.addLayout(foot)
         self.skip.clicked.connect(self.end)
-        self.next.clicked.connect(self._go_on)
+        self.next.clicked.connect(self._show_next)
         QShortcut(Qt.Key.Key_Escape, self, self.end, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         over.installEventFilter(self)
         self._show_stop()
@@ -78,7 +78,7 @@ class Tour(QFrame):
             self._place()
         return False
 
-    def _go_on(self) -> None:
+    def _show_next(self) -> None:
         self.number += 1
         if self.number == len(self._stops):
             self.end()

@@ -75,7 +75,7 @@ class MainWindow(QMainWindow):
     menus: Menus
     status: StatusLine
     context: AppContext
-    closed = Signal()  # nothing of it is running any more
+    closed = Signal()  # none of its work is running any more
     close_wanted = Signal()  # by a signal, from another thread
 
     def __init__(self, theme: Theme, settings_file: SettingsFile) -> None:
@@ -179,7 +179,7 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self._greet)
 
     def _greet(self) -> None:
-        if self.isVisible():  # it may have been closed meanwhile
+        if self.isVisible():  # it may have been closed since
             self.contents.greet()
             if not self.context.preferences.toured:
                 self._show_tour()

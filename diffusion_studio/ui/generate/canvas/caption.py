@@ -187,7 +187,7 @@ def _difference_words(names: list[str]) -> str:
 
 
 def _idle(name: str, effective: Collection[str]) -> bool:
-    """Whether the model makes nothing of this setting."""
+    """Whether this setting has no effect with the model."""
     return name in (*NAMED, *OF_TEXT, *OF_SIZE) and name not in effective
 
 

@@ -53,7 +53,7 @@ class CanvasToolbar(QFrame):
                 self.buttons[icon_name] = button
                 row.addWidget(button)
         row.addStretch(1)
-        self._worded: bool | None = None  # whether words stand beside the icons
+        self._worded: bool | None = None  # whether words are beside the icons
         self._choose()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -208,7 +208,7 @@ class Live(QObject):
 
     @staticmethod
     def _compared(settings: GenerationSettings | None) -> GenerationSettings | None:
-        """Without what is told by the brush."""
+        """Without what the brush sets."""
         return None if settings is None else replace(settings, mask="")
 
     def _ask(self) -> None:

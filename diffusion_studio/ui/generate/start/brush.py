@@ -70,7 +70,7 @@ class Brush(QObject):
         self.size = min(max(size, 1), LARGEST)
         self.changed.emit()
 
-    # --- what the canvas is told ---
+    # --- what the canvas reports ---
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if not self.active:
@@ -124,7 +124,7 @@ class Brush(QObject):
             if self.at is None:
                 self._step(0, 0)
             if self.place is not None and self._may_paint(self.place) and self.at is not None:
-                self.place = min(self.place, len(self._canvas.pictures) - 1)  # it may stand alone now
+                self.place = min(self.place, len(self._canvas.pictures) - 1)  # it may be the only one now
                 self._begin(self.at, erases=self.erasing, rectangle=False)
         else:
             return key == Qt.Key.Key_Space

@@ -208,7 +208,7 @@ class StartEditor(QObject):
 
     def _on_loaded(self, kept: Kept) -> None:
         if kept.digest != self.digests[0]:
-            return  # others have come meanwhile
+            return  # others have come since
         self._take(kept)
         if self.digests[1] and kept.mask is None:
             self._context.show_status(

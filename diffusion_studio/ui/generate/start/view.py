@@ -44,7 +44,7 @@ class StartView(QObject):
             self._explain(start, plain=plain)
 
     def answer(self, picture: Picture) -> None:
-        """Show what was generated from it in its place; strokes go on to change its mask."""
+        """Show what was generated from it in its place; strokes still change its mask."""
         if self.shown:
             self._given = picture
             self._canvas.show_pictures([picture])

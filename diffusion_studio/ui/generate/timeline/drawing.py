@@ -1,6 +1,6 @@
 """The steps of a generation drawn: the track with its ticks, and above it how much each step changed the picture.
 
-A run of a thousand steps that grows many times a second is drawn on, not drawn anew (35 ms each time, measured).
+A run of a thousand steps that grows many times a second is extended, not redrawn (35 ms each time, measured).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Room:
         return (x - SIDE) / max(self.width - 2 * SIDE, 1) * self.total
 
     def y_of(self, change: float, loudest: float) -> float:
-        """Nearly logarithmic, so that late small changes can be told apart, with none on the ground."""
+        """Nearly logarithmic, so that small late changes can be distinguished; no change is at the bottom."""
         share = math.log1p(change) / math.log1p(loudest)
         return self.ground - (self.ground - TOP) * min(share, 1.0)
 

@@ -17,7 +17,7 @@ CLOSEST = 6  # pixels between two figures
 
 
 class StepFigures(QWidget):
-    """Takes whatever room there is; a change of it lays out nothing anew."""
+    """Takes whatever room there is; a change of it causes no new layout."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
