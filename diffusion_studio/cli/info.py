@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -276,6 +276,7 @@ def _parameters(card: ModelCard) -> str | None:
 
 def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     from diffusion_studio.models import cards
+    from diffusion_studio.models.fast import companion_of
     from diffusion_studio.storage.places import models_dir
 
     check_readable(models_dir())
@@ -283,7 +284,9 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     default = cards.find("").name if found else ""
     if arguments.json:
         for card in found:
-            say_json({**model_facts(card), "default": card.name == default})
+            fast = companion_of(card, found)
+            pair = {"fast": fast.name if fast is not None else None}
+            say_json({**model_facts(card), **pair, "default": card.name == default})
     else:
         _say_table([
             [
@@ -294,6 +297,7 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
                 if card.classes
                 else tr("no classes"),
                 _parameters(card) or "",
+                _pair(card, found),
             ]
             for card in found
         ])  # fmt: skip
@@ -302,6 +306,17 @@ def run_models(arguments: argparse.Namespace, _: Stop) -> int:
     if not found:
         raise UserError(tr("No model is installed. Make one with “train FOLDER --name NAME”."))
     return 0
+
+
+def _pair(card: ModelCard, found: Sequence[ModelCard]) -> str:
+    """Which fast model belongs to it, or of which model it is the fast one; "" for neither."""
+    from diffusion_studio.models.fast import companion_of
+
+    fast = companion_of(card, found)
+    if fast is not None:
+        return tr("fast: {name}", name=plain(fast.name))
+    teacher = card.trained.get("teacher")
+    return tr("fast version of {name}", name=plain(str(teacher)[:80])) if teacher else ""
 
 
 def _broken(known: set[str]) -> Iterator[str]:

@@ -184,6 +184,26 @@ def test_the_plan_uses_the_companion_and_as_many_steps_as_there_is_time_for():
     assert (own.model, own.sampler, own.steps, own.guidance) == ("tiny-fast", "consistency", 1, 1.0)
 
 
+def test_the_list_of_models_shows_the_pair(capsys):
+    from diffusion_studio.cli.main import main
+
+    install("tiny-fast", recommended={"sampler": "consistency"}, trained={"teacher": "tiny"})
+    assert main(["models"]) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["tiny"].endswith("fast: tiny-fast")
+    assert lines["tiny-fast"].endswith("fast version of tiny")
+
+
+def test_a_model_and_its_companion_stay_loaded_together():
+    install("tiny-fast", recommended={"sampler": "consistency"}, trained={"teacher": "tiny"})
+    install("other")
+    how = {"device": "cpu", "precision": "float32"}
+    both = [models.open_model(cards.find(name), **how) for name in ("tiny", "tiny-fast")]
+    assert [models.open_model(cards.find(name), **how) for name in ("tiny", "tiny-fast")] == both
+    models.open_model(cards.find("other"), **how)
+    assert len(models._opened) == 1
+
+
 def test_a_live_job_remembers_what_a_step_took():
     requests, made = NewestRequest(), 0
     requests.put(WANTED)
