@@ -175,3 +175,15 @@ def test_the_square_of_four_seeds_moves_the_noise_and_keeps_its_place(page, fram
     wander.clear.click()
     assert page.request.settings.blend == "" and not wander.keep.isEnabled()
     page.live.end()
+
+
+def test_the_word_seed_is_dragged_through_the_seeds(page, frames, qtbot):
+    label = page.panel.form._labels["seed"]
+    qtbot.mousePress(label, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    qtbot.mouseMove(label, QPoint(5 + 6 * 3 + 2, 5))
+    assert page.request.settings.seed == 10 and page.request.locked
+    qtbot.mouseMove(label, QPoint(5 - 6 * 20, 5))
+    assert page.request.settings.seed == 0
+    qtbot.mouseRelease(label, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    qtbot.waitUntil(lambda: bool(frames) and frames[-1].settings.seed == 0)
+    page.live.end()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from diffusion_studio.language import tr
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import options, value_types
+from diffusion_studio.settings.options import LARGEST_SEED, options, value_types
 from diffusion_studio.ui.generate.panel.explained_choice import EXPLAINED, ExplainedChoice
 from diffusion_studio.ui.generate.panel.seed_chip import SeedChip
 from diffusion_studio.ui.generate.prompt.size_row import SizeRow
@@ -23,6 +23,7 @@ from diffusion_studio.ui.look.theme import SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.fields import ChoiceField, focusable, make_field, name_field
 from diffusion_studio.ui.widgets.form import LABEL_WIDTH, Disclosure
+from diffusion_studio.ui.widgets.scrub import Scrub
 
 # The words of a model that is prompted come between Model and Result, from a section of their own: see `adopt`.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -242,6 +243,8 @@ class RequestForm(QWidget):
         label.setBuddy(self.seed.number if name == "seed" else focusable(field)[0])
         label.setToolTip(first_upper(option.help))
         self._labels[name] = label
+        if name == "seed":
+            self._scrub_seed(label)
         grid.addWidget(label, row, 0)
         grid.addWidget(field, row, 1)
         if name not in FIXED:
@@ -249,6 +252,21 @@ class RequestForm(QWidget):
         elif name == "seed":
             self.seed.dice.setFixedSize(RESET, RESET)
             grid.addWidget(self.seed.dice, row, 2, Qt.AlignmentFlag.AlignVCenter)
+
+    def _scrub_seed(self, label: QLabel) -> None:
+        """Drag the word to go through the seeds beside the present one."""
+        label.setToolTip(tr("Drag to the left or right to go from seed to seed"))
+        scrub = Scrub(label)
+        began = [0]
+
+        def begin() -> None:
+            began[0] = self._request.settings.seed or 0
+
+        def move(by: int) -> None:
+            self._request.lock_seed(min(max(began[0] + by, 0), LARGEST_SEED))
+
+        scrub.begun.connect(begin)
+        scrub.moved.connect(move)
 
     def _add_size(self, grid: QGridLayout, row: int) -> None:
         label = plain_label(tr("Size"), "quiet")
