@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -17,6 +17,8 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.widgets.form import SettingsForm
 
+SHARE_OF_SCREEN = 0.9
+LEAST_ROOM = 160  # pixels of its rows
 SHOWN = ("name", "student_steps", "minutes", "folder")
 
 
@@ -74,6 +76,7 @@ class FastDialog(QDialog):
         self.accept_button.clicked.connect(self._accept)
         self.cancel.clicked.connect(self.reject)
         self._follow()
+        self._fit()
 
     def _free_name(self, card: ModelCard) -> str:
         base = tr("{title} fast", title=card.title[:60])
@@ -110,16 +113,32 @@ class FastDialog(QDialog):
         self.requested.emit(self.form.value())
         self.accept()
 
+    def _fit(self) -> None:
+        """As high as its rows, or as the screen allows; the rest is scrolled to."""
+        form, rest = self.form.sizeHint().height(), self.sizeHint().height() - self.area.sizeHint().height()
+        room = round(SHARE_OF_SCREEN * self.screen().availableGeometry().height())
+        parent = self.parentWidget()
+        if parent is not None:
+            room = min(room, parent.window().height())
+        self.area.setMinimumHeight(min(form, max(room - rest, LEAST_ROOM)))
+        self.adjustSize()
+
     def _lay_out(self, card: ModelCard) -> None:
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self.form)
+        self.form.more.toggled.connect(lambda _: QTimer.singleShot(0, self, self._fit))
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_M)
         column.addWidget(plain_label(tr("Make {title} fast", title=card.title), "heading"))
         column.addWidget(self.about)
         column.addSpacing(SPACE_L - SPACE_M)
-        column.addWidget(self.form)
+        column.addWidget(self.area, 1)
         column.addWidget(self.fault)
-        column.addStretch(1)
         foot = QHBoxLayout()
         foot.setSpacing(SPACE_S)
         foot.addStretch(1)
