@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from diffusion_studio.cli.output import plain, say, say_json, tell
 from diffusion_studio.cli.stop import Stop
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 Find = Callable[[argparse.Namespace], Iterable["Entry"]]  # what the terms and limits of a command line find
 Run = Callable[[argparse.Namespace, Stop], int]
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # no class outside typing
 
 
-def add_albums(actions: Any, find: Find, search: str) -> None:
+def add_albums(actions: Subparsers, find: Find, search: str) -> None:
     """Add the actions of `gallery album`; `search` explains the search terms at the end of their help."""
 
-    def add(parsers: Any, name: str, run: Run, help: str, epilog: str = "") -> argparse.ArgumentParser:
+    def add(parsers: Subparsers, name: str, run: Run, help: str, epilog: str = "") -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = parsers.add_parser(
             name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=epilog, allow_abbrev=False
         )

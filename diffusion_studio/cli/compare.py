@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffusion_studio.cli.generate import (
     DEFAULTS,
@@ -34,12 +34,13 @@ run:NAME@STEP for a checkpoint of a run. """)
 if TYPE_CHECKING:
     from diffusion_studio.events import CompareEvent
     from diffusion_studio.jobs.compare import Comparison
+    from diffusion_studio.settings.axes import Axis
 
 
 def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop], int]:
     from diffusion_studio.settings.axes import parse_axis, words
 
-    def axis(text: str) -> Any:
+    def axis(text: str) -> Axis:
         try:
             return parse_axis(text)
         except UserError as error:
@@ -129,7 +130,7 @@ def known_classes(axis: Axis, settings: GenerationSettings) -> Axis:
 
     card = cards.find(settings.model)
 
-    def known(value: Any) -> str:
+    def known(value: object) -> str:
         try:
             return card.class_named(str(value))
         except UserError:  # shown in its cell; the others are generated

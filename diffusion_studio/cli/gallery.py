@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffusion_studio.cli.albums import add_albums
+from diffusion_studio.cli.albums import Subparsers, add_albums
 from diffusion_studio.cli.output import agreed, asks, plain, say, say_json, tell
 from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_free
 from diffusion_studio.cli.stop import Stop
@@ -87,12 +87,12 @@ def gallery(parser: argparse.ArgumentParser) -> Run:
     return lambda arguments, stop: arguments.run(arguments, stop)
 
 
-def _add_trash(actions: Any) -> None:
+def _add_trash(actions: Subparsers) -> None:
     """Add `gallery trash` and its actions."""
     said = tr("show what was deleted: images, models and runs; restore it, or delete it permanently")
     note = tr("What was moved to the trash more than 30 days ago is deleted when the window opens.")
 
-    def add(parsers: Any, name: str, run: Run, help: str) -> argparse.ArgumentParser:
+    def add(parsers: Subparsers, name: str, run: Run, help: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = parsers.add_parser(
             name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=note, allow_abbrev=False
         )

@@ -60,10 +60,10 @@ def _completer(choices: Collection[str]) -> Callable[[str], str]:
     return complete
 
 
-def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:
+def _reader(kind: type, name: str, plain: type) -> Callable[[str], object]:
     """Reads a value and checks it as the settings do, so that a wrong one is a usage error."""
 
-    def read(text: str) -> Any:
+    def read(text: str) -> object:
         try:
             value = plain(text)
         except ValueError:
@@ -81,7 +81,7 @@ def _reader(kind: type, name: str, plain: type) -> Callable[[str], Any]:
     return read
 
 
-def _help(facts: Option, default: Any) -> str:
+def _help(facts: Option, default: object) -> str:
     parts = [facts.help]
     if facts.choices is not None:
         parts.append(tr("one of {choices}", choices=", ".join(facts.choices)))

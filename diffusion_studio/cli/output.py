@@ -86,7 +86,7 @@ def agreed(question: str) -> bool:
     return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
-def progress_bar(**facts: Any) -> Any:
+def progress_bar(**facts: object) -> Any:
     """tqdm on standard error, which shows nothing where that is not a terminal."""
     from tqdm import tqdm
 
@@ -127,7 +127,7 @@ def _silence(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(key): _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -14,7 +13,7 @@ from diffusion_studio.storage.paths import check_path
 FREE_NAMES = tr("a name that is taken gets a number, nothing is overwritten")
 
 
-def add_overwrite(parser: Any) -> None:
+def add_overwrite(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """--overwrite"""
     parser.add_argument(
         "--overwrite",

@@ -58,7 +58,7 @@ class Report:
         if not self.as_json:
             say(str(path))
 
-    def begin(self, total: float, what: str, unit: str = "it", **how: Any) -> None:
+    def begin(self, total: float, what: str, unit: str = "it", **how: object) -> None:
         self.close()
         self.bar = progress_bar(total=total, desc=plain(what), unit=unit, **how)
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from diffusion_studio.diffusion.arrays import Pixels
 from diffusion_studio.diffusion.scheduler_classes import CONSISTENCY
 from diffusion_studio.diffusion.scheduler_config import value
 
@@ -86,7 +87,7 @@ class ConsistencyProcess:
         """`picture_share` at any noise level."""
         return float(1 / (1 + sigma**2))
 
-    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+    def mix(self, clean: Pixels, noise: Pixels, left: float) -> Pixels:
         """x_t where that share of the picture's variance is left."""
         return left**0.5 * clean + (1 - left) ** 0.5 * noise
 
@@ -107,7 +108,7 @@ class ConsistencyProcess:
         """Where a start picture begins: at that share of the levels."""
         return float(self.spaced(np.asarray(strength * (self.count - 1))))
 
-    def clean(self, x: Any, sigma: float, answer: Any) -> Any:
+    def clean(self, x: Pixels, sigma: float, answer: Pixels) -> Pixels:
         """x̂_0 = c_skip x + c_out answer, which is x itself at sigma_min (Song et al. 2023, app. C, eq. 25 and 26)."""
         skip = self.sigma_data**2 / ((sigma - self.sigma_min) ** 2 + self.sigma_data**2)
         out = (sigma - self.sigma_min) * self.sigma_data / math.sqrt(sigma**2 + self.sigma_data**2)

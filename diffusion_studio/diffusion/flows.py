@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from diffusion_studio.diffusion.arrays import Pixels
 from diffusion_studio.diffusion.flow_config import (
     LARGEST_SHIFT,
     PREDICTION,
@@ -95,7 +96,7 @@ class Flow:
         """`picture_share` at any noise level: 1 - t."""
         return 1 / (1 + sigma)
 
-    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+    def mix(self, clean: Pixels, noise: Pixels, left: float) -> Pixels:
         """x_t where that share of the picture is left."""
         return left * clean + (1 - left) * noise
 
@@ -193,6 +194,6 @@ def time_of_sigma(sigma: np.ndarray) -> np.ndarray:
     return sigma / (1 + sigma)
 
 
-def clean_from_flow(x: Any, sigma: float, velocity: Any) -> Any:
+def clean_from_flow(x: Pixels, sigma: float, velocity: Pixels) -> Pixels:
     """x_0 = x_t - t u, with x_t = x / (1 + sigma) and the velocity u = n - x_0, (N, C, H, W) (Lipman et al. 2023)."""
     return x / (1 + sigma) - sigma / (1 + sigma) * velocity

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from diffusion_studio.diffusion.arrays import Pixels
+
 
 class Process(Protocol):
     """x = x_0 + sigma n is what samplers walk; x_t = scale(sigma) x is what the network sees."""
@@ -53,7 +55,7 @@ class Process(Protocol):
     def left(self, sigma: float) -> float:
         """`picture_share` at any noise level."""
 
-    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+    def mix(self, clean: Pixels, noise: Pixels, left: float) -> Pixels:
         """x_t of a clean picture in [-1, 1] and noise, arrays of one shape, where that share of the picture is left."""
 
     @property

@@ -7,7 +7,6 @@ there is one leg.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from diffusion_studio.diffusion.sampler_step import Array, Denoise, Noise, Sampler, Step
 
@@ -44,8 +43,8 @@ def walk(
     noise: Noise,
     *,
     first: int = 0,
-    memory: Any = None,
-    **options: Any,
+    memory: object = None,
+    **options: object,
 ) -> Iterator[tuple[Step, Legs]]:
     """Take all legs from state x (N, C, H, W) at `levels[0][0]`, counting from `first`; with each step, the legs from there on.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from diffusion_studio.diffusion.arrays import Pixels
 from diffusion_studio.diffusion.scheduler_classes import scheduler_class
 from diffusion_studio.diffusion.scheduler_config import value
 
@@ -116,7 +117,7 @@ class NoiseSchedule:
         """`picture_share` at any noise level: alpha_bar."""
         return float(1 / (1 + sigma**2))
 
-    def mix(self, clean: Any, noise: Any, left: float) -> Any:
+    def mix(self, clean: Pixels, noise: Pixels, left: float) -> Pixels:
         """x_t where that share of the picture's variance is left, as `add_noise`."""
         return add_noise(clean, noise, left)
 
@@ -181,7 +182,7 @@ class NoiseSchedule:
         return rescale_zero_terminal_snr(schedule) if value(config, "rescale_betas_zero_snr") else schedule
 
 
-def add_noise(clean: Any, noise: Any, alpha_bar: Any) -> Any:
+def add_noise(clean: Pixels, noise: Pixels, alpha_bar: float | Pixels) -> Pixels:
     """The forward process in one jump: x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) n (Ho et al. 2020, eq. 4).
 
     `clean`, `noise`: (..., C, H, W), the picture in [-1, 1]; `alpha_bar` in [0, 1], broadcast against them.
@@ -378,7 +379,7 @@ def beta_quantile(p: np.ndarray, a: float, b: float) -> np.ndarray:
     return np.where(mirrored, 1 - y, y)
 
 
-def _lower_tail(y: np.ndarray, a: Any, b: Any, complete: float) -> np.ndarray:
+def _lower_tail(y: np.ndarray, a: float | np.ndarray, b: float | np.ndarray, complete: float) -> np.ndarray:
     """I_y(a, b) for y up to 1/2, where its power series (DLMF 8.17.7, 15.2.1) converges fast."""
     term, total = np.ones_like(y), 1 / a
     for n in range(1, 60):

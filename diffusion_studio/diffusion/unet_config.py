@@ -190,7 +190,7 @@ _CHOICES: dict[str, tuple[str | None, ...]] = {
 _RANGES = {"freq_shift": (0, 8), "mid_block_scale_factor": (1e-3, 1e3), "dropout": (0, 1), "norm_eps": (0, 1)}
 
 
-def _size(size: Any) -> None:
+def _size(size: object) -> None:
     if size is None:
         return
     sides = size if isinstance(size, tuple) else (size,)
@@ -249,12 +249,12 @@ def _attending(config: UNetConfig) -> list[int]:
     return down + up + ([channels[-1]] if config.add_attention and config.mid_block_type else [])
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> None:
+def _whole(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} must be a whole number from {low} to {high}, not {str(value)[:60]}.")
 
 
-def _number(name: str, value: Any, low: float, high: float) -> None:
+def _number(name: str, value: object, low: float, high: float) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:60]}.")
 

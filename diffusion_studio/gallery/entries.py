@@ -114,5 +114,5 @@ def group_of(entry: Entry, sort: str) -> str:
     return entry.day
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("inf")

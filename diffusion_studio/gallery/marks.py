@@ -218,7 +218,7 @@ def _fault(value: dict[str, Any]) -> str:
     return "" if isinstance(value.get("pictures", {}), dict) else "“pictures” is not a JSON object"
 
 
-def _clean(mark: Any) -> Mark:
+def _clean(mark: object) -> Mark:
     """What can be understood of the mark of one image."""
     if not isinstance(mark, dict):
         return {}
@@ -231,6 +231,6 @@ def _clean(mark: Any) -> Mark:
     return {**value, **_clean_print(mark.get("print"))}
 
 
-def _clean_print(value: Any) -> dict[str, Any]:
+def _clean_print(value: object) -> dict[str, Any]:
     fits = isinstance(value, list) and len(value) == 2 and type(value[0]) is int and isinstance(value[1], str)
     return {"print": value} if fits else {}

@@ -131,7 +131,7 @@ def _text_holds(entry: Entry, key: str, word: str, *, whole: bool) -> bool:
     return word in value or word in label
 
 
-def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], Any]) -> Test:
+def _number(key: str, sign: str, word: str, value_of: Callable[[Entry], object]) -> Test:
     try:
         wanted = float(word)
     except ValueError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import torch
@@ -123,7 +122,7 @@ def _fit(autoencoder: Autoencoder, count: int) -> Tensor:
     return table
 
 
-def _is_table(value: Any, count: int, channels: int) -> bool:
+def _is_table(value: object, count: int, channels: int) -> bool:
     return (
         isinstance(value, list)
         and len(value) == count

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import ImageModel
@@ -19,7 +18,9 @@ from diffusion_studio.models.layout import AUTOENCODER, unet_folder
 from diffusion_studio.models.text.cards import stamp
 
 SMALL = 100_000_000  # parameters of two models that are kept loaded together
-_opened: dict[tuple[Any, ...], ImageModel] = {}  # the one model kept loaded, and beside it its fast companion
+_opened: dict[
+    tuple[object, ...], ImageModel
+] = {}  # the one model kept loaded, and beside it its fast companion
 _opening = threading.Lock()
 
 
@@ -66,7 +67,7 @@ def device_faults(device: str) -> Iterator[None]:
         raise UserError(sentence, details=str(error)) from None
 
 
-def _stamp(card: ModelCard) -> tuple[Any, ...]:
+def _stamp(card: ModelCard) -> tuple[object, ...]:
     """Changes when the files do, so that a model that was trained further is read again."""
     folder = card.path
     try:

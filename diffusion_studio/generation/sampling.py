@@ -133,7 +133,7 @@ class Sampling:
         blended: np.ndarray = (free * picture + (1 - free) * self.source_picture).round().astype(np.uint8)
         return blended
 
-    def _begin(self) -> tuple[Tensor, Legs, int, Any]:
+    def _begin(self) -> tuple[Tensor, Legs, int, object]:
         levels, strength = self._levels(), self.settings.strength
         noise = self.noise()
         if self.source is None or strength == 1:
@@ -145,7 +145,7 @@ class Sampling:
         sigma = self.schedule.sigma_of_strength(strength)
         return self.source + sigma * noise, self._legs(remaining(levels, sigma)), 0, None
 
-    def _resume(self, start: Start) -> tuple[Tensor, Legs, int, Any]:
+    def _resume(self, start: Start) -> tuple[Tensor, Legs, int, object]:
         """What has not changed continues as it would have; a new sampler begins without memory.
 
         A new seed keeps the predicted clean image and adds fresh noise to it, so that it shows with every sampler.

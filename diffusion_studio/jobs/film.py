@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved
@@ -200,7 +200,7 @@ def write(
 
 
 def _encode(
-    kind: type[film_formats.FilmWriter], file: Any, film: Film, line: str, own: str
+    kind: type[film_formats.FilmWriter], file: BinaryIO, film: Film, line: str, own: str
 ) -> Iterator[tuple[int, int]]:
     writer = kind(file, film.size, film.ticks, film.rate, line, own, alpha=film.alpha)
     if isinstance(writer, film_formats.Apng):

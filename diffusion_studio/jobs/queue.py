@@ -142,7 +142,7 @@ class GenerationQueue:
         """Keep a request as failed, so that it can be read about and retried."""
         self._update(id, state="failed", reason=reason)
 
-    def _update(self, id: str, **values: Any) -> None:
+    def _update(self, id: str, **values: object) -> None:
         def update(entries: list[dict[str, Any]]) -> None:
             for entry in entries:
                 if entry["id"] == id:
@@ -258,6 +258,6 @@ def _owner() -> dict[str, float]:
     return {"process": process, "started": started}
 
 
-def _alive(owner: Any) -> bool:
+def _alive(owner: object) -> bool:
     """Whether the process that took a request still runs: its number may belong to another one by now."""
     return isinstance(owner, dict) and is_running((owner.get("process"), owner.get("started")))

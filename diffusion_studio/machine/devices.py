@@ -116,7 +116,7 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def remember(key: str, value: Any = None) -> Any:
+def remember(key: str, value: object = None) -> Any:
     """The value remembered under `key`; given one, remembers it. A lost or broken cache only means measuring again."""
     path = cache_dir() / "speed.json"
     if value is None:

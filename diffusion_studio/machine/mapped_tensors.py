@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LINE = 64  # bytes; each tensor begins on a cache line
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: object) -> TypeGuard[Tensor]:
     return hasattr(value, "element_size")
 
 
@@ -23,7 +26,7 @@ class MappedTensors:
 
     __slots__ = ("_form", "_places", "_room", "size")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         found = {id(tensor): tensor for tensor in tensors_of(value)}
         self._places: list[tuple[Any, tuple[int, ...], int, int]] = []  # dtype, shape, count, start
         numbers = {}
@@ -42,7 +45,7 @@ class MappedTensors:
         made = [self._tensor(number) for number in range(len(self._places))]
         return change_tensors(self._form, made.__getitem__, lambda item: isinstance(item, _Place))
 
-    def _tensor(self, number: int) -> Any:
+    def _tensor(self, number: int) -> Tensor:
         import torch
 
         dtype, shape, count, start = self._places[number]
@@ -55,7 +58,7 @@ class _Place(int):
     """A placeholder for the tensor with this number."""
 
 
-def tensors_of(value: Any) -> Iterator[Any]:
+def tensors_of(value: object) -> Iterator[Tensor]:
     if isinstance(value, tuple | list):
         for item in value:
             yield from tensors_of(item)
@@ -63,7 +66,9 @@ def tensors_of(value: Any) -> Iterator[Any]:
         yield value
 
 
-def change_tensors(value: Any, change: Callable[[Any], Any], which: Callable[[Any], bool] = is_tensor) -> Any:
+def change_tensors(
+    value: object, change: Callable[[Any], object], which: Callable[[object], bool] = is_tensor
+) -> Any:
     """The same tuples and lists with each tensor in them changed, or whatever `which` picks."""
     if isinstance(value, tuple | list):
         return type(value)(change_tensors(item, change, which) for item in value)

@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from diffusion_studio.diffusion.consistency import ConsistencyProcess
 from diffusion_studio.diffusion.flows import Flow
@@ -171,7 +171,7 @@ def _json(card: ModelCard, name: str) -> dict[str, Any]:
     return layout.read_small_json(path, within=card.path) if path.is_file() else {}
 
 
-def _zip(folder: Path, file: Any) -> None:
+def _zip(folder: Path, file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights hardly get smaller
         for path in sorted(folder.rglob("*")):
             if path.is_file():

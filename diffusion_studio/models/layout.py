@@ -165,12 +165,12 @@ def source_of(folder: Path) -> list[Path]:
 # Texts in foreign files -----------------------------------------------------------------------------------------------
 
 
-def line(value: Any, longest: int) -> str:
+def line(value: object, longest: int) -> str:
     """A foreign text as one line in which nothing is unseen or steers a terminal."""
     return " ".join(text(value, longest).split())
 
 
-def text(value: Any, longest: int) -> str:
+def text(value: object, longest: int) -> str:
     """A foreign text, composed (NFC) and without control characters but line breaks."""
     text = str(value)[:longest] if isinstance(value, str | int | float) else ""
     return "".join(

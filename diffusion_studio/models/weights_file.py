@@ -217,13 +217,13 @@ def _table(path: Path, text: bytes) -> dict[str, Any]:
     return header
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("the same key appears twice")
     return dict(pairs)
 
 
-def _place(path: Path, name: str, facts: Any, kinds: Mapping[str, int]) -> tuple[int, int]:
+def _place(path: Path, name: str, facts: object, kinds: Mapping[str, int]) -> tuple[int, int]:
     """Where one tensor's bytes begin and end."""
     if not isinstance(facts, Mapping) or set(facts) != {"dtype", "shape", "data_offsets"}:
         raise UserError(

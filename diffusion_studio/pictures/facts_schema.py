@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.settings.axes import LORA_WEIGHT, Axis
@@ -17,39 +16,39 @@ LONGEST_PROMPT = 10_000  # characters
 LONGEST = 500  # characters of one text, entries of one list
 
 
-def _whole(low: int, high: int = 2**53) -> Callable[[Any], bool]:
+def _whole(low: int, high: int = 2**53) -> Callable[[object], bool]:
     return lambda value: type(value) is int and low <= value <= high
 
 
-def _text(value: Any) -> bool:
+def _text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST
 
 
-def _prompt(value: Any) -> bool:
+def _prompt(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_PROMPT
 
 
-def _hash(value: Any) -> bool:
+def _hash(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{6,64}", value) is not None
 
 
-def _time(value: Any) -> bool:
+def _time(value: object) -> bool:
     try:
-        return _text(value) and bool(datetime.fromisoformat(value))
+        return isinstance(value, str) and len(value) <= LONGEST and bool(datetime.fromisoformat(value))
     except ValueError:
         return False
 
 
-def _batch(value: Any) -> bool:
+def _batch(value: object) -> bool:
     known = {"seed": _whole(0), "count": _whole(1, 64), "index": _whole(0, 63)}
     return isinstance(value, dict) and all(key in known and known[key](entry) for key, entry in value.items())
 
 
-def _film(value: Any) -> bool:
+def _film(value: object) -> bool:
     return isinstance(value, dict) and not from_dict(FilmSettings, value)[1]
 
 
-def _walk(value: Any) -> bool:
+def _walk(value: object) -> bool:
     """The seeds a film walks along, with so many frames from one to the next."""
     if not isinstance(value, dict) or set(value) - {"prompts"} != {"seeds", "frames", "loop"}:
         return False
@@ -61,12 +60,12 @@ def _walk(value: Any) -> bool:
     return named and _whole(1, 65_535)(value["frames"]) and isinstance(value["loop"], bool)
 
 
-def _compare(value: Any) -> bool:
+def _compare(value: object) -> bool:
     """The one or two axes of a sheet: which setting, and its values from left to right or from top to bottom."""
     return isinstance(value, list) and len(value) in (1, 2) and all(map(_axis, value))
 
 
-def _axis(value: Any) -> bool:
+def _axis(value: object) -> bool:
     if not isinstance(value, dict) or set(value) != {"setting", "values"}:
         return False
     name, values = value["setting"], value["values"]
@@ -82,14 +81,14 @@ def _axis(value: Any) -> bool:
     return not any(from_dict(GenerationSettings, {name: entry})[1] for entry in values)
 
 
-def _allowed_axis(name: str, values: Any) -> bool:
+def _allowed_axis(name: str, values: object) -> bool:
     try:
         return isinstance(values, list) and bool(Axis(name, tuple(values)))
     except UserError:
         return False
 
 
-FACTS: dict[str, Callable[[Any], bool]] = {
+FACTS: dict[str, Callable[[object], bool]] = {
     "model_title": _text,
     "model_hash": _hash,
     "class": _text,
@@ -112,7 +111,8 @@ FACTS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def is_name(value: Any) -> bool:
+def is_name(value: object) -> bool:
     """Whether this can be the name of an installed model: never a path."""
-    plain = isinstance(value, str) and len(value) <= LONGEST and not value.startswith(".")
-    return plain and not set(value) & {"/", "\\", "\0", "\n", "\r"}
+    if not isinstance(value, str) or len(value) > LONGEST or value.startswith("."):
+        return False
+    return not set(value) & {"/", "\\", "\0", "\n", "\r"}

@@ -18,6 +18,7 @@ from diffusion_studio.pictures.embedding import exif_options, png_options
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 MP4_MISSING = tr(
     "An MP4 film needs the package “av” (PyAV), which is not installed; install it with: pip install av. "
@@ -245,7 +246,7 @@ def _codec() -> str:
     raise UserError(tr("The installed package “av” can write no MP4 film; save it as PNG, WebP or GIF."))
 
 
-def _image(pixels: np.ndarray) -> Any:
+def _image(pixels: np.ndarray) -> Image.Image:
     import numpy as np
     from PIL import Image
 

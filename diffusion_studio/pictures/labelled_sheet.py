@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from diffusion_studio.settings.axes import Axis, value_label
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image, ImageDraw, ImageFont
 
 CELL = 176  # pixels a picture is enlarged to, about
 LARGEST = 24_000  # pixels the sheet is wide or high before pictures are enlarged less
@@ -101,8 +102,8 @@ def _layout(cells: Sequence[tuple[np.ndarray | None, str]], x: Axis, y: Axis | N
 
 
 def _draw_cell(
-    page: Any,
-    draw: Any,
+    page: Image.Image,
+    draw: ImageDraw.ImageDraw,
     picture: np.ndarray | None,
     reason: str,
     corner: tuple[int, int],
@@ -132,7 +133,7 @@ def _draw_cell(
 
 
 def _write(
-    draw: Any,
+    draw: ImageDraw.ImageDraw,
     text: str,
     at: tuple[float, float],
     anchor: str,
@@ -195,7 +196,7 @@ def _length(text: str, size: int) -> float:
     return length
 
 
-def _font(size: int) -> Any:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """The type that comes with Pillow."""
     from PIL import ImageFont
 
@@ -204,4 +205,4 @@ def _font(size: int) -> Any:
     return _fonts[size]
 
 
-_fonts: dict[int, Any] = {}
+_fonts: dict[int, ImageFont.FreeTypeFont | ImageFont.ImageFont] = {}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from diffusion_studio.storage.places import outputs_dir
 from diffusion_studio.storage.temporaries import sweep_temporaries
@@ -38,7 +37,7 @@ def sweep(folder: Path | None = None) -> None:
 
 
 def _newest(place: Path) -> Iterator[Path]:
-    days: dict[str, list[tuple[tuple[Any, ...], Path]]] = {}
+    days: dict[str, list[tuple[tuple[object, ...], Path]]] = {}
     for entry in _entries(place):
         if DAY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
             days.setdefault(entry.name, [])
@@ -50,7 +49,7 @@ def _newest(place: Path) -> Iterator[Path]:
         yield from (path for _, path in sorted(found, reverse=True))
 
 
-def _placed(entry: os.DirEntry[str]) -> tuple[str, tuple[Any, ...], Path] | None:
+def _placed(entry: os.DirEntry[str]) -> tuple[str, tuple[object, ...], Path] | None:
     """(day, order within the day, path) of a picture; the time in its name outdoes the file's, which copies lose."""
     name, ending = os.path.splitext(entry.name)
     if name.startswith(".") or ending.lower() not in KINDS:

@@ -31,7 +31,7 @@ class PixelFormat:
         return {name: value for name, value in said.items() if value}
 
     @staticmethod
-    def from_dict(values: Any) -> PixelFormat:
+    def from_dict(values: object) -> PixelFormat:
         """From what a file says; what it says wrong counts as usual."""
         said = values if isinstance(values, Mapping) else {}
         palette = said.get("palette")
@@ -47,7 +47,7 @@ class PixelFormat:
 USUAL = PixelFormat()
 
 
-def _is_colour(text: Any) -> bool:
+def _is_colour(text: object) -> bool:
     if not isinstance(text, str) or len(text) != 7 or text[0] != "#":
         return False
     return all(digit in "0123456789abcdef" for digit in text[1:])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -20,7 +19,7 @@ OTHER = "-"
 ROWS = re.compile(rf"((-|\d{{1,2}})(,(-|\d{{1,2}})){{0,{LARGEST - 1}}})?")
 
 
-def read_batch(value: Any) -> str:
+def read_batch(value: object) -> str:
     """The text as it is. Raises `UserError` for what is not a batch."""
     if not isinstance(value, str) or not ROWS.fullmatch(value):
         raise UserError(

@@ -57,7 +57,7 @@ class Distillation:
             raise UserError(tr("What the run says of its distillation cannot be understood."))
 
 
-def read_distillation(value: Any) -> Distillation | None:
+def read_distillation(value: object) -> Distillation | None:
     """From what a run's record says; None for a training of another kind."""
     if value is None or isinstance(value, Distillation):
         return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -23,7 +22,7 @@ class Part:
     values: tuple[tuple[str, Value], ...] = ()
 
 
-def read_history(value: Any) -> tuple[Part, ...]:
+def read_history(value: object) -> tuple[Part, ...]:
     """Parts from what a caller gave or a file says: parts, or objects with `step` and `values` (an object or pairs)."""
     if not isinstance(value, list | tuple) or len(value) > LONGEST:
         raise UserError(
@@ -36,7 +35,7 @@ def read_history(value: Any) -> tuple[Part, ...]:
     return parts
 
 
-def _read_part(entry: Any) -> Part:
+def _read_part(entry: object) -> Part:
     fault = UserError(tr("A part of a branch's history must have a step and the values that differed."))
     if not isinstance(entry, dict) or set(entry) != {"step", "values"}:
         raise fault

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -57,10 +56,10 @@ class Lora:
         return f"{self.name}{digest}:{self.weight:g}"
 
 
-def check_weight(weight: Any, name: str) -> float:
+def check_weight(weight: object, name: str) -> float:
     """The weight as a number. Raises `UserError` where it is none, or out of range."""
-    number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    if not number or not math.isfinite(weight) or not LEAST_WEIGHT <= weight <= LARGEST_WEIGHT:
+    number = weight if isinstance(weight, int | float) and not isinstance(weight, bool) else math.nan
+    if not LEAST_WEIGHT <= number <= LARGEST_WEIGHT:
         raise UserError(
             tr(
                 "The weight of LoRA {name} must be between {least:g} and {most:g}, not {value}.",
@@ -70,7 +69,7 @@ def check_weight(weight: Any, name: str) -> float:
                 value=str(weight)[:20],
             )
         )
-    return float(weight)
+    return float(number)
 
 
 def split_weight(text: str) -> tuple[str, float]:
@@ -93,7 +92,7 @@ def parse_lora(text: str) -> Lora:
     return Lora(found["name"], (found["digest"] or "").lower(), weight)
 
 
-def read_loras(value: Any) -> tuple[Lora, ...]:
+def read_loras(value: object) -> tuple[Lora, ...]:
     """LoRAs from what a caller gave or a file says: LoRAs, their texts, or objects with name, digest and weight."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > MOST:
         raise UserError(tr("There can be a list of at most {most} LoRAs.", most=MOST))
@@ -105,7 +104,7 @@ def read_loras(value: Any) -> tuple[Lora, ...]:
     return loras
 
 
-def _read(entry: Any) -> Lora:
+def _read(entry: object) -> Lora:
     if isinstance(entry, Lora):
         return entry
     if isinstance(entry, str):

@@ -54,11 +54,11 @@ class Option:
     form: str | None = None  # how a text is written, in a few capitals
 
 
-def option(default: Any, *, label: str, help: str, **facts: Any) -> Any:
+def option(default: object, *, label: str, help: str, **facts: Any) -> Any:
     return field(default=default, metadata={"option": Option(label, help, **facts)})
 
 
-def carried(default: Any, read: Callable[[Any], Any]) -> Any:
+def carried(default: object, read: Callable[[Any], object]) -> Any:
     """A field that is no option: `read` makes its value from what was given or read from a file, or raises `UserError`."""
     return field(default=default, metadata={"read": read})
 
@@ -70,7 +70,7 @@ def options(kind: type) -> dict[str, Option]:
 
 
 @cache
-def readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+def readers(kind: type) -> dict[str, Callable[[Any], object]]:
     """What reads each carried field."""
     return {f.name: f.metadata["read"] for f in dataclasses.fields(kind) if "read" in f.metadata}
 

@@ -108,7 +108,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def _allowed(values: Any) -> dict[str, Any]:
+def _allowed(values: object) -> dict[str, Any]:
     if not isinstance(values, dict):
         return {}
     names = [name for name in (*NAMES, *OF_SIZE, *WORDS) if name in values]

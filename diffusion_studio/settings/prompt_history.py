@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -59,7 +58,7 @@ class PromptHistory:
     def clear(self) -> None:
         self._change(lambda entries: [])
 
-    def _change(self, do: Callable[[list[Any]], list[Any]]) -> None:
+    def _change(self, do: Callable[[list[object]], list[object]]) -> None:
         def change(value: own_files.Values) -> own_files.Values:
             return {**value, "version": own_files.VERSION, "prompts": do(_entries(value))}
 
@@ -70,7 +69,7 @@ def _written(past: PastPrompt) -> dict[str, str]:
     return {"prompt": past.prompt, "negative": past.negative}
 
 
-def _allowed(value: Any) -> PastPrompt | None:
+def _allowed(value: object) -> PastPrompt | None:
     if not isinstance(value, dict):
         return None
     prompt, negative = value.get("prompt", ""), value.get("negative", "")
@@ -81,8 +80,8 @@ def _allowed(value: Any) -> PastPrompt | None:
     return PastPrompt(settings.prompt, settings.negative)
 
 
-def _entries(value: own_files.Values) -> list[Any]:
-    part: list[Any] = value.get("prompts", [])
+def _entries(value: own_files.Values) -> list[object]:
+    part: list[object] = value.get("prompts", [])
     return part
 
 

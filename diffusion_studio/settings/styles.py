@@ -88,7 +88,7 @@ class Styles:
     def remove(self, name: str) -> None:
         self._change(lambda kept: kept.pop(name, None))
 
-    def _change(self, do: Callable[[dict[str, Any]], Any]) -> None:
+    def _change(self, do: Callable[[dict[str, Any]], object]) -> None:
         def change(value: own_files.Values) -> own_files.Values:
             kept = dict(_kept(value))
             do(kept)
@@ -128,7 +128,7 @@ def _inside(words: str, prompt: str) -> str | None:
     return None
 
 
-def _allowed(value: Any) -> Style | None:
+def _allowed(value: object) -> Style | None:
     if not isinstance(value, dict):
         return None
     parts = [value.get(name, "") for name in ("prompt", "negative")]

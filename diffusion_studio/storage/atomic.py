@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -23,13 +23,13 @@ from diffusion_studio.storage.paths import numbered
 from diffusion_studio.storage.temporaries import release, temporary, temporary_name
 
 
-def write_json(path: Path, value: Any, *, exclusive: bool = False) -> None:
+def write_json(path: Path, value: object, *, exclusive: bool = False) -> None:
     """`write_atomic` of a value as indented JSON in UTF-8."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_atomic(path, text.encode("utf-8", "surrogatepass"), exclusive=exclusive)
 
 
-def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], Any], *, exclusive: bool = False) -> None:
+def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object], *, exclusive: bool = False) -> None:
     """Write a file completely or not at all: after a crash at any moment `path` holds the old content or the new.
 
     `data` is the content, or writes it to the open file it is given. With `exclusive`, an existing file is never

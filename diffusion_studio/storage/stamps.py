@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 # A file that changed later than this before it was read may change once more without its time showing it: a clock tick is
@@ -17,13 +17,13 @@ UNSETTLED = 2_500_000_000  # nanoseconds
 class Stamp(NamedTuple):
     """How some files are now; two stamps are equal where nothing was written, replaced, added or removed between them."""
 
-    files: tuple[tuple[Any, ...], ...]
+    files: tuple[tuple[str | int | None, ...], ...]
     newest: int  # the latest change among them, in nanoseconds since the epoch
 
 
 def stamp_of(paths: Iterable[Path], *, depth: int = 0) -> Stamp:
     """The files and folders named, and what is in the folders down to `depth` levels. What is missing is noted as missing."""
-    found: list[tuple[Any, ...]] = []
+    found: list[tuple[str | int | None, ...]] = []
     for path in paths:
         try:
             found.append(_facts(str(path), os.stat(path)))
@@ -32,10 +32,13 @@ def stamp_of(paths: Iterable[Path], *, depth: int = 0) -> Stamp:
             continue
         if depth:
             _add_inside(str(path), depth, found)
-    return Stamp(tuple(found), max((facts[-1] for facts in found if len(facts) > 2), default=0))
+    return Stamp(
+        tuple(found),
+        max((last for *facts, last in found if len(facts) > 1 and isinstance(last, int)), default=0),
+    )
 
 
-def _add_inside(folder: str, depth: int, found: list[tuple[Any, ...]]) -> None:
+def _add_inside(folder: str, depth: int, found: list[tuple[str | int | None, ...]]) -> None:
     try:
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
@@ -49,7 +52,7 @@ def _add_inside(folder: str, depth: int, found: list[tuple[Any, ...]]) -> None:
         found.append((folder, error.errno))
 
 
-def _facts(path: str, facts: os.stat_result) -> tuple[Any, ...]:
+def _facts(path: str, facts: os.stat_result) -> tuple[str, int, int, int, int, int, int]:
     # the time of the last change of any kind shows what the time of the last writing hides: `cp -p`, `touch -r`
     latest = max(facts.st_mtime_ns, facts.st_ctime_ns)
     return path, facts.st_dev, facts.st_ino, facts.st_size, facts.st_mode, facts.st_mtime_ns, latest

@@ -23,7 +23,7 @@ def step_times_file() -> Path:
     return cache_dir() / "training-steps.json"
 
 
-def recall(**facts: Any) -> float | None:
+def recall(**facts: object) -> float | None:
     """Seconds of a step with these facts (device, precision, size …) here; None where they were not measured lately."""
     entry = own_files.read(step_times_file()).get(_key(facts))
     seconds, when = (entry.get("seconds"), entry.get("when")) if isinstance(entry, Mapping) else (None, None)
@@ -32,7 +32,7 @@ def recall(**facts: Any) -> float | None:
     return float(seconds) if seconds > 0 and 0 <= time.time() - when < FRESH else None
 
 
-def remember(seconds: float, **facts: Any) -> None:
+def remember(seconds: float, **facts: object) -> None:
     """Keep a measurement. A cache that cannot be written only means measuring again."""
 
     def add(known: dict[str, Any]) -> dict[str, Any]:

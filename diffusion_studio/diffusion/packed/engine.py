@@ -153,7 +153,7 @@ def fastest(times: Mapping[str, list[float]], first: str) -> str:
 
 
 def measure(
-    calls: Mapping[str, Callable[[], Any]], deadline: float, rounds: int = ROUNDS
+    calls: Mapping[str, Callable[[], object]], deadline: float, rounds: int = ROUNDS
 ) -> dict[str, list[float]]:
     """Seconds of each call, in turns; those not begun with before the deadline are missing.
 
@@ -181,7 +181,7 @@ def measure(
     return times
 
 
-def _time(call: Callable[[], Any]) -> float:
+def _time(call: Callable[[], object]) -> float:
     begun = time.perf_counter()
     call()
     return time.perf_counter() - begun

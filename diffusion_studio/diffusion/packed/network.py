@@ -148,7 +148,9 @@ class Walk:
         if not level.last:
             self.resample((level.downsamplers if leaves else level.upsamplers)[0], down=leaves)
 
-    def block(self, resnet: Any, attentions: Any = (), *, joins: bool = False, leaves: bool = False) -> None:
+    def block(
+        self, resnet: unet.ResnetBlock, attentions: Any = (), *, joins: bool = False, leaves: bool = False
+    ) -> None:
         """Add a residual block and the attention after it, if there is one."""
         packed = pack_residual(resnet, self.activation, self.maps)
         attention = pack_attention(attentions[0], self.maps) if attentions else None

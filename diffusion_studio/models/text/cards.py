@@ -186,5 +186,5 @@ def _scaled(
     return tuple(dict.fromkeys((side(width), side(height)) for width, height in sides))
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

@@ -84,7 +84,7 @@ def blank(component: Component) -> nn.Module:
     return network  # type: ignore[no-any-return]
 
 
-def _arguments(kind: Any, component: Component) -> dict[str, Any]:
+def _arguments(kind: type[Any], component: Component) -> dict[str, Any]:
     known = set(inspect.signature(kind.__init__).parameters) - {"self"}
     values = {key: value for key, value in component.config.items() if not key.startswith("_")}
     unknown = sorted(key for key in set(values) - known - DERIVED if values[key] not in (None, False))
@@ -117,7 +117,7 @@ def judge_values(config: Mapping[str, Any], where: Path) -> None:
             raise UserError(tr("{where}: “{key}” is not a possible value.", where=where, key=key[:60]))
 
 
-def _possible(value: Any, limit: int, depth: int = 0) -> bool:
+def _possible(value: object, limit: int, depth: int = 0) -> bool:
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, int):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -22,6 +22,9 @@ from diffusion_studio.settings.loras import Lora
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, open_foreign
 from diffusion_studio.storage.places import cache_dir, data_dir, loras_dir
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SUFFIX = ".safetensors"
 MOST_FILES, DEEPEST = 10_000, 3
@@ -184,7 +187,7 @@ def _elsewhere() -> Path:
 
 
 def apply(
-    network: Any,
+    network: nn.Module,
     encoders: Sequence[Any],
     loras: Sequence[tuple[LoraFile, float]],
     *,

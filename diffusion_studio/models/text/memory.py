@@ -6,12 +6,17 @@ The weights are counted; what a step and the decoding take beside them is estima
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.settings.units import size
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+Network = TypeVar("Network", bound="Module")
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 # Numbers kept at once for each place of the latents, and for each pixel while the autoencoder decodes (its widest layers).
@@ -74,7 +79,7 @@ def free_on(device: str) -> int | None:
     return int(torch.cuda.mem_get_info()[0]) if device == "cuda" else None
 
 
-def place(network: Any, device: str, *, work: int = 0, free: int | None = None) -> Any:
+def place(network: Network, device: str, *, work: int = 0, free: int | None = None) -> Network:
     """The network on a device: whole where it fits into `free` bytes beside `work`, else layer by layer as each is needed.
 
     The layers are moved by accelerate: much slower than a whole network, and the same images.
@@ -89,7 +94,7 @@ def place(network: Any, device: str, *, work: int = 0, free: int | None = None) 
     return network
 
 
-def gather(network: Any) -> Any:
+def gather(network: Network) -> Network:
     """A network that was placed layer by layer, whole in memory again, so that its weights can be changed."""
     if not is_apart(network):
         return network
@@ -99,10 +104,10 @@ def gather(network: Any) -> Any:
     return network
 
 
-def is_apart(network: Any) -> bool:
+def is_apart(network: Module) -> bool:
     """Whether a network was placed layer by layer."""
     return any(hasattr(module, "_hf_hook") for module in network.modules())
 
 
-def _bytes(network: Any) -> int:
+def _bytes(network: Module) -> int:
     return sum(weight.numel() * weight.element_size() for weight in network.parameters())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
@@ -21,6 +21,9 @@ from diffusion_studio.models.text.families import Family
 from diffusion_studio.models.text.registration import description_of
 from diffusion_studio.models.text.vocabulary import clip_tokenizer
 from diffusion_studio.storage.foreign_file import open_foreign, size_in_words
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 LARGEST_VOCABULARY = 32 << 20
 KEPT_FREE = 256 << 20  # bytes of memory that are left to everything else
@@ -116,7 +119,7 @@ def _check_vocabulary(encoder: Prepared, count: int) -> None:
         )
 
 
-def open_tokenizer(tokens: Tokens) -> Any:
+def open_tokenizer(tokens: Tokens) -> PreTrainedTokenizerBase:
     """A tokenizer of transformers: that of a folder, or CLIP's own. Raises `UserError` for a folder that holds none."""
     if tokens.folder is None:
         return clip_tokenizer(tokens.pad)
@@ -132,9 +135,10 @@ def open_tokenizer(tokens: Tokens) -> Any:
 
     of_qwen = "qwen" in _class_of(tokens.folder)
     try:
-        return (Qwen2Tokenizer if of_qwen else CLIPTokenizer).from_pretrained(
+        tokenizer: PreTrainedTokenizerBase = (Qwen2Tokenizer if of_qwen else CLIPTokenizer).from_pretrained(
             str(tokens.folder), local_files_only=True
         )
+        return tokenizer
     except Exception as error:  # the library's own are several and change
         raise UserError(
             tr("{folder} holds no tokenizer that can be opened.", folder=tokens.folder), str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ Places = Generator[Path, None, None]
 
 def register(
     source: Path,
-    places: Any,
+    places: Iterable[Path],
     *,
     title: str = "",
     prediction: str = "",

@@ -7,9 +7,12 @@ https://github.com/openai/CLIP/blob/main/clip/simple_tokenizer.py.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diffusion_studio.storage.places import resource
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 LAST_OF_WORD = "</w>"
@@ -32,7 +35,7 @@ def clip_vocabulary() -> dict[str, int]:
     return {token: number for number, token in enumerate(tokens)}
 
 
-def clip_tokenizer(pad: str = END) -> Any:
+def clip_tokenizer(pad: str = END) -> CLIPTokenizer:
     """A tokenizer of transformers with that vocabulary; `pad` is what fills a prompt up: "!" for OpenCLIP's encoders."""
     from transformers import CLIPTokenizer
 

@@ -53,7 +53,7 @@ class Graph:
     def inputs(self, key: str) -> Mapping[str, Any]:
         return mapping(self.nodes[key].get("inputs"))
 
-    def source(self, value: Any) -> str | None:
+    def source(self, value: object) -> str | None:
         """The id of the node a value is a link to."""
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int):
             return str(value[0]) if str(value[0]) in self.nodes else None
@@ -72,7 +72,7 @@ class Graph:
                     seen.add(before)
                     waiting.append(before)
 
-    def resolve(self, value: Any, *names: str) -> Any:
+    def resolve(self, value: object, *names: str) -> object:
         """What a link brings: the input called so, or what a node of one value holds. None: nothing, or a circle."""
         seen: set[str] = set()
         for _ in range(LONGEST_CHAIN):
@@ -88,7 +88,7 @@ class Graph:
                 value = next(iter(inputs.values()))
         return None
 
-    def nearest(self, start: str, *names: str) -> Any:
+    def nearest(self, start: str, *names: str) -> object:
         """The value of the first of these inputs, of the node itself or of one before it."""
         for key in self.upstream(start):
             for name in names:
@@ -135,7 +135,7 @@ class Graph:
 
     def words(self, sampler: str, role: str) -> str:
         """The texts that reach "positive" or "negative", those of several encoders once each."""
-        starts: list[Any] = []
+        starts: list[object] = []
         for key in self.upstream(sampler):
             inputs = self.inputs(key)
             if role in inputs:
@@ -147,7 +147,7 @@ class Graph:
         found = dict.fromkeys(self._texts(starts, role))
         return text("\n".join(found), LONGEST_PROMPT)
 
-    def _texts(self, starts: list[Any], role: str) -> Iterator[str]:
+    def _texts(self, starts: list[object], role: str) -> Iterator[str]:
         waiting, seen = starts[::-1], set[str]()
         while waiting:
             value = waiting.pop()
@@ -158,7 +158,7 @@ class Graph:
                 seen.add(key)
                 waiting.extend(self._before(key, role)[::-1])
 
-    def _before(self, key: str, role: str) -> list[Any]:
+    def _before(self, key: str, role: str) -> list[object]:
         """The inputs of a node that texts of this role come through."""
         inputs = self.inputs(key)
         if role in inputs:

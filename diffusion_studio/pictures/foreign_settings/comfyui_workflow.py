@@ -57,7 +57,7 @@ def nodes_of(workflow: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _links(listed: Any) -> Iterator[tuple[str, str]]:
+def _links(listed: object) -> Iterator[tuple[str, str]]:
     """Id of each link and of the node it comes from."""
     for link in listed[: 4 * MOST_NODES] if isinstance(listed, list) else ():
         if isinstance(link, list) and len(link) >= 2:
@@ -66,7 +66,7 @@ def _links(listed: Any) -> Iterator[tuple[str, str]]:
             yield str(link.get("id"))[:40], str(link.get("origin_id"))[:40]
 
 
-def _linked(listed: Any, sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _linked(listed: object, sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for entry in listed[:500] if isinstance(listed, list) else ():
         link = str(mapping(entry).get("link"))[:40]
         if link in sources:

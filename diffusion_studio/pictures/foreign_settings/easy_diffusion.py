@@ -56,7 +56,7 @@ def read_easy_diffusion(texts: PictureTexts) -> ForeignSettings | None:
 
 
 def _settings(said: dict[str, Any]) -> ForeignSettings:
-    def value(name: str) -> Any:
+    def value(name: str) -> object:
         return first(said, *KEYS[name])
 
     sampler, schedule = divided(text(value("sampler")), text(value("schedule")))

@@ -51,7 +51,7 @@ class ForeignSettings:
         return any(said) or bool(self.program and self.left_out)
 
 
-def load(text: str | None) -> Any:
+def load(text: str | None) -> object:
     """The value of a JSON text within the bounds, None for what is none; NaN and infinities become None."""
     if not text or len(text) > LARGEST_JSON:
         return None
@@ -70,16 +70,16 @@ def load_object(text: str | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def first(values: Mapping[str, Any], *names: str) -> Any:
+def first(values: Mapping[str, Any], *names: str) -> object:
     """The first of these that is there and says something."""
     return next((values[name] for name in names if values.get(name) not in (None, "", [], {})), None)
 
 
-def text(value: Any, longest: int = LONGEST_NAME) -> str:
+def text(value: object, longest: int = LONGEST_NAME) -> str:
     """A text, cut where it is too long; "" for everything else."""
     return (
         encodable(value[: 2 * longest]).replace("\0", "").strip()[:longest] if isinstance(value, str) else ""
@@ -91,7 +91,7 @@ def encodable(value: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-def prompt(value: Any) -> str:
+def prompt(value: object) -> str:
     """A prompt: a text, or texts in a list, each by itself or under "prompt"."""
     if isinstance(value, list):
         parts = [entry.get("prompt") if isinstance(entry, dict) else entry for entry in value[:100]]
@@ -99,7 +99,7 @@ def prompt(value: Any) -> str:
     return text(value, LONGEST_PROMPT)
 
 
-def whole(value: Any, low: int = 0, high: int = LARGEST) -> int | None:
+def whole(value: object, low: int = 0, high: int = LARGEST) -> int | None:
     """A whole number in the range, also where it is written as text or with a point; else None."""
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,20}\s*", value, re.ASCII):
         value = int(value)
@@ -111,7 +111,7 @@ def whole(value: Any, low: int = 0, high: int = LARGEST) -> int | None:
     return value if low <= value <= high else None
 
 
-def number(value: Any) -> float | None:
+def number(value: object) -> float | None:
     """A finite number, also as text and with a decimal comma; else None."""
     if isinstance(value, str):
         if not re.fullmatch(r"\s*-?\d{0,20}[.,]?\d{0,20}(?:[eE]-?\d{1,3})?\s*", value, re.ASCII):
@@ -126,7 +126,7 @@ def number(value: Any) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def size(value: Any) -> tuple[int | None, int | None]:
+def size(value: object) -> tuple[int | None, int | None]:
     """(width, height) of "512x768", "(512, 768)", [512, 768]; (None, None) for what is no size."""
     if isinstance(value, list) and len(value) == 2:
         return side(value[0]), side(value[1])
@@ -134,17 +134,17 @@ def size(value: Any) -> tuple[int | None, int | None]:
     return (side(found[1]), side(found[2])) if found else (None, None)
 
 
-def side(value: Any) -> int | None:
+def side(value: object) -> int | None:
     return whole(value, 1, 65_535)
 
 
-def model_name(value: Any) -> str:
+def model_name(value: object) -> str:
     """A model's name without the folders and the ending of its file."""
     name = re.split(r"[\\/]", text(value))[-1]
     return re.sub(r"\.(?:safetensors|ckpt|pt|pth|bin|gguf|sft)$", "", name, flags=re.IGNORECASE)
 
 
-def lora(name: Any, weight: Any = None, digest: Any = "") -> Lora | None:
+def lora(name: object, weight: object = None, digest: object = "") -> Lora | None:
     """A LoRA by the name of its file; without a weight that is allowed, of weight 1. None: it is none."""
     named, share = model_name(name), number(weight)
     if share is None or not LEAST_WEIGHT <= share <= LARGEST_WEIGHT:
@@ -164,13 +164,13 @@ def loras(found: Iterable[Lora | None]) -> tuple[Lora, ...]:
     return tuple(by_name.values())
 
 
-def hexadecimal(value: Any) -> str:
+def hexadecimal(value: object) -> str:
     """The digits of a hash, without the name of the kind of hash before them."""
     digits = text(value).rpartition(":")[2]
     return digits.lower() if re.fullmatch(r"[0-9a-fA-F]{6,64}", digits) else ""
 
 
-def _too_deep(value: Any) -> bool:
+def _too_deep(value: object) -> bool:
     layer, depth = [value], 0
     while layer:
         depth += 1

@@ -78,12 +78,12 @@ def _since_3(said: Mapping[str, Any], raw: str) -> ForeignSettings:
     )
 
 
-def _lora(entry: Any) -> Lora | None:
+def _lora(entry: object) -> Lora | None:
     named = mapping(first(mapping(entry), "model", "lora", "lora_field"))
     return lora(first(named, "name", "model_name"), mapping(entry).get("weight"), named.get("hash"))
 
 
-def _clip_skip(value: Any) -> int | None:
+def _clip_skip(value: object) -> int | None:
     """It counts the layers that are left out, where A1111 counts the layer from the end."""
     skipped = whole(value, 0, 100)
     return None if skipped is None else skipped + 1

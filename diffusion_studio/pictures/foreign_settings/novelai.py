@@ -52,7 +52,7 @@ def read_novelai(texts: PictureTexts) -> ForeignSettings | None:
     )
 
 
-def _captions(value: Any) -> str:
+def _captions(value: object) -> str:
     """Since version 4: one caption of the whole, and one a character."""
     caption = mapping(mapping(value).get("caption"))
     listed = caption.get("char_captions")

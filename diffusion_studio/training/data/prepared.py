@@ -161,7 +161,7 @@ def sets_dir() -> Path:
 def open_prepared(
     folder: Path,
     found: Sequence[tuple[Path, str]],
-    how: Sequence[Any],
+    how: Sequence[object],
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
 ) -> Iterator[int | PreparedImages]:
@@ -197,7 +197,7 @@ def open_prepared(
         raise
 
 
-def _key(folder: Path, found: Sequence[tuple[Path, str]], how: Sequence[Any]) -> str:
+def _key(folder: Path, found: Sequence[tuple[Path, str]], how: Sequence[object]) -> str:
     digest = hashlib.sha256(json.dumps([VERSION, str(folder), list(how)]).encode())
     for path, label in found:
         digest.update(f"{path}\0{label}\0{stamp_of(path)}\n".encode("utf-8", "surrogatepass"))

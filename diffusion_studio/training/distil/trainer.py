@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -68,7 +69,7 @@ class ConsistencyTrainer(Trainer):
         distance = (error + SMOOTH**2).sqrt() - SMOOTH
         return distance / between.clamp(min=self.consistency.lowest)
 
-    def asked(self, network: UNet) -> Any:
+    def asked(self, network: UNet) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
         def answer(given: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
             prediction: Tensor = network(given.to(self.gradients.dtype), timestep, labels)
             return prediction.float()

@@ -26,7 +26,7 @@ def append(run: Path, entry: Mapping[str, Any]) -> None:
         log.write(line.encode())
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """JSON knows no NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -54,7 +54,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     return {key: value for key, value in said.items() if key not in NUMBERS or _is_number(value)}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 

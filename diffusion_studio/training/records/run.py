@@ -55,7 +55,7 @@ class Run:
         state = facts.get("state", "damaged" if damage else "unknown")
         return "stopped" if state == "running" and not is_running(facts.get("process")) else state
 
-    def note(self, **facts: Any) -> None:
+    def note(self, **facts: object) -> None:
         """Merge `facts` into run.json, while nobody else changes it.
 
         A damaged one is set aside, and what it said taken from `record` or the newest checkpoint. Raises `UserError` where

@@ -42,7 +42,7 @@ class Team:
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
-    def agree(self, value: Any) -> Any:
+    def agree(self, value: object) -> Any:
         """What the leader says, for all."""
         if self.size == 1:
             return value
