@@ -90,7 +90,7 @@ def find_pictures(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def list_folder(folder: Path) -> Iterator[FolderItem]:
     """Everything in a folder. Hidden files are listed, hidden folders too, but not what is in them."""
-    files: dict[tuple[int, int], tuple[Path, str]] = {}
+    files: dict[tuple[int, int], tuple[Path, str, str]] = {}  # folder, name, class
     folders = {_identity(folder)}
     above = {_identity(parent) for parent in Path(os.path.realpath(folder)).parents}
     waiting: list[tuple[Path, str]] = [(folder, "")]
@@ -108,7 +108,7 @@ def list_folder(folder: Path) -> Iterator[FolderItem]:
             path = place / entry.name
             own = label or (printable(entry.name) if place == folder else "")
             if not _is_folder(entry):
-                yield _file(path, label, files)
+                yield _file(path, label, place, files)
             elif entry.name.startswith("."):
                 yield FolderItem(path, label, HIDDEN)
             elif (identity := _identity(path)) in above:
@@ -126,7 +126,9 @@ def list_folder(folder: Path) -> Iterator[FolderItem]:
             folders.add(_identity(linked[0][0]))
 
 
-def _file(path: Path, label: str, files: dict[tuple[int, int], tuple[Path, str]]) -> FolderItem:
+def _file(
+    path: Path, label: str, folder: Path, files: dict[tuple[int, int], tuple[Path, str, str]]
+) -> FolderItem:
     if path.name.startswith("."):
         return FolderItem(path, label, HIDDEN)
     suffix = path.suffix.lower()
@@ -139,8 +141,9 @@ def _file(path: Path, label: str, files: dict[tuple[int, int], tuple[Path, str]]
     identity = _identity(path)
     if identity == (0, 0):  # a link to nothing, or a system that has no such numbers
         return FolderItem(path, label)
-    first = files.setdefault(identity, (path, label))
-    return FolderItem(path, label) if first[0] == path else FolderItem(path, label, REPEATED, "", *first)
+    place, name, known = files.setdefault(identity, (folder, path.name, label))
+    first = place / name
+    return FolderItem(path, label) if first == path else FolderItem(path, label, REPEATED, "", first, known)
 
 
 def _kind_inside(path: Path) -> str:

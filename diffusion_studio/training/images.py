@@ -19,6 +19,7 @@ from diffusion_studio.pictures.decoding import open_picture
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.folder_listing import find_pictures, printable
 from diffusion_studio.pictures.formats.contents import Refused
+from diffusion_studio.training.data.found import Found
 from diffusion_studio.training.data.prepared import ImagesInMemory, open_prepared, stamp_of
 from diffusion_studio.training.data.rows import Column, Row
 
@@ -59,7 +60,7 @@ def load_pictures(
     `channels`: what is seen of them, a key of `COUNTS`. Many images are prepared once in a file of the cache folder, which
     takes no memory. Raises `UserError` where the disk has no room for that.
     """
-    found = list(find_pictures(folder))
+    found = Found(find_pictures(folder))
     kept: ImagesInMemory | None = None
     for step in _place_for(folder, found, size, channels, pad):
         if isinstance(step, int):
@@ -68,7 +69,7 @@ def load_pictures(
             kept = step
     assert kept is not None
     with closing(kept):
-        for path, label in found[len(kept.rows) :]:
+        for path, label in found.after(len(kept.rows)):
             name, stamp = printable(path.relative_to(folder)), stamp_of(path)
             known = kept.known(name, stamp)
             if known is not None:
@@ -114,7 +115,7 @@ def _pictures(kept: ImagesInMemory, *, classes: bool) -> Pictures:
 
 
 def _place_for(
-    folder: Path, found: list[tuple[Path, str]], size: int, channels: str, pad: bool
+    folder: Path, found: Found, size: int, channels: str, pad: bool
 ) -> Iterator[int | ImagesInMemory]:
     """Where the pixels go: into memory or, of many images, into a file that is prepared once and mapped."""
     dtype = np.dtype(np.uint16 if channels == "grey16" else np.uint8)

@@ -31,6 +31,7 @@ from diffusion_studio.storage.atomic import write_atomic
 from diffusion_studio.storage.foreign_file import open_foreign, read_foreign_json, size_in_words
 from diffusion_studio.storage.locks import FileLock
 from diffusion_studio.storage.places import cache_dir
+from diffusion_studio.training.data.found import Found
 from diffusion_studio.training.data.rows import Row, Rows, read_row
 
 VERSION = 2
@@ -160,7 +161,7 @@ def sets_dir() -> Path:
 
 def open_prepared(
     folder: Path,
-    found: Sequence[tuple[Path, str]],
+    found: Found,
     how: Sequence[object],
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
@@ -197,7 +198,7 @@ def open_prepared(
         raise
 
 
-def _key(folder: Path, found: Sequence[tuple[Path, str]], how: Sequence[object]) -> str:
+def _key(folder: Path, found: Found, how: Sequence[object]) -> str:
     digest = hashlib.sha256(json.dumps([VERSION, str(folder), list(how)]).encode())
     for path, label in found:
         digest.update(f"{path}\0{label}\0{stamp_of(path)}\n".encode("utf-8", "surrogatepass"))
