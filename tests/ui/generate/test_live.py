@@ -34,6 +34,7 @@ def frames(draw, monkeypatch):
 @pytest.fixture
 def page(window, frames):
     window.page.request.show(GenerationSettings(model="faces", steps=12, seed=7))
+    window.page.live.live._rest.setInterval(600)  # on a busy machine an image must come before the hand rests
     window.page.live.action.setChecked(True)
     return window.page
 

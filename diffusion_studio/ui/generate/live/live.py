@@ -7,7 +7,7 @@ same one, since the seed that was seen is the next one to be used.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
@@ -46,6 +46,18 @@ class LiveSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+WORDS = {"prompt", "negative"}
+BY_BRUSH = {"mask"}  # a stroke asks by itself
+FIELDS = tuple(item.name for item in fields(GenerationSettings))
+
+
+def _same(one: GenerationSettings, other: GenerationSettings | None, but: set[str]) -> bool:
+    """Whether they differ in nothing, or in these settings alone."""
+    return other is not None and all(
+        getattr(one, name) == getattr(other, name) for name in FIELDS if name not in but
+    )
 
 
 class Live(QObject):
@@ -159,17 +171,13 @@ class Live(QObject):
         if able != self.action.isEnabled():
             self.replan()
         wanted = self._now()
-        if wanted is None or self._fixing or self._compared(wanted) == self._compared(self._wanted):
+        if wanted is None or self._fixing or _same(wanted, self._wanted, BY_BRUSH):
             return
-        self._fix_seed()
-        before, self._wanted = self._wanted, self._now()
-        if self._wanted is None:
-            return
-        wanted = self._wanted
+        if self._fix_seed():
+            wanted = self._now() or wanted
+        before, self._wanted = self._wanted, wanted
         self._rest.start()
-        if before is not None and replace(before, prompt="", negative="") == replace(
-            wanted, prompt="", negative=""
-        ):
+        if _same(wanted, before, WORDS):
             self._typing.start()
             return
         self._typing.stop()
@@ -194,22 +202,18 @@ class Live(QObject):
         except UserError:
             return None
 
-    def _fix_seed(self) -> None:
-        """Have the seed that is seen be the one that is used next, whether it is locked or not."""
+    def _fix_seed(self) -> bool:
+        """Use next the seed that is seen, whether it is locked or not; whether that changed anything."""
         request = self._request
         if request.locked or (request.fresh and request.settings.seed is not None):
-            return
+            return False
         self._fixing = True
         if request.settings.seed is None:
             request.draw_seed()
         else:
             request.use_seed_once(request.settings.seed)
         self._fixing = False
-
-    @staticmethod
-    def _compared(settings: GenerationSettings | None) -> GenerationSettings | None:
-        """Without what the brush sets."""
-        return None if settings is None else replace(settings, mask="")
+        return True
 
     def _ask(self) -> None:
         generation, wanted, plan = self._steering.generation, self._wanted, self.plan

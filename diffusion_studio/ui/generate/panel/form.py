@@ -111,6 +111,8 @@ class RequestForm(QWidget):
 
     def disable(self, reason: str, names: Collection[str]) -> None:
         """Disable these settings for a reason, and no others for the same one."""
+        if self._disabled.get(reason) == frozenset(names):
+            return  # asked at every change of a control
         self._disabled[reason] = frozenset(names)
         disabled = frozenset().union(*self._disabled.values())
         for name, field in self.fields.items():
@@ -150,6 +152,7 @@ class RequestForm(QWidget):
         self.seed.show_lock(self._request.locked)
         self._showing = False
         self.disable("sampler", [name for name, needed in ONLY_WITH.items() if settings.sampler != needed])
+        self._show_resets()
 
     def _show_model(self) -> None:
         card = self._request.card
