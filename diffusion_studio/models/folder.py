@@ -40,7 +40,7 @@ from diffusion_studio.models.layout import (
     schedule_file,
     unet_folder,
 )
-from diffusion_studio.models.weights_file import Shapes, quoted, read_shapes, read_tensors
+from diffusion_studio.models.weights_file import Shapes, check_shapes, quoted, read_shapes, read_tensors
 from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights, prefix_of, present_name
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
@@ -66,7 +66,7 @@ def read_model(folder: Path) -> Checkpoint:
     paths = weight_files(unet, within=folder)
     with torch.device("meta"):  # counts, allocates nothing
         network = UNet(config)
-    check_shapes(network, announced_shapes(paths), unet)
+    check_fits(network, announced_shapes(paths), unet)
     digest = hashlib.sha256()
     tensors: dict[str, Tensor] = {}
     for path in paths:
@@ -90,7 +90,7 @@ def read_early(folder: Path, config: UNetConfig) -> UNet:
     path = folder / EARLY
     with torch.device("meta"):
         network = UNet(config)
-    check_shapes(network, announced_shapes([path]), path)
+    check_fits(network, announced_shapes([path]), path)
     tensors, _ = read_tensors(path)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
     return network.eval().requires_grad_(False)
@@ -197,28 +197,10 @@ def announced_shapes(paths: list[Path]) -> Shapes:
     return shapes
 
 
-def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
-    """Exactly the keys and shapes the configuration asks for, and no more than fits into memory."""
+def check_fits(network: UNet, given: Shapes, where: Path) -> None:
+    """Exactly the keys and shapes the configuration asks for, and no more than fits into memory. Raises `UserError`."""
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
-    if wrong:
-        lines = [
-            tr(
-                "{name} is {found}, not {expected}",
-                name=quoted(name),
-                found=_shape(given.get(name)),
-                expected=_shape(wanted.get(name)),
-            )
-            for name in wrong[:3]
-        ]
-        raise UserError(
-            tr(
-                "{where}: {count} weights do not fit the configuration: {lines}.",
-                where=where,
-                count=len(wrong),
-                lines="; ".join(lines),
-            )
-        )
+    check_shapes(wanted, given, str(where))
     need = 2 * sum(math.prod(shape) for shape in wanted.values()) * 4  # once as read, once as float32
     free = psutil.virtual_memory().available
     if need > free:
@@ -230,10 +212,6 @@ def check_shapes(network: UNet, given: Shapes, where: Path) -> None:
                 free=free / 2**30,
             )
         )
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return tr("missing") if shape is None else "×".join(map(str, shape)) or tr("one number")
 
 
 def write_model(

@@ -287,6 +287,35 @@ def _check_places(path: Path, places: list[tuple[int, int]], size: int) -> None:
         )
 
 
+def check_shapes(
+    wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], where: str
+) -> None:
+    """Exactly these names and shapes. Raises `UserError` with the first three that differ; `where` names the model."""
+    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
+    if wrong:
+        lines = [
+            tr(
+                "{name} is {found}, not {expected}",
+                name=quoted(name),
+                found=_spelled(given.get(name)),
+                expected=_spelled(wanted.get(name)),
+            )
+            for name in wrong[:3]
+        ]
+        raise UserError(
+            tr(
+                "{where}: {count} weights do not fit the configuration: {lines}.",
+                where=where,
+                count=len(wrong),
+                lines="; ".join(lines),
+            )
+        )
+
+
+def _spelled(shape: tuple[int, ...] | None) -> str:
+    return tr("missing") if shape is None else "×".join(map(str, shape)) or tr("one number")
+
+
 def quoted(name: str) -> str:
     """A foreign name as it may be shown: short, and nothing in it that a terminal would obey."""
     return repr(name if len(name) <= 80 else name[:79] + "…")

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.text.conversions import CONVERSIONS
-from diffusion_studio.models.text.tensors import Tensors, compare
+from diffusion_studio.models.text.tensors import Tensors
+from diffusion_studio.models.weights_file import check_shapes
 
 CLASSES = {  # name of the class -> library, class of its configuration (of transformers alone)
     "UNet2DConditionModel": ("diffusers", ""),
@@ -148,11 +149,10 @@ class Prepared:
         self.names = {name: short for name, short in own.items() if not short.endswith(left_out)}
         wanted = self._wanted()
         given = self._fitted(self._converted(self.tensors.announced(self.names)), wanted)
-        compare(
+        check_shapes(
             wanted,
             {name: tuple(tensor.shape) for name, tensor in given.items()},
-            component.where,
-            component.role,
+            f"{component.where} ({component.role})",
         )
         self.parameters = sum(math.prod(shape) for shape in wanted.values())
         self.bytes_on_disk = self.tensors.size(set(self.names))

@@ -6,7 +6,7 @@ Files are read and never mapped, so that one that changes or vanishes later does
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -173,33 +173,3 @@ def _read(file: BinaryIO, name: str, place: Place, dtype: torch.dtype) -> Tensor
             )
         )
     return converted
-
-
-def spelled(shape: tuple[int, ...] | None) -> str:
-    return tr("missing") if shape is None else "×".join(map(str, shape)) or tr("one number")
-
-
-def compare(
-    wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], where: Path, part: str
-) -> None:
-    """Exactly these names and shapes; the first three that differ are named. Raises `UserError`."""
-    wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
-    if wrong:
-        lines = [
-            tr(
-                "{name} is {found}, not {expected}",
-                name=quoted(name),
-                found=spelled(given.get(name)),
-                expected=spelled(wanted.get(name)),
-            )
-            for name in wrong[:3]
-        ]
-        raise UserError(
-            tr(
-                "{where} ({part}): {count} weights do not fit the configuration: {lines}.",
-                where=where,
-                part=part,
-                count=len(wrong),
-                lines="; ".join(lines),
-            )
-        )

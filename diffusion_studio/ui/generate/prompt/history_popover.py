@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -23,20 +22,19 @@ from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, shorten, tooltip
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S
+from diffusion_studio.ui.widgets.popover import Popover
 
 WIDTH, HEIGHT = 420, 320  # pixels
 LONGEST = 120  # letters of a row
 
 
-class HistoryPopover(QFrame):
-    """Closes with a click elsewhere or Escape; typing searches, Up and Down choose, Return uses."""
+class HistoryPopover(Popover):
+    """Typing searches, Up and Down choose, Return uses."""
 
     chosen = Signal(object)  # PastPrompt
 
     def __init__(self, context: AppContext, history: PromptHistory, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("popover")
-        self.setAccessibleName(tr("Past prompts"))
+        super().__init__(tr("Past prompts"), parent)
         self._context, self._history = context, history
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search past prompts"))
@@ -63,7 +61,6 @@ class HistoryPopover(QFrame):
         column.addWidget(self.empty)
         column.addWidget(self.list, 1)
         self.setFixedSize(WIDTH, HEIGHT)
-        self.hide()
         self.search.textChanged.connect(lambda _: self.fill())
         self.list.itemActivated.connect(lambda item: self._use(item))
         self.list.itemClicked.connect(lambda item: self._use(item))
@@ -81,14 +78,7 @@ class HistoryPopover(QFrame):
             max(min(corner.x(), window.width() - WIDTH - SPACE_S), SPACE_S),
             max(min(corner.y(), window.height() - HEIGHT - SPACE_S), SPACE_S),
         )
-        self.show()
-        self.raise_()
-        self.search.setFocus()
-        _application().installEventFilter(self)
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        _application().removeEventFilter(self)
+        self.pop_up(self.search)
 
     def fill(self) -> None:
         """List what is found."""
@@ -116,18 +106,8 @@ class HistoryPopover(QFrame):
             button.setEnabled(bool(found))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The keys of the search and the list; a click elsewhere closes, and so does Escape."""
-        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
-            inside = self.rect().contains(self.mapFromGlobal(event.globalPosition().toPoint()))
-            if not inside and isinstance(watched, QWidget) and watched.window() is self.window():
-                self.hide()
-        elif (
-            isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.ShortcutOverride
-            and event.key() == Qt.Key.Key_Escape
-        ):
-            event.accept()
-            self.hide()
+        """The keys of the search and the list too."""
+        if super().eventFilter(watched, event):
             return True
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
             key, row = event.key(), self.list.currentRow()
@@ -173,9 +153,3 @@ class HistoryPopover(QFrame):
             return False
         self.fill()
         return True
-
-
-def _application() -> QCoreApplication:
-    running = QCoreApplication.instance()
-    assert running is not None
-    return running

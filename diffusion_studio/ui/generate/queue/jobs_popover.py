@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QSize, Qt
-from PySide6.QtGui import QHideEvent, QKeyEvent, QMouseEvent
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.jobs.queue import QueuedRequest
@@ -14,18 +13,17 @@ from diffusion_studio.ui.look.buttons import text_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.theme import SPACE_M, SPACE_S, SPACE_XS
+from diffusion_studio.ui.widgets.popover import Popover
 
 WIDTH, TALLEST = 380, 360  # pixels
 THOUSAND = 1000
 
 
-class JobsPopover(QFrame):
-    """Closes with a click elsewhere or Escape."""
+class JobsPopover(Popover):
+    """A row for each request, with its buttons."""
 
     def __init__(self, runner: QueueRunner, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("popover")
-        self.setAccessibleName(tr("Queue"))
+        super().__init__(tr("Queue"), parent)
         self._runner = runner
         self.rows: list[RequestRow] = []
         self.heading = plain_label(tr("Queue"), "heading")
@@ -37,7 +35,6 @@ class JobsPopover(QFrame):
         self._column = QVBoxLayout(self._list)
         self._area = QScrollArea()
         self._lay_out()
-        self.hide()
         self.hold.clicked.connect(lambda: runner.resume() if runner.paused else runner.pause())
         self.clear.clicked.connect(runner.clear)
         runner.changed.connect(self._follow)
@@ -50,30 +47,7 @@ class JobsPopover(QFrame):
         self._area.setFixedHeight(min(self._list.sizeHint().height() + 2, TALLEST))
         self.adjustSize()
         self.move(corner.x(), max(corner.y() - self.height(), SPACE_S))
-        self.show()
-        self.raise_()
-        self.hold.setFocus()
-        application().installEventFilter(self)
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        application().removeEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A click elsewhere closes it, and so does Escape."""
-        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
-            inside = self.rect().contains(self.mapFromGlobal(event.globalPosition().toPoint()))
-            if not inside and isinstance(watched, QWidget) and watched.window() is self.window():
-                self.hide()
-        elif (
-            isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.ShortcutOverride
-            and event.key() == Qt.Key.Key_Escape
-        ):
-            event.accept()
-            self.hide()
-            return True
-        return False
+        self.pop_up(self.hold)
 
     def show_progress(self) -> None:
         """The running request has come further."""
@@ -129,12 +103,6 @@ class JobsPopover(QFrame):
         column.addLayout(head)
         column.addWidget(self._empty)
         column.addWidget(self._area)
-
-
-def application() -> QCoreApplication:
-    running = QCoreApplication.instance()
-    assert running is not None
-    return running
 
 
 class RequestRow(QFrame):
