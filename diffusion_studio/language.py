@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gettext
 from pathlib import Path
-from typing import Any
 
 DOMAIN = "diffusion_studio"
 _catalogue: gettext.NullTranslations = gettext.NullTranslations()
@@ -28,12 +27,12 @@ def use_catalogue(folder: Path, code: str) -> bool:
     return True
 
 
-def tr(text: str, /, **values: Any) -> str:
+def tr(text: str, /, **values: object) -> str:
     """`text` in the language in use, its {names} filled in from `values` as `str.format` does."""
     message = _catalogue.gettext(text) if text else text  # gettext answers "" with the catalogue's header
     return message.format(**values) if values else message
 
 
-def plural(one: str, many: str, count: int, /, **values: Any) -> str:
+def plural(one: str, many: str, count: int, /, **values: object) -> str:
     """The form for `count` things, of which a language may have more than two; {count} is filled in as well."""
     return _catalogue.ngettext(one, many, count).format(count=count, **values)

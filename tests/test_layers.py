@@ -1,6 +1,7 @@
 """Who may import whom. Each module imports only from those before it; Qt stays in ui/; nothing heavy is loaded early."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ __main__
 """.split()
 APART = {("ui", "cli")}  # neither is below the other
 LARGEST_FOLDER = 25
+MOST_ANY = 67  # signatures with an Any that is no JSON mapping; lower it when there are fewer
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -91,6 +93,26 @@ def test_no_module_imports_itself_in_a_circle():
 def test_no_folder_holds_too_many_modules():
     counts = {folder: len(list(folder.glob("*.py"))) for folder in {file.parent for file in FILES}}
     assert {str(folder): count for folder, count in counts.items() if count > LARGEST_FOLDER + 1} == {}
+
+
+def annotations(tree):
+    """(name of the function, annotation as text) of every parameter and result."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            given = [part for part in ast.walk(node.args) if isinstance(part, ast.arg)]
+            found = [*(part.annotation for part in given), node.returns]
+            yield from ((node.name, ast.unparse(part)) for part in found if part is not None)
+
+
+def test_signatures_say_what_they_take():
+    """`dict[str, Any]` is what JSON holds; any other Any needs a reason, such as a class without types."""
+    found = [
+        f"{module_name(file)}.{name}: {text}"
+        for file in FILES
+        for name, text in annotations(ast.parse(file.read_text(encoding="utf-8")))
+        if re.search(r"\bAny\b", re.sub(r"\b(dict|Mapping|MutableMapping)\[str, Any\]", "", text))
+    ]
+    assert len(found) <= MOST_ANY, "\n".join(found)
 
 
 def loaded_after(code):

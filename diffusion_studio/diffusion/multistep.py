@@ -26,7 +26,7 @@ def dpmpp_2m(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: tuple[Array, float] | None = None,
     ending: float = 0.0,
     lowered: bool = True,
 ) -> Iterator[Step]:
@@ -57,7 +57,7 @@ def dpmpp_2m_sde(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: tuple[Array, float] | None = None,
     eta: float = 1.0,
     ending: float = 0.0,
     lowered: bool = True,
@@ -139,7 +139,12 @@ def _unic(memory: tuple[Any, ...], arrived: Array) -> Array:
 
 
 def lms(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None
+    denoise: Denoise,
+    x: Array,
+    sigmas: Sequence[float],
+    noise: Noise,
+    *,
+    memory: Sequence[tuple[float, Array]] | None = None,
 ) -> Iterator[Step]:
     """Linear multistep of order 4 in sigma: the polynomial through the last slopes dx/dsigma, integrated over the step.
 
@@ -184,7 +189,7 @@ def plms(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: Sequence[Array] | None = None,
     ending: float = 0.0,
     runge_kutta: bool = False,
     middle: Callable[[float, float], float] = lambda sigma, following: math.sqrt(sigma * following),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from diffusion_studio.diffusion.multistep import dpmpp_2m, dpmpp_2m_sde, lms, plms, unipc
 from diffusion_studio.diffusion.sampler_step import (
@@ -35,7 +34,7 @@ def ddpm(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: object = None,
     large_variance: bool = False,
     spread: Callable[[float, float], Array] | None = None,
 ) -> Iterator[Step]:
@@ -64,7 +63,7 @@ def ddim(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: object = None,
     eta: float = 0.0,
     ending: float = 0.0,
 ) -> Iterator[Step]:
@@ -85,7 +84,7 @@ def ddim(
 
 
 def euler_ancestral(
-    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: Any = None
+    denoise: Denoise, x: Array, sigmas: Sequence[float], noise: Noise, *, memory: object = None
 ) -> Iterator[Step]:
     """Euler's method with ancestral noise (Crowson, k-diffusion): an Euler step down to `down`, then noise up again.
 
@@ -100,7 +99,7 @@ def heun(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: tuple[Array, float] | None = None,
     churn: float = 0.0,
     churn_range: tuple[float, float] = (0.05, 50.0),
     noise_scale: float = 1.0,
@@ -141,7 +140,7 @@ def consistency(
     sigmas: Sequence[float],
     noise: Noise,
     *,
-    memory: Any = None,
+    memory: object = None,
     floor: float = 0.0,
     noise_scale: float = 1.0,
 ) -> Iterator[Step]:

@@ -218,7 +218,7 @@ def _algorithm(name: str) -> dict[str, Any]:
     )
 
 
-def _differs(given: Any, wanted: Any) -> bool:
+def _differs(given: object, wanted: object) -> bool:
     if given is None:
         return False
     if isinstance(wanted, tuple):

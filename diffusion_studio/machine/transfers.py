@@ -7,13 +7,14 @@ pinned memory, on a stream of its own, a copy runs beside the work.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from diffusion_studio.machine.mapped_tensors import change_tensors, tensors_of
 
+Value = TypeVar("Value")
 _streams: dict[torch.device, torch.cuda.Stream] = {}  # for copies, one a card
 
 
@@ -25,7 +26,7 @@ def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def to_cpu_soon(value: Any) -> Callable[[], Any]:
+def to_cpu_soon(value: Value) -> Callable[[], Value]:
     """Begin to copy the tensors in a value of tuples and lists to the processor; what is returned waits for them.
 
     The tensors must not be changed before that. A value without tensors of a card is returned as it is.
@@ -36,11 +37,11 @@ def to_cpu_soon(value: Any) -> Callable[[], Any]:
     stream = _streams.get(device) or _streams.setdefault(device, torch.cuda.Stream(device))
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
-        copies = change_tensors(value, lambda tensor: _pinned(tensor, stream))
+        copies: Value = change_tensors(value, lambda tensor: _pinned(tensor, stream))
         done = torch.cuda.Event()
         done.record(stream)
 
-    def wait() -> Any:
+    def wait() -> Value:
         done.synchronize()
         return copies
 
@@ -59,7 +60,7 @@ def _pinned(tensor: Tensor, stream: torch.cuda.Stream) -> Tensor:
 class LateFigures:
     """Figures of a loop, read one turn after they were computed, when the device has long been done with them."""
 
-    def __init__(self, soon: Callable[[Any], Callable[[], Any]] = to_cpu_soon) -> None:
+    def __init__(self, soon: Callable[[Tensor], Callable[[], Tensor]] = to_cpu_soon) -> None:
         self._soon = soon
         self._before: Callable[[], Tensor] | None = None
 

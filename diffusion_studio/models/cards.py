@@ -187,7 +187,7 @@ def read_own_card(folder: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, (tr("{reason} The model is described without it.", reason=error),)
 
 
-def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[str]:
+def _remarks(folder: Path, schedule: Mapping[str, Any], kept: object) -> Iterator[str]:
     """Those from its import, and what its configuration leaves open."""
     yield from (line(remark, 500) for remark in (kept if isinstance(kept, list) else [])[:10])
     if schedule_file(folder).is_file():
@@ -196,7 +196,7 @@ def _remarks(folder: Path, schedule: Mapping[str, Any], kept: Any) -> Iterator[s
         yield NO_SCHEDULE
 
 
-def _classes(names: Any, count: int, null_class: int | None) -> tuple[str, ...]:
+def _classes(names: object, count: int, null_class: int | None) -> tuple[str, ...]:
     """A name for each row of the class table from the first, never more than there are."""
     if isinstance(names, list) and names:
         return tuple(line(name, 80) or f"class {row}" for row, name in enumerate(names[:count]))
@@ -223,5 +223,5 @@ def is_model(folder: Path) -> bool:
 Value = TypeVar("Value")
 
 
-def _as(kind: type[Value], value: Any, default: Value) -> Value:
+def _as(kind: type[Value], value: object, default: Value) -> Value:
     return value if isinstance(value, kind) and not isinstance(value, bool) else default

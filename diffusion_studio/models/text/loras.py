@@ -26,6 +26,8 @@ from diffusion_studio.storage.places import cache_dir, data_dir, loras_dir
 if TYPE_CHECKING:
     from torch import nn
 
+    from diffusion_studio.models.text.lora_weights import Applied, Changes
+
 SUFFIX = ".safetensors"
 MOST_FILES, DEEPEST = 10_000, 3
 MOST_TRIGGERS = 20
@@ -188,12 +190,12 @@ def _elsewhere() -> Path:
 
 def apply(
     network: nn.Module,
-    encoders: Sequence[Any],
+    encoders: Sequence[nn.Module],
     loras: Sequence[tuple[LoraFile, float]],
     *,
     family: str = "",
     title: str = "",
-) -> Any:
+) -> Applied:
     """Add LoRAs to a model's weights; `restore()` of what is returned gives the weights back bit for bit.
 
     `family`: the model's, against which each LoRA's own is held. Raises `UserError`, and then nothing is changed.
@@ -216,7 +218,7 @@ def apply(
     )
 
 
-def changes_of(entry: LoraFile) -> Any:
+def changes_of(entry: LoraFile) -> Changes:
     """The changes in a LoRA's file, in float32. Raises `UserError`."""
     import torch
 

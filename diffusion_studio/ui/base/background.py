@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.ui.base.worker import Worker
+
+Event = TypeVar("Event")
 
 
 @runtime_checkable
@@ -59,7 +61,7 @@ class Background(QObject):
         """The long jobs that have not ended; the first one runs."""
         return list(self._long_jobs.values())
 
-    def run(self, job: Generator[Any, Any, None], then: Callable[[Any], None], *, title: str = "") -> int:
+    def run(self, job: Iterator[Event], then: Callable[[Event], None], *, title: str = "") -> int:
         """Run a job and return its number; `then` receives each of its events.
 
         `title` names a job that may take long, as in “Export of 200 images”: it has a lane of its own, and the window
@@ -82,7 +84,7 @@ class Background(QObject):
         for worker in self.workers:
             worker.stop()
 
-    def _report(self, job: int, event: Any) -> None:
+    def _report(self, job: int, event: object) -> None:
         long = self._long_jobs.get(job)
         if long is not None and isinstance(event, Counted) and event.total:
             long.fraction = event.done / event.total

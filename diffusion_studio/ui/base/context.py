@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from diffusion_studio.machine.preferred import prefer
-from diffusion_studio.ui.base.background import Background
+from diffusion_studio.ui.base.background import Background, Event
 from diffusion_studio.ui.base.commands import Commands
 from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.base.requests import PageName, Request
@@ -94,7 +94,7 @@ class AppContext(QObject):
         """Write settings.json, off the window's thread; `then` is called once it is written."""
         self.run(_save(self.settings_file), lambda _: then() if then is not None else None)
 
-    def run(self, job: Generator[Any, Any, None], then: Callable[[Any], None], *, title: str = "") -> int:
+    def run(self, job: Iterator[Event], then: Callable[[Event], None], *, title: str = "") -> int:
         """Run a job off the window's thread (see `Background.run`); a failure is shown as a fault."""
         return self.background.run(job, then, title=title)
 

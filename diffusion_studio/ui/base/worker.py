@@ -42,8 +42,8 @@ class _Task:
     cancelled: threading.Event = field(default_factory=threading.Event)
     held: bool = False
     steps: int = 0  # previews to come before it is held again
-    answer: Any = None  # for its next event
-    ask: Any = None  # the answer it gets before it is held ...
+    answer: object = None  # for its next event
+    ask: object = None  # the answer it gets before it is held ...
     until: tuple[type, ...] = ()  # ... until it reports one of these
     patience: int = 0
 
@@ -90,7 +90,7 @@ class Worker(QThread):
     def busy(self) -> bool:
         return bool(self._tasks)
 
-    def submit(self, job: Iterator[Any]) -> int:
+    def submit(self, job: Iterator[object]) -> int:
         """Carry out a job (a generator) after those already waiting; its number names it in every signal."""
         task = _Task(next(self._ids), job)
         self._tasks[task.id] = task
@@ -114,7 +114,7 @@ class Worker(QThread):
         for job in self._tasks:
             self.cancel(job)
 
-    def hold(self, job: int, *, ask: Any = None, until: tuple[type, ...] = ()) -> None:
+    def hold(self, job: int, *, ask: object = None, until: tuple[type, ...] = ()) -> None:
         """Hold a job after its current step, with everything loaded.
 
         With `ask`, that is the answer to its next events first, until it has reported one of the events `until` names.
@@ -141,7 +141,7 @@ class Worker(QThread):
                 task.held, task.steps, task.patience = True, task.steps + 1, 0
                 self._wake.notify()
 
-    def answer(self, job: int, value: Any) -> None:
+    def answer(self, job: int, value: object) -> None:
         """Send a value into a job in answer to the event it reported last, or to its next one."""
         task = self._tasks.get(job)
         if task is not None:
@@ -206,7 +206,7 @@ class Worker(QThread):
                 self._wake.wait_for(lambda: not task.waits or task.cancelled.is_set())
         return not task.cancelled.is_set()
 
-    def _answer(self, task: _Task) -> Any:
+    def _answer(self, task: _Task) -> object:
         """What is sent to the job next; the first value sent to a generator must be None."""
         with self._wake:
             if inspect.getgeneratorstate(task.job) == inspect.GEN_CREATED:
@@ -216,7 +216,7 @@ class Worker(QThread):
             value, task.answer = task.answer, None
             return value
 
-    def _count(self, task: _Task, event: Any) -> None:
+    def _count(self, task: _Task, event: object) -> None:
         """What an event does to a hold."""
         with self._wake:
             if task.patience:
@@ -229,7 +229,7 @@ class Worker(QThread):
         if self._latest:
             self._preview_waits.emit()
 
-    def _deliver(self, job: int, event: Any) -> None:
+    def _deliver(self, job: int, event: object) -> None:
         if isinstance(event, LiveFrame):  # each is wanted at once, and none once there is a newer one
             with self._wake:
                 self._latest[job] = event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.gallery.entries import Entry
@@ -61,7 +60,7 @@ def common_rows(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
             yield facts.label, value_words(name, values.pop())
 
 
-def value_words(name: str, value: Any) -> str:
+def value_words(name: str, value: object) -> str:
     """The value of a setting as it is read."""
     facts = options(GenerationSettings)[name]
     if name == "class_label":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QImage, QPixmap
@@ -23,6 +22,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
 from diffusion_studio.storage.places import restore, trash_can
 from diffusion_studio.storage.trash import KEPT, TrashEntry
+from diffusion_studio.ui.base.background import Event
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.look.buttons import push_button
@@ -154,11 +154,11 @@ class TrashDialog(QDialog):
             button.setEnabled(bool(self.list.selectedItems()))
         self.empty.setEnabled(self.list.count() > 0)
 
-    def _run(self, job: Generator[Any, None, None], then: Callable[[Any], None]) -> int:
+    def _run(self, job: Iterator[Event], then: Callable[[Event], None]) -> int:
         """Do it off the window's thread, before the thumbnails that are still to come; what comes after the dialog is closed
         is ignored."""
 
-        def show(event: Any) -> None:
+        def show(event: Event) -> None:
             if not self._gone:
                 then(event)
 

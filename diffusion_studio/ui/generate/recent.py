@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PySide6.QtCore import (
     QEvent,
@@ -140,7 +140,7 @@ class RecentStrip(QFrame):
         self.view.activated.connect(self._choose)
         self.view.customContextMenuRequested.connect(self._want_menu)
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: object) -> None:
         if isinstance(event, Thumbnail):
             self.model.show_thumbnail(event)
         elif isinstance(event, Facts):

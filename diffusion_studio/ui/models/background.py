@@ -78,7 +78,7 @@ class ModelTasks(QObject):
         self._begin(tr("Exporting “{title}”…", title=card.title), job, then)
 
     def verify(self, card: ModelCard) -> None:
-        def then(event: Any) -> None:
+        def then(event: object) -> None:
             from diffusion_studio.models.verify import Hashed, ModelVerdict
 
             if isinstance(event, Hashed):
@@ -108,7 +108,7 @@ class ModelTasks(QObject):
     def make_samples(self, card: ModelCard) -> None:
         words = tr("Generating samples with “{title}”…", title=card.title)
 
-        def then(event: Any) -> None:
+        def then(event: object) -> None:
             if isinstance(event, SheetProgress):
                 self._activity.words.setText(words)
                 self._activity.advance(event.done, event.total)
@@ -120,7 +120,7 @@ class ModelTasks(QObject):
 
     # --- the thread ---
 
-    def _begin(self, words: str, job: Iterator[Any], then: Callable[[Any], None]) -> None:
+    def _begin(self, words: str, job: Iterator[object], then: Callable[[Any], None]) -> None:
         if self.busy:
             return
         self._then = then
@@ -128,7 +128,7 @@ class ModelTasks(QObject):
         self.worker.submit(job)
         self.changed.emit()
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: object) -> None:
         if isinstance(event, Status):
             self._activity.show_stage(event.text)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
@@ -28,7 +28,7 @@ FILTERS = (
 class PictureDrop(FileDrop):
     """An image dropped on a canvas is passed to `take`: its path, or its pixels as (H, W, 3 or 4) uint8."""
 
-    def __init__(self, canvas: Canvas, take: Callable[[Any], None]) -> None:
+    def __init__(self, canvas: Canvas, take: Callable[[Path | np.ndarray], None]) -> None:
         super().__init__(canvas, dropped_picture)
         self.dropped.connect(lambda given: take(given if isinstance(given, Path) else to_array(given)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal
@@ -90,7 +90,7 @@ class NearestView(QWidget):
             job, self._job = self._job, None
             self.worker.cancel(job)
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: Checking | Status | Likeness) -> None:
         if job != self._job:
             return
         match event:

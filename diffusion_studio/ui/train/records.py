@@ -17,6 +17,7 @@ from diffusion_studio.settings.recipes import expected
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.settings.units import duration
 from diffusion_studio.storage.foreign_file import LARGEST_PICTURE, read_foreign
+from diffusion_studio.training.records.run import Run
 from diffusion_studio.ui.train.words import STATES
 
 
@@ -81,7 +82,7 @@ def list_rows() -> Generator[tuple[RunRow, ...], None, None]:
     yield tuple(read_row(run) for run in runs.list_runs())
 
 
-def read_row(run: Any) -> RunRow:
+def read_row(run: Run) -> RunRow:
     facts = run.facts
     settings, _ = from_dict(TrainingSettings, facts.get("settings", {}))
     step, seconds = int(facts.get("step", 0)), float(facts.get("seconds", 0.0))

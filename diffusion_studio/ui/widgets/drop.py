@@ -26,9 +26,7 @@ class FileDrop(QObject):
     hovered = Signal(bool)  # something usable is held over the target, or no longer
     dropped = Signal(object)  # what `accept` returned
 
-    def __init__(
-        self, target: QWidget, accept: Callable[[QMimeData], Any | None], *, own: bool = True
-    ) -> None:
+    def __init__(self, target: QWidget, accept: Callable[[QMimeData], object], *, own: bool = True) -> None:
         super().__init__(target)
         self._target, self._accept, self._own = target, accept, own
         self.held: Any = None  # what is held over the target, as `accept` returned it

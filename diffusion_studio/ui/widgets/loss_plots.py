@@ -102,7 +102,7 @@ class LossPlot(QWidget):
         self._draw()
         self.fit()
 
-    def _take(self, step: Any, loss: Any, validation: Any) -> None:
+    def _take(self, step: object, loss: object, validation: object) -> None:
         for points, value in ((self._training, loss), (self._validation, validation)):
             if isinstance(step, int) and isinstance(value, (int, float)) and 0 < value < np.inf:
                 while points and points[-1][0] >= step:  # steps that are done again
@@ -258,7 +258,7 @@ class RoundAxis(pg.AxisItem):
         self._whole = whole
         self._shown: list[float] = []
 
-    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[Any]:
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
         low, high = sorted((minVal, maxVal))
         room = LABEL_HEIGHT if self.orientation in ("left", "right") else LABEL_WIDTH
         most = max(2, min(MOST_TICKS, int(size / room)))

@@ -44,7 +44,7 @@ class RatioPlot(QWidget):
         self._take(step, ratio)
         self._draw()
 
-    def _take(self, step: Any, ratio: Any) -> None:
+    def _take(self, step: object, ratio: object) -> None:
         if isinstance(step, int) and isinstance(ratio, (int, float)) and 0 <= ratio < np.inf:
             while self.points and self.points[-1][0] >= step:  # steps that are done again
                 self.points.pop()

@@ -63,7 +63,7 @@ def prepare(settings_file: SettingsFile) -> None:
         limit_threads(threads)
 
 
-def catch_faults(window: MainWindow) -> Any:
+def catch_faults(window: MainWindow) -> object:
     """Bring exceptions that nobody caught to the window's banner."""
     from diffusion_studio.ui.window.faults import Faults
 
@@ -73,7 +73,7 @@ def catch_faults(window: MainWindow) -> Any:
     return faults
 
 
-def close_on_signals(window: MainWindow) -> Any:
+def close_on_signals(window: MainWindow) -> object:
     """Ctrl+C, a polite kill and the end of the terminal or session close the window as its cross does: nothing is lost.
 
     A hang-up the process was started to ignore, as nohup does, stays ignored.

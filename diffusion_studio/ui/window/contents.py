@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
@@ -166,7 +165,7 @@ class Contents(QWidget):
         else:
             self.toasts.show(sentence, fault=True, page=self.page)
 
-    def _show_notice(self, sentence: str, action: str, do: Any, lasting: bool) -> None:
+    def _show_notice(self, sentence: str, action: str, do: Callable[[], None] | None, lasting: bool) -> None:
         page = None if lasting else self.page
         self.toasts.show(sentence, action=action, do=do, lasting=lasting, page=page)
 
@@ -183,7 +182,7 @@ class Contents(QWidget):
         row.addLayout(column, 1)
 
 
-def _sweep_trash() -> Generator[Any, None, None]:
+def _sweep_trash() -> Generator[object, None, None]:
     """A job: what was deleted long ago goes for good."""
     from diffusion_studio.storage.places import trash_can
 

@@ -51,7 +51,7 @@ class Faults(QObject):
         log_fault(tr("Uncaught exception"), error)
         self.raised.emit(*describe(error))
 
-    def _catch_in_thread(self, args: Any) -> None:
+    def _catch_in_thread(self, args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None:
             self.catch(args.exc_type, args.exc_value, args.exc_traceback)
 

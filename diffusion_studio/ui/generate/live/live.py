@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QWidget
@@ -264,7 +264,7 @@ class Live(QObject):
 
     # --- what comes ---
 
-    def _on_event(self, job: int, event: Any) -> None:
+    def _on_event(self, job: int, event: object) -> None:
         if job != self._job or not isinstance(event, LiveFrame) or event.number <= self._number:
             return
         self._number = event.number
