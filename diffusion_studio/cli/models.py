@@ -237,10 +237,12 @@ def run_install_text(_: argparse.Namespace, __: Stop) -> int:
     from diffusion_studio.events import Status
     from diffusion_studio.jobs.install_text import install
 
+    said = ""
     with closing(install()) as job:
         for event in job:
-            if isinstance(event, Status):
-                tell(event.text)
+            if isinstance(event, Status) and event.text != said:  # it is repeated while pip is silent
+                said = event.text
+                tell(said)
     return 0
 
 

@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from importlib import invalidate_caches
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from queue import Empty, Queue
+from typing import IO
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
@@ -20,6 +23,7 @@ from diffusion_studio.storage.foreign_file import size_in_words
 
 ROOM = 600 << 20  # bytes: what is fetched, unpacked
 LAST_LINES = 200
+HEARTBEAT = 0.3  # seconds
 DOING = re.compile(r"^\s*(Collecting|Downloading|Installing collected packages|Using cached)\b\s*:?\s*(\S*)")
 OFFLINE = re.compile(
     r"name resolution|name or service not known|nodename nor servname|network is unreachable|connection (refused|reset|"
@@ -50,7 +54,9 @@ def packages() -> list[str]:
 
 
 def install() -> Generator[Status, None, None]:
-    """Install the extra; a job that says what pip is busy with. Closing it ends pip. Raises `UserError` with the reason.
+    """Install the extra; a job that says what pip is busy with, and says it again while pip is silent, so that it can be closed.
+
+    Closing it ends pip. Raises `UserError` with the reason.
 
     torch stays the one that is there: it is named to pip with its own version.
     """
@@ -81,16 +87,29 @@ def install() -> Generator[Status, None, None]:
         errors="replace",
     )
     lines: list[str] = []
+    doing = tr("Installing what text models need…")
+    said: Queue[str | None] = Queue()
+    reader = threading.Thread(target=_read, args=(child.stdout, said), name="pip's words")
+    reader.start()
     try:
-        for line in child.stdout or ():
+        while True:
+            try:
+                line = said.get(timeout=HEARTBEAT)
+            except Empty:
+                yield Status(text=doing)
+                continue
+            if line is None:
+                break
             lines = [*lines[-LAST_LINES:], line.rstrip()]
             if match := DOING.match(line):
-                yield Status(text=_doing(match[1], match[2]))
+                doing = _doing(match[1], match[2])
+                yield Status(text=doing)
         status = child.wait()
     finally:
         if child.poll() is None:
             child.terminate()
             child.wait()
+        reader.join()
         if child.stdout is not None:
             child.stdout.close()
     if status != 0:
@@ -102,6 +121,12 @@ def install() -> Generator[Status, None, None]:
             tr("pip ended, but {names} cannot be found.", names=", ".join(left)), "\n".join(lines)
         )
     yield Status(text=tr("Text models can be opened now."))
+
+
+def _read(pipe: IO[str] | None, said: Queue[str | None]) -> None:
+    for line in pipe or ():
+        said.put(line)
+    said.put(None)
 
 
 def _kept() -> list[str]:

@@ -24,14 +24,17 @@ class DamagedFolder:
 def damaged_folders() -> list[DamagedFolder]:
     """Those that `cards.installed` leaves out. Weights are not opened for this: verifying a model does that."""
     place, found = models_dir(), []
+    known = list(model_folders(place))
     with suppress(OSError):
         meant = [folder for folder in sorted(place.iterdir()) if not folder.name.startswith(".")]
         found = [
             DamagedFolder(folder, tr("It has no unet/config.json, so it is no complete model."))
             for folder in meant
-            if any((folder / name).is_file() for name in SIGNS) and not (folder / "unet").is_dir()
+            if any((folder / name).is_file() for name in SIGNS)
+            and not (folder / "unet").is_dir()
+            and folder not in known
         ]
-    for folder in model_folders(place):
+    for folder in known:
         try:
             read_card(folder)
         except UserError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, metadata
 from importlib.util import find_spec
 
 from diffusion_studio.errors import UserError
@@ -17,8 +18,16 @@ class TextExtraMissing(UserError):
 
 
 def missing() -> tuple[str, ...]:
-    """The packages of the extra that are missing; none is imported."""
-    return tuple(name for name in PACKAGES if find_spec(name) is None)
+    """The packages of the extra that are missing, or whose installation did not end; none is imported."""
+    return tuple(name for name in PACKAGES if find_spec(name) is None or not _installed_whole(name))
+
+
+def _installed_whole(name: str) -> bool:
+    """pip writes what belongs to a package when all of it is there; a folder alone is what an ended pip left behind."""
+    try:
+        return bool(metadata(name)["Version"])
+    except PackageNotFoundError:
+        return False
 
 
 def require() -> None:

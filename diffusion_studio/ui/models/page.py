@@ -254,7 +254,7 @@ class ModelsPage(Page):
         """Ask whether to install what text models need; then do again what asked for it."""
         agreed = ask_question(
             self,
-            tr("This model needs the text extra. Install it now?"),
+            tr("This model needs more packages. Install them now?"),
             tr(
                 "Models that generate from prompts need diffusers, transformers and a few more packages: about {size} to "
                 "download, into this program's own environment. Everything else works without them.",

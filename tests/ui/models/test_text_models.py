@@ -4,6 +4,7 @@ import pytest
 
 from diffusion_studio.events import Status
 from diffusion_studio.jobs import install_text
+from diffusion_studio.models.damaged import damaged_folders
 from diffusion_studio.models.text import requirements
 from diffusion_studio.ui.models import page as models_page
 from tests.text_pipelines import sd1, single_file, write
@@ -38,10 +39,11 @@ def test_one_file_is_dropped_used_and_found_again(page, window, qtbot, tmp_path,
         lambda: page.selected is not None and page.selected.card.name == "Painter", timeout=20_000
     )
     rest(window, qtbot)
-    assert asked == [("This model needs the text extra. Install it now?", "Install")]
+    assert asked == [("This model needs more packages. Install them now?", "Install")]
     assert page.selected.card.text.source == file and said[-1].startswith("“Painter” imported.")
     facts = shown(page)
     assert "Stable Diffusion 1, from prompts" in str(facts) and "on a graphics card" in str(facts)
+    assert damaged_folders() == []
     page.do("use")
     assert window.page.request.value().model == "Painter"
     window.contents.visit(number(window, "Models"))
