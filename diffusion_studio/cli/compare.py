@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.cli.generate import (
     DEFAULTS,
+    add_like,
     add_own_picture,
-    add_preset,
     named_model,
     own_picture,
     settings_for,
@@ -19,7 +18,7 @@ from diffusion_studio.cli.generate import (
 from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
-from diffusion_studio.cli.overwriting import FREE_NAMES, check_folder
+from diffusion_studio.cli.overwriting import add_out, check_folder
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
@@ -59,16 +58,8 @@ def compare(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     add_options(parser, GenerationSettings, leave_out=("source", "mask", "count"))
     add_loras(parser)
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
-    add_preset(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help=tr(
-            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
-        ),
-    )
+    add_like(parser)
+    add_out(parser)
     parser.add_argument("--cells", action="store_true", help=tr("also save every image by itself"))
     parser.add_argument(
         "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, flag, given
 from diffusion_studio.cli.output import say, say_json, tell
-from diffusion_studio.cli.overwriting import FREE_NAMES, add_overwrite, check_folder, check_free
+from diffusion_studio.cli.overwriting import add_out, add_overwrite, check_folder, check_free
 from diffusion_studio.cli.presets import fitting, preset_named
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
@@ -40,16 +40,8 @@ def generate(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, S
     add_options(parser, GenerationSettings, leave_out=("source", "mask"))
     add_loras(parser)
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
-    add_preset(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help=tr(
-            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
-        ),
-    )
+    add_like(parser)
+    add_out(parser)
     parser.add_argument("--sheet", action="store_true", help=tr("also save all images as one sheet"))
     parser.add_argument(
         "--queue",
@@ -149,7 +141,9 @@ def without_effect(names: Collection[str], model: str) -> Iterator[str]:
         )
 
 
-def add_preset(parser: argparse.ArgumentParser) -> None:
+def add_like(parser: argparse.ArgumentParser) -> None:
+    """Where settings can be taken from: an image, or a preset."""
+    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
     parser.add_argument(
         "--preset",
         metavar="NAME",

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_studio.cli.generate import DEFAULTS, add_own_picture, add_preset, own_picture, settings_for
+from diffusion_studio.cli.generate import DEFAULTS, add_like, add_own_picture, own_picture, settings_for
 from diffusion_studio.cli.loras import add_loras, typed_loras
 from diffusion_studio.cli.options import add_options, given
 from diffusion_studio.cli.output import tell
@@ -67,8 +67,7 @@ def morph(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, Stop
     add_options(parser, GenerationSettings, leave_out=("source", "mask", *SEEDS))
     add_loras(parser)
     add_own_picture(parser)
-    parser.add_argument("--like", type=Path, metavar="IMAGE", help=tr("take every setting from this image"))
-    add_preset(parser)
+    add_like(parser)
     parser.add_argument(
         "--json", action="store_true", help=tr("print one event per line as JSON instead of the saved paths")
     )

@@ -13,6 +13,17 @@ from diffusion_studio.storage.paths import check_path
 FREE_NAMES = tr("a name that is taken gets a number, nothing is overwritten")
 
 
+def add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help=tr(
+            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
+        ),
+    )
+
+
 def add_overwrite(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """--overwrite"""
     parser.add_argument(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_studio.cli.output import plain, say, say_json, tell
-from diffusion_studio.cli.overwriting import FREE_NAMES, check_folder
+from diffusion_studio.cli.overwriting import add_out, check_folder
 from diffusion_studio.cli.progress import Report
 from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
@@ -38,14 +37,7 @@ def queue(parser: argparse.ArgumentParser) -> Run:
     listing = add("list", run_list, tr("list the requests (what “queue” alone does)"))
     listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=tr("print JSON"))
     run = add("run", run_all, tr("generate what waits, first to last"))
-    run.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help=tr(
-            "where to save (default: the folder that `doctor` names); {free_names}", free_names=FREE_NAMES
-        ),
-    )
+    add_out(run)
     run.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help=tr("print one event per line as JSON")
     )
