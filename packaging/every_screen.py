@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SIZES = {"1280x800": (1280, 800, 1), "2560x1440": (2560, 1440, 1), "scale-2": (1280, 800, 2)}
+SIZES = {
+    "1280x800": (1280, 800, 1),
+    "2560x1440": (2560, 1440, 1),
+    "scale-2": (1280, 800, 2),
+    "900x600": (900, 600, 1),
+}
+SMALLEST = "900x600"  # of the fullest scenes alone
 THEMES = ("light", "dark")
 SECONDS = 240  # that anything may take
 
@@ -32,6 +38,7 @@ def make(target: Path, home: Path, scenes: list[str]) -> None:
     if not (home / "outputs").is_dir():
         filling = {**os.environ, **path, "DIFFUSION_STUDIO_HOME": str(home)}
         subprocess.run([sys.executable, str(ROOT / "packaging" / "seeded_home.py")], env=filling, check=True)
+    failed = False
     for name in SIZES:
         for state in ("empty", "full"):
             copy = target / "homes" / f"{name}-{state}"
@@ -43,8 +50,10 @@ def make(target: Path, home: Path, scenes: list[str]) -> None:
             environment |= platform(target, *SIZES[name])
             command = [sys.executable, str(ROOT / "packaging" / "screenshots.py"), "--scenes", state]
             command += [str(target), name, *scenes]
-            subprocess.run(command, env=environment, check=True)
+            failed |= bool(subprocess.run(command, env=environment).returncode)
     shutil.rmtree(target / "homes")
+    if failed:
+        sys.exit("Some scenes failed; see above.")
 
 
 def platform(folder: Path, width: int, height: int, scale: int) -> dict[str, str]:
@@ -82,7 +91,7 @@ class Studio:
         end = time.monotonic() + SECONDS
         while not done():
             if time.monotonic() > end:
-                raise SystemExit("That took too long.")
+                raise TimeoutError("That took too long.")
             self.application.processEvents()
             time.sleep(0.002)
 
@@ -221,6 +230,30 @@ def generate_long_names(studio: Studio) -> None:
     page.request.choose_model(long.name)
     page.presets.choose(PRESET)
     studio.shoot("generate-long")
+    page.request.choose_model(_cards()[0].name)
+
+
+def generate_prompt(studio: Studio) -> None:
+    from diffusion_studio.settings.loras import Lora
+
+    page = studio.visit("generate")
+    words = "a portrait of a (woman:1.2) with short hair, soft light, <lora:soft-ink:0.8>"
+    page.request.choose_model("tiny-sd")
+    page.request.change(
+        prompt=words, negative="blurry, text", loras=(Lora("soft-ink", weight=0.8), Lora("grain", weight=0.3))
+    )
+    studio.rest(1.5)
+    studio.shoot("generate-prompt")
+    page.request.change(prompt="", negative="", loras=())
+    page.request.choose_model(_cards()[0].name)
+
+
+def generate_transparent(studio: Studio) -> None:
+    page = studio.visit("generate")
+    page.request.choose_model("round-sprites")
+    page.request.lock_seed(7)
+    studio.generate(steps=8, count=4)
+    studio.shoot("generate-transparent")
     page.request.choose_model(_cards()[0].name)
 
 
@@ -377,23 +410,47 @@ def _cards() -> list[Any]:
 EMPTY = (empty_pages, tour)
 FULL = (
     *(generate_done, generate_advanced, generate_compare, generate_long_names, films, generate_busy),
-    *(generate_failed, train_images, train_busy, train_runs, gallery, trash),
+    *(
+        generate_prompt,
+        generate_transparent,
+        generate_failed,
+        train_images,
+        train_busy,
+        train_runs,
+        gallery,
+        trash,
+    ),
     *(models, models_dialogs, settings, palette),
 )
 
 
-def run_scenes(state: str, target: Path, size: str, wanted: list[str]) -> None:
-    every = EMPTY if state == "empty" else FULL
+FULLEST = (
+    generate_done,
+    generate_advanced,
+    generate_busy,
+    generate_prompt,
+    train_images,
+    train_busy,
+    gallery,
+)
+
+
+def run_scenes(state: str, target: Path, size: str, wanted: list[str]) -> bool:
+    """Whether all of them could be made."""
+    every = EMPTY if state == "empty" else FULLEST if size == SMALLEST else FULL
     scenes = [scene for scene in every if not wanted or scene.__name__ in wanted]
     if not scenes:
-        return
+        return True
+    whole = True
     studio = Studio(target, size)
     for scene in scenes:
         try:
             scene(studio)
         except Exception as error:  # the others are worth having
+            whole = False
             import traceback
 
             traceback.print_exc()
             print(f"{scene.__name__}: {error}", file=sys.stderr)
     studio.close()
+    return whole

@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["--scenes"]:  # in a process that `every_screen.make` started
         from every_screen import run_scenes
 
-        run_scenes(arguments[1], Path(arguments[2]), arguments[3], arguments[4:])
+        if not run_scenes(arguments[1], Path(arguments[2]), arguments[3], arguments[4:]):
+            leave(1)
     else:
         make_readme(arguments)
 
@@ -204,14 +205,14 @@ SHOTS = {
 }
 
 
-def leave() -> None:
+def leave(code: int = 0) -> None:
     """End without Python's own teardown: it destroys Qt's objects in whichever order it comes to them, which has crashed.
 
     The window is closed and its threads have ended by now.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 if __name__ == "__main__":

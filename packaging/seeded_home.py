@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def fill() -> None:
     fill_models()
     fill_images()
     fill_runs()
+    fill_transparent()
+    fill_prompted()
     fill_lists()
 
 
@@ -77,6 +80,42 @@ def fill_runs() -> None:
         if getattr(event, "step", 0) >= 15:
             break
     job.close()
+
+
+def fill_transparent() -> None:
+    """A model of images with transparency, whose EMA can be chosen afterwards."""
+    from PIL import Image, ImageDraw
+
+    from diffusion_studio.jobs.train import train
+    from diffusion_studio.settings.training import TrainingSettings
+    from diffusion_studio.storage.places import data_dir
+
+    folder = data_dir() / "round sprites"
+    folder.mkdir(parents=True)
+    for number in range(24):
+        image = Image.new("RGBA", (16, 16))
+        colour = (60 + 8 * number, 200 - 6 * number, 90, 255)
+        ImageDraw.Draw(image).ellipse((2, 2, 9 + number % 5, 12), fill=colour)
+        image.save(folder / f"{number}.png")
+    usual = TrainingSettings(folder=str(folder), name="Round sprites", size=16, batch=4, steps=60)
+    for _ in train(replace(usual, sample_every=15, snapshots=2, posthoc_ema=True)):
+        pass
+
+
+def fill_prompted() -> None:
+    """A tiny model of text with two LoRAs, where the text extra is installed."""
+    from importlib.util import find_spec
+
+    from diffusion_studio.storage.places import loras_dir, models_dir
+
+    if find_spec("diffusers") is None or find_spec("transformers") is None:
+        return
+    from tests.lora_files import write_lora
+    from tests.tiny_text_models import stable_diffusion
+
+    stable_diffusion(models_dir() / "tiny-sd")
+    for name in ("soft-ink", "grain"):
+        write_lora(loras_dir() / f"{name}.safetensors", 16)
 
 
 def fill_lists() -> None:

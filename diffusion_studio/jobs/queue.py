@@ -12,7 +12,7 @@ Who runs requests some other way calls `take`, then one of `remove` (done or can
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -48,6 +48,14 @@ class QueuedRequest:
     added: str  # ISO date and time
     state: State = "waiting"
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Requests as they were in the file when they were removed, and the order of all at that time."""
+
+    entries: tuple[Mapping[str, Any], ...]
+    order: tuple[str, ...]
 
 
 class GenerationQueue:
@@ -99,21 +107,24 @@ class GenerationQueue:
 
         self._change(move)
 
-    def remove(self, *ids: str) -> None:
+    def remove(self, *ids: str) -> Removed:
         """Forget requests: done, cancelled or failed ones. Those that are not there are passed over."""
+        return self._remove(lambda entry: entry["id"] in ids)
 
-        def remove(entries: list[dict[str, Any]]) -> None:
-            entries[:] = [entry for entry in entries if entry["id"] not in ids]
-
-        self._change(remove)
-
-    def clear(self) -> None:
+    def clear(self) -> Removed:
         """Forget everything that does not run."""
+        return self._remove(lambda entry: _state(entry) != "running")
 
-        def clear(entries: list[dict[str, Any]]) -> None:
-            entries[:] = [entry for entry in entries if _state(entry) == "running"]
+    def put_back(self, removed: Removed) -> None:
+        """Let requests that were removed wait again, between those they were between."""
+        place = {id: number for number, id in enumerate(removed.order)}
 
-        self._change(clear)
+        def put_back(entries: list[dict[str, Any]]) -> None:
+            there = {entry["id"] for entry in entries}
+            entries += [dict(entry) for entry in removed.entries if entry["id"] not in there]
+            entries.sort(key=lambda entry: place.get(entry["id"], len(place)))
+
+        self._change(put_back)
 
     def retry(self, id: str) -> None:
         """Let a failed request wait again."""
@@ -141,6 +152,18 @@ class GenerationQueue:
     def fail(self, id: str, reason: str) -> None:
         """Keep a request as failed, so that it can be read about and retried."""
         self._update(id, state="failed", reason=reason)
+
+    def _remove(self, unwanted: Callable[[dict[str, Any]], bool]) -> Removed:
+        removed: list[dict[str, Any]] = []
+        order: list[str] = []
+
+        def remove(entries: list[dict[str, Any]]) -> None:
+            order[:] = [entry["id"] for entry in entries]
+            removed[:] = [entry for entry in entries if unwanted(entry)]
+            entries[:] = [entry for entry in entries if not unwanted(entry)]
+
+        self._change(remove)
+        return Removed(tuple(removed), tuple(order))
 
     def _update(self, id: str, **values: object) -> None:
         def update(entries: list[dict[str, Any]]) -> None:

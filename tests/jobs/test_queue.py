@@ -74,6 +74,24 @@ def test_requests_can_be_reordered(queue, moved, place, order):
     assert "".join(names[id] for id in ids(queue)) == order
 
 
+def test_what_was_removed_comes_back_between_what_it_was_between(queue):
+    first, second, third = (queue.add(asked(seed=k)) for k in range(3))
+    queue.fail(second.id, "No.")
+    gone = queue.remove(second.id)
+    later = queue.add(asked(seed=9))
+    queue.put_back(gone)
+    assert ids(queue) == [first.id, second.id, third.id, later.id]
+    assert queue.requests()[1].reason == "No."
+    queue.put_back(gone)
+    assert len(ids(queue)) == 4, "it is there already"
+    running = queue.take()
+    gone = queue.clear()
+    assert ids(queue) == [running.id]
+    queue.remove(running.id)
+    queue.put_back(gone)
+    assert ids(queue) == [second.id, third.id, later.id], "what ran meanwhile stays done"
+
+
 def test_what_is_not_there_is_passed_over(queue):
     first = queue.add(asked(seed=1))
     queue.move("nobody", 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
@@ -94,6 +94,19 @@ class Commands(QObject):
         """Give a command its usual keys again."""
         self._keys.pop(command.name, None)
         command.action.setShortcuts(command.usual)
+        self._store()
+
+    def chosen(self) -> dict[str, str]:
+        """The keys of the user's own choice, by the name of the command, for `restore`."""
+        return dict(self._keys)
+
+    def restore(self, chosen: Mapping[str, str]) -> None:
+        """Have these keys, and the usual ones everywhere else."""
+        for command in self._commands.values():
+            if self._keys.get(command.name) != chosen.get(command.name):
+                kept = chosen.get(command.name)
+                command.action.setShortcuts(command.usual if kept is None else _sequences(kept))
+        self._keys = dict(chosen)
         self._store()
 
     def _set(self, command: Command, keys: list[QKeySequence]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
@@ -20,6 +22,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.base.commands import Command
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import FormDialog
+from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_S
@@ -71,6 +74,7 @@ class ShortcutsSection(QWidget):
         self.table.itemActivated.connect(lambda _: self._change())
         self.change.clicked.connect(self._change)
         self.reset.clicked.connect(self._reset)
+        context.commands.changed.connect(self._show)
         self._follow()
 
     @property
@@ -119,13 +123,27 @@ class ShortcutsSection(QWidget):
             return
         dialog = ShortcutDialog(self._context, command, self)
         if dialog.ask():
-            self._context.commands.change(command, dialog.keys)
-            self._show()
+            keys = dialog.keys
+            self._do(lambda: self._context.commands.change(command, keys))
 
     def _reset(self) -> None:
-        if self.selected is not None:
-            self._context.commands.reset(self.selected)
-            self._show()
+        command = self.selected
+        if command is not None:
+            self._do(lambda: self._context.commands.reset(command))
+
+    def _do(self, change: Callable[[], None]) -> None:
+        """Change the keys of commands; Undo gives all of them those they had."""
+        commands = self._context.commands
+        before = commands.chosen()
+        change()
+        after = commands.chosen()
+        if after == before:
+            return
+        self._context.undo.push(
+            Change(
+                tr("change of a shortcut"), lambda: commands.restore(before), lambda: commands.restore(after)
+            )
+        )
 
 
 class ShortcutDialog(FormDialog):

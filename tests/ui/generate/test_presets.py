@@ -31,6 +31,16 @@ def test_save_choose_and_undo(page, window, monkeypatch):
     assert (page.request.settings.steps, page.request.settings.guidance) == (12, 2.0)
 
 
+def test_one_that_is_replaced_comes_back_with_undo(page, window):
+    page.request.change(steps=44)
+    page.presets.save("Strong")
+    page.request.change(steps=9)
+    page.presets.save(" Strong ")
+    assert page.presets.presets.values("Strong")["steps"] == 9
+    window.context.undo.undo()
+    assert page.presets.presets.values("Strong")["steps"] == 44
+
+
 def test_a_model_begins_with_its_default_preset(page):
     page.request.choose_model("plain")
     page.request.change(steps=17)

@@ -74,6 +74,13 @@ def test_the_list_reorders_cancels_and_shows_progress(page, draw, qtbot):
     assert seeds(page) == [2, 4, 3]
     jobs.rows[0].cancel.click()
     assert seeds(page) == [4, 3]
+    undo = page._context.undo
+    undo.undo()
+    assert seeds(page) == [2, 4, 3]
+    undo.undo()
+    assert seeds(page) == [2, 3, 4], "the move is undone as well"
+    undo.redo(), undo.redo()
+    assert seeds(page) == [4, 3]
     jobs.hold.click()
     assert page.queue.paused and jobs.hold.text() == "Resume queue"
     page.generation.stop()
@@ -86,6 +93,10 @@ def test_the_list_reorders_cancels_and_shows_progress(page, draw, qtbot):
     assert row.running and not row.up.isVisible()
     qtbot.waitUntil(lambda: row.progress.value() > 0)
     jobs.clear.click()
+    assert seeds(page) == [4]
+    undo.undo()
+    assert seeds(page) == [4, 3]
+    undo.redo()
     assert seeds(page) == [4]
     jobs.rows[0].cancel.click()
     ended(qtbot, page)

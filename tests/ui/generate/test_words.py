@@ -119,6 +119,11 @@ def test_a_prompt_that_was_generated_with_is_found_again(page, words, draw, qtbo
     page._context.undo.undo()
     assert page.request.value().prompt == ""
     words.show_past()
+    popover.list.setCurrentRow(0)
+    qtbot.keyClick(popover.list, Qt.Key.Key_Delete)
+    assert [past.prompt for past in words.history.find()] == ["a <b>cat</b>"]
+    page._context.undo.undo()
+    assert len(words.history.find()) == 2
     popover.clear.click()
     assert not words.history.find()
     page._context.undo.undo()

@@ -69,6 +69,13 @@ def test_a_conflict_is_said_and_the_keys_change_hands(section, window, monkeypat
     section.change.click()
     assert "“Quit” has these keys now" in seen[0]
     assert lock.action.shortcut() == QKeySequence("Ctrl+Q") and quit.action.shortcut().isEmpty()
+    window.context.undo.undo()
+    assert (lock.keys, quit.keys) == ("Ctrl+L", "Ctrl+Q"), "the one it was taken from has it again"
+    assert not window.context.commands.is_changed(quit)
+    section.search.setText("quit")
+    assert section.table.item(0, 2).text() == "Ctrl+Q"
+    window.context.undo.redo()
+    assert lock.keys == "Ctrl+Q" and not quit.keys
     rest(window, qtbot)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
@@ -76,25 +77,37 @@ class PresetMenu(QToolButton):
         """Keep the settings as a preset, of a model of text with its size, and with its `words` where they are wanted."""
         card = self._request.card
         more = (*OF_SIZE, *(WORDS if words else ())) if card is not None and card.prompted else ()
-        if self._do(lambda: self.presets.save(name, self._request.settings, more)):
+        name = " ".join(name.split())
+        before = self.presets.values(name)
+        if not self._do(lambda: self.presets.save(name, self._request.settings, more)):
+            return
+        if before:
+            self._context.done(
+                tr("Preset “{name}” was replaced.", name=name),
+                Change(tr("replacement of a preset"), lambda: self._restore(name, before)),
+            )
+        else:
             self._context.show_status(tr("Saved as preset “{name}”", name=name))
 
     def remove(self, name: str) -> None:
         """Remove a preset; Undo brings it back."""
         values, model = self.presets.values(name), self._request.settings.model
         was_default = self.presets.default(model) == name
-        settings = type(self._request.settings)(**values)
         if self._do(lambda: self.presets.remove(name)):
 
             def bring_back() -> None:
-                more = [option for option in values if option not in NAMES]
-                self._do(lambda: self.presets.save(name, settings, more))
+                self._restore(name, values)
                 if was_default:
                     self._do(lambda: self.presets.set_default(model, name))
 
             self._context.done(
                 tr("Preset “{name}” was deleted.", name=name), Change(tr("deletion of a preset"), bring_back)
             )
+
+    def _restore(self, name: str, values: dict[str, Any]) -> None:
+        settings = type(self._request.settings)(**values)
+        more = [option for option in values if option not in NAMES]
+        self._do(lambda: self.presets.save(name, settings, more))
 
     def set_default(self, name: str) -> None:
         """Begin with this preset whenever the current model is chosen; "": with what the model recommends."""

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
-from diffusion_studio.settings.prompt_history import PromptHistory
+from diffusion_studio.settings.prompt_history import PastPrompt, PromptHistory
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import text_button
@@ -131,17 +131,21 @@ class HistoryPopover(Popover):
 
     def _remove(self) -> None:
         item = self.list.currentItem()
-        if item is not None:
-            self._change(lambda: self._history.remove(item.data(Qt.ItemDataRole.UserRole)))
+        if item is None:
+            return
+        before = self._history.find()
+        if self._change(lambda: self._history.remove(item.data(Qt.ItemDataRole.UserRole))):
+            self._forgotten(before, 1)
 
     def _clear(self) -> None:
         before = self._history.find()
         if not self._change(self._history.clear):
             return
         self.hide()
-        sentence = plural(
-            "{count} past prompt was forgotten.", "{count} past prompts were forgotten.", len(before)
-        )
+        self._forgotten(before, len(before))
+
+    def _forgotten(self, before: list[PastPrompt], count: int) -> None:
+        sentence = plural("{count} past prompt was forgotten.", "{count} past prompts were forgotten.", count)
         undo = Change(tr("forgetting of past prompts"), lambda: self._history.restore(before))
         self._context.done(sentence, undo)
 

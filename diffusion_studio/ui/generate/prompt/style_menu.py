@@ -65,7 +65,14 @@ class StyleMenu(QObject):
 
     def save(self, name: str) -> None:
         """Keep the prompts as a style; where the prompt has no “{prompt}”, the style is added after a prompt."""
-        if self._do(lambda: self.styles.save(name, Style(*self._words()))):
+        name = " ".join(name.split())
+        before = self.styles.all().get(name)
+        if not self._do(lambda: self.styles.save(name, Style(*self._words()))):
+            return
+        if before is not None:
+            undo = Change(tr("replacement of a style"), lambda: self._restore(name, before))
+            self._context.done(tr("Style “{name}” was replaced.", name=name), undo)
+        else:
             self._context.show_status(
                 tr(
                     "Saved as style “{name}”. Write {place} in it where the prompt goes.",

@@ -8,10 +8,11 @@ from dataclasses import replace
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from diffusion_studio.errors import UserError
-from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest
+from diffusion_studio.jobs.queue import GenerationQueue, QueuedRequest, Removed
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.next_run import NextRun
 from diffusion_studio.ui.generate.running import Generation
 from diffusion_studio.ui.generate.steering import Plan, Steering
@@ -108,24 +109,53 @@ class QueueRunner(QObject):
     def move(self, id: str, places: int) -> None:
         """Move a request up (negative) or down the list."""
         ids = [request.id for request in self.requests]
-        if id in ids:
-            place = min(max(ids.index(id) + places, 0), len(ids) - 1)
-            self._do(lambda queue: queue.move(id, place))
+        if id not in ids:
+            return
+        before = ids.index(id)
+        place = min(max(before + places, 0), len(ids) - 1)
+
+        def move(to: int) -> bool:
+            return self._do(lambda queue: queue.move(id, to))
+
+        if move(place):
+            self._context.undo.push(
+                Change(tr("move in the queue"), lambda: move(before), lambda: move(place))
+            )
 
     def cancel(self, id: str) -> None:
-        """Forget a request that waits or failed; stop the one that runs."""
+        """Remove a request that waits or failed, which Undo brings back; stop the one that runs."""
         if self.current is not None and self.current.id == id:
             self._generation.stop()
         else:
-            self._do(lambda queue: queue.remove(id))
+            self._remove(lambda queue: queue.remove(id))
 
     def retry(self, id: str) -> None:
         if self._do(lambda queue: queue.retry(id)):
             self.resume()
 
     def clear(self) -> None:
-        """Forget everything that does not run."""
-        self._do(lambda queue: queue.clear())
+        """Remove everything that does not run; Undo brings it back."""
+        self._remove(lambda queue: queue.clear())
+
+    def _remove(self, do: Callable[[GenerationQueue], Removed]) -> None:
+        removed: list[Removed] = []
+        if not self._do(lambda queue: removed.append(do(queue))) or not removed[0].entries:
+            return
+        ids = [str(entry["id"]) for entry in removed[0].entries]
+
+        def bring_back() -> None:
+            self._do(lambda queue: queue.put_back(removed[0]))
+            self._continue()
+
+        change = Change(
+            plural("removal of {count} request", "removal of {count} requests", len(ids)),
+            bring_back,
+            lambda: self._do(lambda queue: queue.remove(*ids)),
+        )
+        sentence = plural(
+            "{count} request removed from the queue.", "{count} requests removed from the queue.", len(ids)
+        )
+        self._context.done(sentence, change)
 
     def pause(self) -> None:
         """Start no further request; the running one ends as it would."""
