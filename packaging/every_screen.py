@@ -318,7 +318,7 @@ def gallery(studio: Studio) -> None:
     studio.shoot("gallery-no-results")
     from seeded_home import LONG
 
-    page.head.search.setText(f'album:"{LONG[:50]}"')
+    page.head.search.setText(f'album:"{LONG[:50].strip()}"')
     studio.rest(1.0)
     page.grid.select(0)
     studio.shoot("gallery-long")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import sys
@@ -16,6 +15,7 @@ import torch
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.machine import garbage
 from diffusion_studio.machine.preferred import preferred
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
@@ -154,7 +154,7 @@ def free_bytes(device: str) -> int:
 
 def free_memory() -> None:
     """Give what nobody holds any more back to the device."""
-    gc.collect()
+    garbage.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():

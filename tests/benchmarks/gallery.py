@@ -35,7 +35,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         measure(options.count)
-        return
+        sys.stdout.flush()
+        os._exit(0)  # Python's own teardown destroys Qt's objects in whichever order, which has crashed
     with nullcontext(options.home) if options.home else tempfile.TemporaryDirectory() as home:
         shutil.rmtree(Path(home) / "cache", ignore_errors=True)
         if not (Path(home) / "outputs").is_dir():
@@ -82,6 +83,8 @@ class Ticks:
             time.thread_time(),
             0.0,
         )  # the same in time of the processor: what other programs take is not in it
+        self.collecting = self.pause = 0.0  # what the collector of garbage held all threads up at most
+        gc.callbacks.append(self.collect)
         self.timer = QTimer(interval=10, timerType=Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
         self.timer.start()
@@ -92,12 +95,20 @@ class Ticks:
         busy = time.thread_time()
         self.most, self.busy = max(self.most, busy - self.busy), busy
 
-    def phase(self) -> tuple[float, float]:
-        """The worst gap since the last call, and the most that the window's thread worked between two ticks."""
+    def collect(self, phase: str, facts: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "start":
+            self.collecting = now
+        else:
+            self.pause = max(self.pause, now - self.collecting)
+
+    def phase(self) -> tuple[float, float, float]:
+        """Since the last call: the worst gap, the most that the window's thread worked between two ticks, and the longest
+        collection of garbage, in whichever thread."""
         self.tick()
-        worst, most = self.worst, self.most
-        self.worst = self.most = 0.0
-        return worst, most
+        result = self.worst, self.most, self.pause
+        self.worst = self.most = self.pause = 0.0
+        return result
 
 
 def measure(count: int) -> None:
@@ -190,12 +201,13 @@ def wait(application, until, seconds: float) -> None:  # type: ignore[no-untyped
 
 
 def row(what: str, seconds: float | None, bar: float | None, ticks: Ticks) -> None:
-    gap, busy = ticks.phase()
+    gap, busy, pause = ticks.phase()
     took = "" if seconds is None else f"{seconds * 1000:8.0f} ms"
     over = " OVER THE BAR" if gap > GAP or (bar is not None and seconds is not None and seconds > bar) else ""
     limit = f" (bar {bar * 1000:.0f})" if bar else ""
     print(
-        f"  {what:<36}{took:>12}{limit:<12} worst gap {gap * 1000:4.0f} ms, of it work {busy * 1000:4.0f} ms{over}",
+        f"  {what:<36}{took:>12}{limit:<12} worst gap {gap * 1000:4.0f} ms, of it work {busy * 1000:4.0f} ms, "
+        f"garbage {pause * 1000:3.0f} ms{over}",
         flush=True,
     )
 

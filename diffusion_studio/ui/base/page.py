@@ -57,6 +57,10 @@ class Page(QWidget):
         """The controls in the order of the Tab key; none: as they were made."""
         return []
 
+    def toast_floor(self) -> QWidget | None:
+        """What toasts are to lie above, as they would cover controls in it; None: they may lie at the very bottom."""
+        return None
+
     def shown_first(self) -> None:
         """Called once the window is on screen and this page is the one in it, the first time only."""
 

@@ -65,6 +65,8 @@ def value_words(name: str, value: object) -> str:
     facts = options(GenerationSettings)[name]
     if name == "class_label":
         value = class_title(str(value))
+    if isinstance(value, bool):
+        return tr("Yes") if value else tr("No")
     if name in ("source", "mask"):
         value = f"{str(value)[:10]}…"
     return readable(facts.choices.get(str(value), str(value)) if facts.choices else _short(value))
@@ -90,10 +92,12 @@ def model_words(name: str, entry: Entry) -> str:
 
 def _says_nothing(settings: GenerationSettings, name: str) -> bool:
     """Whether a setting had no effect, or is what it is by default."""
+    if name not in ALWAYS and getattr(settings, name) == getattr(IDLE, name):
+        return True
     if name in EFFECTIVE and name != "negative":  # words are worth reading, whatever they did
         has_effect, _ = EFFECTIVE[name]
         return not has_effect(settings)
-    return name not in ALWAYS and getattr(settings, name) == getattr(IDLE, name)
+    return False
 
 
 def _common(values: set[str]) -> str:

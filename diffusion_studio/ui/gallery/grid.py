@@ -32,6 +32,7 @@ from diffusion_studio.ui.look.theme import tokens
 from diffusion_studio.ui.pictures.cells import ROOM
 
 SMALLEST, USUAL, LARGEST = 64, 112, 256  # pixels of a cell's side
+COMFORTABLE = 160  # on a wide screen
 DRAGGED = 96
 
 

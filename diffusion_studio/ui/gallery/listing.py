@@ -19,11 +19,13 @@ from diffusion_studio.gallery.index import look
 from diffusion_studio.gallery.marks import Marks
 from diffusion_studio.gallery.relatives import Relatives
 from diffusion_studio.gallery.search import parse
+from diffusion_studio.machine import garbage
 from diffusion_studio.storage.places import outputs_dir
 
 FIRST = 400  # images shown at once
 EVERY = 1.5  # seconds after which what has been read so far is shown
 WATCHED = 8  # days; new images come to the latest
+MANY = 2000  # images, which the collector of garbage takes long to look through
 MOST_VALUES = 200  # of a filter: more are found by typing
 MOST_PROMPTS, LONGEST_SEARCH = 30, 80  # of the filter; letters of one in a search
 
@@ -80,9 +82,12 @@ def list_images(known: Mapping[Path, Entry]) -> Generator[Listing, None, None]:
     listed = {entry.path: entry for entry in marks.mark(entries)}
     # as many objects as images: the fewer there are, the shorter Python stops to look for garbage
     del paths
+    _keep(listed)
     yield Listing(listed, folders, 0)
     read, shown, changed = 0, time.monotonic(), list[Path]()
     for batch in look(list(listed.values())):
+        if any(known.get(entry.path) is not entry for entry in batch):
+            _keep(listed)
         listed.update((entry.path, entry) for entry in batch)
         changed += [entry.path for entry in batch if _has_changed(known.get(entry.path), entry)]
         read += len(batch)
@@ -91,6 +96,12 @@ def list_images(known: Mapping[Path, Entry]) -> Generator[Listing, None, None]:
             shown = time.monotonic()
     every = listed.values()
     yield Listing(listed, folders, len(listed), tuple(changed), Relatives(every), facets_of(every), marks)
+
+
+def _keep(listed: Mapping[Path, Entry]) -> None:
+    """Images stay as long as the gallery: where there are many, nothing else waits while they are looked through for garbage."""
+    if len(listed) > MANY:
+        garbage.set_aside()
 
 
 def arrange(entries: Mapping[Path, Entry], search: str, sort: str) -> Generator[Arranged, None, None]:

@@ -21,7 +21,7 @@ from diffusion_studio.ui.gallery.actions import GalleryActions
 from diffusion_studio.ui.gallery.albums import AlbumMenu, ask_album_name, ask_new_album
 from diffusion_studio.ui.gallery.collection import Collection
 from diffusion_studio.ui.gallery.details import MOSAIC, GalleryDetails
-from diffusion_studio.ui.gallery.grid import LARGEST, SMALLEST, USUAL, GalleryGrid
+from diffusion_studio.ui.gallery.grid import COMFORTABLE, LARGEST, SMALLEST, USUAL, GalleryGrid
 from diffusion_studio.ui.gallery.head import GalleryHead
 from diffusion_studio.ui.gallery.listing import Arranged
 from diffusion_studio.ui.gallery.marking import Marking
@@ -29,6 +29,7 @@ from diffusion_studio.ui.gallery.scrubber import DateScrubber
 from diffusion_studio.ui.gallery.selection_bar import GridArea, SelectionBar
 from diffusion_studio.ui.gallery.thumbs import GalleryThumbs
 from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.theme import comfortable
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.picture import Picture
 from diffusion_studio.ui.pictures.saved import SettingsFound, open_picture, read_raw, read_settings
@@ -255,8 +256,9 @@ class GalleryPage(Page):
 
     def _recall(self) -> None:
         view = self._context.settings_file.load(SECTION, GalleryView)
-        self.grid.show_cell(view.cell)
-        self.head.cell.setValue(view.cell)
+        cell = COMFORTABLE if view.cell == USUAL and comfortable() else view.cell
+        self.grid.show_cell(cell)
+        self.head.cell.setValue(cell)
         self.head.show_order(view.sort)
         self.actions_.details.setChecked(view.details)
 

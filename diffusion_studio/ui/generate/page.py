@@ -150,6 +150,9 @@ class GeneratePage(Page):
             self.strip.view,
         ]
 
+    def toast_floor(self) -> QWidget | None:
+        return self.bar.lowest if self.bar.lowest.isVisible() else self.steering.timeline
+
     def shown_first(self) -> None:
         self.panel.foot.button.setFocus()
         self.panel.curve.wake()

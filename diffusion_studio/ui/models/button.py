@@ -34,7 +34,7 @@ class ModelButton(QAbstractButton):
             return
         sheet = QImage.fromData(card.sample_sheet())
         self._card = card
-        self._thumbnail = thumbnail(sheet, card.size, THUMBNAIL, self.devicePixelRatioF())
+        self._thumbnail = thumbnail(sheet, card.sides, THUMBNAIL, self.devicePixelRatioF())
         facts = [describe(card), tr("licence {licence}", licence=card.licence) if card.licence else ""]
         words = tr(
             "Generated with {title}, {facts}. Show this model on the Models page.",

@@ -132,7 +132,7 @@ class ModelView(QScrollArea):
         )
         self.description.setText(card.description)
         self.description.setVisible(bool(card.description))
-        self.samples.show_sheet(row.sheet, card.size)
+        self.samples.show_sheet(row.sheet, card.sides)
         for part in (self.no_samples, self.make_samples):
             part.setVisible(row.sheet.isNull())
         self._show_facts(row)

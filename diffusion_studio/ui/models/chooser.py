@@ -79,7 +79,7 @@ class ModelChooser(NoStrayWheel, QComboBox):
     def thumbnail(self, card: ModelCard) -> QPixmap:
         if card.name not in self._thumbnails:
             sheet = QImage.fromData(card.sample_sheet())
-            self._thumbnails[card.name] = thumbnail(sheet, card.size, THUMBNAIL, self.devicePixelRatioF())
+            self._thumbnails[card.name] = thumbnail(sheet, card.sides, THUMBNAIL, self.devicePixelRatioF())
         return self._thumbnails[card.name]
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -110,7 +110,7 @@ def as_rows(view: QWidget) -> PaintedRows:
         row = index.data(ROW)
         if row is None:
             return None
-        picture = thumbnail(row.sheet, row.card.size, SIDE, view.devicePixelRatioF())
+        picture = thumbnail(row.sheet, row.card.sides, SIDE, view.devicePixelRatioF())
         return row_of_card(row.card, picture, badge(row), strong=row.default)
 
     return PaintedRows(view, row_of, side=SIDE)
@@ -172,5 +172,5 @@ class ModelTiles(QStyledItemDelegate):
         ratio = self._view.devicePixelRatioF()
         key = row.sheet.cacheKey(), side, ratio
         if key not in self._pictures:
-            self._pictures[key] = thumbnail(row.sheet, row.card.size, side, ratio)
+            self._pictures[key] = thumbnail(row.sheet, row.card.sides, side, ratio)
         return self._pictures[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from diffusion_studio.language import plural, tr
@@ -30,8 +30,8 @@ def describe(card: ModelCard) -> str:
     return " · ".join(facts)
 
 
-def thumbnail(sheet: QImage, size: int, side: int, ratio: float) -> QPixmap:
-    """The first image of a sheet of samples of `size` pixels each, `side` logical pixels wide, rounded.
+def thumbnail(sheet: QImage, sides: tuple[int, int], side: int, ratio: float) -> QPixmap:
+    """The first image of a sheet of samples of this height and width, in a rounded square of `side` logical pixels.
 
     Small images are enlarged with crisp pixels. An icon takes the place of a sheet that is null.
     """
@@ -49,13 +49,14 @@ def thumbnail(sheet: QImage, size: int, side: int, ratio: float) -> QPixmap:
         sign.moveCenter(whole.center())
         icon("models", tokens().muted, size=SIGN).paint(painter, sign)
     else:
-        source = first_sample(sheet, size)
-        paint_part(painter, QRectF(whole), sheet, source)
+        source = first_sample(sheet, sides)
+        size = QSizeF(source.size()).scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
+        place = QRectF(QPointF((side - size.width()) / 2, (side - size.height()) / 2), size)
+        paint_part(painter, place, sheet, source)
     painter.end()
     return result
 
 
-def first_sample(sheet: QImage, size: int) -> QRect:
-    """Where the first image of a sheet lies."""
-    side = min(size, sheet.width(), sheet.height())
-    return QRect(0, 0, side, side)
+def first_sample(sheet: QImage, sides: tuple[int, int]) -> QRect:
+    """Where the first image of a sheet of images of this height and width lies."""
+    return QRect(0, 0, min(sides[1], sheet.width()), min(sides[0], sheet.height()))

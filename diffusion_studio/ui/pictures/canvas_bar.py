@@ -52,6 +52,11 @@ class CanvasBar(QObject):
     def controls(self) -> list[QWidget]:
         return [*self.layers.values(), self.fit, self.live]
 
+    @property
+    def lowest(self) -> QWidget:
+        """The group in the lower corner, which is there whenever an image is shown."""
+        return self._right
+
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the running generation."""
         self._top.setVisible(offered)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -19,11 +19,11 @@ class SampleGrid(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(tr("Samples"))
-        self._sheet, self._size = QImage(), 1
+        self._sheet, self._sides = QImage(), (1, 1)
 
-    def show_sheet(self, sheet: QImage, size: int) -> None:
-        """A sheet of cells of `size` pixels; a null image where there is none."""
-        self._sheet, self._size = sheet, max(size, 1)
+    def show_sheet(self, sheet: QImage, sides: tuple[int, int]) -> None:
+        """A sheet of images of this height and width; a null image where there is none."""
+        self._sheet, self._sides = sheet, (max(sides[0], 1), max(sides[1], 1))
         self.setVisible(not sheet.isNull())
         self.setAccessibleDescription(
             plural(
@@ -37,22 +37,33 @@ class SampleGrid(QWidget):
 
     def cells(self) -> list[QRect]:
         """Where each image is in the sheet."""
-        size = min(self._size, max(self._sheet.width(), 1), max(self._sheet.height(), 1))
-        columns, rows = self._sheet.width() // size, self._sheet.height() // size
-        return [QRect(k % columns * size, k // columns * size, size, size) for k in range(columns * rows)]
+        height = min(self._sides[0], max(self._sheet.height(), 1))
+        width = min(self._sides[1], max(self._sheet.width(), 1))
+        columns, rows = self._sheet.width() // width, self._sheet.height() // height
+        return [
+            QRect(k % columns * width, k // columns * height, width, height) for k in range(columns * rows)
+        ]
 
     @property
     def side(self) -> int:
-        """Of an image on screen: as large as possible while all of them fit."""
-        least = min(self._size * -(-LEAST // self._size), MOST)
-        larger = [side for side in range(least, MOST + 1, self._size) if self._rows(side) <= ROWS]
+        """The longer one of an image on screen: as large as possible while all of them fit."""
+        size = max(self._sides)
+        least = min(size * -(-LEAST // size), MOST)
+        larger = [side for side in range(least, MOST + 1, size) if self._rows(side) <= ROWS]
         return max(larger, default=least)
+
+    def cell_size(self, side: int) -> QSize:
+        """Of an image on screen whose longer side has so many pixels."""
+        height, width = self._sides
+        longer = max(self._sides)
+        return QSize(max(round(side * width / longer), 1), max(round(side * height / longer), 1))
 
     def _rows(self, side: int) -> int:
         return -(-len(self.cells()) // self._columns(side))
 
     def _columns(self, side: int) -> int:
-        return max((self.width() - 2 * SPACE_M + SPACE_S) // (side + SPACE_S), 1)
+        step = self.cell_size(side).width() + SPACE_S
+        return max((self.width() - 2 * SPACE_M + SPACE_S) // step, 1)
 
     def _shown(self) -> tuple[int, int]:
         """Columns and rows, full but for the last row."""
@@ -60,7 +71,8 @@ class SampleGrid(QWidget):
 
     def _fit(self) -> None:
         rows = self._shown()[1]
-        self.setFixedHeight(rows * (self.side + SPACE_S) - SPACE_S + 2 * SPACE_M)
+        height = self.cell_size(self.side).height()
+        self.setFixedHeight(rows * (height + SPACE_S) - SPACE_S + 2 * SPACE_M)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -77,9 +89,10 @@ class SampleGrid(QWidget):
         painter.drawRoundedRect(QRectF(self.rect()), RADIUS_LARGE, RADIUS_LARGE)
         columns, rows = self._shown()
         columns = min(columns, len(self.cells()))
-        step = self.side + SPACE_S
-        left = (self.width() - columns * step + SPACE_S) // 2
+        size = self.cell_size(self.side)
+        across, down = size.width() + SPACE_S, size.height() + SPACE_S
+        left = (self.width() - columns * across + SPACE_S) // 2
         for k, source in enumerate(self.cells()[: columns * rows]):
-            place = QRect(left + k % columns * step, SPACE_M + k // columns * step, self.side, self.side)
+            place = QRect(QPoint(left + k % columns * across, SPACE_M + k // columns * down), size)
             paint_part(painter, QRectF(place), self._sheet, source)
         painter.end()

@@ -16,12 +16,15 @@ from PySide6.QtWidgets import (
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, tokens
 from diffusion_studio.ui.pictures.cells import paint_fitted, paint_outline, paint_ring
 
-SIDE = 64  # 32-pixel images at twice their size
+SIDE, WIDE = (
+    64,
+    96,
+)  # 32-pixel images at twice their size; on a wide screen where there are many at three times
 CELL = SIDE + SPACE_S
 
 
-def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
-    """A scrolling grid of thumbnails, of which one can be selected."""
+def thumbnail_view(parent: QWidget, name: str, explanation: str, side: int = SIDE) -> QListView:
+    """A scrolling grid of thumbnails, of which one can be selected; `side`: of each, in pixels."""
     view = QListView(parent)
     view.setAccessibleName(name)
     view.setToolTip(explanation)
@@ -29,8 +32,10 @@ def thumbnail_view(parent: QWidget, name: str, explanation: str) -> QListView:
     view.setMovement(QListView.Movement.Static)
     view.setResizeMode(QListView.ResizeMode.Adjust)
     view.setUniformItemSizes(True)
-    view.setGridSize(QSize(CELL, CELL))
-    view.setItemDelegate(ThumbnailDelegate(view))
+    view.setGridSize(QSize(side + SPACE_S, side + SPACE_S))
+    delegate = ThumbnailDelegate(view)
+    delegate.side = side
+    view.setItemDelegate(delegate)
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -25,13 +25,13 @@ from diffusion_studio.ui.base.preferences import Preferences
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import first_upper
-from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XL, tokens
+from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XL, comfortable, tokens
 from diffusion_studio.ui.settings.saving_section import SavingSection
 from diffusion_studio.ui.settings.shortcuts_section import ShortcutsSection
 from diffusion_studio.ui.settings.storage_section import StorageSection
 from diffusion_studio.ui.widgets.form import SettingsForm
 
-LIST_WIDTH, COLUMN, ROW = 200, 560, 36  # pixels
+LIST_WIDTH, COLUMN, WIDE_COLUMN, ROW = 200, 560, 800, 36  # pixels; the wide column on a wide screen
 APPEARANCE, PERFORMANCE, SAVING, NOTIFICATIONS, SHORTCUTS, STORAGE = range(6)
 CATEGORIES = (
     ("appearance", tr("Appearance")),
@@ -99,7 +99,7 @@ class SettingsPage(Page):
 
     def _body(self, place: int) -> QWidget:
         body = QWidget()
-        body.setMaximumWidth(COLUMN + 2 * SPACE_XL)
+        body.setMaximumWidth((WIDE_COLUMN if comfortable() else COLUMN) + 2 * SPACE_XL)
         column = QVBoxLayout(body)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_XL)
         column.setSpacing(SPACE_L)
@@ -107,8 +107,9 @@ class SettingsPage(Page):
         for title, part in self._parts(place):
             if title:
                 column.addWidget(plain_label(title, "heading"))
-            column.addWidget(part)
-        column.addStretch(1)
+            column.addWidget(part, 1 if part is self.shortcuts else 0)
+        if place != SHORTCUTS:  # whose table takes all the height there is
+            column.addStretch(1)
         return body
 
     def _parts(self, place: int) -> Sequence[tuple[str, QWidget]]:

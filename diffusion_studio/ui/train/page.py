@@ -101,6 +101,10 @@ class TrainPage(DropPage):
             *self.runs.controls(),
         ]
 
+    def toast_floor(self) -> QWidget | None:
+        sliders = (self.recipe.noise.slider, self.run_view.samples.film)
+        return next((slider for slider in sliders if slider.isVisible()), None)
+
     def shown_first(self) -> None:
         self.images.invitation.choose.setFocus()
         self.forecast.begin()

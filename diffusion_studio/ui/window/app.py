@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import __version__
+from diffusion_studio.machine import garbage
 from diffusion_studio.machine.preferred import limit_threads
 from diffusion_studio.ui.base.settings_file import SettingsFile
 from diffusion_studio.ui.look.theme import SCALES, Theme
@@ -28,7 +28,7 @@ def main() -> int:
     application.setQuitOnLastWindowClosed(False)  # it may be hidden before its threads have come to rest
     window.closed.connect(application.quit, Qt.ConnectionType.QueuedConnection)
     window.show()
-    QTimer.singleShot(SETTLED, gc.freeze)
+    QTimer.singleShot(SETTLED, garbage.set_aside)
     kept: list[Any] = []  # lives as long as the event loop
     QTimer.singleShot(0, lambda: kept.extend((catch_faults(window), close_on_signals(window))))
     try:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.labels import plain_label
@@ -197,9 +198,15 @@ class Toasts(QObject):
             self._add(self._waiting.pop(0))
         self._place()
 
+    def _bottom(self) -> int:
+        floor = self._page.toast_floor() if isinstance(self._page, Page) else None
+        if floor is None or not floor.isVisible():
+            return self._over.height()
+        return floor.mapTo(self._over, floor.rect().topLeft()).y()
+
     def _place(self) -> None:
-        """Stack them from the bottom up, in the middle."""
-        bottom = self._over.height() - SPACE_L
+        """Stack them from the bottom up, in the middle, above the controls at the foot of the page."""
+        bottom = self._bottom() - SPACE_L
         for toast in reversed(self.shown):
             toast.setVisible(self._belongs(toast))
             if not self._belongs(toast):

@@ -1,9 +1,11 @@
 """Toasts: over the content, bottom centre, six seconds, with Undo; each belongs to its page."""
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QPoint, QRect
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QApplication
 
 from diffusion_studio.ui.base.undo import Change
+from diffusion_studio.ui.generate.timeline.track import TimelineTrack
 from diffusion_studio.ui.window.toasts import EXPIRES, MOST
 
 
@@ -26,6 +28,27 @@ def test_a_change_is_reported_with_undo_over_the_content(window, toasts):
     assert toast.timer.interval() == EXPIRES == 6000 and toast.timer.isActive()
     toast.action.click()
     assert undone == [True] and toasts.latest is None
+
+
+def test_it_covers_no_control_at_the_foot_of_a_page(window, toasts, draw, qtbot):
+    def covered():
+        QApplication.processEvents()
+        toasts.clear()
+        window.context.show_notice("Moved to trash", action="Undo", do=lambda: None)
+        toast, over = toasts.latest, window.contents
+        controls = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, TimelineTrack)
+        parts = [part for kind in controls for part in window.page.findChildren(kind) if part.isVisible()]
+        places = [(part, QRect(part.mapTo(over, QPoint()), part.size())) for part in parts]
+        return [part.accessibleName() for part, place in places if place.intersects(toast.geometry())]
+
+    window.resize(1280, 800)
+    window.page.generate()
+    qtbot.waitUntil(lambda: not window.page.generation.running and bool(window.page.canvas.pictures))
+    assert window.page.steering.timeline.track.isVisible() and not covered()
+    window.contents.visit([entry.name for entry in window.contents.entries].index("train"))
+    for step in (1, 2):
+        window.page.show_step(step)
+        assert not covered()
 
 
 def test_it_waits_while_the_focus_is_on_it(window, toasts, qtbot):

@@ -76,8 +76,12 @@ class Caption(QObject):
         for label in (self.shown, self.differs):
             label.setProperty("small", True)
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            self._parts.addWidget(label)
-        self._parts.addWidget(self._actions)
+        self._panel_row = QHBoxLayout()
+        self._panel_row.setSpacing(0)
+        self._panel_row.addWidget(self.differs)
+        self._panel_row.addWidget(self._actions)
+        self._parts.addWidget(self.shown)
+        self._parts.addLayout(self._panel_row)
         canvas.shift_down = SPACE_L
         canvas.installEventFilter(self)
         self.live: Callable[[], str] = str  # what to say of an image that follows the controls; "" of another
@@ -158,18 +162,20 @@ class Caption(QObject):
         return False
 
     def _place(self) -> None:
-        """In one row over the image, or where the canvas is too narrow in rows of their own."""
+        """In one row over the image, or where the canvas is too narrow in two."""
         room = max(min(self._canvas.width() - 2 * SPACE_M, WIDEST), 0)
-        widths = [self._wanted(label) for label in (self.shown, self.differs) if label.text()]
+        shown = self._wanted(self.shown)
+        differs = self._wanted(self.differs) if self.differs.text() else 0
         actions = 0 if self._actions.isHidden() else self._actions.sizeHint().width()
         edges = SPACE_S + SPACE_XS
-        in_row = sum(widths) + actions + edges - ELIDED <= room
+        in_row = shown + differs + actions + edges - ELIDED <= room
         self._parts.setDirection(
             QBoxLayout.Direction.LeftToRight if in_row else QBoxLayout.Direction.TopToBottom
         )
-        for place, width in enumerate(widths):
-            self._parts.setStretch(place, width)
-        needed = sum(widths) + actions if in_row else max([*widths, actions], default=0)
+        self._panel_row.setStretch(0, 1)
+        self._parts.setStretch(0, shown)
+        self._parts.setStretch(1, differs + actions)
+        needed = shown + differs + actions if in_row else max(shown, differs + actions)
         self.frame.resize(min(needed + edges, room), self.frame.sizeHint().height())
         top = max((ABOVE - self.frame.height()) // 2, SPACE_XS)
         self.frame.move(self._canvas.width() - self.frame.width() - SPACE_M, top)

@@ -24,8 +24,16 @@ from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.texts import readable
-from diffusion_studio.ui.look.theme import RADIUS_LARGE, SPACE_L, SPACE_M, SPACE_S, SPACE_XL, tokens
-from diffusion_studio.ui.pictures.thumbnail_view import thumbnail_view
+from diffusion_studio.ui.look.theme import (
+    RADIUS_LARGE,
+    SPACE_L,
+    SPACE_M,
+    SPACE_S,
+    SPACE_XL,
+    comfortable,
+    tokens,
+)
+from diffusion_studio.ui.pictures.thumbnail_view import SIDE, WIDE, thumbnail_view
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
 from diffusion_studio.ui.train.images.folder_jobs import Fitted, load_grid, load_one
 from diffusion_studio.ui.train.images.report import ReportView
@@ -48,7 +56,10 @@ class FolderView(QWidget):
         self.invitation = Invitation(self)
         self.model = Thumbnails(self)
         self.grid = thumbnail_view(
-            self, tr("Images"), tr("Select an image to preview noising on it under “Recipe”")
+            self,
+            tr("Images"),
+            tr("Select an image to preview noising on it under “Recipe”"),
+            WIDE if comfortable() else SIDE,
         )
         self.grid.setModel(self.model)
         self.caption = plain_label("", "small")
