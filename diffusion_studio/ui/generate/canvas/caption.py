@@ -166,8 +166,14 @@ class Caption(QObject):
         room = max(min(self._canvas.width() - 2 * SPACE_M, WIDEST), 0)
         shown = self._wanted(self.shown)
         differs = self._wanted(self.differs) if self.differs.text() else 0
-        actions = 0 if self._actions.isHidden() else self._actions.sizeHint().width()
         edges = SPACE_S + SPACE_XS
+        both = sum(button.sizeHint().width() for button in self.controls) + 2 * SPACE_XS
+        self.seed.setVisible(
+            differs + both + edges - ELIDED // 2 <= room
+        )  # “Reuse settings” has the seed as well
+        actions = 0
+        if not self._actions.isHidden():
+            actions = both if not self.seed.isHidden() else self.reuse.sizeHint().width() + SPACE_XS
         in_row = shown + differs + actions + edges - ELIDED <= room
         self._parts.setDirection(
             QBoxLayout.Direction.LeftToRight if in_row else QBoxLayout.Direction.TopToBottom

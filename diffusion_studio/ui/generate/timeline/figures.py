@@ -80,7 +80,10 @@ class StepFigures(QWidget):
             painter.drawText(QRectF(x, 0, 10, tall), flags, name)
             painter.setFont(usual)
             painter.setPen(tokens().text)
-            painter.drawText(QRectF(x, tall, 10, self.height() - tall), flags, self._numbers[name])
+            number = self._numbers[name]
+            if x + painter.fontMetrics().horizontalAdvance(number) > self.width():
+                number = number.split(" / ")[0]  # the step without how many there are
+            painter.drawText(QRectF(x, tall, 10, self.height() - tall), flags, number)
         painter.end()
 
     def _fonts(self) -> tuple[QFont, QFont]:
