@@ -65,8 +65,6 @@ def value_words(name: str, value: object) -> str:
     facts = options(GenerationSettings)[name]
     if name == "class_label":
         value = class_title(str(value))
-    if isinstance(value, bool):
-        return tr("Yes") if value else tr("No")
     if name in ("source", "mask"):
         value = f"{str(value)[:10]}…"
     return readable(facts.choices.get(str(value), str(value)) if facts.choices else _short(value))

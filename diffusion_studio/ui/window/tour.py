@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QRect, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.buttons import push_button
@@ -38,6 +38,7 @@ class Tour(QFrame):
         self.setAccessibleName(tr("Tour"))
         self._over, self._stops, self.number = over, stops, 0
         self._ring = Ring(over)
+        self._marked: QWidget | None = None  # what is explained now, where it is on screen
         self.title = plain_label("", "heading")
         self.text = plain_label("")
         self.text.setWordWrap(True)
@@ -60,13 +61,12 @@ class Tour(QFrame):
         column.addLayout(foot)
         self.skip.clicked.connect(self.end)
         self.next.clicked.connect(self._show_next)
-        QShortcut(Qt.Key.Key_Escape, self, self.end, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        over.installEventFilter(self)
+        _application().installEventFilter(self)
         self._show_stop()
         fade_in(self)
 
     def end(self) -> None:
-        self._over.removeEventFilter(self)
+        _application().removeEventFilter(self)
         self._ring.hide()
         self._ring.deleteLater()
         self.hide()
@@ -74,9 +74,29 @@ class Tour(QFrame):
         self.ended.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize:
+        """Escape ends it wherever the focus is, and what the next step explains may appear: then it goes there."""
+        kind = event.type()
+        if kind == QEvent.Type.Resize and watched is self._over:
             self._place()
+        elif kind == QEvent.Type.Show and not event.spontaneous() and watched is self._awaited():
+            QTimer.singleShot(0, self, self._show_next)
+        elif kind == QEvent.Type.Hide and not event.spontaneous() and watched is self._marked:
+            QTimer.singleShot(0, self, self.end)  # another page was gone to
+        elif (
+            isinstance(event, QKeyEvent)
+            and kind == QEvent.Type.ShortcutOverride
+            and event.key() == Qt.Key.Key_Escape
+            and QApplication.activeModalWidget() is None
+        ):
+            event.accept()
+            self.end()
+            return True
         return False
+
+    def _awaited(self) -> QWidget | None:
+        """What the next step explains, where it is not there yet."""
+        following = self._stops[self.number + 1 : self.number + 2]
+        return following[0].target() if following else None
 
     def _show_next(self) -> None:
         self.number += 1
@@ -98,7 +118,8 @@ class Tour(QFrame):
     def _place(self) -> None:
         """Right of what is explained where there is room, else left of it, else over its middle."""
         target = self._stops[self.number].target()
-        self._ring.setVisible(target is not None and target.isVisible())
+        self._marked = target if target is not None and target.isVisible() else None
+        self._ring.setVisible(self._marked is not None)
         self.resize(WIDTH, max(self.heightForWidth(WIDTH), self.sizeHint().height()))
         area = self._over.rect()
         marked = QRect(area.center(), area.center())
@@ -130,6 +151,12 @@ class Ring(QWidget):
         painter.setPen(QPen(QColor(tokens().ring), 2))
         painter.drawRoundedRect(self.rect().adjusted(1, 1, -2, -2), RADIUS_LARGE, RADIUS_LARGE)
         painter.end()
+
+
+def _application() -> QCoreApplication:
+    running = QCoreApplication.instance()
+    assert running is not None
+    return running
 
 
 def _whole_panel(part: QWidget | None) -> QWidget | None:

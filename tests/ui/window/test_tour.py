@@ -1,5 +1,6 @@
 """The first start shows a tour of four steps, which can be skipped and comes once."""
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 
@@ -31,6 +32,26 @@ def test_it_is_skipped_and_comes_once(make_window, qtbot):
     window.menus._tour.trigger()  # Help > Tour shows it again
     assert window._tour is not None
     window._tour.skip.click()
+
+
+def test_it_follows_what_is_done_and_escape_ends_it_wherever_the_focus_is(make_window, draw, qtbot):
+    window = make_window(tour=True)
+    qtbot.waitUntil(lambda: window._tour is not None)
+    window.page.generate()
+    qtbot.waitUntil(lambda: not window.page.generation.running and window._tour.number == 1)
+    assert window._tour.title.text() == "Watch it form"
+    window.page.canvas.setFocus()
+    qtbot.keyClick(window.page.canvas, Qt.Key.Key_Escape)
+    assert window._tour is None
+    rest(window, qtbot)
+
+
+def test_it_ends_when_another_page_is_gone_to(make_window, qtbot):
+    window = make_window(tour=True)
+    qtbot.waitUntil(lambda: window._tour is not None)
+    window.contents.visit(2)
+    qtbot.waitUntil(lambda: window._tour is None)
+    rest(window, qtbot)
 
 
 def test_it_stays_inside_the_smallest_window(make_window, qtbot):
