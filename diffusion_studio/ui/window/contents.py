@@ -159,11 +159,12 @@ class Contents(QWidget):
 
     def _show_fault(self, sentence: str, details: str, action: str, do: object) -> None:
         """With details or a remedy it blocks the page; a plain sentence only says why something was not done."""
+        page = self.pages.get(self.rail.chosen_number)  # None: the first one could not be made
         if details or callable(do):
             done = do if callable(do) else None
-            self.banner.show_fault(sentence, details, action=action, do=done, page=self.page)
+            self.banner.show_fault(sentence, details, action=action, do=done, page=page)
         else:
-            self.toasts.show(sentence, fault=True, page=self.page)
+            self.toasts.show(sentence, fault=True, page=page)
 
     def _show_notice(self, sentence: str, action: str, do: Callable[[], None] | None, lasting: bool) -> None:
         page = None if lasting else self.page

@@ -114,10 +114,10 @@ class QueueRunner(QObject):
         before = ids.index(id)
         place = min(max(before + places, 0), len(ids) - 1)
 
-        def move(to: int) -> bool:
-            return self._do(lambda queue: queue.move(id, to))
+        def move(to: int) -> None:
+            self._do(lambda queue: queue.move(id, to))
 
-        if move(place):
+        if self._do(lambda queue: queue.move(id, place)):
             self._context.undo.push(
                 Change(tr("move in the queue"), lambda: move(before), lambda: move(place))
             )
@@ -147,11 +147,11 @@ class QueueRunner(QObject):
             self._do(lambda queue: queue.put_back(removed[0]))
             self._continue()
 
-        change = Change(
-            plural("removal of {count} request", "removal of {count} requests", len(ids)),
-            bring_back,
-            lambda: self._do(lambda queue: queue.remove(*ids)),
-        )
+        def remove_again() -> None:
+            self._do(lambda queue: queue.remove(*ids))
+
+        words = plural("removal of {count} request", "removal of {count} requests", len(ids))
+        change = Change(words, bring_back, remove_again)
         sentence = plural(
             "{count} request removed from the queue.", "{count} requests removed from the queue.", len(ids)
         )
