@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget
@@ -15,11 +14,9 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
 from diffusion_studio.ui.base.worker import Worker
+from diffusion_studio.ui.compare.view import CompareView
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.pictures.picture import Picture
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.compare.view import CompareView
 
 
 class CompareMode(QObject):
@@ -115,8 +112,6 @@ class CompareMode(QObject):
 
     def _made(self) -> CompareView:
         if self.view is None:
-            from diffusion_studio.ui.compare.view import CompareView
-
             view = self.view = CompareView(self._context, self._worker)
             self._place.addWidget(view)
             view.closed.connect(self.leave)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedWidget, QVBoxL
 from diffusion_studio import events
 from diffusion_studio.errors import UserError, not_saved
 from diffusion_studio.events import CompareEvent
+from diffusion_studio.jobs.compare import Comparison, compare
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.generation import GenerationSettings
@@ -31,9 +31,6 @@ from diffusion_studio.ui.look.theme import SPACE_M, SPACE_XS
 from diffusion_studio.ui.pictures import commands
 from diffusion_studio.ui.pictures.pair import PairView
 from diffusion_studio.ui.pictures.picture import Picture
-
-if TYPE_CHECKING:
-    from diffusion_studio.jobs.compare import Comparison
 
 LOADED = tuple(f.name for f in fields(GenerationSettings) if f.name != "count")  # into the panel, from a cell
 
@@ -91,8 +88,6 @@ class CompareView(QWidget):
         """Generate the grid, unless one is being generated. Raises `UserError` for axes that are not possible."""
         if self.running:
             return
-        from diffusion_studio.jobs.compare import Comparison, compare
-
         axes = self.head.axes()
         if any(axis is not None and axis.setting == "sampler" for axis in axes):
             settings = _by_hand(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved, assert_never
 from diffusion_studio.generation.trajectory import Trajectory
+from diffusion_studio.jobs.film import Film, film, guess_bytes, of_trajectory
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.options import options
@@ -32,9 +32,6 @@ from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.widgets.fields import IntField
 from diffusion_studio.ui.widgets.form import SettingsForm
-
-if TYPE_CHECKING:
-    from diffusion_studio.jobs.film import Film
 
 SECTION = "film"
 PATIENCE = 300  # milliseconds after a change before the size is estimated
@@ -85,8 +82,6 @@ class FilmDialog(QDialog):
         self._wait.start()
 
     def _film(self, scale: int | None = None) -> Film | None:
-        from diffusion_studio.jobs.film import of_trajectory
-
         try:
             film: FilmSettings = self.form.value()
             shown = film if scale is None else replace(film, scale=scale)
@@ -124,8 +119,6 @@ class FilmDialog(QDialog):
         target = ask_target(self, tr("Export film"), f"{made.model}-{made.seed}-film", self.format.value())
         if target is None:
             return
-        from diffusion_studio.jobs.film import film
-
         self._context.settings_file.store(SECTION, replace(settings, picture=0))
         self._begin(self._context.run(film(self._trajectory, target, settings), self._on_event))
 
@@ -244,8 +237,6 @@ def facts_words(film: Film) -> str:
 
 def _estimate(film: Film, ending: str) -> Generator[int | None, None, None]:
     """A job: the estimated size of the file in bytes; None where it cannot be written."""
-    from diffusion_studio.jobs.film import guess_bytes
-
     try:
         yield guess_bytes(film, ending)
     except UserError:

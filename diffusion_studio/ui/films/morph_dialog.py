@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from diffusion_studio import events
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import FilmEvent, FilmProgress, FilmSaved, MorphEvent, MorphStarted, assert_never
+from diffusion_studio.jobs.film import Film, of_pictures
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models import cards
 from diffusion_studio.settings.film import FilmSettings
@@ -36,8 +37,6 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from diffusion_studio.jobs.film import Film
 
 FORM_WIDTH = 320
 
@@ -105,8 +104,6 @@ class MorphDialog(QDialog):
             self.preview.play(self._film(scale=1))
 
     def _film(self, scale: int | None = None) -> Film | None:
-        from diffusion_studio.jobs.film import of_pictures
-
         try:
             film = self.form.film()
         except UserError:

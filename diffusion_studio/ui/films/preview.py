@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QHideEvent, QImage, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from diffusion_studio.jobs.film import Film
 from diffusion_studio.ui.look.theme import SPACE_M, tokens
 from diffusion_studio.ui.pictures.cells import paint_image
 from diffusion_studio.ui.pictures.picture import to_image
@@ -15,8 +16,6 @@ from diffusion_studio.ui.pictures.viewport import SMALL
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from diffusion_studio.jobs.film import Film
 
 
 class FilmPreview(QWidget):

@@ -62,7 +62,7 @@ def drawing(monkeypatch):
             own.picture = pixels(10 * number)
             yield events.CellDone(**at, settings=own.settings, picture=own.picture, seconds=0.1, steps=2)
 
-    monkeypatch.setattr("diffusion_studio.jobs.compare.compare", compare)
+    monkeypatch.setattr("diffusion_studio.ui.compare.view.compare", compare)
     return control
 
 

@@ -94,7 +94,7 @@ def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch
         raise UserError("There is no room.")
         yield
 
-    monkeypatch.setattr("diffusion_studio.jobs.film.film", film)
+    monkeypatch.setattr("diffusion_studio.ui.films.dialog.film", film)
     with qtbot.waitSignal(window.context.background.job_failed, timeout=10_000):
         dialog.export_button.click()
     assert dialog.facts.text() == "There is no room." and dialog.isVisible()
@@ -111,7 +111,7 @@ def test_closing_gives_the_film_up(dialog, target, monkeypatch, qtbot, window):
         finally:
             control.closed = True
 
-    monkeypatch.setattr("diffusion_studio.jobs.film.film", film)
+    monkeypatch.setattr("diffusion_studio.ui.films.dialog.film", film)
     dialog.export_button.click()
     qtbot.waitUntil(lambda: dialog.bar.value() == 1)
     assert dialog.close_button.text() == "Cancel"

@@ -13,11 +13,11 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XS
+from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 
 if TYPE_CHECKING:
     from diffusion_studio.ui.films.commands import FilmCommands
     from diffusion_studio.ui.generate.start.editor import StartEditor
-    from diffusion_studio.ui.pictures.canvas_commands import CanvasCommands
 
 BUTTON = 28  # pixels
 WORDED, ROOM = 38, 60  # of a button besides its words, and of gaps and edges

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.card import ModelCard
+from diffusion_studio.ui.compare.mode import CompareMode
 from diffusion_studio.ui.generate.panel.action_bar import ActionBar
 from diffusion_studio.ui.generate.panel.few_steps import FewSteps
 from diffusion_studio.ui.generate.panel.form import RequestForm, controls_of
@@ -19,9 +19,6 @@ from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.theme import SCROLL_WIDTH, SPACE_L, SPACE_S
 from diffusion_studio.ui.models.chooser import ModelChooser
 from diffusion_studio.ui.widgets.spacing_curve import NoiseCurve
-
-if TYPE_CHECKING:
-    from diffusion_studio.ui.compare.mode import CompareMode
 
 
 class GenerationPanel(QWidget):
