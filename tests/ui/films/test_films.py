@@ -87,8 +87,10 @@ def test_the_chosen_picture_is_filmed_first(drawn):
     drawn.films.dialog.close()
 
 
-def test_a_film_that_cannot_be_written_is_told_in_the_dialog(dialog, monkeypatch, qtbot, window, choose_file):
-    choose_file("/nowhere/that/is/film.png")
+def test_a_film_that_cannot_be_written_is_reported_in_the_dialog(
+    dialog, monkeypatch, qtbot, window, choose_file, tmp_path
+):
+    choose_file(str(tmp_path / "new" / "film.png"))
 
     def film(*_):
         raise UserError("There is no room.")
@@ -182,9 +184,9 @@ def rendered(morphing, qtbot):
 
 
 def test_a_morph_begins_at_the_seed_of_the_panel_and_shows_its_images_before_it_asks(
-    morphing, rendering, qtbot, choose_file
+    morphing, rendering, qtbot, choose_file, tmp_path
 ):
-    choose_file("/nowhere/that/is/film.png")  # and is not asked
+    choose_file(str(tmp_path / "film.png"))  # and is not asked
     assert isinstance(morphing, MorphDialog) and not morphing.save_button.isEnabled()
     assert morphing.form.plan()[0][0] == 7 and len(morphing.form.plan()[0]) == 3
     morphing.form.seeds.setText("7, 9, 3")
