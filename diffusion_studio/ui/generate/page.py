@@ -122,7 +122,7 @@ class GeneratePage(Page):
         own, generate = self.commands, self.generate_commands
         return {
             "File": [*self.start.file_entries, own.save_as, own.reveal],
-            "Edit": [own.copy, own.copy_settings],
+            "Edit": [own.copy, own.copy_settings, self.star.action],
             "View": [*own.view_entries, None, self.view.hide_action, self.full_screen.action],
             "Generate": [
                 *(generate.generate, generate.queue, self.keep.action, self.live.action, generate.jobs, None),

@@ -186,7 +186,7 @@ def _place(command: Command) -> str:
 EXPLAINED = 4  # after all whose names fit: what was typed is in the explanation
 
 
-def _rank(command: Command, words: Sequence[str]) -> tuple[bool, int, int] | None:
+def _rank(command: Command, words: Sequence[str]) -> tuple[bool, int, bool, int] | None:
     """How well a command fits what was typed, lower is better; None: not at all."""
     text = command.action.text().replace("&", "").lower()
     whole = f"{text} {_place(command).lower()}"
@@ -194,10 +194,18 @@ def _rank(command: Command, words: Sequence[str]) -> tuple[bool, int, int] | Non
         explanation = command.action.statusTip().lower()
         if not all(word in whole or word in explanation for word in words):
             return None
-        return not _possible(command), EXPLAINED, len(text)
+        return not _possible(command), EXPLAINED, _elsewhere(command), len(text)
     first = words[0] if words else ""
     begins = 0 if text.startswith(first) else 1 if f" {first}" in text else 2 if first in text else 3
-    return not _possible(command), begins, len(text) if words else 0
+    return not _possible(command), begins, _elsewhere(command), len(text) if words else 0
+
+
+def _elsewhere(command: Command) -> bool:
+    """Whether it belongs to a page that is not shown now."""
+    owner = command.action.parent()
+    while owner is not None and not isinstance(owner, QWidget):
+        owner = owner.parent()
+    return command.page is not None and owner is not None and not owner.isVisible()
 
 
 def _in_order(letters: str, text: str) -> bool:

@@ -116,7 +116,7 @@ class Tour(QFrame):
         self._place()
 
     def _place(self) -> None:
-        """Right of what is explained where there is room, else left of it, else over its middle."""
+        """Right of what is explained where there is room, else above it, left of it, or over its middle."""
         target = self._stops[self.number].target()
         self._marked = target if target is not None and target.isVisible() else None
         self._ring.setVisible(self._marked is not None)
@@ -128,11 +128,14 @@ class Tour(QFrame):
             self._ring.setGeometry(marked)
             self._ring.raise_()
         x = marked.right() + SPACE_L
-        if x + self.width() > area.right():
+        y = marked.center().y() - self.height() // 2
+        above = marked.top() - SPACE_L - self.height()
+        if x + self.width() > area.right() and above >= SPACE_XL:
+            x, y = marked.center().x() - self.width() // 2, above
+        elif x + self.width() > area.right():
             x = marked.left() - SPACE_L - self.width()
         if x < 0:
             x = marked.center().x() - self.width() // 2
-        y = marked.center().y() - self.height() // 2
         low, wide = SPACE_XL, area.width() - self.width() - SPACE_L
         self.move(max(SPACE_L, min(x, wide)), max(low, min(y, area.height() - self.height() - SPACE_XL)))
         self.raise_()

@@ -41,6 +41,17 @@ def test_what_only_the_explanation_says_is_found_last(window, palette, qtbot):
     assert "Star" in " ".join(texts(palette))
 
 
+def test_of_commands_alike_the_one_of_the_page_that_is_shown_comes_first(window, draw, palette, qtbot):
+    palette.reject()
+    window.page.generate()
+    qtbot.waitUntil(lambda: not window.page.generation.running and bool(window.page.canvas.pictures))
+    window.menus._palette.trigger()
+    palette = window.menus._dialog
+    qtbot.keyClicks(palette.search, "star")
+    found = [command.page for command in palette.rows.found if command.text == "Star"]
+    assert found == ["generate", "gallery"]
+
+
 def test_a_few_letters_find_a_command_and_return_runs_it(window, palette, qtbot):
     qtbot.keyClicks(palette.search, "galler")
     assert texts(palette)[0] == "Gallery"

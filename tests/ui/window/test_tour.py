@@ -1,6 +1,6 @@
 """The first start shows a tour of four steps, which can be skipped and comes once."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication
 
 
@@ -37,9 +37,13 @@ def test_it_is_skipped_and_comes_once(make_window, qtbot):
 def test_it_follows_what_is_done_and_escape_ends_it_wherever_the_focus_is(make_window, draw, qtbot):
     window = make_window(tour=True)
     qtbot.waitUntil(lambda: window._tour is not None)
+    window.resize(1280, 800)
     window.page.generate()
     qtbot.waitUntil(lambda: not window.page.generation.running and window._tour.number == 1)
     assert window._tour.title.text() == "Watch it form"
+    foot, card = window.page.panel.foot.button, window._tour
+    place = QRect(foot.mapTo(window.contents, QPoint()), foot.size())
+    assert not place.intersects(card.geometry()), "Generate can be pressed again"
     window.page.canvas.setFocus()
     qtbot.keyClick(window.page.canvas, Qt.Key.Key_Escape)
     assert window._tour is None
