@@ -119,7 +119,7 @@ def test_every_lever_of_the_study_is_a_setting(study):
     from diffusion_studio.settings.training import TrainingSettings
 
     for changes in study.LEVERS.values():
-        TrainingSettings(**changes)
+        TrainingSettings(size=64, **changes)
 
 
 def test_the_study_divides_a_folder_once_and_leaves_torn_results_out(study, tmp_path):

@@ -130,6 +130,8 @@ def main() -> None:
 def carry_out(options: argparse.Namespace) -> None:
     from measures import Judge, read
 
+    from diffusion_studio.settings.training import LEAST_PATCHED
+
     known = read_results(options.out)
     levers = {name: LEVERS[name] for name in options.levers}
     if options.together:
@@ -141,7 +143,10 @@ def carry_out(options: argparse.Namespace) -> None:
         folder, _, size = rest.rpartition(":")
         learned, held_out = divide(Path(folder), options.out / "sets" / name)
         trials = [
-            Trial(name, lever, seed, options.minutes) for seed in range(options.seeds) for lever in levers
+            Trial(name, lever, seed, options.minutes)
+            for seed in range(options.seeds)
+            for lever, changes in levers.items()
+            if int(size) >= LEAST_PATCHED or not changes.get("patches")
         ]
         trials = [trial for trial in trials if not any(trial.is_in(row) for row in known)]
         if not trials:
