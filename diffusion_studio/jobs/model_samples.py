@@ -15,9 +15,11 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
 from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.storage.atomic import write_atomic
 
 COLUMNS, ROWS = 8, 2
+OF_A_PROMPT = 4  # images that show what a text model makes of its family's example
 LARGE = 96  # pixels from which one row is enough, for the time it takes
 
 
@@ -32,13 +34,17 @@ def make_samples(name: str) -> Iterator[SampleSheetEvent]:
     yield Status(text=tr("Reading {title}…", title=card.title))
     device = devices.choose_device("auto")
     model = kind_of(card).open(card, device, devices.choose_precision("auto", device))
-    count = COLUMNS * (ROWS if card.size < LARGE else 1)
+    columns = COLUMNS if card.text is None else OF_A_PROMPT
+    count = columns * (ROWS if card.size < LARGE else 1)
+    settings = replace(card.defaults(), seed=0, count=count)
+    if card.text is not None:
+        settings = replace(settings, prompt=FAMILIES[card.text.family].example)
     pictures = np.zeros((count, 1, 1, 3), np.uint8)
-    for preview in model.previews(replace(card.defaults(), seed=0, count=count)):
+    for preview in model.previews(settings):
         pictures = preview.result
         yield SheetProgress(done=preview.index, total=preview.total)
     png = io.BytesIO()
-    Image.fromarray(sheet(pictures)).save(png, "PNG")
+    Image.fromarray(sheet(pictures, columns)).save(png, "PNG")
     target = card.path / "samples.png"
     write_atomic(target, png.getvalue())
     yield SheetSaved(path=target)

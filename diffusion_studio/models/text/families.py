@@ -26,6 +26,7 @@ class Family:
     factor: int  # what its sides must be multiples of, in pixels
     sides: tuple[tuple[int, int], ...]  # width, height: those it was trained at
     recommended: Mapping[str, Any] = field(default_factory=dict)
+    example: str = "a red fox in the snow, detailed photograph"  # what its samples show
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -83,6 +84,7 @@ FAMILIES: Mapping[str, Family] = {
             16,
             ((1024, 1024), (1280, 720), (720, 1280), (1152, 864), (864, 1152)),
             {"sampler": "ddim", "spacing": "trailing", "steps": 9, "guidance": 1.0, "clipping": "none"},
+            "A photograph of a red fox that stands in fresh snow and looks into the camera, in soft morning light.",
         ),
     )
 }

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import CellDone, FilmSaved, MorphImage, Saved
@@ -12,9 +13,10 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.jobs.compare import Comparison, compare
 from diffusion_studio.jobs.film import of_trajectory
 from diffusion_studio.jobs.generate import generate
-from diffusion_studio.jobs.model_samples import make_samples
+from diffusion_studio.jobs.model_samples import OF_A_PROMPT, make_samples
 from diffusion_studio.jobs.morph import morph
 from diffusion_studio.models import cards
+from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.pictures import reading, start_pictures
 from diffusion_studio.settings.axes import Axis
 from diffusion_studio.settings.film import FilmSettings
@@ -75,6 +77,14 @@ def test_another_size_is_generated(plan):
     assert last.result.shape == (1, 64, 96, 3)
 
 
-def test_a_sheet_of_samples_is_made(plan):
-    list(make_samples("tiny"))
-    assert cards.find("tiny").samples is not None
+def test_a_sheet_of_samples_shows_the_familys_example(plan):
+    made = list(make_samples("tiny"))
+    card = cards.find("tiny")
+    with Image.open(made[-1].path) as sheet:
+        assert card.samples is not None and sheet.width == OF_A_PROMPT * card.size
+        model = opening.open_model(card, precision="float32")
+        example = FAMILIES["sd1"].example
+        settings = replace(card.defaults(), seed=0, count=OF_A_PROMPT, prompt=example)
+        first = [*model.previews(settings)][-1].result[0]
+        shown = np.asarray(sheet)[: card.size, : card.size].astype(int)
+        assert np.abs(shown - first).mean() < 4  # in another precision

@@ -171,6 +171,8 @@ class PromptSection(QWidget):
         self._known, self._listed = known, True
         if changed:
             self.loras.show_faults()
+            if self.loras.menu.isVisible():  # it was opened before this was known
+                self.loras.fill()
 
     def _ask_for_lora(self) -> None:
         path = open_file(self, tr("Add LoRA"), [tr("LoRA (*.safetensors)")])
