@@ -18,6 +18,7 @@ __main__
 APART = {("ui", "cli")}  # neither is below the other
 LARGEST_FOLDER = 25
 MOST_ANY = 75  # signatures with an Any that is no JSON mapping; lower it when there are fewer
+LONGEST_MODULE = 400  # lines
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -113,6 +114,13 @@ def test_signatures_say_what_they_take():
         if re.search(r"\bAny\b", re.sub(r"\b(dict|Mapping|MutableMapping)\[str, Any\]", "", text))
     ]
     assert len(found) <= MOST_ANY, "\n".join(found)
+
+
+def test_no_module_is_too_long():
+    counts = {
+        str(file.relative_to(PACKAGE)): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES
+    }
+    assert {name: count for name, count in counts.items() if count > LONGEST_MODULE} == {}
 
 
 def loaded_after(code):

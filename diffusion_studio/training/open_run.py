@@ -45,7 +45,8 @@ from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.run_pictures import check_same_pictures, load_run_pictures, with_channels
 from diffusion_studio.training.starting import with_start
 from diffusion_studio.training.step.distributed import STOP, Team
-from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training.step.new_network import fresh_network
+from diffusion_studio.training.step.trainer import NotFinite, Trainer
 from diffusion_studio.training_events import TrainingStarted
 
 SHOWN = {"the pictures": "the images"}  # what run.json keeps under the word of an earlier version

@@ -31,7 +31,7 @@ from diffusion_studio.training.carry_over import NAMES, fit_network, with_coordi
 from diffusion_studio.training.distil.student import student_scheduler, without_variance
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.architectures import learning_rate_for
-from diffusion_studio.training.step.trainer import fresh_network, shape_of
+from diffusion_studio.training.step.new_network import fresh_network, shape_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,8 @@ from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.step.trainer import Trainer, fresh_network
+from diffusion_studio.training.step.new_network import fresh_network
+from diffusion_studio.training.step.trainer import Trainer
 
 Ways = dict[str, Callable[[], object]]
 SHAPES = ((32, 1), (32, 16), (64, 1), (64, 16))

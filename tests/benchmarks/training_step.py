@@ -34,7 +34,8 @@ import torch  # noqa: E402
 from diffusion_studio.settings.training import TrainingSettings  # noqa: E402
 from diffusion_studio.training.images import Pictures  # noqa: E402
 from diffusion_studio.training.step.architectures import shape_for  # noqa: E402
-from diffusion_studio.training.step.trainer import Trainer, fresh_network  # noqa: E402
+from diffusion_studio.training.step.new_network import fresh_network  # noqa: E402
+from diffusion_studio.training.step.trainer import Trainer  # noqa: E402
 from tests.benchmarks.peers import lucidrains_network  # noqa: E402
 
 CLASSES = ("a", "b", "c", "d")

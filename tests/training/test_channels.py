@@ -25,7 +25,8 @@ from diffusion_studio.training.images import load_pictures
 from diffusion_studio.training.loop import train
 from diffusion_studio.training.records import runs
 from diffusion_studio.training.step.architectures import shape_for
-from diffusion_studio.training.step.trainer import as_tensor, fresh_network, to_range
+from diffusion_studio.training.step.new_network import fresh_network
+from diffusion_studio.training.step.trainer import as_tensor, to_range
 from diffusion_studio.training_events import CheckpointSaved, Published
 
 

@@ -34,7 +34,8 @@ from diffusion_studio.training.provenance import with_classes
 from diffusion_studio.training.publish import publish
 from diffusion_studio.training.records import checkpoints, log, runs
 from diffusion_studio.training.step.architectures import shape_for
-from diffusion_studio.training.step.trainer import Trainer, fresh_network
+from diffusion_studio.training.step.new_network import fresh_network
+from diffusion_studio.training.step.trainer import Trainer
 from diffusion_studio.training_events import (
     CheckpointSaved,
     Estimated,

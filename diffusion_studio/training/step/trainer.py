@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.diffusion.unet import UNet
-from diffusion_studio.diffusion.unet_config import COORDINATES, UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
@@ -27,13 +26,14 @@ from diffusion_studio.machine.transfers import LateFigures, to_device
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.data.data_order import order, split
 from diffusion_studio.training.images import Pictures
-from diffusion_studio.training.step.architectures import learning_rate_for, shape_for
+from diffusion_studio.training.step.architectures import learning_rate_for
 from diffusion_studio.training.step.augmentation import LABELS, augmented
 from diffusion_studio.training.step.distributed import ALONE, Team
 from diffusion_studio.training.step.ema import Ema
 from diffusion_studio.training.step.flat_weights import FlatWeights
 from diffusion_studio.training.step.gradients import Gradients, is_out_of_memory
 from diffusion_studio.training.step.learning_rate import share_of_rate
+from diffusion_studio.training.step.new_network import fresh_network, shape_of
 from diffusion_studio.training.step.objectives import objective_of
 from diffusion_studio.training.step.optimizers import Optimizer, matrices
 from diffusion_studio.training.step.patches import Patches
@@ -371,29 +371,6 @@ class Trainer:
         self.gradients.close()
 
 
-def shape_of(settings: TrainingSettings, pictures: Pictures) -> UNetConfig:
-    """The network for these images, or for their latents."""
-    count = len(pictures.classes)
-    if pictures.latents is not None:
-        _, channels, _, side = pictures.latents.shape
-        return shape_for(side, settings.model_size, count, "pixels", channels=channels)
-    config = shape_for(
-        settings.size, settings.model_size, count, settings.space, channels=pictures.images.shape[1]
-    )
-    if settings.patches:
-        config = replace(config, in_channels=config.in_channels + COORDINATES, coordinates=True)
-    return config
-
-
-def fresh_network(config: UNetConfig, seed: int) -> UNet:
-    """A network with its first weights drawn from the seed; nobody else's randomness is touched."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        network = UNet(config)
-    zero_last_layers(network)
-    return network
-
-
 def as_tensor(images: np.ndarray) -> Tensor:
     """Training images where they are, uint8, or 16 bits in the shape of int16, since torch can hardly do uint16."""
     return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
@@ -411,14 +388,3 @@ def all_finite(tensors: list[Tensor]) -> bool:
         [tensor.detach() for tensor in tensors if tensor.is_floating_point()], math.inf
     )
     return bool(torch.isfinite(torch.stack([norm.float().cpu() for norm in largest])).all())
-
-
-def zero_last_layers(network: UNet) -> None:
-    """Start every residual block as the identity and the output at zero (Dhariwal & Nichol 2021, as in their code)."""
-    for module in network.modules():
-        last = getattr(module, "conv2", None)
-        if isinstance(last, nn.Conv2d):
-            for weight in last.parameters():
-                nn.init.zeros_(weight)
-    for weight in network.conv_out.parameters():
-        nn.init.zeros_(weight)

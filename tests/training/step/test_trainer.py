@@ -16,7 +16,8 @@ from diffusion_studio.training.step.architectures import learning_rate_for
 from diffusion_studio.training.step.ema import Ema
 from diffusion_studio.training.step.flat_weights import FlatWeights
 from diffusion_studio.training.step.gradients import Gradients
-from diffusion_studio.training.step.trainer import NotFinite, Trainer, fresh_network
+from diffusion_studio.training.step.new_network import fresh_network
+from diffusion_studio.training.step.trainer import NotFinite, Trainer
 from diffusion_studio.training.step.weighting import min_snr_weights
 
 
