@@ -15,7 +15,8 @@ from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.process import Process
-from diffusion_studio.diffusion.unet import TimestepEmbedding, UNet
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_blocks import TimestepEmbedding
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.autoencoders import OwnAutoencoder

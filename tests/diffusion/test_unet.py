@@ -11,8 +11,9 @@ import warnings
 import pytest
 import torch
 
-from diffusion_studio.diffusion import unet
-from diffusion_studio.diffusion.unet import UNet, attend, double, sinusoidal
+from diffusion_studio.diffusion import unet_blocks
+from diffusion_studio.diffusion.unet import UNet, sinusoidal
+from diffusion_studio.diffusion.unet_blocks import attend, double
 from diffusion_studio.diffusion.unet_config import UNetConfig
 
 PLAIN = {  # small widths, everything else as google/ddpm-cifar10-32
@@ -322,7 +323,7 @@ def test_attention_written_out_is_torchs(monkeypatch, tokens):
     q, k, v = torch.randn(3, 2, 4, tokens, 8, generator=torch.Generator().manual_seed(0))
     written_out = attend(q, k, v)
     torch.testing.assert_close(written_out, torch.nn.functional.scaled_dot_product_attention(q, k, v))
-    monkeypatch.setattr(unet, "LONGEST_EXPLICIT_ATTENTION", 0)
+    monkeypatch.setattr(unet_blocks, "LONGEST_EXPLICIT_ATTENTION", 0)
     torch.testing.assert_close(attend(q, k, v), written_out)
 
 

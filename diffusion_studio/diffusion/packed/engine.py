@@ -20,7 +20,8 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.packed.network import Engine
 from diffusion_studio.diffusion.packed.recorded import Recorded
-from diffusion_studio.diffusion.unet import LONGEST_EXPLICIT_ATTENTION, TimestepEmbedding, UNet
+from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.diffusion.unet_blocks import LONGEST_EXPLICIT_ATTENTION, TimestepEmbedding
 
 Forward = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 Remember = Callable[..., Any]  # (key) -> what is kept under it, or None; (key, value) keeps the value

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion import unet
+from diffusion_studio.diffusion import unet, unet_blocks
 from diffusion_studio.diffusion.packed.parts import (
     Conv,
     Maps,
@@ -131,7 +131,7 @@ class Walk:
     def __init__(self, network: UNet, maps: Maps) -> None:
         self.activation, self.maps = network.config.act_fn, maps
         self.units: list[Unit] = []
-        self.resnets: list[unet.ResnetBlock] = []
+        self.resnets: list[unet_blocks.ResnetBlock] = []
         for down in network.down_blocks:
             self.level(down, leaves=True)
         middle: Any = network.mid_block
@@ -149,7 +149,12 @@ class Walk:
             self.resample((level.downsamplers if leaves else level.upsamplers)[0], down=leaves)
 
     def block(
-        self, resnet: unet.ResnetBlock, attentions: Any = (), *, joins: bool = False, leaves: bool = False
+        self,
+        resnet: unet_blocks.ResnetBlock,
+        attentions: Any = (),
+        *,
+        joins: bool = False,
+        leaves: bool = False,
     ) -> None:
         """Add a residual block and the attention after it, if there is one."""
         packed = pack_residual(resnet, self.activation, self.maps)
@@ -159,7 +164,7 @@ class Walk:
 
     def resample(self, resampler: Any, *, down: bool) -> None:
         """Add a resampler; what follows is packed for half or twice the side."""
-        if isinstance(resampler, unet.ResnetBlock):
+        if isinstance(resampler, unet_blocks.ResnetBlock):
             self.block(resampler, leaves=down)
         elif down:
             halving = pack_conv(resampler.conv, self.maps)
@@ -177,7 +182,7 @@ class TimeTable:
     Remembered for each batch of them. It depends on that batch alone, so the same call always returns the same bits.
     """
 
-    def __init__(self, network: UNet, resnets: list[unet.ResnetBlock], dtype: torch.dtype) -> None:
+    def __init__(self, network: UNet, resnets: list[unet_blocks.ResnetBlock], dtype: torch.dtype) -> None:
         self.network, self.dtype = network, dtype
         self.shift_only, self.activation = resnets[0].shift_only, resnets[0].nonlinearity
         self.weight = torch.cat([resnet.time_emb_proj.weight for resnet in resnets]).float()

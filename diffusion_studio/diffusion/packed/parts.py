@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion_studio.diffusion import unet
+from diffusion_studio.diffusion import unet_blocks
 
 
 class Conv(NamedTuple):
@@ -33,7 +33,7 @@ class Norm(NamedTuple):
 
 
 class Residual(NamedTuple):
-    """A `unet.ResnetBlock` with its weights packed."""
+    """A `unet_blocks.ResnetBlock` with its weights packed."""
 
     norm1: Norm
     conv1: Conv
@@ -46,7 +46,7 @@ class Residual(NamedTuple):
 
 
 class PackedAttention(NamedTuple):
-    """A `unet.Attention` with its weights packed, the three projections in one."""
+    """A `unet_blocks.Attention` with its weights packed, the three projections in one."""
 
     norm: Norm | None
     to_qkv: Conv
@@ -131,7 +131,7 @@ def resample(x: Tensor, way: str) -> Tensor:
 
 
 def residual(x: Tensor, block: Residual, time: Tensor) -> Tensor:
-    """`unet.ResnetBlock` on (N, C, H, W); time as `TimeTable.compute` returns it."""
+    """`unet_blocks.ResnetBlock` on (N, C, H, W); time as `TimeTable.compute` returns it."""
     h = resample(normalize(x, block.norm1), block.resample)
     x = resample(x, block.resample)
     if not block.shift_only:
@@ -149,7 +149,7 @@ def residual(x: Tensor, block: Residual, time: Tensor) -> Tensor:
 
 
 def attention(x: Tensor, block: PackedAttention, explicit: int) -> Tensor:
-    """`unet.Attention` on (N, C, H, W): up to `explicit` tokens with the softmax written out, beyond by torch's fused kernel."""
+    """`unet_blocks.Attention` on (N, C, H, W): the softmax written out up to `explicit` tokens, torch's fused kernel beyond."""
     n, height, width, tokens = x.shape[0], x.shape[2], x.shape[3], x.shape[2] * x.shape[3]
     norm = block.norm
     h = convolve(x if norm is None else normalize(x, norm), block.to_qkv, block.to_qkv.bias)
@@ -196,7 +196,7 @@ def pack_linear(layers: list[Any], maps: Maps) -> Conv:
 
 def pack_doubling(conv: Any, maps: Maps) -> Conv:
     """Nearest-neighbour doubling and a 3x3 convolution as one transposed convolution."""
-    kernel = unet.doubling_kernel(conv.weight.float())
+    kernel = unet_blocks.doubling_kernel(conv.weight.float())
     strides, paddings, shape = [2, 2], [1, 1], [maps.pictures, len(kernel), maps.side, maps.side]
     packed = torch.ops.mkldnn._reorder_convolution_transpose_weight(
         kernel.to(maps.dtype).contiguous(), paddings, [0, 0], strides, [1, 1], 1, shape
@@ -211,7 +211,7 @@ def pack_norm(norm: nn.GroupNorm, activation: str) -> Norm:
     )
 
 
-def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Residual:
+def pack_residual(block: unet_blocks.ResnetBlock, activation: str, maps: Maps) -> Residual:
     """A residual block, packed for maps of the side it is entered with."""
     side = maps.side
     inside = maps._replace(side={"up": side * 2, "down": side // 2}.get(block.resample, side))
@@ -227,7 +227,7 @@ def pack_residual(block: unet.ResnetBlock, activation: str, maps: Maps) -> Resid
     )
 
 
-def pack_attention(block: unet.Attention, maps: Maps) -> PackedAttention:
+def pack_attention(block: unet_blocks.Attention, maps: Maps) -> PackedAttention:
     """An attention block, packed."""
     return PackedAttention(
         norm=pack_norm(block.group_norm, "") if block.group_norm is not None else None,
