@@ -224,7 +224,8 @@ def test_the_full_ddpm_cifar10_32(diffusers):
 def test_defaults_are_unet2dmodels(diffusers):
     theirs = inspect.signature(diffusers.UNet2DModel.__init__).parameters
     ours = {field.name: field.default for field in dataclasses.fields(UNetConfig)}
-    assert (ours.pop("space"), ours.pop("padding")) == ("pixels", "zeros")  # ours alone
+    alone = {"space": "pixels", "padding": "zeros", "coordinates": False}
+    assert {name: ours.pop(name) for name in alone} == alone
     assert ours == {name: parameter.default for name, parameter in theirs.items() if name != "self"}
 
 
