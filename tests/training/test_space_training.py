@@ -24,7 +24,7 @@ from diffusion_studio.training.records import runs
 from diffusion_studio.training.step.trainer import Trainer
 from diffusion_studio.training_events import CheckpointSaved, Published, Samples
 from tests.model_folders import diffusers
-from tests.training.test_run_training import digest
+from tests.training.runs_here import digest
 
 
 @pytest.fixture

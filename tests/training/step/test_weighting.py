@@ -19,7 +19,7 @@ from diffusion_studio.training.step.weighting import (
     sigmoid_weights,
 )
 from diffusion_studio.training_events import CheckpointSaved
-from tests.training.test_run_training import digest
+from tests.training.runs_here import digest
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from diffusion_studio.models.damaged import damaged_folders
 from diffusion_studio.models.text import requirements
 from diffusion_studio.ui.models import page as models_page
 from tests.text_pipelines import sd1, single_file, write
-from tests.ui.models.test_page import choose, drop, number, page, rest, said, shown  # noqa: F401
+from tests.ui.models.conftest import choose, drop, number, rest, shown
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -18,7 +18,7 @@ def tensors():
     return single_file("sd1", sd1())
 
 
-def test_one_file_is_dropped_used_and_found_again(page, window, qtbot, tmp_path, said, tensors, monkeypatch):  # noqa: F811
+def test_one_file_is_dropped_used_and_found_again(page, window, qtbot, tmp_path, said, tensors, monkeypatch):
     file = write(tmp_path / "downloads" / "Painter.safetensors", tensors)
     asked, there = [], {"diffusers": False}
     find = requirements.find_spec
