@@ -258,12 +258,7 @@ class GeneratePage(Page):
         if self.jobs.isVisible():
             self.jobs.show_progress()
 
-    def _on_saved(self, index: int, picture: Picture) -> None:
-        assert picture.path is not None
-        self.strip.add(picture.path, picture.image())
-        self._context.saved.emit(picture.path)
-
-    def _on_put_aside(self, path: Path, picture: Picture) -> None:
+    def _on_saved(self, path: Path, picture: Picture) -> None:
         self.strip.add(path, picture.image())
         self._context.saved.emit(path)
 
@@ -380,10 +375,10 @@ class GeneratePage(Page):
         self.caption.reuse.clicked.connect(self.reuse_commands.settings.trigger)
         self.caption.seed.clicked.connect(self.reuse_commands.seed.trigger)
         generation.progressed.connect(self._on_progress)
-        generation.saved.connect(self._on_saved)
+        generation.saved.connect(lambda index, picture: self._on_saved(picture.path, picture))
         generation.not_saved.connect(self._on_not_saved)
         generation.ended.connect(self._on_ended)
-        self.pending.saved.connect(self._on_put_aside)
+        self.pending.saved.connect(self._on_saved)
         self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._context.show_fault)
         generation.runs_on.connect(self._context.device_known)
