@@ -17,7 +17,7 @@ __main__
 """.split()
 APART = {("ui", "cli")}  # neither is below the other
 LARGEST_FOLDER = 25
-MOST_ANY = 75  # signatures with an Any that is no JSON mapping; lower it when there are fewer
+MOST_ANY = 67  # signatures with an Any that is no JSON mapping; lower it when there are fewer
 LONGEST_MODULE = 400  # lines
 FILES = sorted(PACKAGE.rglob("*.py"))
 
