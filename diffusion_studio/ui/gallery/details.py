@@ -24,7 +24,7 @@ from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.gallery.facts import MADE_BY, common_rows, made_by, setting_rows
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.labels import plain_label
-from diffusion_studio.ui.look.texts import readable
+from diffusion_studio.ui.look.texts import readable, shorten, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S
 from diffusion_studio.ui.models.button import ModelButton
 from diffusion_studio.ui.pictures.cells import paint_fitted
@@ -39,6 +39,7 @@ USES = {
     "seed": (tr("Seed only"), tr("Use its seed; leave the other settings as they are")),
     "branch": (tr("Branch"), tr("Continue differently from any of its steps")),
 }
+LONGEST_ALBUM = 30  # characters on its button; the tooltip has all of them
 
 
 class GalleryDetails(QFrame):
@@ -185,9 +186,10 @@ class GalleryDetails(QFrame):
     def _show_albums(self, albums: Sequence[str]) -> None:
         _clear(self._albums)
         for name in albums:
-            button = push_button(
-                tr("Album: {name}", name=readable(name).replace("&", "&&")), tr("Show this album")
-            )
+            words = tr("Album: {name}", name=readable(name))
+            button = push_button(shorten(words, LONGEST_ALBUM).replace("&", "&&"), tr("Show this album"))
+            button.setAccessibleName(words)
+            button.setToolTip(tooltip(words))
             button.clicked.connect(lambda _=False, name=name: self.album_wanted.emit(name))
             self._albums.addWidget(button)
 

@@ -509,3 +509,13 @@ def test_an_image_of_another_program_shows_what_it_says_and_what_is_left_out(win
     assert "Seed must be between" in window.status.message.text()
     qtbot.waitUntil(lambda: window.page.request.value().steps == 33)
     assert window.page.request.value().sampler == "heun"
+
+
+def test_a_long_album_leaves_the_details_as_wide_as_they_are(page, qtbot):
+    page.grid.select(0)
+    details = page.details
+    details._show_albums(["An exceptionally long name that nobody would type"])
+    button = details._albums.itemAt(0).widget()
+    assert "nobody would type" in button.accessibleName()
+    body = button.parentWidget()
+    qtbot.waitUntil(lambda: body.minimumSizeHint().width() <= details.width())
