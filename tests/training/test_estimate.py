@@ -27,7 +27,7 @@ def test_an_estimate_measures_and_writes_nothing(settings, own_folders):
     assert last.batch == 4
     assert not runs_dir().exists()
     with pytest.raises(UserError, match="not there"):
-        list(estimate(TrainingSettings(folder="/nowhere")))
+        list(estimate(TrainingSettings(folder=str(own_folders / "nowhere"))))
 
 
 def test_a_step_is_measured_once_for_its_size_and_this_computer(settings, monkeypatch):
