@@ -123,6 +123,14 @@ def test_no_module_is_too_long():
     assert {name: count for name, count in counts.items() if count > LONGEST_MODULE} == {}
 
 
+def test_every_folder_is_packaged():
+    listed = (
+        (PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8").split("packages = [")[1].split("]")[0]
+    )
+    folders = {".".join(file.parent.relative_to(PACKAGE.parent).parts) for file in FILES}
+    assert set(re.findall(r'"(.+)"', listed)) == folders | {"diffusion_studio.resources"}
+
+
 def loaded_after(code):
     """Which of the heavy modules a fresh Python has loaded after running this."""
     heavy = "{'torch', 'numpy', 'PIL', 'PySide6', 'safetensors'}"

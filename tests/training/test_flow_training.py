@@ -61,7 +61,7 @@ def test_the_loss_is_the_squared_error_of_the_velocity(make):
     trainer = make(min_snr=5.0)
     batch, seen = trainer.batch(0), {}
 
-    def network(x, timestep, labels):
+    def network(x, timestep, labels, **_):
         seen.update(x=x, timestep=timestep)
         return torch.full_like(x, 0.3)
 
