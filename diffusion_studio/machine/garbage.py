@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import gc
 
+_aside = False  # whether anything was set aside here: what others froze is none of ours to look through again
+
 
 def set_aside() -> None:
     """Keep what is there now out of the collector's way; it is still freed as soon as nothing refers to it."""
+    global _aside
     gc.freeze()
+    _aside = True
 
 
 def collect() -> None:
     """Collect everything, what was set aside too: a model in a circle of references may be among it."""
-    aside = gc.get_freeze_count() > 0
-    gc.unfreeze()
+    if _aside:
+        gc.unfreeze()
     gc.collect()
-    if aside:
+    if _aside:
         gc.freeze()

@@ -14,7 +14,8 @@ class Circle:
 
 
 @pytest.fixture(autouse=True)
-def thawed():
+def thawed(monkeypatch):
+    monkeypatch.setattr(garbage, "_aside", False)
     yield
     gc.unfreeze()
 
@@ -35,3 +36,12 @@ def test_collecting_sets_nothing_aside_by_itself():
     gc.unfreeze()
     garbage.collect()
     assert gc.get_freeze_count() == 0
+
+
+def test_what_others_froze_is_left_alone():
+    circle = Circle()
+    gone = weakref.ref(circle)
+    gc.freeze()
+    del circle
+    garbage.collect()
+    assert gone() is not None and gc.get_freeze_count() > 0
