@@ -25,12 +25,13 @@ from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import SPACE_S, SPACE_XL, tokens
 from diffusion_studio.ui.pictures import viewport
 from diffusion_studio.ui.pictures.canvas_message import Message
-from diffusion_studio.ui.pictures.cells import ROOM, paint_image, paint_ring
+from diffusion_studio.ui.pictures.cells import ROOM, paint_image, paint_ring, paint_tiled, tiled_rect
 from diffusion_studio.ui.pictures.picture import Picture
 
 NOTCH = 120  # wheel units
 MARGIN, GAP = SPACE_XL, SPACE_S  # logical pixels
 PAN = 48
+TILES = 3  # across and down, where images are shown tiled
 ROOM_FOR_BAR = 44  # under a fitted image, so that the buttons on the canvas cover none of it
 
 
@@ -58,6 +59,7 @@ class Canvas(QWidget):
         self.layer = "denoised"
         self.opened: int | None = None  # the cell shown by itself
         self.selected: int | None = None
+        self.tiled = False
         self._crisp_wanted = True
         self._view: viewport.View | None = None  # None: fitted
         self.message = Message()
@@ -101,6 +103,12 @@ class Canvas(QWidget):
         self._crisp_wanted = crisp
         self._view = None
         self._changed()
+
+    def set_tiled(self, tiled: bool) -> None:
+        """Whether each image is shown three times across and down, as a tile: where its edges meet, seams show."""
+        if tiled != self.tiled:
+            self.tiled, self._view = tiled, None
+            self._changed()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -181,14 +189,21 @@ class Canvas(QWidget):
         return self.opened if hit is not None and self.opened is not None else hit
 
     def cell_rect(self, index: int) -> QRectF:
-        """Where a picture lies in the widget; for one that is not shown, an empty rectangle."""
+        """Where a picture lies in the widget, of nine tiles the middle one; for one not shown, an empty rectangle."""
         shown = self._shown()
         if index not in shown:
             return QRectF()
         grid, view = self._geometry()
-        x, y, width, height = grid.cell(shown.index(index), view.scale)
-        ratio = self.devicePixelRatioF()
-        return QRectF((view.x + x) / ratio, (view.y + y) / ratio, width / ratio, height / ratio)
+        tile, ratio = self._tile(grid, view, shown.index(index)), self.devicePixelRatioF()
+        return QRectF(tile.x() / ratio, tile.y() / ratio, tile.width() / ratio, tile.height() / ratio)
+
+    def _tile(self, grid: viewport.Grid, view: viewport.View, place: int) -> QRectF:
+        """Where the picture at a place of the grid lies, in device pixels; where tiled, the one in the middle."""
+        x, y, width, height = grid.cell(place, view.scale)
+        if self.tiled:
+            width, height = width / TILES, height / TILES
+            x, y = x + width, y + height
+        return QRectF(view.x + x, view.y + y, width, height)
 
     def _pictures_rect(self) -> QRect:
         """Where images and the ring of a selected one are painted."""
@@ -210,8 +225,9 @@ class Canvas(QWidget):
         height -= self.room_for_bar * ratio
         margin = self.margin * ratio
         room = (width - 2 * margin, height - 2 * margin)
+        sides = [side * (TILES if self.tiled else 1) for side in self.pictures[0].size]
         grid = viewport.best_grid(
-            len(self._shown()), *self.pictures[0].size, room, round(self.gap * ratio), crisp=self.crisp
+            len(self._shown()), sides[0], sides[1], room, round(self.gap * ratio), crisp=self.crisp
         )
         if self._view is not None:
             return grid, self._view
@@ -242,11 +258,12 @@ class Canvas(QWidget):
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
         for place, index in enumerate(self._shown()):
-            x, y, width, height = grid.cell(place, view.scale)
-            target = QRectF(view.x + x, view.y + y, width, height)
-            paint_image(
-                painter, target, self.pictures[index].image(self.layer), crisp=self.crisp, scale=ratio
-            )
+            target, image = self._tile(grid, view, place), self.pictures[index].image(self.layer)
+            if self.tiled:
+                paint_tiled(painter, target, image, crisp=self.crisp, scale=ratio)
+                target = tiled_rect(target)
+            else:
+                paint_image(painter, target, image, crisp=self.crisp, scale=ratio)
             if index == self.selected and self.opened is None and len(self.pictures) > 1:
                 paint_ring(painter, target, radius=0, scale=ratio)
         painter.restore()

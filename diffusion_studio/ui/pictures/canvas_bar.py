@@ -40,8 +40,13 @@ class CanvasBar(QObject):
         self.fit.clicked.connect(canvas.fit)
         self.live = ground_button(tr("Show progress"), tr("Go back to the images that are being generated"))
         self.live.clicked.connect(self.live_wanted)
+        self.tile = ground_button(
+            tr("Tile 3×3"), tr("Show the image beside itself, to see whether it has seams")
+        )
+        self.tile.setCheckable(True)
+        self.tile.clicked.connect(canvas.set_tiled)
         self._left = _group(canvas, *self.layers.values())
-        self._right = _group(canvas, self.percent, self.fit)
+        self._right = _group(canvas, self.tile, self.percent, self.fit)
         self._top = _group(canvas, self.live)
         self._top.hide()
         canvas.installEventFilter(self)
@@ -50,7 +55,7 @@ class CanvasBar(QObject):
 
     @property
     def controls(self) -> list[QWidget]:
-        return [*self.layers.values(), self.fit, self.live]
+        return [*self.layers.values(), self.tile, self.fit, self.live]
 
     @property
     def lowest(self) -> QWidget:
@@ -73,6 +78,11 @@ class CanvasBar(QObject):
         self._right.setVisible(bool(canvas.pictures))
         for name, button in self.layers.items():
             button.setChecked(name == canvas.layer)
+        offered = canvas.tiled or any(picture.seamless for picture in canvas.pictures)
+        self.tile.setChecked(canvas.tiled)
+        if offered == self.tile.isHidden():
+            self.tile.setVisible(offered)
+            self._place()
         text = f"{canvas.scale * 100:.0f} %"
         if text != self.percent.text():
             self.percent.setText(text)
@@ -83,6 +93,7 @@ class CanvasBar(QObject):
         width = self._canvas.width()
         names = LAYERS if width >= NARROW else SHORT if width >= NARROWEST else SYMBOLS
         self.percent.setVisible(width >= NARROWEST)
+        self.tile.setText(tr("Tile 3×3") if width >= NARROW else "3×3")
         for name, button in self.layers.items():
             if button.text() != names[name]:
                 button.setText(names[name])

@@ -41,6 +41,13 @@ class CanvasCommands(QObject):
         self.zoom_in = action(canvas, tr("Zoom in"), "Ctrl++ or Ctrl+=")
         self.zoom_out = action(canvas, tr("Zoom out"), "Ctrl+-")
         self.layers = {name: action(canvas, text, checkable=True) for name, text in LAYERS.items()}
+        self.tile = action(
+            canvas,
+            tr("Tile 3×3"),
+            "Ctrl+T",
+            tip=tr("Show the image beside itself, to see whether it has seams; one tile is saved"),
+            checkable=True,
+        )
         self._group = QActionGroup(self)
         for number, (name, entry) in enumerate(self.layers.items(), start=1):
             entry.setShortcut(f"Alt+{number}")
@@ -51,6 +58,7 @@ class CanvasCommands(QObject):
         self.copy_settings.triggered.connect(self._copy_settings)
         self.reveal.triggered.connect(self._reveal)
         self.fit.triggered.connect(canvas.fit)
+        self.tile.triggered.connect(canvas.set_tiled)
         self.zoom_in.triggered.connect(lambda: canvas.zoom(1))
         self.zoom_out.triggered.connect(lambda: canvas.zoom(-1))
         self.page_entries: list[QAction] = []  # what the page can do with a picture that has settings
@@ -62,20 +70,21 @@ class CanvasCommands(QObject):
 
     @property
     def view_entries(self) -> list[QAction | None]:
-        return [*self.layers.values(), None, self.zoom_in, self.zoom_out, self.fit]
+        return [*self.layers.values(), None, self.zoom_in, self.zoom_out, self.fit, self.tile]
 
     @property
     def picture_entries(self) -> list[QAction | None]:
         """The menu under the right mouse button."""
         own = [*self.page_entries, *self.own_entries]
-        return [self.save_as, self.copy, self.copy_settings, None, *own, None, self.reveal]
+        return [self.save_as, self.copy, self.copy_settings, None, *own, None, self.tile, self.reveal]
 
     def _update(self) -> None:
         canvas, subject = self._canvas, self.subject
-        for entry in (self.save_as, self.copy, self.fit, self.zoom_in, self.zoom_out):
+        for entry in (self.save_as, self.copy, self.fit, self.zoom_in, self.zoom_out, self.tile):
             entry.setEnabled(bool(canvas.pictures))
         for entry in (self.copy_settings, *self.page_entries):
             entry.setEnabled(subject is not None and subject.settings is not None)
+        self.tile.setChecked(canvas.tiled)
         self.reveal.setEnabled(subject is not None and subject.path is not None)
         for name, entry in self.layers.items():
             entry.setEnabled(name in canvas.layers and len(canvas.layers) > 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QPen, QPixmap, QTransform
 
 from diffusion_studio.ui.look.theme import RADIUS, tokens
 
@@ -42,6 +42,26 @@ def paint_image(painter: QPainter, area: QRectF, image: QImage, *, crisp: bool, 
     if image.hasAlphaChannel():
         paint_checkerboard(painter, area, scale)
     painter.drawImage(area, image)
+
+
+def paint_tiled(painter: QPainter, tile: QRectF, image: QImage, *, crisp: bool, scale: float = 1.0) -> None:
+    """An image three times across and down, with `tile` the one in the middle; smooth pixels blend over the edges, too."""
+    area = tiled_rect(tile)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not crisp)
+    if image.hasAlphaChannel():
+        paint_checkerboard(painter, area, scale)
+    brush = QBrush(image)
+    brush.setTransform(QTransform.fromScale(tile.width() / image.width(), tile.height() / image.height()))
+    painter.setBrushOrigin(area.topLeft())
+    painter.fillRect(area, brush)
+    painter.restore()
+
+
+def tiled_rect(tile: QRectF) -> QRectF:
+    """What nine tiles cover, with `tile` in the middle of them."""
+    width, height = tile.width(), tile.height()
+    return tile.adjusted(-width, -height, width, height)
 
 
 def paint_part(

@@ -54,7 +54,12 @@ class Picture:
     @property
     def offers(self) -> tuple[object, ...]:
         """What buttons and menus depend on: all but the pixels."""
-        return self.path, self.settings is None, tuple(self.layers)
+        return self.path, self.settings is None, self.seamless, tuple(self.layers)
+
+    @property
+    def seamless(self) -> bool:
+        """Whether it was generated as a tile."""
+        return self.settings is not None and self.settings.seamless
 
     def image(self, layer: str = "denoised") -> QImage:
         """A layer to paint; one it does not have is the image itself."""

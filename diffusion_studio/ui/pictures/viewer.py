@@ -23,7 +23,7 @@ from diffusion_studio.ui.pictures.saved import open_picture
 
 PAUSES = (2, 4, 8, 15)  # seconds that an image of a slideshow stays
 REST = 2500  # milliseconds without the pointer before buttons and pointer hide
-HINT = tr("Arrow keys: next and previous. Space: slideshow. Esc: back.")
+HINT = tr("Arrow keys: next and previous. Space: slideshow. T: tiles. Esc: back.")
 STEPS = {
     Qt.Key.Key_Right: 1,
     Qt.Key.Key_Down: 1,
@@ -60,6 +60,8 @@ class PictureViewer(QWidget):
         )
         self.playing.setCheckable(True)
         self.forward = GroundButton("forward", tr("Next"), tr("the next image (Right)"))
+        self.tile = GroundButton("tile", tr("Tile 3×3"), tr("show the image beside itself, to see seams (T)"))
+        self.tile.setCheckable(True)
         self.pause = QToolButton()
         self.leave = GroundButton("close", tr("Close"), tr("back to the gallery (Esc)"))
         self.words = plain_label("")
@@ -133,6 +135,8 @@ class PictureViewer(QWidget):
             self.show_picture(len(self.paths) - 1)
         elif key == Qt.Key.Key_Space:
             self.playing.toggle()
+        elif key == Qt.Key.Key_T:
+            self.tile.toggle()
         elif key in (Qt.Key.Key_Escape, Qt.Key.Key_F11, Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.close()
         else:
@@ -177,6 +181,7 @@ class PictureViewer(QWidget):
         self.back.clicked.connect(lambda: self.step(-1))
         self.forward.clicked.connect(lambda: self.step(1))
         self.leave.clicked.connect(self.close)
+        self.tile.toggled.connect(self.canvas.set_tiled)
         self.pause.clicked.connect(self._change_pause)
         self.playing.toggled.connect(self._on_playing)
         self._turn.timeout.connect(lambda: self.step(1))
@@ -210,7 +215,7 @@ class PictureViewer(QWidget):
         self.pause.setToolTip(tr("How long each image of a slideshow stays"))
         self.pause.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._show_pause()
-        for part in (self.back, self.playing, self.forward, self.pause, self.words, self.leave):
+        for part in (self.back, self.playing, self.forward, self.pause, self.tile, self.words, self.leave):
             row.addWidget(part)
         return bar
 

@@ -264,3 +264,55 @@ class TestBar:
             for button in (bar.layers["denoised"], bar.fit):
                 corner = button.mapTo(canvas, button.rect().bottomRight())
                 assert canvas.rect().contains(corner)
+
+
+@pytest.mark.parametrize("crisp", [True, False])
+def test_a_tiled_image_is_seen_nine_times_and_stays_one_image(canvas, crisp):
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 8, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    canvas.set_crisp(crisp)
+    canvas.show_pictures([Picture({"denoised": pixels, "noisy": 255 - pixels // 2})])
+    alone = canvas.cell_rect(0)
+    canvas.set_tiled(True)
+    tile, image = canvas.cell_rect(0), seen(canvas)
+    assert tile.width() < alone.width() and canvas.rect().contains(tile.toRect())
+    for y in range(-8, 16, 3):
+        for x in range(-8, 16):
+            point = QPointF(tile.x() + (x + 0.5) * canvas.scale, tile.y() + (y + 0.5) * canvas.scale)
+            here = image.pixelColor(int(point.x()), int(point.y())).getRgb()[:3]
+            assert np.abs(np.subtract(here, pixels[y % 8, x % 8, :3])).max() <= (0 if crisp else 40)
+            assert canvas.cell_at(point) == 0
+    canvas.zoom(2)
+    canvas.pan(30, 20)
+    assert canvas.can_pan and not canvas.fitted
+    canvas.set_tiled(False)
+    assert canvas.cell_rect(0) == alone
+
+
+def test_several_tiled_images_lie_apart_in_the_layer_shown(canvas):
+    canvas.set_tiled(True)
+    canvas.show_pictures(pictures(2))
+    canvas.show_layer("noisy")
+    first, second = canvas.cell_rect(0), canvas.cell_rect(1)
+    assert abs(second.x() - first.x()) + abs(second.y() - first.y()) > 3 * first.width()
+    left = first.center() - QPointF(first.width(), 0)
+    assert colour_at(canvas, left) == tuple(255 - c for c in COLOURS[0])
+
+
+def test_tiling_is_offered_by_itself_for_what_was_generated_as_a_tile(canvas):
+    from diffusion_studio.settings.generation import GenerationSettings
+
+    bar, plain = CanvasBar(canvas), pictures()[0]
+    canvas.show_pictures([plain])
+    assert bar.tile.isHidden()
+    made = Picture(plain.layers, settings=GenerationSettings(seamless=True))
+    other = Picture(plain.layers, settings=GenerationSettings())
+    canvas.show_pictures([other])
+    assert bar.tile.isHidden()
+    canvas.show_pictures([made])  # of the same size, as the next generation is
+    assert not bar.tile.isHidden()
+    bar.tile.click()
+    canvas.show_pictures([other])
+    assert canvas.tiled and bar.tile.isChecked() and not bar.tile.isHidden()
+    bar.tile.click()
+    assert not canvas.tiled and bar.tile.isHidden()

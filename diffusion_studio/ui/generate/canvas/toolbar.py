@@ -31,6 +31,7 @@ WORDS = {  # beside the icons, where the canvas is wide
     "compare": tr("Compare"),
     "film": tr("Film"),
     "morph": tr("Morph"),
+    "tile": tr("Tile"),
     "full-screen": tr("Full screen"),
 }
 
@@ -101,7 +102,7 @@ def image_tools(
         {"save": own.save_as, "copy": own.copy, "star": star},
         {"start-image": start.commands.use_action, "mask": start.tools.brush_action},
         {"compare": compare, "film": films.export_action, "morph": films.morph_action},
-        {"full-screen": full},
+        {"tile": own.tile, "full-screen": full},
     ]
 
 
