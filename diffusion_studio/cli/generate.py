@@ -22,6 +22,7 @@ from diffusion_studio.settings.effects import ineffective
 from diffusion_studio.settings.film import FilmSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import options
+from diffusion_studio.settings.previews import PREVIEWS, ask_for
 from diffusion_studio.settings.prompt_syntax import remarks
 from diffusion_studio.settings.saving import SavingSettings
 
@@ -86,8 +87,9 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
         film_jobs.check_target(arguments.film)
         check_free(arguments.film, arguments)
         film_jobs.check_picture(FilmSettings(**filmed), settings.count)
+        ask_for(arguments.previews)
         film["trajectory"] = Trajectory()
-    elif filmed:
+    elif filmed or arguments.previews:
         raise UserError(tr("Say where to save the film: --film FILE."))
     report = GenerationReport(arguments.json, seed_is_new=settings.seed is None)
     how = given(arguments, SavingSettings)  # else the preferences hold, which outputs knows
@@ -101,6 +103,8 @@ def run(arguments: argparse.Namespace, stop: Stop) -> int:
                 report.show(event)
         if film and not stop.asked:
             stop.gently = False  # a film can be discarded
+            if film["trajectory"].views.remark:
+                tell(film["trajectory"].views.remark)
             for done in film_jobs.film(film["trajectory"], arguments.film, FilmSettings(**filmed)):
                 report.show(done)
     finally:
@@ -164,6 +168,15 @@ def add_film(parser: argparse.ArgumentParser) -> None:
     )
     add_overwrite(group)
     add_options(group, FilmSettings)
+    group.add_argument(
+        "--previews",
+        choices=list(PREVIEWS),
+        default="",
+        help=tr(
+            "how a film shows the steps of a model of latents: fast, or sharp with a small autoencoder (default: as on the "
+            "Settings page of the window)"
+        ),
+    )
 
 
 def add_saving(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,31 @@ from torch import Tensor, nn
 from diffusion_studio.diffusion.autoencoder_config import LIMIT, AutoencoderConfig
 
 
-class TinyAutoencoder(nn.Module):
+class _Decoding(nn.Module):
+    config: AutoencoderConfig
+    decoder: nn.Module
+
+    def decode_image(self, latents: Tensor, channels: int) -> Tensor:
+        """`decode` to images (N, channels, H, W), not clipped: 1 channel is the mean of the colours."""
+        images = self.decode(latents)
+        return images[:, :3].mean(dim=1, keepdim=True) if channels == 1 else images[:, :channels]
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents, as `encode` returns them → (N, C, H, W), not clipped to [-1, 1]."""
+        images: Tensor = self.decoder(latents / self.config.scale)
+        return images
+
+
+class TinyDecoder(_Decoding):
+    """The half of a `TinyAutoencoder` that turns latents into images, for files that hold no more."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.decoder = _Decoder(config)
+
+
+class TinyAutoencoder(_Decoding):
     """`encode`: (N, C, H, W) in [-1, 1] → latents (N, latent_channels, H / factor, W / factor), of mean square 1
     on the images it was made for; `decode` is its inverse, as near as it learned. Sides must be multiples of the factor."""
 
@@ -29,20 +53,10 @@ class TinyAutoencoder(nn.Module):
             images = torch.cat([images, torch.ones_like(images[:, :1])], dim=1)
         return self.encode(images)
 
-    def decode_image(self, latents: Tensor, channels: int) -> Tensor:
-        """`decode` to images (N, channels, H, W), not clipped: 1 channel is the mean of the colours."""
-        images = self.decode(latents)
-        return images[:, :3].mean(dim=1, keepdim=True) if channels == 1 else images[:, :channels]
-
     def encode(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] → (N, latent_channels, H / factor, W / factor)."""
         latents: Tensor = self.encoder(images) * self.config.scale
         return latents
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents, as `encode` returns them → (N, C, H, W), not clipped to [-1, 1]."""
-        images: Tensor = self.decoder(latents / self.config.scale)
-        return images
 
 
 class _Encoder(nn.Module):

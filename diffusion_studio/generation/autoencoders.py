@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder, TinyDecoder
 from diffusion_studio.machine import devices
 
 WIDEST = 4 * 128  # numbers a pixel that a decoder holds at once: a few maps of its widest full-size layer
@@ -107,16 +107,11 @@ class DiffusersAutoencoder(Autoencoder):
             (self.network.enable_tiling if tiled else self.network.disable_tiling)()
 
 
-class OwnAutoencoder(Autoencoder):
-    """A `TinyAutoencoder`, in float32; large images in parts, each with what the decoder sees around it."""
+class SmallDecoder(Autoencoder):
+    """A `TinyDecoder`, in float32; large images in parts, each with what the decoder sees around it."""
 
-    def __init__(self, network: TinyAutoencoder, device: str) -> None:
+    def __init__(self, network: TinyDecoder | TinyAutoencoder, device: str) -> None:
         super().__init__(network, device, network.config.latent_channels, network.config.factor)
-
-    @torch.inference_mode()
-    def encode(self, pictures: Tensor, noise: Callable[[], Tensor]) -> Tensor:
-        latents: Tensor = self.network.encode_image(pictures.to(self.device))
-        return latents
 
     def _decode(self, latent: Tensor, count: int) -> Tensor:
         height, width = latent.shape[2:]
@@ -132,3 +127,12 @@ class OwnAutoencoder(Autoencoder):
             own = min(rows, height - top)
             parts.append(part[:, :, (top - first) * self.factor : (top - first + own) * self.factor])
         return torch.cat(parts, dim=2)
+
+
+class OwnAutoencoder(SmallDecoder):
+    """A `TinyAutoencoder`, in float32."""
+
+    @torch.inference_mode()
+    def encode(self, pictures: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+        latents: Tensor = self.network.encode_image(pictures.to(self.device))
+        return latents

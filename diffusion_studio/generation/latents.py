@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.autoencoders import Autoencoder
-from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.generation.space import PixelSpace, Views
 from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
 
@@ -29,15 +30,25 @@ class LatentSpace:
     exact = False
     keeps = False  # an autoencoder changes what it is not asked to
 
-    def __init__(self, autoencoder: Autoencoder, images: PixelSpace) -> None:
-        self.autoencoder, self.images = autoencoder, images
+    def __init__(
+        self,
+        autoencoder: Autoencoder,
+        images: PixelSpace,
+        views_of: Callable[[LatentSpace], Views] = lambda space: space.plain_views,
+    ) -> None:
+        """`views_of`: how its steps are shown, where that is not the linear map."""
+        self.autoencoder, self.images, self._views_of = autoencoder, images, views_of
         self.sides, self.count = images.sides, images.shape[0]
         height, width = self.sides
         self.shape = (autoencoder.channels, height // autoencoder.factor, width // autoencoder.factor)
 
     @property
-    def views(self) -> LatentViews:
+    def plain_views(self) -> LatentViews:
         return LatentViews(fitted(self.autoencoder, self.count), self.images)
+
+    @cached_property
+    def views(self) -> Views:
+        return self._views_of(self)
 
     def encode(self, picture: np.ndarray, noise: Callable[[], Tensor]) -> Tensor:
         return self.autoencoder.encode(self.images.encode(picture, noise)[None], noise)
@@ -56,11 +67,19 @@ class LatentSpace:
 class LatentViews:
     """`Views` of latents. `table`: (channels of `images`, C + 1), from a latent to an image in [-1, 1], the offset last."""
 
-    def __init__(self, table: Tensor, images: PixelSpace) -> None:
-        self.table, self.images = table, images
+    spent = 0.0
+
+    def __init__(self, table: Tensor, images: PixelSpace, remark: str = "") -> None:
+        self.table, self.images, self.remark = table, images, remark
 
     def preview(self, x: Tensor) -> np.ndarray:
         return self.images.preview(self._enlarged(self._mapped(x)))
+
+    def timely(self, x: Tensor) -> np.ndarray:
+        return self.preview(x)
+
+    def detailed(self, x: Tensor) -> np.ndarray:
+        return self.preview(x)
 
     def noise(self, n: Tensor) -> np.ndarray:
         weights = self.table[:3, :-1].to(n.device)
@@ -107,11 +126,7 @@ def _kept(autoencoder: Autoencoder, count: int) -> Tensor:
 def _fit(autoencoder: Autoencoder, count: int) -> Tensor:
     """(count, C + 1), on latents of coloured patches, and on those with noise of every strength as sampling meets them."""
     generator = torch.Generator().manual_seed(0)
-    patches = torch.rand(PICTURES, count, 5, 5, generator=generator) * 2 - 1
-    if count == 4:
-        patches[:, :3] = torch.minimum(patches[:, :3], patches[:, 3:])  # premultiplied
-    side = SIDE * autoencoder.factor
-    latents = autoencoder.likeliest(F.interpolate(patches, size=(side, side), mode="bilinear")).float().cpu()
+    latents = probe(autoencoder, count, generator)
     latents = torch.cat([latents, latents + 0.3 * torch.randn(latents.shape, generator=generator)])
     shown = autoencoder.decode(latents, count).float().cpu().clamp(-1, 1)
     shown = F.interpolate(shown, size=latents.shape[-2:], mode="area")
@@ -120,6 +135,18 @@ def _fit(autoencoder: Autoencoder, count: int) -> Tensor:
     ridge = 1e-4 * torch.eye(len(given), dtype=torch.float64) * given.shape[1]
     table: Tensor = torch.linalg.solve(given @ given.T + ridge, given @ wanted.T).T.float()
     return table
+
+
+@torch.inference_mode()
+def probe(autoencoder: Autoencoder, count: int, generator: torch.Generator | None = None) -> Tensor:
+    """(PICTURES, C, SIDE, SIDE) latents of images of coloured patches, on the CPU, the same each time."""
+    generator = generator or torch.Generator().manual_seed(0)
+    patches = torch.rand(PICTURES, count, 5, 5, generator=generator) * 2 - 1
+    if count == 4:
+        patches[:, :3] = torch.minimum(patches[:, :3], patches[:, 3:])  # premultiplied
+    side = SIDE * autoencoder.factor
+    images = F.interpolate(patches, size=(side, side), mode="bilinear")
+    return autoencoder.likeliest(images).float().cpu()
 
 
 def _is_table(value: object, count: int, channels: int) -> bool:

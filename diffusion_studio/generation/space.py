@@ -26,8 +26,17 @@ class Views(Protocol):
     model.
     """
 
+    remark: str  # why they are not as they were asked for; "" where they are
+    spent: float  # seconds in which a sampling waited for `timely`, where that is not cheap
+
     def preview(self, x: Tensor) -> np.ndarray:
         """A clean or noisy image, made cheaply."""
+
+    def timely(self, x: Tensor) -> np.ndarray:
+        """A clean image for a sampling that waits: as good as there is time for."""
+
+    def detailed(self, x: Tensor) -> np.ndarray:
+        """A clean image, as good as it can be shown without the model, for as long as that takes."""
 
     def noise(self, n: Tensor) -> np.ndarray:
         """Predicted noise, standard normal: grey where it is 0, clipped at 3 standard deviations."""
@@ -65,6 +74,7 @@ class PixelSpace:
     """
 
     keeps = True
+    remark, spent = "", 0.0
 
     def __init__(
         self,
@@ -108,6 +118,8 @@ class PixelSpace:
 
     def preview(self, x: Tensor) -> np.ndarray:
         return self._image(x, False)
+
+    timely = detailed = preview
 
     def _image(self, x: Tensor, binary_alpha: bool) -> np.ndarray:
         image = to_uint8(x)

@@ -68,6 +68,8 @@ def preview_of(state: State, seconds: float, sampling: Sampling) -> Preview:
 
     def make(name: str) -> np.ndarray:
         check_finite(state)
+        if name == "denoised" and state.picture is None:
+            return views.timely(state.denoised)
         return view_of(state, name, views=views)
 
     def result() -> np.ndarray:

@@ -229,9 +229,11 @@ class Trajectory:
             pictures=tuple(self.pictures[place] for place in places),
         )
 
-    def view(self, index: int, view: str = "denoised") -> np.ndarray:
-        """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`."""
+    def view(self, index: int, view: str = "denoised", *, detailed: bool = False) -> np.ndarray:
+        """(N, H, W, 3) uint8: one of `VIEWS` of the kept step nearest to `index`, quickly or `detailed`."""
         state = self.state(index)
+        if detailed and view == "denoised" and state.picture is None:
+            return self.views.detailed(state.denoised)
         end = self.state(max(self.total, state.index)) if view == "difference" else None
         return view_of(state, view, end, self.views)
 

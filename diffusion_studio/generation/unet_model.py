@@ -24,7 +24,8 @@ from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import device_faults
 from diffusion_studio.generation.sampling import sampler_options
-from diffusion_studio.generation.space import PixelSpace, Space
+from diffusion_studio.generation.sharp_views import SharpViews
+from diffusion_studio.generation.space import PixelSpace, Space, Views
 from diffusion_studio.generation.steps import previews
 from diffusion_studio.generation.trajectory import Start, Trajectory
 from diffusion_studio.language import tr
@@ -35,6 +36,7 @@ from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.previews import chosen_previews
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 
@@ -83,7 +85,14 @@ class UNetModel:
         images = PixelSpace(
             (self.card.channels, *self.card.sides), self.device, self.card.pixels_are, settings.colours
         )
-        return LatentSpace(self.autoencoder, images)
+        return LatentSpace(self.autoencoder, images, self._views)
+
+    def _views(self, space: LatentSpace) -> Views:
+        """Its own decoder is small enough to show the steps, where sharp previews are chosen."""
+        own = self.autoencoder
+        if own is None or chosen_previews() != "sharp":
+            return space.plain_views
+        return SharpViews(space.plain_views, lambda x: own.decode(x, space.count), space.images)
 
     def process(self, settings: GenerationSettings) -> Process:
         return self.checkpoint.schedule.at_size(self.shape[1] * self.shape[2])

@@ -49,8 +49,11 @@ class Film:
         return sum(self.ticks) / self.rate
 
 
-def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
-    """The steps that are kept of a generation, one image of the batch or all as a sheet."""
+def of_trajectory(trajectory: Trajectory, settings: FilmSettings, *, detailed: bool = False) -> Film:
+    """The steps that are kept of a generation, one image of the batch or all as a sheet.
+
+    `detailed`: shown as well as they can be, which of a model of latents may take a second each.
+    """
     count = len(trajectory.pictures)
     if not trajectory.kept():
         raise UserError(tr("There is no step to film yet."))
@@ -59,7 +62,7 @@ def of_trajectory(trajectory: Trajectory, settings: FilmSettings) -> Film:
     place = settings.picture - 1 if settings.picture else None if count > 1 else 0
 
     def small(index: int) -> np.ndarray:
-        seen = [trajectory.view(index, view) for view in VIEWS[settings.view]]
+        seen = [trajectory.view(index, view, detailed=detailed) for view in VIEWS[settings.view]]
         pictures = [sheet(view) if place is None else view[place] for view in seen]
         return pictures[0] if len(pictures) == 1 else sheet(pictures, columns=2)
 
@@ -158,7 +161,7 @@ def film(trajectory: Trajectory, path: Path, settings: FilmSettings) -> Generato
     The metadata says what made the images and how they were filmed.
     """
     check_target(path)
-    frames = of_trajectory(trajectory, settings)
+    frames = of_trajectory(trajectory, settings, detailed=True)
     made = trajectory.settings
     place = settings.picture - 1 if settings.picture else 0 if len(trajectory.pictures) == 1 else None
     if place is not None:

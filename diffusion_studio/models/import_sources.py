@@ -71,7 +71,7 @@ def model_root(folder: Path) -> Path:
     if folder.name == "unet" and (folder.parent / "model_index.json").is_file():
         return folder.parent
     if folder.name.startswith("models--") and (folder / "snapshots").is_dir():
-        folder = _newest_snapshot(folder) or folder
+        folder = newest_snapshot(folder) or folder
     for _ in range(3):
         if (unet_folder(folder) / "config.json").is_file():
             return folder
@@ -93,7 +93,7 @@ def text_model_root(source: Path) -> Path | None:
         return source if looks_like_weights(source) else None
     folder = source
     if folder.name.startswith("models--") and (folder / "snapshots").is_dir():
-        folder = _newest_snapshot(folder) or folder
+        folder = newest_snapshot(folder) or folder
     for place in (folder, folder.parent):
         if is_latent(place):
             return place
@@ -234,7 +234,7 @@ def find_in_hub_cache() -> list[CachedModel]:
     except OSError:
         return []
     for repository in repositories:
-        snapshot = _newest_snapshot(repository)
+        snapshot = newest_snapshot(repository)
         if snapshot is not None:
             found.append(_look(repository.name.removeprefix("models--").replace("--", "/"), snapshot))
     return sorted(
@@ -242,7 +242,7 @@ def find_in_hub_cache() -> list[CachedModel]:
     )
 
 
-def _newest_snapshot(repository: Path) -> Path | None:
+def newest_snapshot(repository: Path) -> Path | None:
     """The one that `main` means, else the one written last."""
     try:
         revision = read_foreign(repository / "refs" / "main", LONGEST_REVISION, within=repository)

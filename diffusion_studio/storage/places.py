@@ -37,6 +37,11 @@ def loras_dir() -> Path:
     return _place("loras") or data_dir() / "loras"
 
 
+def previews_dir() -> Path:
+    """Where small autoencoders are put, which decode the steps of a text model for people to see."""
+    return _place("previews") or data_dir() / "previews"
+
+
 def runs_dir() -> Path:
     """Training runs with their checkpoints."""
     return _place("runs") or data_dir() / "runs"

@@ -21,11 +21,12 @@ from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.autoencoders import DiffusersAutoencoder
-from diffusion_studio.generation.latents import LatentSpace
+from diffusion_studio.generation.latents import LatentSpace, LatentViews
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import close_models, device_faults
 from diffusion_studio.generation.sampling import sampler_options
-from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.generation.sharp_views import Found, SharpViews, find_decoder, find_files
+from diffusion_studio.generation.space import PixelSpace, Views
 from diffusion_studio.generation.steps import previews
 from diffusion_studio.generation.text.conditioning import Conditioning, blend
 from diffusion_studio.generation.text.prompts import blended
@@ -38,6 +39,7 @@ from diffusion_studio.models.text.parts import Parts, open_parts
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
+from diffusion_studio.settings.previews import chosen_previews
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 MOST_REMEMBERED = 64  # prompts
@@ -58,6 +60,7 @@ class LatentModel:
         self._conditions: dict[tuple[str, int], Conditioning] = {}
         self._loras: tuple[Lora, ...] = ()  # that are in the weights now
         self._applied: Any = None
+        self._found: tuple[tuple[object, ...], Found] | None = None  # the small decoder, of which files
 
     @classmethod
     def open(cls, card: ModelCard, device: str, precision: str) -> Self:
@@ -107,7 +110,24 @@ class LatentModel:
         return height, width
 
     def space(self, settings: GenerationSettings) -> LatentSpace:
-        return LatentSpace(self.autoencoder, PixelSpace((3, *self.sides(settings)), self.device))
+        images = PixelSpace((3, *self.sides(settings)), self.device)
+        return LatentSpace(self.autoencoder, images, self._views)
+
+    def _views(self, space: LatentSpace) -> Views:
+        """How steps are shown: sharp where that is chosen and there is a small decoder for these latents."""
+        plain = space.plain_views
+        if chosen_previews() != "sharp":
+            return plain
+        if type(self.autoencoder.network).__name__ == "AutoencoderTiny":  # the model's own is small
+            return SharpViews(plain, self.autoencoder.decode, images=space.images)
+        files, stamp = find_files(self.parts.family.name)
+        if self._found is None or self._found[0] != stamp:
+            found = find_decoder(self.autoencoder, self.parts.family.name, self.card.title, files)
+            self._found = stamp, found
+        decoder, remark = self._found[1].decoder, self._found[1].remark
+        if decoder is None:
+            return LatentViews(plain.table, plain.images, remark)
+        return SharpViews(plain, decoder.decode, space.images)
 
     def process(self, settings: GenerationSettings) -> Process:
         height, width = self.sides(settings)

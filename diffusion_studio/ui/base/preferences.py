@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import DEVICES, PRECISIONS, check, option
+from diffusion_studio.settings.previews import LARGEST_SHARE, PREVIEWS
 from diffusion_studio.ui.look.theme import SCALES, THEMES
 
 SCALINGS = {"crisp": tr("Sharp"), "smooth": tr("Smooth")}
@@ -48,6 +49,16 @@ class Preferences:
         max=max(os.cpu_count() or 1, 1),
         label=tr("CPU threads"),
         help=tr("how many threads the CPU uses, 0 for as many as it has; in force after a restart"),
+    )
+    previews: str = option(
+        "fast",
+        choices=PREVIEWS,
+        label=tr("Step previews"),
+        help=tr(
+            "of models that work on latents: Fast estimates the colors, Sharp decodes the steps with a small autoencoder (TAESD) "
+            "and takes at most {share:.0%} of the time",
+            share=LARGEST_SHARE,
+        ),
     )
     notifications: bool = option(
         True,

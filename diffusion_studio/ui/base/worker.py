@@ -226,7 +226,12 @@ class Worker(QThread):
 
     def _show_latest(self) -> None:
         """Offer the last preview, where the clock held it back."""
-        if self._latest:
+        with self._wake:
+            latest = list(self._latest.values())
+        for event in latest:
+            if isinstance(event, Preview):
+                event.views.view("denoised")  # made here, as in `_deliver`
+        if latest:
             self._preview_waits.emit()
 
     def _deliver(self, job: int, event: object) -> None:

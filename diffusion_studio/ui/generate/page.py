@@ -382,6 +382,7 @@ class GeneratePage(Page):
         self.pending.not_saved.connect(self._on_not_saved)
         generation.failed.connect(self._context.show_fault)
         generation.runs_on.connect(self._context.device_known)
+        generation.remarked.connect(self._context.show_status)
         self.bar.live_wanted.connect(self.messages.show_waiting)
         self.strip.picture_chosen.connect(self.saved.show)
         self.strip.menu_wanted.connect(self.saved.show_menu)

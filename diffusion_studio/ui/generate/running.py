@@ -51,6 +51,7 @@ class Generation(QObject):
     changed = Signal()  # `running` or `paused`
     ended = Signal(str)  # in words: done, stopped or failed
     failed = Signal(str, str)  # sentence, details
+    remarked = Signal(str)  # a sentence about what was not done as it was asked for
     timed = Signal(str)  # the name of a model whose time of a step is known now
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -189,6 +190,7 @@ class Generation(QObject):
             case events.Finished():
                 self.stopped_at = event.stopped_at
                 self._last_words = finished_words(self._worked(event), kept=self._saves, total=self.step[1])
+                self._say_previews(event)
             case events.Warned() | events.SheetSaved() | events.LiveFrame():
                 pass  # of sheets, which the window does not ask for, and of live images, which are shown elsewhere
             case _:
@@ -244,6 +246,15 @@ class Generation(QObject):
         steps = event.steps_per_second * event.seconds
         seconds = max(event.seconds - self._idle, 1e-9)
         return replace(event, seconds=seconds, steps_per_second=steps / seconds)
+
+    def _say_previews(self, event: Finished) -> None:
+        """What sharp previews took of the time, or why there were none."""
+        views = None if self._trajectory is None else self._trajectory.views
+        seconds = self._worked(event).seconds
+        if views is not None and views.spent and seconds:
+            self._last_words += tr(" · previews {share:.0%}", share=min(views.spent / seconds, 1.0))
+        if views is not None and views.remark:
+            self.remarked.emit(views.remark)
 
     def _over(self) -> None:
         self.paused = False

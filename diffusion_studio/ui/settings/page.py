@@ -43,7 +43,7 @@ CATEGORIES = (
 )  # icon, name
 PREFERENCES = {
     APPEARANCE: ("theme", "scale", "scaling", "reduced_motion"),
-    PERFORMANCE: ("device", "precision", "threads"),
+    PERFORMANCE: ("device", "precision", "threads", "previews"),
     SAVING: ("metadata", "quality"),
     NOTIFICATIONS: ("notifications",),
 }
