@@ -63,7 +63,8 @@ class SharpViews:
             plain = self._plain.preview(x)
             if self._detail is None or self._detail.shape != plain.shape:
                 return plain
-            return (plain + self._detail).clip(0, 255).astype(np.uint8)
+            sharpened: np.ndarray = (plain + self._detail).clip(0, 255).astype(np.uint8)
+            return sharpened
         shown = self.detailed(x)
         self._ended = time.perf_counter()
         self._cost = min(self._cost, self._ended - begun)

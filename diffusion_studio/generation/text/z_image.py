@@ -13,8 +13,6 @@ from diffusion_studio.generation.text.latent_model import LatentModel, Network
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 
-MOST_TOKENS = 512  # it was trained on, those of the conversation included
-
 
 class ZImage(LatentModel):
     """Its prompts are sentences: brackets in them are brackets, and there is no Clip skip."""
@@ -30,13 +28,14 @@ class ZImage(LatentModel):
             enable_thinking=True,
         )
         ids = tokenizer(said, verbose=False).input_ids
-        if len(ids) > MOST_TOKENS:
+        most = self.parts.family.most_tokens
+        if len(ids) > most:
             raise UserError(
                 tr(
                     "The prompt has {count} tokens; {title} reads at most {most}.",
                     count=len(ids),
                     title=self.card.title,
-                    most=MOST_TOKENS,
+                    most=most,
                 )
             )
         layers = encoder(input_ids=torch.tensor([ids], device=self.device), output_hidden_states=True)

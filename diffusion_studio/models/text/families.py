@@ -27,6 +27,7 @@ class Family:
     sides: tuple[tuple[int, int], ...]  # width, height: those it was trained at
     recommended: Mapping[str, Any] = field(default_factory=dict)
     example: str = "a red fox in the snow, detailed photograph"  # what its samples show
+    most_tokens: int = 0  # of a prompt, its chat template included; 0 for any number, read in parts
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -85,6 +86,7 @@ FAMILIES: Mapping[str, Family] = {
             ((1024, 1024), (1280, 720), (720, 1280), (1152, 864), (864, 1152)),
             {"sampler": "ddim", "spacing": "trailing", "steps": 9, "guidance": 1.0, "clipping": "none"},
             "A photograph of a red fox that stands in fresh snow and looks into the camera, in soft morning light.",
+            most_tokens=512,  # that it was trained on
         ),
     )
 }

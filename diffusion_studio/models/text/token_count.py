@@ -1,7 +1,7 @@
-"""How many tokens CLIP's encoders make of a prompt, counted without torch or transformers, for people to see while they type.
+"""How many tokens a text encoder makes of a prompt, counted without torch or transformers, for people to see while they type.
 
-The pairs are joined as in https://github.com/openai/CLIP/blob/main/clip/simple_tokenizer.py, over the vocabulary that comes with
-the program.
+Those of CLIP are counted here: pairs are joined as in https://github.com/openai/CLIP/blob/main/clip/simple_tokenizer.py, over
+the vocabulary that comes with the program.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from diffusion_studio.models.text.chat_tokenizer import chat_tokenizer
+from diffusion_studio.models.text.facts import TextFacts
+from diffusion_studio.models.text.families import FAMILIES
 from diffusion_studio.models.text.vocabulary import CONTEXT, LAST_OF_WORD, byte_letters, clip_merges
 from diffusion_studio.settings.prompt_syntax import weighted_parts
 
@@ -25,6 +29,30 @@ def count_tokens(prompt: str) -> int:
     """Without the beginning and the end; the brackets of weights are none."""
     text = "".join(part.text for part in weighted_parts(prompt))
     return sum(map(_tokens_of, _words(text)))
+
+
+@dataclass(frozen=True)
+class Count:
+    """Tokens of a prompt. `room`: how many are read at once; `parts`: whether more are read in parts, or else refused."""
+
+    tokens: int
+    room: int = ROOM
+    parts: bool = True
+    template: int = 0  # of them, those of the conversation that the prompt is put into
+    exact: bool = True
+
+
+def count_for(facts: TextFacts | None, prompt: str) -> Count:
+    """The tokens of a prompt as a model reads it; those of CLIP where there is none."""
+    most = FAMILIES[facts.family].most_tokens if facts is not None and facts.family in FAMILIES else 0
+    if facts is None or not most:
+        return Count(count_tokens(prompt))
+    places = [place / "tokenizer" for place in (facts.source, facts.rest) if place is not None]
+    own = next((place for place in places if (place / "tokenizer.json").is_file()), None)
+    chat = None if own is None else chat_tokenizer(own)
+    if chat is None:  # the same words, in about as many tokens
+        return Count(count_tokens(prompt), most, parts=False, exact=False)
+    return Count(chat.count(prompt), most, parts=False, template=chat.count(""))
 
 
 def chunks(count: int) -> int:

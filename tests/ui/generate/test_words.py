@@ -7,6 +7,8 @@ from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtWidgets import QLabel
 
 from diffusion_studio.models import cards
+from diffusion_studio.models.text.facts import TextFacts
+from diffusion_studio.models.text.token_count import Count
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.loras import Lora
 from diffusion_studio.settings.prompt_history import PastPrompt
@@ -91,6 +93,20 @@ def test_tokens_are_counted_off_the_windows_thread(page, words, qtbot):
     page.request.edit("prompt", "cat " * 80)
     qtbot.waitUntil(lambda: words.prompt.counter.text() == "80 / 150", timeout=20_000)
     assert "in 2 parts" in words.prompt.counter.accessibleName()
+
+
+def test_a_prompt_that_is_longer_than_a_model_reads_says_so(page, words, qtbot, tmp_path):
+    card = page.request.card
+    facts = TextFacts(family="z-image", pipeline="ZImagePipeline", source=tmp_path)
+    others = [other for other in cards.installed() if other.name != "text"]
+    page.panel.show_cards([*others, replace(card, text=facts)])
+    counter = words.prompt.counter
+    assert counter.text() == "0 / 512"  # its own limit
+    counter.show_count(Count(600, 512, parts=False, template=11))
+    assert counter.text() == "600 / 512" and "no more than 512" in counter.accessibleName()
+    assert "11 of them are added" in counter.accessibleName()
+    page.request.edit("prompt", "a cat")  # there is no tokenizer.json: by the words of CLIP
+    qtbot.waitUntil(lambda: counter.text() == "≈ 2 / 512", timeout=20_000)
 
 
 def test_what_will_not_do_what_was_meant_is_said_under_the_text(page, words):

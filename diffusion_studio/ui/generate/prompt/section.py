@@ -154,6 +154,9 @@ class PromptSection(QWidget):
 
     def _show_model(self) -> None:
         self.setVisible(self.used)
+        card = self._request.card
+        for field in (self.prompt, self.negative):
+            field.counter.show_model(card.text if card is not None else None)
         self.past_action.setEnabled(self.used)
         if self.used:
             self._list_loras()
