@@ -1,5 +1,6 @@
 """A small installed model, jobs that draw without torch, and a window on top of them."""
 
+import functools
 import json
 import time
 from dataclasses import replace
@@ -176,31 +177,40 @@ def draw(monkeypatch):
 
 
 @pytest.fixture
-def make_window(qtbot, qapp, models, draw):
-    """Makes windows that are closed again when the test ends, whatever runs in them."""
+def open_window(qtbot, qapp):
+    """Opens windows over whatever is installed; they are closed again when the test ends, whatever runs in them."""
     from diffusion_studio.ui.base.preferences import Preferences
     from diffusion_studio.ui.base.settings_file import SettingsFile
     from diffusion_studio.ui.look.theme import Theme
     from diffusion_studio.ui.window.window import MainWindow
 
-    def finish(window):
-        """Let its threads come to rest, so that it closes at once: pytest-qt deletes what it has closed."""
-        for worker in window.workers():
-            worker.cancel_all()
-        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=10_000)
+    def make(*, tour=False, size=None, patience=10_000):
+        """`patience`: milliseconds in which its threads must come to rest at the end."""
 
-    def make(*, tour=False):
+        def finish(window):
+            """So that it closes at once: pytest-qt deletes what it has closed."""
+            for worker in window.workers():
+                worker.cancel_all()
+            qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=patience)
+
         settings_file = SettingsFile()
         settings_file.store("window", Preferences(**{**settings_file.section("window"), "toured": not tour}))
         window = MainWindow(Theme(qapp), settings_file)
         qtbot.addWidget(window, before_close_func=finish)
         window.fill()
-        window.resize(1100, 760)
+        if size is not None:
+            window.resize(*size)
         window.show()
         qtbot.waitExposed(window)
         return window
 
     return make
+
+
+@pytest.fixture
+def make_window(open_window, models, draw):
+    """Makes windows over small models, with jobs that draw without torch."""
+    return functools.partial(open_window, size=(1100, 760))
 
 
 @pytest.fixture

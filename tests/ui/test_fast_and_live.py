@@ -31,25 +31,8 @@ def own_model(own_folders, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def window(own_model, qtbot, qapp):
-    from diffusion_studio.ui.base.preferences import Preferences
-    from diffusion_studio.ui.base.settings_file import SettingsFile
-    from diffusion_studio.ui.look.theme import Theme
-    from diffusion_studio.ui.window.window import MainWindow
-
-    def finish(window):
-        for worker in window.workers():
-            worker.cancel_all()
-        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
-
-    settings_file = SettingsFile()
-    settings_file.store("window", Preferences(toured=True))
-    window = MainWindow(Theme(qapp), settings_file)
-    qtbot.addWidget(window, before_close_func=finish)
-    window.fill()
-    window.show()
-    qtbot.waitExposed(window)
-    return window
+def window(own_model, open_window):
+    return open_window(patience=60_000)
 
 
 def page_named(window, label):

@@ -29,29 +29,12 @@ def pipeline(tmp_path_factory):
 
 
 @pytest.fixture
-def window(pipeline, own_folders, monkeypatch, tmp_path, qtbot, qapp):
+def window(pipeline, own_folders, monkeypatch, tmp_path, open_window):
     from diffusion_studio.models import cards
-    from diffusion_studio.ui.base.preferences import Preferences
-    from diffusion_studio.ui.base.settings_file import SettingsFile
-    from diffusion_studio.ui.look.theme import Theme
-    from diffusion_studio.ui.window.window import MainWindow
 
     shutil.copytree(pipeline, own_folders / "models" / "tiny-sd")
     monkeypatch.setattr(cards, "resource", lambda name: tmp_path / "no-resources")
-
-    def finish(window):
-        for worker in window.workers():
-            worker.cancel_all()
-        qtbot.waitUntil(lambda: not any(worker.busy for worker in window.workers()), timeout=60_000)
-
-    settings_file = SettingsFile()
-    settings_file.store("window", Preferences(toured=True))
-    window = MainWindow(Theme(qapp), settings_file)
-    qtbot.addWidget(window, before_close_func=finish)
-    window.fill()
-    window.show()
-    qtbot.waitExposed(window)
-    return window
+    return open_window(patience=60_000)
 
 
 def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
@@ -72,6 +55,12 @@ def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
         return [event.picture for event in generate(settings, folder=tmp_path) if hasattr(event, "picture")]
 
     assert page.words.isVisibleTo(page) and page.request.card.prompted
+    said = page.canvas.message
+    assert (said.title, said.sentence) == ("Type a prompt", "Stable Diffusion 1 · 32 × 32 · 25 steps")
+    page.request.edit("prompt", "a cat")
+    page.request.edit("steps", 9)
+    said = page.canvas.message
+    assert (said.title, said.sentence) == ("Ready to generate", "Stable Diffusion 1 · 32 × 32 · 9 steps")
     page.request.show(ASKED)
     parent = finish(page.generate)
     assert page.request.value() == ASKED and parent[0].shape == (32, 32, 3)
