@@ -55,6 +55,7 @@ PLACES: dict[str, Callable[[], object]] = {
     "data": places.data_dir,
     "models": places.models_dir,
     "LoRAs": places.loras_dir,
+    "sprites": places.sprites_dir,
     "runs": places.runs_dir,
     "images": places.outputs_dir,
     "cache": places.cache_dir,

@@ -17,7 +17,10 @@ def sprites(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
     cut = actions.add_parser("cut", help=tr("cut a sheet into its cells; empty ones are left out"))
     cut.add_argument("sheet", metavar="SHEET", type=Path, help=tr("the image that holds the sprites"))
     cut.add_argument(
-        "--cell", metavar="WxH", required=True, help=tr("size of a cell in pixels, such as 16x16, or 16")
+        "--cell",
+        metavar="WxH",
+        default="",
+        help=tr("size of a cell in pixels, such as 16x16, or 16 (default: as it is found)"),
     )
     cut.add_argument(
         "--to", metavar="FOLDER", type=Path, required=True, help=tr("where the sprites are saved")
@@ -36,14 +39,18 @@ def sprites(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
 
 
 def run_cut(arguments: argparse.Namespace) -> int:
+    from diffusion_studio.pictures.pixel_art.sheet_grid import find_cell
     from diffusion_studio.pictures.pixel_art.sprite_sheet import cut, read_cell
 
-    written = cut(arguments.sheet, read_cell(arguments.cell), arguments.to)
+    cell = read_cell(arguments.cell) if arguments.cell else find_cell(arguments.sheet)
+    written = sum(1 for _ in cut(arguments.sheet, cell, arguments.to))
     tell(
         plural(
-            "{count} sprite was saved in {folder}.",
-            "{count} sprites were saved in {folder}.",
-            len(written),
+            "{count} sprite of {width}×{height} was saved in {folder}.",
+            "{count} sprites of {width}×{height} were saved in {folder}.",
+            written,
+            width=cell[0],
+            height=cell[1],
             folder=arguments.to,
         )
     )

@@ -42,6 +42,11 @@ def previews_dir() -> Path:
     return _place("previews") or data_dir() / "previews"
 
 
+def sprites_dir() -> Path:
+    """The images that sheets of sprites were cut into, to train on."""
+    return _place("sprites") or data_dir() / "sprites"
+
+
 def runs_dir() -> Path:
     """Training runs with their checkpoints."""
     return _place("runs") or data_dir() / "runs"

@@ -13,9 +13,11 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.space import PixelSpace
+from diffusion_studio.jobs.sprites import cut_sheets
 from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.pixel_art.native_grid import Changes, native_grid
 from diffusion_studio.pictures.pixel_art.palette import median_cut, snapped
+from diffusion_studio.pictures.pixel_art.sheet_grid import sheet_grid
 from diffusion_studio.pictures.pixel_art.sprite_sheet import cells, join, read_cell
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.training.data.folder_report import as_text, check
@@ -195,3 +197,98 @@ def test_a_network_with_circular_edges_knows_no_edge(padding):
     assert packed(network.requires_grad_(False), torch.float32) is None
     assert config.to_dict()["padding"] == "circular" and UNetConfig.from_dict(config.to_dict()) == config
     assert "padding" not in UNetConfig().to_dict()
+
+
+def sprite(seed, side=16, alpha=True):
+    """Something in a cell that touches its upper edge now and then, of a few colours."""
+    draw = np.random.default_rng(seed)
+    colours = draw.integers(30, 226, (4, 3))
+    cell = np.zeros((side, side, 4 if alpha else 3), np.uint8)
+    if not alpha:
+        cell[...] = draw.integers(0, 256, 3)
+    top, waist = 0 if seed % 3 == 0 else 2, int(draw.integers(side // 3, 2 * side // 3))
+    for band, (first, last) in enumerate(((top, waist), (waist, side - 3), (side - 3, side - 1))):
+        left = int(draw.integers(1, 4))
+        cell[first:last, left : side - left, :3] = colours[band]
+        if alpha:
+            cell[first:last, left : side - left, 3] = 255
+    return cell
+
+
+def sheet_of(count, columns, side=16, times=1, alpha=True):
+    page = np.zeros((-(-count // columns) * side, columns * side, 4 if alpha else 3), np.uint8)
+    for place in range(count):
+        y, x = place // columns * side, place % columns * side
+        page[y : y + side, x : x + side] = sprite(place, side, alpha)
+    return page.repeat(times, 0).repeat(times, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "side", "times"), [(48, 8, 16, 1), (45, 8, 16, 2), (8, 8, 32, 1), (6, 3, 24, 1)]
+)
+@pytest.mark.parametrize("ground", ["transparent", "white", "none"])
+def test_a_sheet_of_sprites_is_noticed_with_its_cells(count, columns, side, times, ground):
+    page = sheet_of(count, columns, side, times, alpha=ground != "none")
+    if ground == "white":
+        page = np.where(page[..., 3:] > 0, page[..., :3], 255).astype(np.uint8)
+    grid = sheet_grid(page)
+    assert grid is not None and grid.cell == (side * times, side * times)
+    assert grid.sprites == count or ground == "none"
+
+
+def test_what_is_one_image_is_no_sheet():
+    draw = np.random.default_rng(0)
+    smooth = np.asarray(Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((96, 96)))
+    dots = np.full((48, 48, 3), 255, np.uint8)
+    for y in range(0, 48, 16):
+        for x in range(0, 48, 16):
+            dots[y + 4 : y + 12, x + 4 : x + 12] = 40  # an icon of nine equal squares
+    noise = draw.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    face = np.asarray(Image.fromarray(sprite(4)).resize((96, 96), Image.Resampling.NEAREST))
+    checks = np.indices((64, 64)).sum(0)[..., None] // 8 % 2 * np.full(3, 200, np.uint8)
+    for pixels in (smooth, dots, noise, face, checks.astype(np.uint8), smooth[:8, :8], dots[:1, :1]):
+        assert sheet_grid(pixels) is None
+
+
+def test_a_check_reports_sheets_and_they_are_cut_as_they_were_found(tmp_path, capsys):
+    folder = tmp_path / "art"
+    (folder / "cats").mkdir(parents=True)
+    Image.fromarray(sheet_of(12, 4)).save(folder / "cats" / "walk.png")
+    Image.fromarray(sprite(3)).save(folder / "one.png")
+    report = next(event.report for event in check(folder) if isinstance(event, Checked))
+    assert report["sheets"] == [
+        {"name": "cats/walk.png", "width": 16, "height": 16, "columns": 4, "rows": 3, "sprites": 12}
+    ]
+    assert main.main(["check", str(folder)]) == 0
+    assert "cats/walk.png is a sheet of 12 sprites of 16×16" in capsys.readouterr().out
+    assert main.main(["sprites", "cut", str(folder / "cats/walk.png"), "--to", str(tmp_path / "cut")]) == 0
+    assert "12 sprites of 16×16" in capsys.readouterr().err and len(list((tmp_path / "cut").iterdir())) == 12
+    assert main.main(["sprites", "cut", str(folder / "one.png"), "--to", str(tmp_path / "no")]) == 1
+    assert "give the size with --cell" in capsys.readouterr().err
+    for number in range(13):  # a folder of images, of which one looks like a sheet
+        Image.fromarray(sprite(number)).save(folder / f"{number}.png")
+    assert not next(event.report for event in check(folder) if isinstance(event, Checked))["sheets"]
+
+
+def test_sheets_are_cut_into_one_folder_with_their_classes_or_not_at_all(tmp_path):
+    folder = tmp_path / "art"
+    for label in ("cats", "dogs"):
+        (folder / label / "more").mkdir(parents=True)
+        Image.fromarray(sheet_of(12, 4)).save(folder / label / "walk.png")
+    Image.fromarray(sheet_of(6, 3)).save(folder / "cats" / "more" / "walk.png")
+    report = next(event.report for event in check(folder) if isinstance(event, Checked))
+    last = list(cut_sheets(folder, report["sheets"]))[-1]
+    assert (last.done, last.total) == (30, 30)
+    assert (
+        len(list((last.folder / "cats").rglob("*.png"))) == 18
+        and len(list((last.folder / "dogs").iterdir())) == 12
+    )
+    job = cut_sheets(folder, report["sheets"])
+    second = next(job).folder
+    assert second != last.folder and second.exists()
+    job.close()
+    assert not second.exists()
+    (folder / "dogs" / "walk.png").unlink()
+    with pytest.raises(UserError, match=r"dogs/walk\.png is no longer there"):
+        list(cut_sheets(folder, report["sheets"]))
+    assert not second.exists()

@@ -35,17 +35,22 @@ def read_cell(text: str) -> tuple[int, int]:
     return width, height
 
 
+def read_sheet(path: Path) -> np.ndarray:
+    """(H, W, 3 or 4) uint8. Raises `UserError`."""
+    try:
+        return shown(all_of(open_picture(path)))
+    except Refused as reason:
+        raise UserError(
+            tr("{path} cannot be opened: {reason}.", path=printable(path), reason=reason)
+        ) from None
+
+
 def cells(path: Path, cell: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:
     """(row, column, (H, W, 3 or 4) uint8) of every cell with something in it, row by row.
 
     A cell that is transparent or of one colour everywhere is empty. Raises `UserError` for a sheet whose sides are no multiples.
     """
-    try:
-        pixels = shown(all_of(open_picture(path)))
-    except Refused as reason:
-        raise UserError(
-            tr("{path} cannot be opened: {reason}.", path=printable(path), reason=reason)
-        ) from None
+    pixels = read_sheet(path)
     (width, height), (tall, wide) = cell, pixels.shape[:2]
     if wide % width or tall % height:
         raise UserError(
@@ -76,18 +81,18 @@ def is_empty(cell: np.ndarray) -> bool:
     return bool((cell == cell[0, 0]).all())
 
 
-def cut(path: Path, cell: tuple[int, int], folder: Path) -> list[Path]:
+def cut(path: Path, cell: tuple[int, int], folder: Path) -> Iterator[Path]:
     """Write each cell as a PNG of its own, `NAME-ROW-COLUMN.png`, counted from 1. Raises `UserError` where one is there."""
-    written = []
+    empty = True
     for row, column, pixels in cells(path, cell):
         target = folder / f"{path.stem}-{row + 1:03}-{column + 1:03}.png"
         if target.exists():
             raise UserError(tr("{target} is there already; choose another folder.", target=target))
         write_atomic(target, _png(pixels))
-        written.append(target)
-    if not written:
+        empty = False
+        yield target
+    if empty:
         raise UserError(tr("Every cell of {path} is empty.", path=printable(path)))
-    return written
 
 
 def join(

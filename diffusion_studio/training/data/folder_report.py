@@ -11,6 +11,7 @@ from typing import Any
 
 from diffusion_studio.events import CheckEvent, Status
 from diffusion_studio.language import plural, tr
+from diffusion_studio.pictures.channels import all_of, shown
 from diffusion_studio.pictures.decoding import BACKGROUND, DecodedImage, open_picture
 from diffusion_studio.pictures.file_kinds import READABLE
 from diffusion_studio.pictures.folder_listing import (
@@ -26,6 +27,7 @@ from diffusion_studio.pictures.folder_listing import (
 )
 from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.pictures.pixel_art.native_grid import Changes
+from diffusion_studio.pictures.pixel_art.sheet_grid import SheetGrid, sheet_grid
 from diffusion_studio.training.data.choose_channels import common_kind, kind_of
 from diffusion_studio.training.data.lookalikes import Lookalikes
 from diffusion_studio.training.images import OTHER
@@ -33,6 +35,7 @@ from diffusion_studio.training_events import Checked, Checking
 
 REPORT_EVERY = 0.25  # seconds
 MOST_SIZES = 32  # that are looked at for the grid of pixel art
+MOST_LOOKED = 100  # images that are looked at as sheets of sprites, while none was found
 FEW, UNEVEN = 100, 5.0  # pictures; largest class over smallest
 
 
@@ -77,6 +80,7 @@ class FolderReport:
     channels: str = "rgb"  # what a training learns of them where that is not chosen
     native: dict[str, str] = field(default_factory=dict)  # "32×32" -> “16×16, drawn at 2×”, of pixel art
     native_size: int = 0  # the side of the grid that all were drawn on; 0: not pixel art, or of several sizes
+    sheets: list[dict[str, Any]] = field(default_factory=list)  # name and `SheetGrid` of sheets of sprites
     warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,6 +166,10 @@ class Look:
         image = picture.image if picture.uncovered is None else picture.uncovered
         if image.size in self.changes or len(self.changes) < MOST_SIZES:
             self.changes.setdefault(image.size, Changes(image.size)).add(image)
+        if found.sheets or found.usable <= MOST_LOOKED:
+            grid = sheet_grid(shown(all_of(picture)))
+            if grid is not None:
+                found.sheets.append({"name": name, **asdict(grid)})
         self.sizes[picture.size] += 1
         self.modes[picture.mode] += 1
         self.formats[picture.format] += 1
@@ -208,6 +216,8 @@ class Look:
         if len(drawn) == 1 and len(self.sizes) == len(grids):
             width, height = drawn.pop()
             found.native_size = width if width == height else 0
+        if sum(sheet["sprites"] for sheet in found.sheets) <= found.usable - len(found.sheets):
+            found.sheets = []  # a folder of images, of which some look like sheets
         found.warnings = list(_warnings(found))
         return found
 
@@ -284,6 +294,11 @@ def _warnings(found: FolderReport) -> Iterator[str]:
         )
 
 
+def grid_of(sheet: Mapping[str, Any]) -> SheetGrid:
+    """The grid of an entry of the report's `sheets`."""
+    return SheetGrid(**{name: int(sheet[name]) for name in SheetGrid.__slots__})
+
+
 def others_in_words(others: Mapping[str, int], most: int = 12) -> str:
     """“12 other files: 9 PSD, 3 HEIC”."""
     total = sum(others.values())
@@ -337,6 +352,14 @@ def as_text(report: Mapping[str, Any], *, most: int = 20) -> str:
                 size=report["native_size"],
             )
         )
+    lines += [
+        tr(
+            "{name} is a sheet of {sprites}. To train on them, cut it first: sprites cut {name} --to FOLDER",
+            name=sheet["name"],
+            sprites=grid_of(sheet).words,
+        )
+        for sheet in report["sheets"][:most]
+    ]
     count = len(report["transparent"])
     if count:
         words = plural("One image with transparency", "{count} images with transparency", count)

@@ -67,6 +67,14 @@ class ResumeRun:
     path: Path
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CutSprites:
+    """Train: cut this image, a sheet with a grid as the report on a folder has it, and train on the sprites."""
+
+    path: Path
+    sheet: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class ShowModel:
     """Models: select the model of this name."""
@@ -74,4 +82,14 @@ class ShowModel:
     name: str
 
 
-Request = UseSettings | BranchFrom | OpenModel | StartFrom | FineTune | MakeFast | ResumeRun | ShowModel
+Request = (
+    UseSettings
+    | BranchFrom
+    | OpenModel
+    | StartFrom
+    | FineTune
+    | MakeFast
+    | ResumeRun
+    | CutSprites
+    | ShowModel
+)

@@ -18,11 +18,12 @@ from diffusion_studio.storage.places import resource
 from diffusion_studio.training_events import DataDiffers, Loss, TrainingStarted
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import TRAINING, choose_folder
-from diffusion_studio.ui.base.requests import FineTune, MakeFast, Request, ResumeRun
+from diffusion_studio.ui.base.requests import CutSprites, FineTune, MakeFast, Request, ResumeRun
 from diffusion_studio.ui.generate.running import hardware_words
 from diffusion_studio.ui.train.actions import TrainActions
 from diffusion_studio.ui.train.forecast import Forecast
 from diffusion_studio.ui.train.images.folder import FolderView, title_of
+from diffusion_studio.ui.train.images.sheets import SpriteCutting
 from diffusion_studio.ui.train.publishing import Publishing
 from diffusion_studio.ui.train.questions import (
     is_there,
@@ -61,6 +62,7 @@ class TrainPage(DropPage):
         self.runs = RunsView(context, self)
         self.session = TrainingSession(self)
         self.publishing = Publishing(context, self)
+        self.cutting = SpriteCutting(context, self)
         self.workers = (
             self.session.worker,
             self.images.worker,
@@ -123,6 +125,11 @@ class TrainPage(DropPage):
                     self._context.show_status(tr("A training is running. Stop it before you start another."))
                 else:
                     self._begin(settings, settings.name, size=size)
+            case CutSprites(path, sheet):
+                if self.working:
+                    self._context.show_status(tr("A training is running. Stop it before you start another."))
+                else:
+                    self.cutting.cut(path, [sheet], self.images.folder)
             case ResumeRun(path):
                 self._context.run(read_run(path), lambda record: self.resume(record.row))
 
@@ -144,6 +151,18 @@ class TrainPage(DropPage):
             self.show_step(IMAGES)
             self.forecast.forget_report()
             self.images.scan(folder, self.forecast.settings)
+
+    def _show_folder(self, folder: Path | None) -> None:
+        """The folder that sprites were cut into, or the one before; None: there was none."""
+        if folder is not None:
+            self.open_folder(folder)
+        elif not self.session.running:
+            self.images.show_invitation()
+
+    def _cut_sheets(self) -> None:
+        folder = self.images.folder
+        if folder is not None and not self.session.running:
+            self.cutting.cut(folder, self.images.report.report["sheets"], folder)
 
     def _train_at(self, side: int) -> None:
         """The size that the report offers for pixel art."""
@@ -298,6 +317,8 @@ class TrainPage(DropPage):
         images.continue_wanted.connect(lambda: self.show_step(RECIPE))
         images.checked.connect(self._on_checked)
         images.report.size_wanted.connect(self._train_at)
+        images.report.cut_wanted.connect(self._cut_sheets)
+        self.cutting.folder_wanted.connect(self._show_folder)
         images.cancelled.connect(self.recipe.forget_folder)
         images.failed.connect(context.show_fault)
         images.picture_shown.connect(self.recipe.noise.show_picture)

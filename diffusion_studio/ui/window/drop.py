@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.base.requests import StartFrom, UseSettings
+from diffusion_studio.ui.base.requests import CutSprites, StartFrom, UseSettings
 from diffusion_studio.ui.pictures.drop import ENDINGS, dropped_picture, to_array
 from diffusion_studio.ui.widgets.drop import DropVeil, FileDrop
 
@@ -55,6 +55,7 @@ class WindowDrop(FileDrop):
             return  # one question at a time
         dialog = DropDialog(seen, self._area.window())
         dialog.settings_wanted.connect(lambda values: self._context.go_to("generate", UseSettings(values)))
+        dialog.cut_wanted.connect(lambda path, sheet: self._context.go_to("train", CutSprites(path, sheet)))
         dialog.start_wanted.connect(lambda picture: self._context.go_to("generate", StartFrom(picture)))
         dialog.open()
 

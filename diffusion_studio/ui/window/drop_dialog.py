@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XL
 from diffusion_studio.ui.pictures.picture import to_image
+from diffusion_studio.ui.pictures.sheet_preview import with_grid
 from diffusion_studio.ui.pictures.thumbnails import read_thumbnail
+from diffusion_studio.ui.train.images.sheets import offer_words
 from diffusion_studio.ui.widgets.form import Disclosure
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Seen:
     refused: tuple[str, ...] = ()
     raw: str = ""
     made_with: str = ""  # the other program
+    sheet: Mapping[str, Any] | None = None  # its name and `SheetGrid`, where it is a sheet of sprites
 
     @property
     def name(self) -> str:
@@ -99,7 +102,18 @@ def look_at(picture: Path | np.ndarray) -> Generator[Seen, None, None]:
         refused=tuple(record.refused),
         raw=record.raw,
         made_with=record.foreign.program if record.foreign is not None else "",
+        sheet=_sheet(picture, record),
     )
+
+
+def _sheet(path: Path, record: Record) -> dict[str, Any] | None:
+    """Images of ours are none, however alike their edges are."""
+    from diffusion_studio.pictures.channels import shown
+    from diffusion_studio.pictures.folder_listing import printable
+    from diffusion_studio.pictures.pixel_art.sheet_grid import sheet_grid
+
+    grid = None if record.ours else sheet_grid(shown(record.pixels()))
+    return None if grid is None else {"name": printable(path.name), **asdict(grid)}
 
 
 def _says_how(record: Record) -> bool:
@@ -109,6 +123,7 @@ def _says_how(record: Record) -> bool:
 class DropDialog(QDialog):
     settings_wanted = Signal(object)  # names and values of GenerationSettings
     start_wanted = Signal(object)  # Path or (H, W, 3) uint8
+    cut_wanted = Signal(object, object)  # Path of a sheet of sprites; its name and grid
 
     def __init__(self, seen: Seen, parent: QWidget) -> None:
         super().__init__(parent)
@@ -124,9 +139,14 @@ class DropDialog(QDialog):
             tr("Use as start image"),
             tr("Add noise to it part of the way, and generate from there"),
         )
+        self.cut = push_button(
+            offer_words([seen.sheet]) if seen.sheet is not None else "",
+            tr("Save each sprite as an image of its own, and train a model on those"),
+        )
+        self.cut.setVisible(seen.sheet is not None)
         self.cancel = push_button(tr("Cancel"), tr("Change nothing"))
         self.use.setVisible(bool(seen.values))
-        main = self.use if seen.values else self.start
+        main = self.use if seen.values else self.cut if seen.sheet is not None else self.start
         main.setProperty("primary", True)
         main.setDefault(True)
         self.raw = QPlainTextEdit(seen.raw)
@@ -141,6 +161,7 @@ class DropDialog(QDialog):
         self._lay_out()
         self.use.clicked.connect(self._use)
         self.start.clicked.connect(self._start)
+        self.cut.clicked.connect(self._cut)
         self.cancel.clicked.connect(self.reject)
         main.setFocus()
 
@@ -151,6 +172,10 @@ class DropDialog(QDialog):
     def _start(self) -> None:
         self.accept()
         self.start_wanted.emit(self.seen.picture)
+
+    def _cut(self) -> None:
+        self.accept()
+        self.cut_wanted.emit(self.seen.picture, self.seen.sheet)
 
     def _lay_out(self) -> None:
         seen = self.seen
@@ -172,7 +197,7 @@ class DropDialog(QDialog):
         foot = QHBoxLayout()
         foot.setSpacing(SPACE_S)
         foot.addStretch(1)
-        for button in (self.cancel, self.start, self.use):
+        for button in (self.cancel, self.start, self.cut, self.use):
             foot.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
@@ -187,6 +212,11 @@ class DropDialog(QDialog):
         label.setAccessibleName(tr("The dropped image"))
         ratio, image = self.devicePixelRatioF(), self.seen.image
         side = round(SIDE * ratio)
+        sheet = self.seen.sheet
+        if sheet is not None:
+            lined = with_grid(image, sheet["columns"], sheet["rows"], QSize(SIDE, SIDE), ratio)
+            label.setPixmap(QPixmap.fromImage(lined))
+            return label
         larger = image.width() <= side and image.height() <= side
         factor = side // max(image.width(), image.height(), 1)
         size = image.size() * factor if larger else QSize(side, side)  # small pictures keep square pixels

@@ -188,3 +188,33 @@ def test_choices_are_remembered_without_folder_and_name(ready):
     ready.close_down()
     kept = ready.context.settings_file.load("training", TrainingSettings)
     assert (kept.size, kept.flip, kept.folder, kept.name) == (48, False, "", "")
+
+
+def test_sheets_of_sprites_are_shown_with_their_lines_cut_and_undone(page, tmp_path, qtbot):
+    from PIL import Image
+
+    from tests.pictures.test_pixel_art import sheet_of
+
+    folder = tmp_path / "art"
+    folder.mkdir()
+    for name, count in (("walk", 12), ("jump", 6)):
+        Image.fromarray(sheet_of(count, 3)).save(folder / f"{name}.png")
+    with qtbot.waitSignal(page.images.checked, timeout=10_000):
+        page.open_folder(folder)
+    offer = page.images.report.sheets
+    assert offer.cut.text() == "Cut into 18 sprites of 16×16"
+    qtbot.waitUntil(lambda: not offer.preview.pixmap().isNull())
+    lined = offer.preview.pixmap().toImage()
+    assert lined.width() % 48 == 0  # enlarged by whole numbers
+    line = [lined.pixelColor(x, 3).getRgb() for x in (lined.width() // 3, 2 * lined.width() // 3)]
+    assert line[0] == line[1] != lined.pixelColor(lined.width() // 6, 3).getRgb()
+    offer.cut.click()
+    qtbot.waitUntil(lambda: page.images.report.report["usable"] == 18, timeout=10_000)
+    cut, undo = page.images.folder, page._context.undo
+    assert page.images.report.sheets is None and page.recipe.value().folder == str(cut) != str(folder)
+    undo.undo()
+    qtbot.waitUntil(lambda: page.images.folder == folder and not cut.exists(), timeout=10_000)
+    qtbot.waitUntil(lambda: page.images.report.sheets is not None, timeout=10_000)
+    undo.redo()
+    qtbot.waitUntil(lambda: page.images.report.report["usable"] == 18, timeout=10_000)
+    assert page.images.folder == cut

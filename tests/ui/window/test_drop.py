@@ -195,3 +195,19 @@ def test_a_picture_without_settings_says_so(window, qtbot, tmp_path):
     dialog = dialog_for(window, qtbot, files(tmp_path / "plain.png"))
     assert "No generation settings found" in said(dialog)
     dialog.reject()
+
+
+def test_a_sheet_of_sprites_is_cut_to_train_on_and_undo_goes_back(window, qtbot, tmp_path):
+    from tests.pictures.test_pixel_art import sheet_of
+
+    Image.fromarray(sheet_of(12, 4)).save(tmp_path / "walk.png")
+    dialog = dialog_for(window, qtbot, files(tmp_path / "walk.png"))
+    assert dialog.cut.text() == "Cut into 12 sprites of 16×16" and dialog.cut.isDefault()
+    dialog.cut.click()
+    page = window.page
+    qtbot.waitUntil(lambda: page.images.report.report.get("usable") == 12, timeout=10_000)
+    cut = page.images.folder
+    assert cut.parent.name == "sprites" and page.images.report.report["sizes"] == {"16×16": 12}
+    window.contents.context.undo.undo()
+    qtbot.waitUntil(lambda: page.images.stack.currentWidget() is page.images.invitation, timeout=10_000)
+    assert not cut.exists()

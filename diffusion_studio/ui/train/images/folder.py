@@ -33,6 +33,7 @@ from diffusion_studio.ui.look.theme import (
     comfortable,
     tokens,
 )
+from diffusion_studio.ui.pictures.sheet_preview import load_sheet
 from diffusion_studio.ui.pictures.thumbnail_view import SIDE, WIDE, thumbnail_view
 from diffusion_studio.ui.pictures.thumbnails import PATH, Listed, Thumbnail, Thumbnails
 from diffusion_studio.ui.train.images.folder_jobs import Fitted, load_grid, load_one
@@ -81,6 +82,7 @@ class FolderView(QWidget):
         self._scan: int | None = None
         self._load: int | None = None
         self._one: int | None = None
+        self._sheet: int | None = None
         self._seen: tuple[Any, ...] = ()
         self._lay_out()
         self._connect()
@@ -130,7 +132,7 @@ class FolderView(QWidget):
 
     def cancel(self) -> None:
         self.worker.cancel_all()
-        self._scan = self._load = self._one = None
+        self._scan = self._load = self._one = self._sheet = None
 
     def show_invitation(self) -> None:
         """Back to the drop prompt; the folder is forgotten."""
@@ -154,6 +156,9 @@ class FolderView(QWidget):
                     self._show_report(report)
                 case _:
                     events.assert_never(event)
+        elif job == self._sheet:
+            if self.report.sheets is not None:
+                self.report.sheets.show_sheet(event.image)
         elif job in (self._load, self._one):
             match event:
                 case Listed(paths):
@@ -166,6 +171,8 @@ class FolderView(QWidget):
     def _show_report(self, report: Mapping[str, Any]) -> None:
         self._scan = None
         self.report.show_report(report)
+        if report.get("sheets") and self.folder is not None:
+            self._sheet = self.worker.submit(load_sheet(self.folder / report["sheets"][0]["name"]))
         usable = bool(report["usable"])
         self._images.setCurrentIndex(0 if usable else 1)
         self.caption.setVisible(usable)

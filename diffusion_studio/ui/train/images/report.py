@@ -23,6 +23,7 @@ from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import one_line, tooltip
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
+from diffusion_studio.ui.train.images.sheets import SheetOffer
 from diffusion_studio.ui.train.images.skipped import SkippedList
 
 ROW = 22  # pixels of a class
@@ -42,6 +43,7 @@ REPORT_WIDTH = 336
 
 class ReportView(QScrollArea):
     size_wanted = Signal(int)  # the side that pixel art was drawn at
+    cut_wanted = Signal()  # into the sprites of the sheets in the report
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,9 +55,10 @@ class ReportView(QScrollArea):
         self.setAccessibleName(tr("Report on the images"))
         self.report: Mapping[str, Any] = {}
         self.problems: SkippedList | None = None
+        self.sheets: SheetOffer | None = None
 
     def show_report(self, report: Mapping[str, Any]) -> None:
-        self.report, self.problems = report, None
+        self.report, self.problems, self.sheets = report, None, None
         body = QWidget()
         body.setObjectName("panelBody")
         column = QVBoxLayout(body)
@@ -65,11 +68,15 @@ class ReportView(QScrollArea):
         if report["usable"]:
             column.addLayout(_facts(report))
         side = report.get("native_size", 0)
-        if side:
+        if side and not report.get("sheets"):
             words = tr("Train at {size} × {size}", size=side)
             button = push_button(words, tr("One pixel for each that was drawn"))
             button.clicked.connect(lambda: self.size_wanted.emit(side))
             column.addWidget(button)
+        if report.get("sheets"):
+            self.sheets = SheetOffer(report["sheets"])
+            self.sheets.cut_wanted.connect(self.cut_wanted)
+            column.addWidget(self.sheets)
         for warning in report["warnings"]:
             column.addWidget(_warning(warning))
         if report["classes"]:

@@ -1,0 +1,121 @@
+"""Whether an image is a sheet of sprites, and the size of its cells: “48 sprites of 32×32”.
+
+Within a sprite, pixels go on from line to line in nearly one colour; over the edge of a cell hardly any do, be it that there
+is a ground between sprites (transparent, or the colour of the corners) or that they differ. The smallest cells of which that
+holds for every edge are those of the sheet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffusion_studio.errors import UserError
+from diffusion_studio.language import plural, tr
+from diffusion_studio.pictures.folder_listing import printable
+from diffusion_studio.pictures.pixel_art.sprite_sheet import is_empty, read_sheet
+
+SMALLEST, LARGEST = 8, 512  # pixels of a cell's side
+LARGEST_SIDE = 8192  # pixels of an image that is looked at
+FEWEST = 6  # sprites of a sheet, and half as many that differ
+FILLED = 0.4  # of the cells
+ALIKE = 24  # levels of 255 within which a colour goes on
+OVER_ALL, OVER_ONE = (
+    0.35,
+    0.7,
+)  # of what goes on within cells, over their edges on average, and over any one of them
+GOES_ON = 0.05  # of a line within cells
+
+
+@dataclass(frozen=True, slots=True)
+class SheetGrid:
+    """Width and height of a cell in pixels, columns and rows of them, and how many hold something."""
+
+    width: int
+    height: int
+    columns: int
+    rows: int
+    sprites: int
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        return self.width, self.height
+
+    @property
+    def words(self) -> str:
+        """“48 sprites of 32×32”."""
+        return plural(
+            "{count:,} sprite of {width}×{height}",
+            "{count:,} sprites of {width}×{height}",
+            self.sprites,
+            width=self.width,
+            height=self.height,
+        )
+
+
+def sheet_grid(pixels: np.ndarray) -> SheetGrid | None:
+    """The grid of (H, W, 3 or 4) uint8; None where it is one image, or a sheet whose cells are not of one size."""
+    tall, wide = pixels.shape[:2]
+    if max(tall, wide) > LARGEST_SIDE or min(tall, wide) < SMALLEST or wide * tall < FEWEST * SMALLEST**2:
+        return None
+    drawn = pixels[..., 3] > 0 if pixels.shape[2] == 4 else np.ones((tall, wide), bool)
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    if (corners == corners[0]).all():
+        drawn &= (pixels != corners[0]).any(axis=2)
+    levels = pixels[..., :3].astype(np.int16)
+    width = _side(drawn.T, levels.transpose(1, 0, 2))
+    height = _side(drawn, levels)
+    return None if width is None or height is None else _checked(pixels, width, height)
+
+
+def find_cell(path: Path) -> tuple[int, int]:
+    """Width and height of the cells of a file. Raises `UserError` where it is no sheet."""
+    grid = sheet_grid(read_sheet(path))
+    if grid is None:
+        raise UserError(
+            tr(
+                "{path} does not look like a sheet of sprites in cells of one size; give the size with --cell.",
+                path=printable(path),
+            )
+        )
+    return grid.cell
+
+
+def _side(drawn: np.ndarray, levels: np.ndarray) -> int | None:
+    """The side of cells along the first axis of (N, M) and (N, M, 3); the whole where it is one row of them."""
+    length = len(drawn)
+    alike = np.abs(np.diff(levels, axis=0)).max(axis=2) <= ALIKE
+    goes_on = (drawn[1:] & drawn[:-1] & alike).mean(axis=1)  # from line k to the next
+    place = np.arange(1, length)
+    for side in range(SMALLEST, min(length, LARGEST) + 1):
+        if length % side:
+            continue
+        edges, middles = place % side == 0, np.abs(place % side - side / 2) <= side / 4
+        within = float(goes_on[middles].mean())
+        if within < GOES_ON:
+            continue
+        over = goes_on[edges]
+        if side == length or (over.mean() <= OVER_ALL * within and over.max() <= OVER_ONE * within):
+            return side
+    return None
+
+
+def _checked(pixels: np.ndarray, width: int, height: int) -> SheetGrid | None:
+    """The grid, if most of its cells hold something and they differ."""
+    tall, wide = pixels.shape[:2]
+    rows, columns = tall // height, wide // width
+    if not (1 / 3 <= width / height <= 3) or rows * columns < FEWEST:
+        return None
+    found = [
+        own.tobytes()
+        for row in range(rows)
+        for column in range(columns)
+        if not is_empty(
+            own := pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        )
+    ]
+    if len(found) < max(FEWEST, FILLED * rows * columns) or len(set(found)) < FEWEST / 2:
+        return None
+    return SheetGrid(width, height, columns, rows, len(found))
