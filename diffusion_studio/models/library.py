@@ -85,7 +85,7 @@ def _register(root: Path, name: str | None, prediction: str, rest: ModelCard | N
     card = registration.register(
         root,
         _free_places(name or own),
-        title=name or own,
+        title=_unused_title(name or own),
         prediction=prediction,
         rest=rest,
         licence=licence(root) if root.is_dir() else "",
@@ -94,7 +94,10 @@ def _register(root: Path, name: str | None, prediction: str, rest: ModelCard | N
 
 
 def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
-    """`name` is what the user calls it; otherwise it keeps its title, and takes the name of its `folder`."""
+    """`name` is what the user calls it; otherwise it keeps its title, and takes the name of its `folder`.
+
+    A title that another model has gets a number, as the folder does: models are renamed, found and undone by their titles.
+    """
     card = cards.read_card(root)
     kind_of(card)
     checkpoint = read_model(root)
@@ -110,7 +113,7 @@ def _import_folder(root: Path, name: str | None, folder: str) -> ModelCard:
             "card_version": 1,
             "licence": licence(root),
             **facts,
-            "title": str(name or facts.get("title") or new.place.name)[:120],
+            "title": _unused_title(str(name or facts.get("title") or new.place.name), new.place.name),
             "parameters": parameters,
             "weights_sha256": checkpoint.digest,
         }
@@ -213,13 +216,19 @@ def _small_files(card: ModelCard) -> Iterator[tuple[Path, str]]:
 
 def _copied_title(title: str) -> str:
     """“Faces copy”, “Faces copy 2” and so on: one nobody has."""
-    for number in range(1, 10_000):
-        own = tr("{title} copy", title=title[:100]) + (f" {number}" if number > 1 else "")
+    return _unused_title(tr("{title} copy", title=title[:100]))
+
+
+def _unused_title(title: str, name: str = "") -> str:
+    """The title in one line, with the first number from 2 on where another model than the one called `name` has it."""
+    plain = " ".join(title.split())[:110] or name
+    for number in range(1, MOST_OF_ONE_NAME):
+        own = plain + (f" {number}" if number > 1 else "")
         try:
-            return _free_title(own)
+            return _free_title(own, name)
         except UserError:
             continue
-    raise UserError(tr("There are too many copies of “{title}”.", title=title))
+    raise UserError(tr("There are too many models with the title “{title}”.", title=plain))
 
 
 def recommend(name: str, values: Mapping[str, Any] | None) -> ModelCard:

@@ -78,6 +78,14 @@ def test_a_second_of_the_same_name_gets_another(folder):
     assert find("My- model").title == "../My: model?" and len(installed()) == 3
 
 
+def test_a_second_of_the_same_title_gets_a_number_and_its_rename_is_undone(folder):
+    change_json(folder / "card.json", title="Faces of mine")
+    titles = [library.import_model(folder).title for _ in range(3)]
+    assert titles == ["Faces of mine", "Faces of mine 2", "Faces of mine 3"]
+    library.rename_model("faces-2", "Others")
+    assert library.rename_model("faces-2", titles[1]).title == titles[1]
+
+
 def test_a_network_alone_or_inside_its_pipeline(tmp_path, folder):
     assert (
         library.import_model(folder / "unet", "a").prediction == "v_prediction"

@@ -7,11 +7,15 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
+    QCheckBox,
     QComboBox,
     QLabel,
     QLineEdit,
     QWidget,
 )
+
+from diffusion_studio.ui.look.buttons import PressedByReturn
+from diffusion_studio.ui.pictures.ticks import Tick
 
 
 def controls(window):
@@ -56,6 +60,8 @@ def test_every_control_has_its_labels_name_and_an_explanation(shown, number):
         label = visible_label(shown, widget)
         assert not label or name == label, f"{widget}: {name!r} is not what its label shows, {label!r}"
         assert widget.toolTip() or widget.accessibleDescription(), f"{name} does not explain itself"
+        if isinstance(widget, QAbstractButton) and not isinstance(widget, QCheckBox | Tick):
+            assert isinstance(widget, PressedByReturn), f"Return does not press {name}"
         role = QAccessible.queryAccessibleInterface(widget).role()
         assert role != QAccessible.Role.NoRole, f"{name} has no role: {role}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import (
     QDialog,
     QDoubleSpinBox,
@@ -81,6 +81,16 @@ class FormDialog(QDialog):
         self.fault.setVisible(bool(sentence))
         self.accept_button.setEnabled(not sentence)
 
+    def event(self, event: QEvent) -> bool:
+        """Words that appear make it taller; it does not shrink again, so that nothing moves twice."""
+        asked = event.type() == QEvent.Type.LayoutRequest
+        handled = super().event(event)  # which may be its end
+        if asked:
+            needed = self._whole.totalHeightForWidth(self.width())
+            if needed > self.height():
+                self.resize(self.width(), needed)
+        return handled
+
     def ask(self) -> bool:
         """Whether the user agreed; the dialog is gone afterwards."""
         agreed = self.exec() == QDialog.DialogCode.Accepted
@@ -107,11 +117,11 @@ class FormDialog(QDialog):
         foot.addStretch(1)
         for button in (self.cancel_button, self.accept_button):
             foot.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
-        column.setSpacing(SPACE_L)
-        column.addLayout(top)
-        column.addLayout(foot)
+        self._whole = QVBoxLayout(self)
+        self._whole.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
+        self._whole.setSpacing(SPACE_L)
+        self._whole.addLayout(top)
+        self._whole.addLayout(foot)
 
 
 class NameDialog(FormDialog):

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
-    QPushButton,
     QStackedWidget,
     QStyle,
     QStyleOptionButton,
@@ -36,6 +35,7 @@ from diffusion_studio.settings.axes import (
 )
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import LARGEST_SEED, Option
+from diffusion_studio.ui.look.buttons import PushButton
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import class_title, first_upper, one_line, tooltip
@@ -207,7 +207,7 @@ class AxisEditor(QWidget):
         self._type(self.numbers.text())
 
 
-class CheckList(QPushButton):
+class CheckList(PushButton):
     """A button that says which of several values are selected, and opens the list of them."""
 
     changed = Signal()

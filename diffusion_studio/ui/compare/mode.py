@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QStackedWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
@@ -64,6 +64,11 @@ class CompareMode(QObject):
     @property
     def running(self) -> bool:
         return self.view is not None and self.view.running
+
+    @property
+    def foot(self) -> QWidget | None:
+        """The row of buttons at its bottom, where there is one."""
+        return self.view.foot if self.view is not None else None
 
     def leave(self) -> None:
         """Show the canvas again."""

@@ -79,6 +79,12 @@ class CompareView(QWidget):
         return self._job is not None
 
     @property
+    def foot(self) -> QWidget:
+        """The row of buttons at its bottom, of the grid or of two images."""
+        shown = self.stack.currentWidget()
+        return self.pair.foot if self.pair is not None and shown is self.pair else self._foot
+
+    @property
     def controls(self) -> list[QWidget]:
         return [*self.head.controls, self.sheet, self.two, self.save_sheet, self.save_cells, self.fit]
 

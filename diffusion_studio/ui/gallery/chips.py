@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from diffusion_studio.gallery.search import quoted, term_of
 from diffusion_studio.language import tr
 from diffusion_studio.ui.gallery.listing import Facets
-from diffusion_studio.ui.look.buttons import text_button
+from diffusion_studio.ui.look.buttons import ToolButton, text_button
 from diffusion_studio.ui.look.texts import action_text, class_title, shorten
 from diffusion_studio.ui.widgets.flow_layout import FlowLayout
 
@@ -147,7 +147,7 @@ class FilterChips(QWidget):
             menu.addAction(tr("Delete album")).triggered.connect(lambda: self.delete_wanted.emit(album))
 
 
-class Filter(QToolButton):
+class Filter(ToolButton):
     """A chip with a menu of values, one of which can be chosen."""
 
     term_wanted = Signal(str)

@@ -61,6 +61,7 @@ class Marking(QObject):
             lambda: marks.collect(paths, album, remove=remove),
             lambda: marks.collect(paths, album, remove=not remove),
             paths,
+            said=_moved_words(len(paths), album, remove),
         )
 
     def rename_album(self, entries: Iterable[Entry], album: str, name: str) -> None:
@@ -81,16 +82,24 @@ class Marking(QObject):
             lambda: marks.collect(paths, album, remove=True),
             lambda: marks.collect(paths, album),
             paths,
+            said=tr("Album “{album}” deleted; its images stay.", album=album),
         )
 
     def _change(
-        self, text: str, do: Callable[[], None], undo: Callable[[], None], paths: Sequence[Path]
+        self,
+        text: str,
+        do: Callable[[], None],
+        undo: Callable[[], None],
+        paths: Sequence[Path],
+        *,
+        said: str = "",
     ) -> None:
-        """Mark these images, in a way that Undo takes back."""
+        """Mark these images, in a way that Undo takes back; `said`: where what was done cannot be seen on them."""
         if not paths:
             return
         undone = Change(text, lambda: self._try(undo, paths), lambda: self._try(do, paths))
-        self._try(do, paths, lambda: self._context.undo.push(undone))
+        then = (lambda: self._context.done(said, undone)) if said else lambda: self._context.undo.push(undone)
+        self._try(do, paths, then)
 
     def _try(
         self, do: Callable[[], None], paths: Sequence[Path], then: Callable[[], object] = lambda: None
@@ -109,6 +118,17 @@ class Marking(QObject):
             self.marked.emit(paths)
         else:
             done()
+
+
+def _moved_words(count: int, album: str, removed: bool) -> str:
+    if removed:
+        return plural(
+            "{count} image removed from “{album}”",
+            "{count} images removed from “{album}”",
+            count,
+            album=album,
+        )
+    return plural("{count} image added to “{album}”", "{count} images added to “{album}”", count, album=album)
 
 
 def _job(do: Callable[[], None]) -> Generator[None, None, None]:

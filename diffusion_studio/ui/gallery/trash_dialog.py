@@ -48,6 +48,7 @@ class TrashDialog(QDialog):
         self.setWindowTitle(tr("Trash"))
         self.resize(*SIZE)
         self.list = QListWidget(self)
+        self.list.setObjectName("trashList")
         self.list.setAccessibleName(tr("Deleted"))
         self.list.setToolTip(tr("What was deleted, the latest first"))
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -137,7 +138,7 @@ class TrashDialog(QDialog):
             item = QListWidgetItem(_words(entry))
             item.setData(ENTRY, entry)
             item.setToolTip(tooltip(readable(entry.original or entry.path)))
-            item.setIcon(QIcon(_blank()))
+            item.setIcon(_untinted(_blank()))
             self.list.addItem(item)
             item.setSelected(entry.path in kept)
         self._pages.setCurrentIndex(0 if entries else 1)
@@ -147,7 +148,7 @@ class TrashDialog(QDialog):
         for row in range(self.list.count()):
             item = self.list.item(row)
             if item.data(ENTRY).path == thumbnail.path and not thumbnail.image.isNull():
-                item.setIcon(QIcon(QPixmap.fromImage(thumbnail.image)))
+                item.setIcon(_untinted(QPixmap.fromImage(thumbnail.image)))
 
     def _follow(self) -> None:
         for button in (self.back, self.remove):
@@ -223,6 +224,13 @@ def _words(entry: TrashEntry) -> str:
     if entry.original is not None:
         place = tr(" · from {folder}", folder=shorten(readable(entry.original.parent), 60))
     return f"{shorten(readable(entry.name), 60)}\n{KINDS.get(entry.kind, KINDS[''])} · {when}{place}"
+
+
+def _untinted(pixmap: QPixmap) -> QIcon:
+    """The same where its row is selected: an image in the colour of the selection is another image."""
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon
 
 
 def _blank() -> QPixmap:

@@ -151,7 +151,8 @@ class GeneratePage(Page):
         ]
 
     def toast_floor(self) -> QWidget | None:
-        return self.bar.lowest if self.bar.lowest.isVisible() else self.steering.timeline
+        floors = (self.compare.foot, self.bar.lowest, self.steering.timeline)
+        return next((part for part in floors if part is not None and part.isVisible()), None)
 
     def shown_first(self) -> None:
         self.panel.foot.button.setFocus()

@@ -7,9 +7,10 @@ from functools import lru_cache
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.storage.places import resource
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import tokens
 
@@ -39,7 +40,7 @@ def application_icon() -> QIcon:
     return result
 
 
-class IconButton(QToolButton):
+class IconButton(ToolButton):
     """A flat button with an icon that follows the theme. Its name is read aloud and shown as its tooltip's first line."""
 
     def __init__(

@@ -5,6 +5,11 @@ from string import Template
 STYLE = Template("""
 QWidget { color: $text; }
 QMainWindow, QDialog, QStackedWidget { background: $window; }
+QListView { background: $raised; border: 1px solid transparent; outline: none; }
+QWidget QListView { background: transparent; }
+QListView:focus { border-color: $accent; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+* { lineedit-clear-button-icon: url("$icons/field-clear.svg"); }
 QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 5px 7px; }
 
 QMenuBar { background: $window; border: none; padding: 2px 8px; }
@@ -53,7 +58,8 @@ QStatusBar QLabel { color: $muted; font-size: ${small}px; padding: 2px 8px; }
 #timeline QToolButton:disabled { color: $muted; }
 #timeline QToolButton#link { color: $muted; padding: 1px 6px; }
 #timeline QToolButton#link:checked { color: $text; }
-#panel QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; }
+#panel QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; margin-left: -4px; }
+#panel QToolButton#link:focus { border-color: transparent; text-decoration: underline; }
 #note QToolButton#link { color: $accent; font-size: ${small}px; padding: 1px 6px 1px 0; }
 #note { background: $hover; border: none; border-right: 1px solid $border; border-bottom: 1px solid $border; }
 #noteTitle { font-weight: 600; }
@@ -110,7 +116,7 @@ QPushButton {
 }
 QPushButton:hover { background: $hover; }
 QPushButton:focus { border: 2px solid $accent; padding: 3px 13px; }
-QPushButton:disabled { color: $muted; }
+QPushButton:disabled { color: $muted; background: transparent; }
 QPushButton:checked { background: $hover; border-color: $accent; }
 QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
 QPushButton[primary="true"]:focus { border: 2px solid $text; }
@@ -189,8 +195,7 @@ QToolButton:checked { background: $hover; }
 #palette QLineEdit { font-size: 15px; min-height: 28px; max-height: 28px; }
 #palette QListView::item, #settingsList::item { padding: 2px 10px; border-radius: 6px; color: $text; }
 #palette QListView::item:selected, #settingsList::item:selected { background: $hover; color: $text; }
-#settingsList { background: $panel; padding: 12px 8px; border: none; }
-#settingsList:focus { border: 1px solid $accent; }
+#settingsList { background: $panel; padding: 12px 8px; }
 #tourCard { background: $raised; border: 1px solid $border; border-radius: 10px; }
 #rail QLabel#badge { background: $accent; color: $accent_text; border-radius: 7px; font-size: ${small}px; padding: 0 4px; }
 #banner QLineEdit { padding-left: 6px; padding-right: 6px; }
@@ -198,19 +203,21 @@ QLineEdit:focus { padding-left: 5px; padding-right: 5px; }
 QPlainTextEdit { background: $panel; color: $text; border: none; border-radius: 6px; padding: 6px; }
 
 QPlainTextEdit { background: $raised; border: 1px solid $border; border-radius: 6px; }
-QListView { background: transparent; border: none; outline: none; }
-QListView:focus { border: 1px solid $accent; }
-#models:focus { border: none; }
+#models:focus { border-color: transparent; }
 #completions { background: $raised; border: 1px solid $border; }
 #completions::item { min-height: 24px; padding: 0 6px; }
 #completions::item:selected { background: $hover; color: $text; }
 #found, #refused { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
 #refused:focus { border-color: $accent; }
+#trashList { background: $raised; border: 1px solid $border; border-radius: 6px; padding: 4px; }
+#trashList:focus { border-color: $accent; }
+#trashList::item { padding: 6px 8px; border-radius: 6px; color: $text; }
+#trashList::item:selected { background: $hover; color: $text; }
 #activity { background: $panel; border: none; border-top: 1px solid $border; }
 QTableWidget::item { padding: 0 10px; }
 QTableWidget::item:selected { background: $hover; color: $text; }
 QHeaderView { background: $raised; border: none; }
-QHeaderView::section { background: $raised; color: $muted; border: none; padding: 6px 10px; font-weight: 600; }
+QHeaderView::section { background: $raised; color: $muted; border: none; padding: 6px 13px; font-weight: 600; }
 QTableWidget { background: $raised; border: 1px solid $border; border-radius: 6px; gridline-color: transparent; }
 QSplitter::handle { background: transparent; }
 QSplitter::handle:hover, QSplitter::handle:pressed { background: $muted; }

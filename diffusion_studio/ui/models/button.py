@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.models.card import ModelCard
+from diffusion_studio.ui.look.buttons import PressedByReturn
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_S, tokens
 from diffusion_studio.ui.models.chooser import HEIGHT, THUMBNAIL
@@ -15,7 +16,7 @@ from diffusion_studio.ui.models.thumbnails import describe, row_of_card, thumbna
 from diffusion_studio.ui.widgets.painted_rows import paint_row
 
 
-class ModelButton(QAbstractButton):
+class ModelButton(PressedByReturn, QAbstractButton):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(tr("Model"))

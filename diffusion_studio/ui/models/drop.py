@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.buttons import PressedByReturn
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import (
@@ -25,7 +26,7 @@ from diffusion_studio.ui.widgets.drop import dropped_path
 HEIGHT, SIGN, LINE = 72, 20, 18
 
 
-class ImportTile(QAbstractButton):
+class ImportTile(PressedByReturn, QAbstractButton):
     """Asks for a model to import; lights up while one is held over the page."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

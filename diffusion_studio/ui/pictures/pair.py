@@ -80,6 +80,11 @@ class PairView(QWidget):
     def controls(self) -> list[QWidget]:
         return [self, *self.buttons.values(), self.back]
 
+    @property
+    def foot(self) -> QWidget:
+        """The bar of buttons over its bottom."""
+        return self._bar
+
     def sizeHint(self) -> QSize:
         return QSize(640, 480)
 

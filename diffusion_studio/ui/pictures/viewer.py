@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.ui.base.context import AppContext
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import readable, shorten, title_text
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_XS
@@ -62,7 +63,7 @@ class PictureViewer(QWidget):
         self.forward = GroundButton("forward", tr("Next"), tr("the next image (Right)"))
         self.tile = GroundButton("tile", tr("Tile 3×3"), tr("show the image beside itself, to see seams (T)"))
         self.tile.setCheckable(True)
-        self.pause = QToolButton()
+        self.pause = ToolButton()
         self.leave = GroundButton("close", tr("Close"), tr("back to the gallery (Esc)"))
         self.words = plain_label("")
         self._seconds = PAUSES[1]

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_studio.language import tr
+from diffusion_studio.language import plural, tr
 from diffusion_studio.ui.base.commands import Command
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import FormDialog
@@ -176,7 +176,14 @@ class ShortcutDialog(FormDialog):
         others = self._context.commands.conflicts(self._command, self.keys)
         names = ", ".join(f"“{other.text}”" for other in others)
         self.conflict.setText(
-            tr("{names} has these keys now, and will lose them.", names=names) if others else ""
+            plural(
+                "{names} has these keys now, and will lose them.",
+                "{names} have these keys now, and will lose them.",
+                len(others),
+                names=names,
+            )
+            if others
+            else ""
         )
 
 

@@ -31,16 +31,20 @@ class TrainActions(QObject):
             visit = action(page, name, f"Alt+{number + 1}", tip=explanation)
             visit.triggered.connect(lambda _=False, number=number: self.step_wanted.emit(number))
             self.steps.append(visit)
-        self.follow("idle")
+        self.follow("idle", at_run=False)
 
     def entries(self) -> Mapping[str, Sequence[QAction | None]]:
         return {"File": [self.folder], "Train": [self.train, self.pause, self.stop, None, *self.steps]}
 
-    def follow(self, state: str) -> None:
-        """What can be done while a training is "idle", "running", "paused" or "stopping"."""
+    def follow(self, state: str, *, at_run: bool) -> None:
+        """What can be done while a training is "idle", "running", "paused" or "stopping".
+
+        `at_run`: whether the run is what is shown. Elsewhere Escape, which leaves lists and fields, must not stop it.
+        """
         self.folder.setEnabled(state == "idle")
         self.train.setEnabled(state == "idle")
-        for entry in (self.pause, self.stop):
-            entry.setEnabled(state in ("running", "paused"))
+        holds = state in ("running", "paused")
+        self.pause.setEnabled(holds)
+        self.stop.setEnabled(holds and at_run)
         self.pause.setText(tr("Resume") if state == "paused" else tr("Pause"))
         self.stop.setText(tr("End run") if state == "paused" else tr("Stop"))

@@ -23,12 +23,18 @@ LOW = 420  # pixels of height below which there is no room for the explanation
 SEED = 0
 
 
+class NoiseCanvas(Canvas):
+    """There are no buttons over it."""
+
+    margin, room_for_bar = SPACE_M, 0
+
+
 class NoiseView(QWidget):
     """The image at a timestep, large; below it the stages from clean to noise, the schedule's curve, and the slider of t."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.canvas = Canvas(self)
+        self.canvas = NoiseCanvas(self)
         self.canvas.setAccessibleName(tr("Noisy image"))
         self.stages = Stages(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)

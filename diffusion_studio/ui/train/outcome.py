@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.recipes import EXPECTED, NOISE, SHAPES
+from diffusion_studio.ui.look.buttons import PushButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XS
 from diffusion_studio.ui.train.records import RunRow
@@ -31,8 +32,8 @@ class Outcome(QFrame):
         self._row.addWidget(self.sentence, 1)
         self.hide()
 
-    def show_outcome(self, sentence: str, *actions: tuple[str, str, Do]) -> None:
-        """`actions`: (name, explanation, what it does); the first is the obvious one."""
+    def show_outcome(self, sentence: str, *actions: tuple[str, str, Do], obvious: bool = True) -> None:
+        """`actions`: (name, explanation, what it does); the first is the `obvious` one, unless that is elsewhere."""
         self.sentence.setText(sentence)
         self.sentence.setAccessibleName(sentence)
         for button in self.buttons:
@@ -40,10 +41,10 @@ class Outcome(QFrame):
             button.deleteLater()
         self.buttons = []
         for name, explanation, do in actions:
-            button = QPushButton(name)
+            button = PushButton(name)
             button.setAccessibleName(name)
             button.setToolTip(explanation)
-            button.setProperty("primary", not self.buttons)
+            button.setProperty("primary", obvious and not self.buttons)
             button.clicked.connect(lambda _=False, do=do: do())
             self._row.addWidget(button)
             self.buttons.append(button)
@@ -65,10 +66,9 @@ class Outcome(QFrame):
             self.show_stopped(row, resume, save)
 
     def show_paused(self, step: int, use: Do) -> None:
-        """There is one Resume, in the head."""
-        self.show_outcome(
-            tr("Paused at step {step:,}. You can generate with this checkpoint now.", step=step), (*USE, use)
-        )
+        """There is one Resume, in the head, which is the obvious thing to do."""
+        words = tr("Paused at step {step:,}. You can generate with this checkpoint now.", step=step)
+        self.show_outcome(words, (*USE, use), obvious=False)
 
     def show_stopped(self, row: RunRow, resume: Do, save: Do) -> None:
         self.show_outcome(

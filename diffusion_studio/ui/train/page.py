@@ -268,7 +268,7 @@ class TrainPage(DropPage):
         state = self.session.state
         self.recipe.show_running(state != "idle")
         self.images.allow_change(state == "idle")
-        self.entries.follow(state)
+        self.entries.follow(state, at_run=self.steps.current == RUN)
 
     def _toggle_pause(self) -> None:
         self.session.resume() if self.session.state == "paused" else self.session.pause()
@@ -307,6 +307,7 @@ class TrainPage(DropPage):
 
     def show_step(self, number: int) -> None:
         self.steps.show_step(number)
+        self.entries.follow(self.session.state, at_run=number == RUN)
         if number == RUNS:
             self.runs.refresh()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.recipes import EXPECTED, RECIPES, Recipe, expected, settings_of
 from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.ui.look.buttons import PressedByReturn
 from diffusion_studio.ui.look.theme import (
     RADIUS_LARGE,
     SPACE_M,
@@ -21,7 +22,10 @@ from diffusion_studio.ui.look.theme import (
     tokens,
 )
 
-HEIGHT = 112
+EDGE = 2  # pixels of room for the line around a card
+WRAPPED = int(Qt.TextFlag.TextWordWrap) | int(Qt.AlignmentFlag.AlignLeft) | int(Qt.AlignmentFlag.AlignTop)
+NARROWEST = 220  # pixels of a card; before it is laid out it is narrower still
+LINES = 2  # of words on a card at least: the purpose, and what to expect
 
 
 class RecipeCards(QWidget):
@@ -55,9 +59,22 @@ class RecipeCards(QWidget):
                 times.get(name, ""),
                 tr("{steps:,} steps · expect {what}", steps=steps, what=EXPECTED[level]),
             )
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """All are as high as the one whose words need most lines at this width."""
+        cards = self.cards.values()
+        each = (self.width() - (len(cards) - 1) * SPACE_S) // len(cards)
+        height = max(card.height_for(max(each, NARROWEST)) for card in cards)
+        for card in cards:
+            card.setFixedHeight(height)
 
 
-class RecipeCard(QAbstractButton):
+class RecipeCard(PressedByReturn, QAbstractButton):
     """One recipe; checked while the form follows it."""
 
     def __init__(self, recipe: Recipe, parent: QWidget | None = None) -> None:
@@ -71,7 +88,6 @@ class RecipeCard(QAbstractButton):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(HEIGHT)
 
     def show_facts(self, time: str, facts: str) -> None:
         self.time, self.facts = time, facts
@@ -79,18 +95,26 @@ class RecipeCard(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(240, HEIGHT)
+        return QSize(240, self.height_for(240))
+
+    def height_for(self, width: int) -> int:
+        """Pixels that its words need at this width, for a title and two lines at least."""
+        small = QFontMetrics(_font(self.font(), TYPE_SMALL))
+        room = QRect(0, 0, width - 2 * (SPACE_M + EDGE), 1000)
+        words = small.boundingRect(room, WRAPPED, f"{self._recipe.purpose}\n{self.facts}").height()
+        title = QFontMetrics(_font(self.font(), TYPE_LARGE, QFont.Weight.DemiBold)).height()
+        return title + SPACE_XS + max(words, LINES * small.lineSpacing()) + 2 * (SPACE_S + SPACE_XS + EDGE)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         t, painter = tokens(), QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        area = self.rect().adjusted(2, 2, -2, -2)
+        area = self.rect().adjusted(EDGE, EDGE, -EDGE, -EDGE)
         marked, focused = self.isChecked(), self.hasFocus()
         colour = t.accent if marked else t.muted if focused else t.border
         painter.setPen(QPen(QColor(colour), 2 if marked or focused else 1))
         painter.setBrush(QColor(t.hover if self.underMouse() and self.isEnabled() else t.raised))
         painter.drawRoundedRect(area, RADIUS_LARGE, RADIUS_LARGE)
-        inner = area.adjusted(SPACE_M, SPACE_S, -SPACE_M, -SPACE_S)
+        inner = area.adjusted(SPACE_M, SPACE_S, -SPACE_M, -SPACE_XS)
         strong, faint = (t.text, t.muted) if self.isEnabled() else (t.muted, t.muted)
         top = self._line(painter, inner, strong, faint)
         self._words(painter, inner.adjusted(0, top, 0, 0), faint)
@@ -98,24 +122,22 @@ class RecipeCard(QAbstractButton):
 
     def _line(self, painter: QPainter, inner: QRect, strong: str, faint: str) -> int:
         """Title and time; returns the height they take."""
-        font = QFont(self.font())
-        font.setPixelSize(TYPE_LARGE)
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
+        painter.setFont(_font(self.font(), TYPE_LARGE, QFont.Weight.DemiBold))
         painter.setPen(QColor(strong))
         line = QRect(inner.left(), inner.top(), inner.width(), painter.fontMetrics().height())
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.text())
-        font.setWeight(QFont.Weight.Normal)
-        painter.setFont(font)
+        painter.setFont(_font(self.font(), TYPE_LARGE))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.time)
         return line.height() + SPACE_XS
 
     def _words(self, painter: QPainter, area: QRect, colour: str) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(TYPE_SMALL)
-        painter.setFont(font)
+        painter.setFont(_font(self.font(), TYPE_SMALL))
         painter.setPen(QColor(colour))
-        flags = (
-            int(Qt.TextFlag.TextWordWrap) | int(Qt.AlignmentFlag.AlignLeft) | int(Qt.AlignmentFlag.AlignTop)
-        )
-        painter.drawText(area, flags, f"{self._recipe.purpose}\n{self.facts}")
+        painter.drawText(area, WRAPPED, f"{self._recipe.purpose}\n{self.facts}")
+
+
+def _font(font: QFont, size: int, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
+    result = QFont(font)
+    result.setPixelSize(size)
+    result.setWeight(weight)
+    return result

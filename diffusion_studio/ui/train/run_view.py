@@ -147,6 +147,7 @@ class RunView(QWidget):
         self.stop.setAccessibleName(name)
         if not busy:
             self.line.setText("")
+            self._figure("left", "–")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

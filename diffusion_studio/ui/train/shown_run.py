@@ -88,6 +88,7 @@ class ShownRun(QObject):
             self._view.line.setText(words)
 
     def _show_paused(self) -> None:
+        self._view.samples.expect_first(0)  # a time runs on only while it trains
         self._view.line.setText(tr("Paused; everything stays loaded"))
         self._view.outcome.show_paused(self.row.step if self.row is not None else 0, self._use_checkpoint)
 

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XS
 
@@ -70,7 +71,7 @@ class Steps(QWidget):
 
 
 def _button(name: str, explanation: str) -> QToolButton:
-    button = QToolButton()
+    button = ToolButton()
     button.setText(name)
     button.setAccessibleName(name)
     button.setToolTip(explanation)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPainter, QPa
 from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.buttons import PressedByReturn
 from diffusion_studio.ui.look.theme import RADIUS_LARGE, TYPE_LARGE, tokens
 
 HEIGHT = 44
@@ -17,7 +18,7 @@ BY_KEY = (
 )
 
 
-class ActionButton(QPushButton):
+class ActionButton(PressedByReturn, QPushButton):
     """`clicked` means begin or stop, by `running`."""
 
     def __init__(self, name: str, explanation: str, parent: QWidget | None = None) -> None:

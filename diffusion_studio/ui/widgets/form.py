@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import Option, options, to_dict, value_types
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import first_upper
@@ -145,7 +146,7 @@ class SettingsForm(QWidget):
         return grid
 
 
-class Disclosure(QToolButton):
+class Disclosure(ToolButton):
     """A line that opens and closes what is under it."""
 
     def __init__(self, name: str, explanation: str, parent: QWidget | None = None) -> None:

@@ -38,8 +38,11 @@ ON_THE_TIMELINE = {
 }  # on the canvas too, where one image is on it
 
 
-def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[QAction]]]) -> QDialog:
-    """Every shortcut of the menus as they are, and what the pointer does on the canvas."""
+def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[tuple[str, QAction]]]]) -> QDialog:
+    """Every shortcut of the menus as they are, and what the pointer does on the canvas.
+
+    `menus`: each with its actions and what they are called at all times: “Undo”, whatever it would undo now.
+    """
     dialog = QDialog(parent)
     dialog.setWindowTitle(tr("Keyboard shortcuts"))
     columns = QHBoxLayout()
@@ -107,11 +110,11 @@ def _report() -> Generator[str, None, None]:
     yield with_log()
 
 
-def _pairs(actions: Sequence[QAction]) -> list[tuple[str, str]]:
+def _pairs(actions: Sequence[tuple[str, QAction]]) -> list[tuple[str, str]]:
     native = QKeySequence.SequenceFormat.NativeText
     return [
-        (entry.text().replace("&", ""), entry.shortcut().toString(native))
-        for entry in actions
+        (text.replace("&", ""), entry.shortcut().toString(native))
+        for text, entry in actions
         if not entry.shortcut().isEmpty()
     ]
 

@@ -145,7 +145,12 @@ class Menus(QObject):
     def _show_shortcuts(self) -> None:
         from diffusion_studio.ui.window.help import shortcuts_dialog
 
-        shown = [(name, menu.actions()) for name, menu in self._menus.items() if menu.actions()]
+        texts = {command.action: command.text for command in self._context.commands.known()}
+        shown = [
+            (name, [(texts.get(entry, entry.text()), entry) for entry in menu.actions()])
+            for name, menu in self._menus.items()
+            if menu.actions()
+        ]
         self._open(shortcuts_dialog(self._window, shown))
 
     def _show_trash(self) -> None:

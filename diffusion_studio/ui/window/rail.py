@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.ui.base.page import Work
 from diffusion_studio.ui.base.requests import PageName
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import RAIL_WIDTH, SPACE_S, SPACE_XS, tokens
@@ -77,7 +78,7 @@ def _badge(button: QToolButton) -> QLabel:
 
 
 def _button(label: str, explanation: str) -> QToolButton:
-    button = QToolButton()
+    button = ToolButton()
     button.setText(label)
     button.setAccessibleName(label)
     button.setToolTip(explanation)

@@ -177,7 +177,9 @@ def window_tour(over: QWidget, page: Callable[[], QWidget], rail: Sequence[QWidg
         (
             TourStop(
                 tr("Generate an image"),
-                tr("Select a model and press Generate. Every finished image is saved by itself."),
+                tr(
+                    "Select a model and press Generate. Each image is saved when it is finished; Live saves only what you keep."
+                ),
                 lambda: _whole_panel(named("panel")()),
             ),
             TourStop(

@@ -85,3 +85,15 @@ def test_a_number_stays_in_its_range(parent, answer):
 
     answer(act)
     assert ask_number(parent, "Train longer", 5, accept="Train", label="Minutes", low=0.1, high=60) == 60
+
+
+def test_words_that_appear_make_it_taller(parent, qtbot):
+    dialog = FormDialog(parent, "Rename", accept="Rename")
+    dialog.show()
+    qtbot.waitExposed(dialog)
+    before = dialog.height()
+    dialog.show_fault("That name is taken by another model, of which there is only one. " * 4)
+    qtbot.waitUntil(lambda: dialog.height() > before)
+    qtbot.waitUntil(lambda: dialog.fault.height() >= dialog.fault.heightForWidth(dialog.fault.width()))
+    dialog.close()
+    dialog.deleteLater()

@@ -294,3 +294,32 @@ def test_every_control_has_a_name_and_a_sentence(ready):
             assert widget.toolTip(), widget.accessibleName()
             if isinstance(widget, QAbstractButton) and widget.text():
                 assert widget.accessibleName() == widget.text()
+
+
+def test_escape_stops_the_run_only_where_it_is_shown(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.recipe.train_button.click()
+    wait_for_steps(ready, qtbot)
+    stop = ready.entries.stop
+    for step in (RUNS, IMAGES):
+        ready.show_step(step)
+        assert not stop.isEnabled() and ready.entries.pause.isEnabled()
+    ready.show_step(RUN)
+    assert stop.isEnabled()
+    stop.trigger()
+    qtbot.waitUntil(lambda: ready.session.state == "idle")
+
+
+def test_a_paused_run_has_one_obvious_button_and_a_stopped_one_no_time_left(ready, backend, qtbot):
+    backend.steps, backend.pause = 10_000, 0.01
+    ready.recipe.train_button.click()
+    wait_for_steps(ready, qtbot)
+    view = ready.run_view
+    view.pause.click()
+    qtbot.waitUntil(lambda: view.outcome.isVisibleTo(ready))
+    buttons = [view.pause, view.stop, view.discard, *view.outcome.buttons]
+    assert [button.text() for button in buttons if button.property("primary")] == ["Resume"]
+    assert view.figures["left"].text() != "–"
+    view.stop.click()
+    qtbot.waitUntil(lambda: ready.session.state == "idle")
+    assert view.figures["left"].text() == "–"

@@ -17,6 +17,7 @@ from diffusion_studio.pictures import reading
 from diffusion_studio.pictures import writing as outputs
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.base.settings_file import SettingsFile
+from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.settings.page import APPEARANCE
 from diffusion_studio.ui.widgets.fields import ChoiceField
 from diffusion_studio.ui.window import leaving
@@ -434,8 +435,10 @@ def test_the_settings_page_changes_the_look_at_once(window, qtbot):
 def test_help_sheets_open_and_list_the_shortcuts(window):
     from PySide6.QtWidgets import QLabel
 
+    window.context.undo.push(Change("discard of 9 images", lambda: None))
     window.menus._show_shortcuts()
     texts = [label.text() for label in window.menus._dialog.findChildren(QLabel)]
+    assert "Undo" in texts and not any("discard of 9" in text for text in texts)
     assert "Generate" in texts and "Ctrl+Return" in texts and "Ctrl+L" in texts and "Home, End" in texts
     wanted = window.menus._dialog.sizeHint()
     assert wanted.width() <= 1280 and wanted.height() <= 720, "a small screen holds it, with its button"

@@ -179,6 +179,7 @@ class Caption(QObject):
             QBoxLayout.Direction.LeftToRight if in_row else QBoxLayout.Direction.TopToBottom
         )
         self._panel_row.setStretch(0, 1)
+        self.differs.setMinimumWidth(max(min(differs, room - edges - actions), 0))  # the facts give way to it
         self._parts.setStretch(0, shown)
         self._parts.setStretch(1, differs + actions)
         needed = shown + differs + actions if in_row else max(shown, differs + actions)

@@ -60,6 +60,7 @@ class ActionBar(QFrame):
         self.fast.hide()
         self.queue = text_button(tr("Queue"), tr("Show what waits to be generated (Ctrl+J)"))
         self._name = self.button.text(), self.button.toolTip()
+        self._live_words = self.live.text()
         self._running = False
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(lambda: self.line.setText(""))
@@ -95,13 +96,13 @@ class ActionBar(QFrame):
     def show_live(self, action: QAction, words: str, *, too_slow: bool) -> None:
         """Whether it is on, what it says, and whether the model is too slow for it."""
         keys = action.shortcut().toString()
-        self.live.setText(words)
-        self.live.setAccessibleName(words)
+        self._live_words = words
         self.live.setAccessibleDescription(action.statusTip())
         self.live.setToolTip(tooltip(f"{action.statusTip()} ({keys})"))
         self.live.setEnabled(action.isEnabled())
         self.live.setChecked(action.isChecked() and action.isEnabled())
         self.fast.setVisible(too_slow)
+        self._show_live_words()
 
     def name(self, name: str, explanation: str) -> None:
         """What the main button does while nothing runs."""
@@ -123,10 +124,12 @@ class ActionBar(QFrame):
             for part in (self.progress, self.stop):
                 part.show()
             self.hold.setVisible(queue)
+            self._show_live_words()
         self.progress.setValue(round(THOUSAND * min(max(share, 0.0), 1.0)))
 
     def show_idle(self) -> None:
         self._running = False
+        self._show_live_words()
         self.button.name(*self._name)
         focused = any(part.hasFocus() for part in (self.hold, self.stop))
         for part in (self.progress, self.stop, self.hold):
@@ -159,6 +162,13 @@ class ActionBar(QFrame):
         self._actions.setVisible(not asking)
         if focused:
             (self.choices.keep if asking else self.button).setFocus()
+
+    def _show_live_words(self) -> None:
+        """While something else runs, what that says needs the room of the figures."""
+        words = tr("Live") if self._running and not self.live.isChecked() else self._live_words
+        if words != self.live.text():
+            self.live.setText(words)
+            self.live.setAccessibleName(words)
 
     def _follow_hold(self, hold: QAction) -> None:
         self.hold.setEnabled(hold.isEnabled())

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
@@ -65,7 +66,7 @@ class PanelNote(QFrame):
 
 
 def _link(text: str, explanation: str) -> QToolButton:
-    button = QToolButton()
+    button = ToolButton()
     button.setObjectName("link")
     button.setText(text)
     button.setAccessibleName(text)

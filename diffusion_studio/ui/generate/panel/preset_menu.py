@@ -16,6 +16,7 @@ from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.dialogs import ask_name
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.generate.request import GenerationRequest
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.icons import icon
 from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import tokens
@@ -23,7 +24,7 @@ from diffusion_studio.ui.look.theme import tokens
 LONGEST = 30  # characters of a name on the button
 
 
-class PresetMenu(QToolButton):
+class PresetMenu(ToolButton):
     """Shows the preset that the settings agree with, and opens the list of all."""
 
     def __init__(

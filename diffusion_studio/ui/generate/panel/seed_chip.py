@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QHBoxLayout, QSizePolicy, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.options import LARGEST_SEED, Option
+from diffusion_studio.ui.look.buttons import ToolButton
 from diffusion_studio.ui.look.icons import IconButton, icon
 from diffusion_studio.ui.look.texts import first_upper, tooltip
 from diffusion_studio.ui.look.theme import tokens
@@ -24,7 +25,7 @@ class SeedChip(QFrame):
         super().__init__(parent)
         self.setObjectName("chip")
         explanation = first_upper(option.help)
-        self.lock = QToolButton(self)
+        self.lock = ToolButton(self)
         self.lock.setCheckable(True)
         self.lock.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.lock.setIconSize(QSize(14, 14))

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import Option, options
 from diffusion_studio.ui.generate.start.brush import LARGEST
+from diffusion_studio.ui.look.buttons import PushButton, ToolButton
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.texts import shorten, tooltip
@@ -56,7 +57,7 @@ class StartSection(QFrame):
         super().__init__(parent)
         self.setObjectName("card")
         known = options(GenerationSettings)
-        self.thumbnail = QToolButton(self)
+        self.thumbnail = ToolButton(self)
         self.thumbnail.setAccessibleName(tr("Show the start image"))
         self.thumbnail.setToolTip(tr("Show the image with the noise it starts from"))
         self.thumbnail.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
@@ -70,12 +71,12 @@ class StartSection(QFrame):
         self.curve = ForwardCurve(self, height=64)
         self.words = plain_label("", "small")
         self.missing = plain_label("", "small")
-        self.find_button = QPushButton(tr("Locate file…"), self)
+        self.find_button = PushButton(tr("Locate file…"), self)
         self.find_button.setAccessibleName(tr("Locate file…"))
         self.find_button.setToolTip(
             tr("Open the file these settings started from; it is recognized by its pixels")
         )
-        self.paint_button = QPushButton(tr("Paint a mask"), self)
+        self.paint_button = PushButton(tr("Paint a mask"), self)
         self.paint_button.setCheckable(True)
         self.paint_button.setAccessibleName(tr("Paint a mask"))
         self.paint_button.setToolTip(tr("Paint the area to regenerate; the rest of the image is kept (B)"))

@@ -14,7 +14,8 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPixmap, QPolygonF
 
 from diffusion_studio.ui.look.theme import SPACE_S, TYPE_SMALL, tokens
 
-SIDE, TOP, FOOT = 12, 6, 22  # room beside, above and below the curve, in pixels
+SIDE, TOP, FOOT = 12, 19, 22  # room beside, above and below the curve, in pixels
+WORDS = 2, 16  # where the words above the curve begin, and how high they are
 CLOSEST = 4  # pixels between ticks, below which they are not drawn
 SETTLED, CAPTION = "settled", "change from step to step"
 LOUDEST = 24.0  # levels of change at the top of the curve, where no step of twenty changes more
@@ -193,24 +194,24 @@ class CourseDrawing:
     def _draw_settled(self, painter: QPainter, settled: int) -> float:
         """A lighter ground from where the picture has settled on; returns where that is."""
         t, room = tokens(), self._room
-        x, tall = room.x_of(settled), room.ground - TOP
+        x, top = room.x_of(settled), WORDS[0]
         calm = QColor(t.accent)
         calm.setAlphaF(0.07)
-        painter.fillRect(QRectF(x, TOP, room.right - x, tall), calm)
+        painter.fillRect(QRectF(x, top, room.right - x, room.ground - top), calm)
         painter.setPen(QPen(QColor(t.muted), 1, Qt.PenStyle.DotLine))
-        painter.drawLine(QPointF(x, TOP), QPointF(x, room.ground))
+        painter.drawLine(QPointF(x, top), QPointF(x, room.ground))
         self._write(painter, SETTLED, x, room.right, Qt.AlignmentFlag.AlignLeft)
         return x
 
     def _write(
         self, painter: QPainter, words: str, left: float, right: float, align: Qt.AlignmentFlag
     ) -> bool:
-        """At the top between two places, if they fit; whether they do."""
+        """Above the curve between two places, if they fit; whether they do."""
         font = QFont(self._font)
         font.setPixelSize(TYPE_SMALL - 1)
         painter.setFont(font)
         painter.setPen(QColor(tokens().muted))
-        place = QRectF(left, TOP, right - left, 16).adjusted(SPACE_S - 2, 0, 2 - SPACE_S, 0)
+        place = QRectF(left, WORDS[0], right - left, WORDS[1]).adjusted(SPACE_S - 2, 0, 2 - SPACE_S, 0)
         fits = place.width() >= painter.fontMetrics().horizontalAdvance(words)
         if fits:
             painter.drawText(place, align | Qt.AlignmentFlag.AlignVCenter, words)

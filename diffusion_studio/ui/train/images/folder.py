@@ -11,7 +11,6 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -21,7 +20,7 @@ from diffusion_studio import events, training_events
 from diffusion_studio.language import tr
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.base.worker import Worker
-from diffusion_studio.ui.look.buttons import push_button
+from diffusion_studio.ui.look.buttons import PushButton, push_button
 from diffusion_studio.ui.look.labels import ElidedLabel, plain_label
 from diffusion_studio.ui.look.texts import readable
 from diffusion_studio.ui.look.theme import (
@@ -66,7 +65,7 @@ class FolderView(QWidget):
         self.caption = plain_label("", "small")
         self.report = ReportView(self)
         self.progress = QProgressBar()
-        self.cancel_button = QPushButton(tr("Cancel"))
+        self.cancel_button = PushButton(tr("Cancel"))
         self.name = ElidedLabel("")
         self.name.setProperty("heading", True)
         self.change = push_button(tr("Change…"), tr("Choose another folder of images"))
@@ -258,10 +257,10 @@ class Invitation(QWidget):
             ),
             "quiet",
         )
-        self.choose = QPushButton(tr("Choose folder…"))
+        self.choose = PushButton(tr("Choose folder…"))
         self.choose.setAccessibleName(tr("Choose folder…"))
         self.choose.setToolTip(tr("PNG, JPEG, WebP, BMP, GIF and TIFF, in subfolders too"))
-        self.samples = QPushButton(tr("Use sample images"))
+        self.samples = PushButton(tr("Use sample images"))
         self.samples.setAccessibleName(tr("Use sample images"))
         self.samples.setToolTip(tr("200 small faces in five classes, free to use"))
         self.choose.setProperty("primary", True)

@@ -11,7 +11,7 @@ from diffusion_studio.generation.trajectory import StepFacts
 from diffusion_studio.settings.branches import branch
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.generations import KEPT, GenerationRun, Runs, difference
-from diffusion_studio.ui.generate.timeline.drawing import Course, CourseDrawing
+from diffusion_studio.ui.generate.timeline.drawing import WORDS, Course, CourseDrawing, Room
 from diffusion_studio.ui.generate.timeline.figures import StepFigures
 from diffusion_studio.ui.generate.timeline.timeline import Timeline
 from diffusion_studio.ui.generate.timeline.words import (
@@ -313,3 +313,10 @@ def test_what_a_branch_changed_in_words():
     assert difference(parent, GenerationSettings(seed=1)) == "unchanged"
     assert difference(parent, GenerationSettings(seed=5, guidance=3.0)) == "seed 5, guidance 3.0"
     assert difference(parent, GenerationSettings(seed=1, sampler="heun")) == "Heun"
+
+
+def test_the_words_above_the_curve_never_cross_it():
+    room = Room(600, 78, 300)
+    assert room.y_of(24, 24) >= sum(WORDS) and room.y_of(1000, 24) >= sum(WORDS)
+    low = Room(120, 52, 300)
+    assert low.ground > low.y_of(24, 24)
