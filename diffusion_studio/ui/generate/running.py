@@ -209,7 +209,7 @@ class Generation(QObject):
 
     def _end_of(self, event: Preview) -> int:
         """The last step that will be taken: that of “Stop at step” where there is one."""
-        return self._until if event.index <= self._until < event.total else event.total
+        return self._until if max(event.index, 1) <= self._until < event.total else event.total
 
     def _pictures(self, event: Preview) -> tuple[Picture, ...]:
         """The layers that are in memory; the others are decoded from the trajectory when they are viewed."""

@@ -27,3 +27,7 @@ def test_a_generation_that_stops_early_fills_its_bar_there(page, draw, qtbot):
     page.generation.start(replace(settings, until=stop, seed=3))
     qtbot.waitUntil(lambda: not page.generation.running)
     assert found and {total for index, total in found if index <= stop} == {stop}
+
+
+def test_before_the_first_step_all_of_them_are_ahead(page):
+    assert page.generation._end_of(SimpleNamespace(index=0, total=20)) == 20
