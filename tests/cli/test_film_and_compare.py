@@ -70,8 +70,9 @@ def test_a_film_that_makes_no_sense_is_said_before_the_work(run, tmp_path):
     assert result.status == 1 and result.out == [] and "the batch has 2 images" in result.err[-1]
     result = run("generate --model tiny --film", tmp_path)
     assert result.status == 1 and "is a folder" in result.err[-1]
-    result = run("generate --model tiny --film-seconds 3")
-    assert result.status == 1 and result.out == [] and "--film FILE" in result.err[-1]
+    for asked in ("--film-seconds 3", "--previews sharp"):
+        result = run(f"generate --model tiny {asked}")
+        assert result.status == 1 and result.out == [] and "--film FILE" in result.err[-1]
 
 
 def test_a_walk_is_a_film_and_single_pictures(run, tmp_path):
