@@ -19,6 +19,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 from diffusion_studio.models.import_sources import hub_cache, newest_snapshot
 from diffusion_studio.models.layout import read_small_json
+from diffusion_studio.models.recognise import PICKLES
 from diffusion_studio.models.text.tensors import Tensors
 from diffusion_studio.models.weights_file import check_shapes
 from diffusion_studio.storage.places import previews_dir
@@ -30,6 +31,7 @@ PUBLISHED = {  # family of text models: its small autoencoder on the hub
     "z-image": "madebyollin/taef1",
 }
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+SUFFIXES = (".safetensors", *PICKLES)  # pickles, so that they can be named for what they are; none is opened
 MOST_FILES = 100  # of a folder that are looked at
 LARGEST = 128 << 20  # bytes of such a file
 # What the names of its weights begin with: diffusers', ComfyUI's of both halves in one file, its author's.
@@ -75,7 +77,7 @@ def _in_folder(folder: Path) -> Iterator[Candidate]:
     except OSError:
         return
     for entry in entries:
-        if entry.suffix == ".safetensors" and entry.is_file() and "encoder" not in _half(entry):
+        if entry.suffix in SUFFIXES and entry.is_file() and "encoder" not in _half(entry):
             yield Candidate(entry)
         elif _is_tiny(entry, within=entry):
             yield Candidate(entry / WEIGHTS, entry / "config.json", within=entry)
@@ -110,6 +112,13 @@ def _is_tiny(folder: Path, *, within: Path) -> bool:
 
 def read_decoder(candidate: Candidate) -> TinyDecoder:
     """The decoder on the CPU in float32. Raises `UserError` for what is none, or is built otherwise."""
+    if candidate.weights.suffix in PICKLES:
+        raise UserError(
+            tr(
+                "{path} is a pickle, which can run code when opened; put the same decoder as .safetensors there.",
+                path=candidate.title,
+            )
+        )
     if candidate.weights.stat().st_size > LARGEST:
         raise UserError(
             tr(

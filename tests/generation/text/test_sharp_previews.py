@@ -122,6 +122,12 @@ def test_other_files_are_refused_by_name(folder, content, reason):
     assert str(path) in str(told.value)
 
 
+def test_the_pickle_that_others_keep_is_named(folder):
+    (folder / "taesd_decoder.pth").write_bytes(b"PK")
+    remark = find_decoder(Twin(taesd()), "sd1", "Tiny", find_files("sd1")[0]).remark
+    assert "taesd_decoder.pth is a pickle" in remark and "madebyollin/taesd" in remark
+
+
 def test_a_folder_that_is_built_otherwise_is_refused(folder):
     taesd().save_pretrained(folder / "odd")
     config = folder / "odd" / "config.json"
