@@ -66,6 +66,15 @@ class SnapshotSaved:
     copies: bool  # the images it generates are copies
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SmoothingSheet:
+    """What a run generates with an EMA of this length, as a sheet (H, W, 3 or 4) uint8 of images of these sides."""
+
+    length: float
+    pixels: np.ndarray
+    sides: tuple[int, int]  # height and width of an image
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checking:
     """How many images of a folder have been checked."""

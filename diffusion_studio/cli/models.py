@@ -112,6 +112,12 @@ def models(parser: argparse.ArgumentParser) -> Run:
         ),
     )
     own.add_argument("--step", type=int, help=tr("the step of a checkpoint or a snapshot"))
+    own.add_argument(
+        "--sheet",
+        metavar="FILE.png",
+        type=Path,
+        help=tr("only save samples with --length, always of the same seeds, and make no model"),
+    )
     place = add("locate", run_locate, tr("say where the files of a text model are now"))
     place.add_argument("model", metavar="MODEL")
     place.add_argument("place", metavar="PATH")
@@ -270,6 +276,8 @@ def run_ema(arguments: argparse.Namespace, _: Stop) -> int:
         return show_snapshots(arguments.training)
     if arguments.length is not None and arguments.step is not None:
         raise UserError(tr("Give --length or --step, not both."))
+    if arguments.sheet is not None:
+        return save_sheet(arguments.training, arguments.length, arguments.sheet)
     from diffusion_studio.jobs.train import publish
     from diffusion_studio.training_events import Published
 
@@ -279,8 +287,35 @@ def run_ema(arguments: argparse.Namespace, _: Stop) -> int:
     return 0
 
 
+def save_sheet(training: str, length: float | None, target: Path) -> int:
+    """What the window shows beside its slider."""
+    import io
+
+    from PIL import Image
+
+    from diffusion_studio.jobs.smoothing import preview
+    from diffusion_studio.storage.atomic import write_atomic
+    from diffusion_studio.training_events import SmoothingSheet
+
+    if length is None:
+        raise UserError(tr("--sheet needs --length."))
+    if target.suffix.lower() != ".png":
+        raise UserError(tr("A sheet of samples is a PNG; {path} does not end in .png.", path=target))
+    if target.exists():
+        raise UserError(tr("{target} is there already; choose another name.", target=target))
+    check_path(target)
+    for event in preview(training, length):
+        if isinstance(event, SmoothingSheet):
+            png = io.BytesIO()
+            Image.fromarray(event.pixels).save(png, "PNG")
+            write_atomic(target, png.getvalue())
+    say(str(target))
+    return 0
+
+
 def show_snapshots(name: str) -> int:
     """What a run kept, and how much room it takes."""
+    from diffusion_studio.settings.smoothing import LONGEST, RECOMMENDED, SHORTEST
     from diffusion_studio.storage.foreign_file import size_in_words
     from diffusion_studio.training.records import runs, snapshots
 
@@ -296,6 +331,14 @@ def show_snapshots(name: str) -> int:
         say(", ".join(facts))
     total = size_in_words(sum(snapshot.size for snapshot in known))
     tell(tr("{count} snapshots, {size} on disk.", count=len(known), size=total))
+    if any(snapshot.holds("power.0") for snapshot in known):
+        words = tr(
+            "Any --length from {low} to {high}; {best} is recommended.",
+            low=SHORTEST,
+            high=LONGEST,
+            best=RECOMMENDED,
+        )
+        tell(words)
     return 0
 
 

@@ -14,14 +14,13 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
+from diffusion_studio.settings.smoothing import LONGEST, SHORTEST
 from diffusion_studio.training.provenance import Origin
 from diffusion_studio.training.records import checkpoints, snapshots
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.records.snapshots import Snapshot
 from diffusion_studio.training.step.power_ema import (
     FOLLOWED,
-    LONGEST,
-    SHORTEST,
     Profile,
     coefficients,
     exponent_of,
@@ -77,10 +76,10 @@ def of_length(run: Run, length: float) -> Average:
     last = known[-1]
     profiles = [Profile(snapshot.step, exponent_of(width)) for snapshot in known for width in FOLLOWED]
     shares = coefficients(profiles, Profile(last.step, exponent_of(length)))
-    blocks = ((snapshot, number) for snapshot in known for number in range(len(FOLLOWED)))
+    kinds = [f"power.{number}" for number in range(len(FOLLOWED))]
+    blocks = (weights for snapshot in known for weights in snapshot.read_all(kinds))
     total: list[Tensor] = []
-    for share, (snapshot, number) in zip(shares, blocks, strict=True):
-        weights = snapshot.read(f"power.{number}")
+    for share, weights in zip(shares, blocks, strict=True):
         if not total:
             total = [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
         for place, weight in zip(total, weights, strict=True):

@@ -99,17 +99,7 @@ def publish_network(
     schedule = origin.schedule
     autoencoder = read_run_autoencoder(run.path)
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
-    for made in generate(
-        network,
-        schedule,
-        settings.prediction,
-        count=SAMPLES,
-        classes=len(origin.classes),
-        sampler=settings.distil.sampler if settings.distil is not None else USUAL_SAMPLER,
-        steps=settings.distil.steps if settings.distil is not None else 0,
-        pixels=origin.pixels,
-        space=latent_space(autoencoder, settings, origin.pixels),
-    ):
+    for made in samples_of(run, network, origin, settings, SAMPLES):
         if made is not None:
             pictures = made
         yield Status(text=tr("Generating samples for the model’s card…"))
@@ -128,6 +118,23 @@ def publish_network(
     )
     run.note(published=target.name)
     yield Published(name=target.name, path=target)
+
+
+def samples_of(
+    run: Run, network: UNet, origin: Origin, settings: TrainingSettings, count: int
+) -> Iterator[np.ndarray | None]:
+    """Images of the seeds from 0 on, as those of a model's card: None after every step, then (N, H, W, 3 or 4) uint8."""
+    yield from generate(
+        network,
+        origin.schedule,
+        settings.prediction,
+        count=count,
+        classes=len(origin.classes),
+        sampler=settings.distil.sampler if settings.distil is not None else USUAL_SAMPLER,
+        steps=settings.distil.steps if settings.distil is not None else 0,
+        pixels=origin.pixels,
+        space=latent_space(read_run_autoencoder(run.path), settings, origin.pixels),
+    )
 
 
 def free_place(run: Run) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from diffusion_studio.errors import UserError
@@ -176,18 +177,48 @@ def test_where_all_copy_the_newest_is_offered(settings, often, copying_from):
     assert averages.to_offer(runs.find("tiny")).step == 8
 
 
-def test_the_command_line_lists_snapshots_and_makes_a_model_of_one(settings, often, capsys):
+def test_the_command_line_lists_snapshots_and_makes_a_model_of_one(settings, often, capsys, tmp_path):
     from diffusion_studio.cli.main import main
 
     list(train(replace(settings, snapshots=2, posthoc_ema=True)))
     assert main(["models", "ema", "tiny"]) == 0
     shown = capsys.readouterr()
     assert "step 4" in shown.out and "copy ratio" in shown.out and "any EMA length" in shown.out
-    assert "2 snapshots" in shown.err
+    assert "2 snapshots" in shown.err and "0.03 to 0.2; 0.13 is recommended" in shown.err
     assert main(["models", "ema", "tiny", "--length", "0.08"]) == 0
     assert capsys.readouterr().out.strip() == "tiny"
     from diffusion_studio.models import cards
 
     assert cards.find("tiny").trained["ema_length"] == 0.08
+    sheets = [tmp_path / name for name in ("short.png", "again.png", "long.png")]
+    for sheet, length in zip(sheets, ("0.03", "0.03", "0.2"), strict=True):
+        assert main(["models", "ema", "tiny", "--length", length, "--sheet", str(sheet)]) == 0
+    assert cards.find("tiny").trained["ema_length"] == 0.08  # a sheet makes no model
+    short, again, long = (np.asarray(Image.open(sheet)) for sheet in sheets)
+    assert np.array_equal(short, again) and short.shape == long.shape and not np.array_equal(short, long)
+    assert main(["models", "ema", "tiny", "--length", "0.1", "--sheet", str(sheets[0])]) == 1
+    assert "is there already" in capsys.readouterr().err
     assert main(["models", "ema", "tiny", "--step", "5"]) == 1
     assert "it has: 8, 4" in capsys.readouterr().err
+
+
+def test_another_smoothing_takes_the_place_of_the_model_and_can_be_taken_back(settings, often):
+    from diffusion_studio.jobs import smoothing
+    from diffusion_studio.models import cards
+
+    list(train(replace(settings, snapshots=2, posthoc_ema=True)))
+    usual = cards.find("tiny").digest
+    *_, made = smoothing.smooth("tiny", 0.1)
+    assert cards.find("tiny").trained["ema_length"] == 0.1 and made.before is not None
+    smoothed = cards.find("tiny").digest
+    (other,) = smoothing.exchange("tiny", made.place, made.before)
+    assert cards.find("tiny").digest == usual != smoothed and "ema_length" not in cards.find("tiny").trained
+    (other,) = smoothing.exchange("tiny", made.place, other)
+    assert cards.find("tiny").digest == smoothed and runs.find("tiny").facts["published"] == "tiny"
+    job = smoothing.smooth("tiny", 0.2)
+    next(job)
+    job.close()  # cancelled: the model is as it was
+    assert cards.find("tiny").digest == smoothed
+    with pytest.raises(UserError):
+        list(smoothing.smooth("tiny", 0.9))
+    assert cards.find("tiny").digest == smoothed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,10 @@ class Snapshot:
 
     def read(self, kind: str) -> list[Tensor]:
         """float32, of each weight: "ema", or "power.0" and so on. Raises `UserError` where the file is damaged or has none."""
+        return self.read_all([kind])[0]
+
+    def read_all(self, kinds: Sequence[str]) -> list[list[Tensor]]:
+        """The weights of each of several kinds, from one look at the file."""
         try:
             tensors = load_tensors(read_foreign(self.path, LARGEST_WEIGHTS))
         except (OSError, ValueError) as error:
@@ -58,6 +62,9 @@ class Snapshot:
             raise UserError(
                 tr("The snapshot {path} is damaged.", path=self.path), details=str(error)
             ) from None
+        return [self._of_kind(tensors, kind) for kind in kinds]
+
+    def _of_kind(self, tensors: Mapping[str, Tensor], kind: str) -> list[Tensor]:
         found = {}
         for name, tensor in tensors.items():
             place, _, index = name.rpartition(".")

@@ -16,7 +16,6 @@ from torch import Tensor
 from diffusion_studio.training.step.flat_weights import FlatWeights
 
 FOLLOWED = (0.05, 0.10)  # the lengths that are followed
-SHORTEST, LONGEST = 0.03, 0.2  # that can be asked for
 
 
 class Profile(NamedTuple):
@@ -29,7 +28,7 @@ class Profile(NamedTuple):
 def exponent_of(length: float) -> float:
     """γ of the profile (γ + 1) τ^γ / t^(γ + 1), whose deviation is `length` times t: (γ + 1)^½ (γ + 2)^-1 (γ + 3)^-½.
 
-    The inverse of that decreasing function; lengths from `SHORTEST` to `LONGEST`.
+    The inverse of that decreasing function; lengths as in `settings.smoothing`.
     """
     # (γ + 2)² (γ + 3) = (γ + 1) / length²
     square = length**-2

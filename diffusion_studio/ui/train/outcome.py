@@ -16,6 +16,7 @@ from diffusion_studio.ui.train.records import RunRow
 Do = Callable[[], None]
 RESUME = tr("Resume")
 USE = (tr("Use in Generate"), tr("Select this model on the Generate page"))
+SMOOTH = (tr("Smoothing…"), tr("Choose how long an average of its weights the model is, by its samples"))
 SAVE = (tr("Save as model"), tr("Save the newest checkpoint as a model, to generate with"))
 
 
@@ -56,39 +57,41 @@ class Outcome(QFrame):
         for button in self.buttons:
             button.setEnabled(False)
 
-    def show_run(self, row: RunRow, fault: str, *, resume: Do, save: Do, use: Do) -> None:
+    def show_run(self, row: RunRow, fault: str, *, resume: Do, save: Do, use: Do, smooth: Do) -> None:
         """A run that is not being trained; `fault` is why its training failed, in a sentence, or ""."""
         if fault:
             self.show_failed(row, fault, resume, save)
         elif row.state == "finished" and row.published:
-            self.show_finished(row, resume, use)
+            self.show_finished(row, resume, use, smooth)
         elif row.step:
-            self.show_stopped(row, resume, save)
+            self.show_stopped(row, resume, save, smooth)
 
     def show_paused(self, step: int, use: Do) -> None:
         """There is one Resume, in the head, which is the obvious thing to do."""
         words = tr("Paused at step {step:,}. You can generate with this checkpoint now.", step=step)
         self.show_outcome(words, (*USE, use), obvious=False)
 
-    def show_stopped(self, row: RunRow, resume: Do, save: Do) -> None:
+    def show_stopped(self, row: RunRow, resume: Do, save: Do, smooth: Do) -> None:
         self.show_outcome(
             tr("Stopped {progress}: expect {what}.", progress=row.progress, what=EXPECTED[row.reached]),
             (RESUME, tr("Train on from where it stopped"), resume),
             (*SAVE, save),
+            *_smoothing(row, smooth),
         )
 
-    def show_finished(self, row: RunRow, resume: Do, use: Do) -> None:
+    def show_finished(self, row: RunRow, resume: Do, use: Do, smooth: Do) -> None:
         """Only a model that has learned enough is presented as ready."""
+        more = _smoothing(row, smooth)
         longer = (tr("Train longer…"), tr("Resume this run with more time"), resume)
         facts = {"title": row.title, "steps": row.step, "what": EXPECTED[row.reached]}
         if row.reached in (NOISE, SHAPES):
             words = tr(
                 "Too short: after {steps:,} steps expect {what}. Train longer to improve “{title}”.", **facts
             )
-            self.show_outcome(words, longer, (*USE, use))
+            self.show_outcome(words, longer, (*USE, use), *more)
         else:
             words = tr("“{title}” is ready after {steps:,} steps: expect {what}.", **facts)
-            self.show_outcome(words, (*USE, use), longer)
+            self.show_outcome(words, (*USE, use), longer, *more)
 
     def show_failed(self, row: RunRow, fault: str, resume: Do, save: Do) -> None:
         """`fault` is a sentence; what the last checkpoint holds can still be used."""
@@ -104,3 +107,8 @@ class Outcome(QFrame):
             (RESUME, tr("Train on from the last checkpoint"), resume),
             (*SAVE, save),
         )
+
+
+def _smoothing(row: RunRow, smooth: Do) -> list[tuple[str, str, Do]]:
+    """Only of a run that kept what an average of another length is made from."""
+    return [(*SMOOTH, smooth)] if row.smoothing else []

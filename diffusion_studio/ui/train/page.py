@@ -44,6 +44,7 @@ from diffusion_studio.ui.train.run_view import RunView
 from diffusion_studio.ui.train.runs import RunsView
 from diffusion_studio.ui.train.session import TrainingSession
 from diffusion_studio.ui.train.shown_run import ShownRun
+from diffusion_studio.ui.train.smoothing.smoothing import Smoothing
 from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN, RUNS, STEPS, Steps
 from diffusion_studio.ui.train.words import ended
 from diffusion_studio.ui.widgets.drop import DropPage
@@ -62,16 +63,18 @@ class TrainPage(DropPage):
         self.runs = RunsView(context, self)
         self.session = TrainingSession(self)
         self.publishing = Publishing(context, self)
+        self.smoothing = Smoothing(context, self)
         self.cutting = SpriteCutting(context, self)
         self.workers = (
             self.session.worker,
             self.images.worker,
             self.publishing.worker,
+            self.smoothing.worker,
             self.run_view.samples.nearest.worker,
         )
         self.steps = Steps((self.images, self.recipe, self.run_view, self.runs), self)
         self.forecast = Forecast(context, self.recipe, self.images, self.session, self)
-        self.shown = ShownRun(context, self.run_view, self.session, self.publishing, self)
+        self.shown = ShownRun(context, self.run_view, self.session, self.publishing, self.smoothing, self)
         self._fault = ""  # why the training ended
         self._discarding = False
         self._differs = ""  # why resuming was refused, until the user was asked
@@ -91,7 +94,7 @@ class TrainPage(DropPage):
 
     @property
     def working(self) -> bool:
-        return self.session.running or self.publishing.worker.busy
+        return self.session.running or self.publishing.worker.busy or self.smoothing.working
 
     def controls(self) -> list[QWidget]:
         """The steps, then what each shows."""

@@ -32,6 +32,7 @@ class RunRow:
     seconds: float
     settings: TrainingSettings
     published: str = ""  # the model made of it, where there is one
+    smoothing: bool = False  # whether the length of its average can be chosen
     samples: QImage = field(default_factory=QImage)
 
     @property
@@ -95,6 +96,7 @@ def read_row(run: Run) -> RunRow:
         seconds=seconds,
         settings=settings,
         published=str(facts.get("published", "")),
+        smoothing=settings.posthoc_ema and any(run.path.glob("snapshots/*.safetensors")),
         samples=_image(sheets[-1]) if sheets else QImage(),
     )
 

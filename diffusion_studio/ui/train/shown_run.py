@@ -13,6 +13,7 @@ from diffusion_studio.ui.train.publishing import Publishing
 from diffusion_studio.ui.train.records import RunRecord, RunRow, read_run
 from diffusion_studio.ui.train.run_view import RunView
 from diffusion_studio.ui.train.session import TrainingSession
+from diffusion_studio.ui.train.smoothing.smoothing import Smoothing
 from diffusion_studio.ui.train.words import about
 
 
@@ -27,11 +28,12 @@ class ShownRun(QObject):
         view: RunView,
         session: TrainingSession,
         publishing: Publishing,
+        smoothing: Smoothing,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._context, self._view = context, view
-        self._session, self._publishing = session, publishing
+        self._session, self._publishing, self._smoothing = session, publishing, smoothing
         self.title, self._size = "", 0
         self.row: RunRow | None = None
         session.waiting.connect(self._on_waiting)
@@ -45,6 +47,9 @@ class ShownRun(QObject):
         publishing.began.connect(view.outcome.show_busy)
         publishing.published.connect(self._on_published)
         publishing.failed.connect(self._on_publish_failed)
+        smoothing.began.connect(view.outcome.show_busy)
+        smoothing.applied.connect(publishing.report)
+        smoothing.failed.connect(self._on_publish_failed)
 
     # --- while it is trained ---
 
@@ -122,6 +127,7 @@ class ShownRun(QObject):
             resume=lambda: self.resume_wanted.emit(row),
             save=lambda: self._publishing.publish(row.name, row.title),
             use=lambda: self._publishing.use(row.published),
+            smooth=lambda: self._smoothing.open(row),
         )
 
     def _show_record(self, record: RunRecord) -> None:
@@ -132,9 +138,12 @@ class ShownRun(QObject):
         if self._session.state == "paused":
             self._show_paused()
         elif self.row is not None:
-            saved = replace(self.row, published=name)
+            saved = self.row = replace(self.row, published=name)
             self._view.outcome.show_finished(
-                saved, lambda: self.resume_wanted.emit(saved), lambda: self._publishing.use(name)
+                saved,
+                lambda: self.resume_wanted.emit(saved),
+                lambda: self._publishing.use(name),
+                lambda: self._smoothing.open(saved),
             )
 
     def _on_publish_failed(self) -> None:

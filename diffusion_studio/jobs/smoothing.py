@@ -1,0 +1,66 @@
+"""Try an average of another length on a trained run, make it the run's model, and take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusion_studio.events import SheetProgress, Status
+from diffusion_studio.training_events import Published, SmoothingSheet
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """The model of a run was made anew. `before`: the one it had, in the trash; None: it had none."""
+
+    name: str
+    place: Path
+    before: Path | None
+
+
+def preview(run: str, length: float) -> Iterator[SheetProgress | SmoothingSheet]:
+    """A few images of fixed seeds with the EMA of this length; ends with `SmoothingSheet`."""
+    from diffusion_studio.machine.torch_libraries import load_libraries
+
+    load_libraries()
+    from diffusion_studio.training.smoothing import sample_sheet
+
+    yield from sample_sheet(run, length)
+
+
+def smooth(run: str, length: float) -> Iterator[Status | Smoothed]:
+    """Make the model of a run with the EMA of this length; ends with `Smoothed`. What it was stays where that fails."""
+    from diffusion_studio.machine.torch_libraries import load_libraries
+
+    load_libraries()
+    from diffusion_studio.storage.places import restore, trash
+    from diffusion_studio.training.publish import free_place, publish
+    from diffusion_studio.training.records import runs
+
+    place = free_place(runs.find(run))
+    before = trash(place) if place.exists() else None
+    made: Published | None = None
+    try:
+        for event in publish(run, length=length):
+            if isinstance(event, Published):
+                made = event
+            else:
+                yield event
+    finally:
+        if made is None and before is not None:
+            restore(before, place)
+    if made is not None:
+        yield Smoothed(made.name, made.path, before)
+
+
+def exchange(run: str, place: Path, other: Path | None) -> Iterator[Path | None]:
+    """Undo or redo `smooth`: the model at `place` goes to the trash and `other` comes back; yields where it is now."""
+    from diffusion_studio.storage.places import restore, trash
+    from diffusion_studio.training.records import runs
+
+    now = trash(place) if place.exists() else None
+    if other is not None:
+        restore(other, place)
+    runs.find(run).note(published=place.name if other is not None else "")
+    yield now
