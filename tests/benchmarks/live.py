@@ -1,9 +1,11 @@
 """How quick Live is: from a control that moves to the painted image, and whether the window stutters meanwhile.
 
-    python tests/benchmarks/live.py [--sizes 32 64] [--seconds 10] [--model NAME]
+    python tests/benchmarks/live.py [--students 32 64 64-plain] [--seconds 10] [--model NAME] [--legs]
 
 Runs on the display there is (on a bare Linux: under `xvfb-run`), or with QT_QPA_PLATFORM=offscreen. The model is a student of
-one step in the shape of the starter, with random weights, since the time does not depend on them; or an installed one.
+one step in the shape of the starter, with random weights, since the time does not depend on them; or an installed one. At 64
+pixels the student works on Haar bands (12 channels of 32 by 32), as models of that size do here; `64-plain` is the same network
+on the pixels themselves. `--legs` prints where the time between a movement and its image goes.
 Every 16 ms a control moves: the seed, the class, the square of four seeds and the variation in turn. For each movement it counts
 until an image at least as new is painted. Nothing is written outside a temporary folder.
 """
@@ -22,15 +24,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = 16  # milliseconds between movements
 TICK = 10  # milliseconds of the timer whose gaps are counted
-BARS = {32: 33.0, 64: 66.0}  # milliseconds, 95th percentile
+STUDENTS = {
+    "32": (32, 0, "32×32 pixels"),
+    "64": (64, 1, "64×64 pixels as Haar bands of 32×32×12"),
+    "64-plain": (64, 0, "64×64 pixels"),
+}  # size, levels of Haar bands, in words
+BARS = {"32": 33.0, "64": 66.0, "64-plain": 66.0}  # milliseconds, 95th percentile
 GAP = 20.0  # milliseconds, 99th percentile
 
 
-def make_student(home: Path, size: int) -> str:
+def make_student(home: Path, kind: str) -> str:
     from dataclasses import replace
 
     import torch
 
+    from diffusion_studio.diffusion.names import SPACES
     from diffusion_studio.diffusion.unet import UNet
     from diffusion_studio.models.cards import find
     from diffusion_studio.models.folder import read_model, write_model
@@ -40,10 +48,16 @@ def make_student(home: Path, size: int) -> str:
     starter = find("")
     model = read_model(starter.path)
     torch.manual_seed(0)
-    network = UNet(replace(model.network.config, sample_size=size)).eval()
-    folder = home / "models" / f"student-{size}"
+    size, levels, _ = STUDENTS[kind]
+    config = replace(model.network.config, sample_size=size >> levels)
+    if levels:
+        space = next(name for name, count in SPACES.items() if count == levels)
+        channels = config.in_channels * 4**levels
+        config = replace(config, in_channels=channels, out_channels=channels, space=space)
+    network = UNet(config).eval()
+    folder = home / "models" / f"student-{kind}"
     card = {
-        "title": f"Student {size}",
+        "title": f"Student {kind}",
         "classes": list(starter.classes),
         "null_class": starter.null_class,
         "recommended": {"sampler": "consistency", "steps": 1},
@@ -53,8 +67,9 @@ def make_student(home: Path, size: int) -> str:
     return folder.name
 
 
-def measure(name: str, seconds: float) -> dict[str, object]:
+def measure(name: str, seconds: float, by_legs: bool) -> dict[str, object]:
     """In a window of its own, in this process."""
+    from live_legs import Legs
     from PySide6.QtCore import QTimer
 
     from diffusion_studio.jobs.live import NewestRequest
@@ -67,8 +82,11 @@ def measure(name: str, seconds: float) -> dict[str, object]:
     painted: list[tuple[int, float]] = []  # number of the newest image painted, when
     ticks: list[float] = []
     worked: list[float] = []  # processor time of the window's thread at each movement
-    paint, put = Canvas.paintEvent, NewestRequest.put
     moved_at = [0.0]
+    legs = Legs()
+    if by_legs:
+        legs.watch()
+    paint, put = Canvas.paintEvent, NewestRequest.put
 
     def timed_put(self, *args, **values):
         number = put(self, *args, **values)
@@ -98,7 +116,7 @@ def measure(name: str, seconds: float) -> dict[str, object]:
         QTimer.singleShot(4000, lambda: drag(page))  # the model is loaded and the fastest way chosen
 
     def drag(page):
-        asked.clear(), painted.clear()
+        asked.clear(), painted.clear(), legs.clear()
         begun, moves = time.perf_counter(), [0]
         page.live.wander.fold.setChecked(True)
         classes = ["", *page.request.card.classes]
@@ -114,7 +132,7 @@ def measure(name: str, seconds: float) -> dict[str, object]:
                 return
             moves[0] += 1
             worked.append(time.thread_time())
-            moved_at[0] = time.perf_counter()
+            moved_at[0] = legs.moved_at = time.perf_counter()
             kind = int(4 * passed / seconds)
             if kind == 0:
                 page.panel.form.seed.number.setValue(1000 + moves[0])
@@ -132,7 +150,7 @@ def measure(name: str, seconds: float) -> dict[str, object]:
             window.close()
 
         timer, clock = QTimer(page), QTimer(page)
-        timer.timeout.connect(move)
+        timer.timeout.connect(legs.counted("a movement", move) if by_legs else move)
         clock.timeout.connect(tick)
         timer.start(EVERY)
         clock.start(TICK)
@@ -161,29 +179,32 @@ def measure(name: str, seconds: float) -> dict[str, object]:
         "gap99": share(gaps, 0.99),
         "gap_worst": share(gaps, 1.0),
         "older": older,
+        "legs": legs.rows(),
         "window": 1000 * (worked[-1] - worked[0]) / max(len(worked) - 1, 1),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--students", nargs="+", choices=tuple(STUDENTS), default=["32", "64"])
+    parser.add_argument("--legs", action="store_true", help="print where the time of an image goes")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--model", default="", help="an installed model, in place of the random students")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print("RESULT", json.dumps(measure(arguments.child, arguments.seconds)), flush=True)
+        print("RESULT", json.dumps(measure(arguments.child, arguments.seconds, arguments.legs)), flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for size in arguments.sizes:
+        for kind in arguments.students:
             environment = dict(os.environ)
             name = arguments.model
             if not name:
                 os.environ["DIFFUSION_STUDIO_HOME"] = environment["DIFFUSION_STUDIO_HOME"] = folder
-                name = make_student(home, size)
+                name = make_student(home, kind)
             command = [sys.executable, __file__, "--child", name, "--seconds", str(arguments.seconds)]
+            command += ["--legs"] * arguments.legs
             load = os.getloadavg()[0]
             done = subprocess.run(
                 command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
@@ -193,14 +214,20 @@ def main() -> None:
                 print(done.stdout[-2000:], done.stderr[-2000:])
                 sys.exit(f"The window ended without a result (code {done.returncode}).")
             found = json.loads(lines[-1].removeprefix("RESULT "))
-            bar = BARS.get(size, float("nan"))
+            bar = BARS[kind] if not arguments.model else float("nan")
+            what = name if arguments.model else f"{name} ({STUDENTS[kind][2]})"
             print(
-                f"{name}, load {load:.1f}: control to painted image p50 {found['p50']:.1f} ms, "
+                f"{what}, load {load:.1f}: control to painted image p50 {found['p50']:.1f} ms, "
                 f"p95 {found['p95']:.1f} ms (bar {bar:.0f}), worst {found['worst']:.0f}; "
                 f"{found['images'] / arguments.seconds:.0f} images/s of {found['movements'] / arguments.seconds:.0f} "
                 f"movements/s; timer gaps 99% {found['gap99']:.1f} ms (bar {GAP:.0f}), worst {found['gap_worst']:.0f}; "
-                f"processor time of the window {found['window']:.1f} ms a movement; older than one shown before: {found['older']}"
+                f"the window works {found['window']:.1f} ms a movement; older than one shown before: {found['older']}",
+                flush=True,
             )
+            if arguments.legs:
+                print(f"  {'milliseconds':58} {'median':>7} {'p95':>7} {'count':>6}")
+            for words, middle, most, count in found["legs"]:
+                print(f"  {words:58} {middle:7.1f} {most:7.1f} {count:6}", flush=True)
             if arguments.model:
                 break
 

@@ -1,7 +1,8 @@
 """The fastest way this machine has to run a trained network, chosen for each shape by timing and then kept.
 
 On a CPU the network packed for oneDNN (`engine_network`) competes with the plain module; elsewhere two layouts of the latter do,
-on CUDA each also recorded as a graph.
+on CUDA each also recorded as a graph. One image of a small network is computed on one thread of the processor, unless all of
+them are much faster.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from statistics import median
 from typing import Any
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from diffusion_studio.diffusion.packed.network import Engine
 from diffusion_studio.diffusion.packed.recorded import Recorded
+from diffusion_studio.diffusion.packed.threads import settled_workers
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_blocks import LONGEST_EXPLICIT_ATTENTION, TimestepEmbedding
 
@@ -31,6 +34,10 @@ BUDGET = 0.6  # seconds, about, to choose the way of a new shape, once on a mach
 ROUNDS, FEW = 7, 4  # in turns, on the whole batch; with fewer than FEW a time is mostly noise
 # What another way must take of the first one's time to be chosen: measured well, or in a few rounds only
 GAIN, GAIN_OF_FEW = 0.97, 0.85
+# Images, and seconds they take on one thread at most, for which one thread may do: the threads of one such forward wait for each
+# other between hundreds of short operations, ten times as long as they work where something else runs too (measured). All are
+# worth it from this share of the one thread's time on.
+FOR_ONE, SHORT, WORTH_ALL = 2, 0.05, 0.6
 HOPELESS = 1.3  # times slower than another, a way is not looked at any more
 # How far the packed network may be off; a wrong operation is off by far more.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
@@ -78,15 +85,51 @@ class FastNetwork:
         self.ways, self.name, self.remember = ways, name, remember
         self.chosen: dict[tuple[int, ...], str] = {}
         self.made: dict[str, Forward] = {}
+        self.alone: dict[tuple[int, ...], bool] = {}  # whether a shape is computed on one thread
+        self.worker: ThreadPoolExecutor | None = None  # ends with the network
         self.lock = threading.Lock()
 
     def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
         timestep = timestep.float().expand(len(x)).contiguous()
+        answer = partial(self.answer, x, timestep, labels)
         with self.lock:
-            shape = tuple(x.shape)
-            if shape not in self.chosen:
-                self.chosen[shape] = self.recall(shape) or self.choose(x, timestep, labels)
-            return self.way(self.chosen[shape])(x, timestep, labels)
+            return self.on_one_thread(answer) if self.is_alone(x, timestep, labels) else answer()
+
+    def answer(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
+        """The prediction, by the way that is fastest with the threads of the caller."""
+        shape = tuple(x.shape)
+        if shape not in self.chosen:
+            self.chosen[shape] = self.recall(shape) or self.choose(x, timestep, labels)
+        return self.way(self.chosen[shape])(x, timestep, labels)
+
+    def on_one_thread(self, run: Callable[[], Tensor]) -> Tensor:
+        """run(), computed with one thread of the processor; what it raises is raised here."""
+        self.worker = self.worker or settled_workers(1, 1, "one-thread")
+        return self.worker.submit(run).result()
+
+    def is_alone(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> bool:
+        """Whether x (N, C, H, W) is computed on one thread: the same every time, for that changes the last bits."""
+        shape = tuple(x.shape)
+        if x.device.type != "cpu" or len(x) > FOR_ONE or torch.get_num_threads() == 1:
+            return False
+        if shape not in self.alone:
+            key = f"threads {self.key(shape)}"
+            known = self.remember(key) if self.remember else None
+            if known not in ("one", "all"):
+                known = self.threads_for(x, timestep, labels)
+                if self.remember:
+                    self.remember(key, known)
+            self.alone[shape] = known == "one"
+        return self.alone[shape]
+
+    def threads_for(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> str:
+        """ "one" or "all": timed on x."""
+        first = partial(self.way(next(iter(self.ways))), x, timestep, labels)
+        calls = {"one": partial(self.on_one_thread, first), "all": first}
+        times = measure(calls, time.perf_counter() + BUDGET / 2)
+        one = min(times["one"])
+        worth = "all" in times and min(times["all"]) < WORTH_ALL * one
+        return "all" if worth or one > SHORT else "one"
 
     def way(self, name: str) -> Forward:
         """The forward of this name, made when it is first needed."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import torch
 from torch import Tensor
 
+from diffusion_studio.diffusion.packed.threads import settled_workers
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
@@ -48,7 +47,9 @@ class Gradients:
         self.pieces = [flat.zeros() for _ in range(self.shards)]  # each shard's own gradient
         self.places = [flat.views(piece) for piece in self.pieces]
         self.workers = (
-            _workers(self.shards, threads // self.shards if self.shards > 1 else 1) if threads > 1 else None
+            settled_workers(self.shards, threads // self.shards if self.shards > 1 else 1, "gradient")
+            if threads > 1
+            else None
         )
 
     @torch.no_grad()
@@ -103,22 +104,6 @@ def _cut(rows: range, parts: int) -> list[range]:
     parts = max(1, min(parts, len(rows)))
     edges = [len(rows) * part // parts for part in range(parts + 1)]
     return [rows[low:high] for low, high in zip(edges, edges[1:], strict=False)]
-
-
-def _workers(count: int, threads: int) -> ThreadPoolExecutor:
-    """Threads that compute with `threads` threads each, all of them started; other threads keep their own number."""
-    ours, ready = torch.get_num_threads(), Barrier(count + 1)
-    pool = ThreadPoolExecutor(count, "gradient", initializer=_settle, initargs=(threads,))
-    for _ in range(count):
-        pool.submit(ready.wait)
-    ready.wait()
-    torch.set_num_threads(ours)  # setting it in a worker also sets what every new thread would start with
-    return pool
-
-
-def _settle(threads: int) -> None:
-    torch.set_num_threads(threads)
-    torch.get_num_threads()  # a thread's first question fixes its answer; later, it would take the number of the others
 
 
 def is_out_of_memory(error: BaseException) -> bool:

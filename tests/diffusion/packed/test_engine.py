@@ -433,3 +433,81 @@ def test_the_plain_module_is_copied_only_for_another_format():
         copied = Plain(network, dtype, cpu, layout).network
         assert copied is not network and copied.conv_out.weight.dtype == dtype
         assert copied.mid_block.resnets[0].conv1.weight.is_contiguous(memory_format=layout)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def noting(threads, seconds):
+    """A network's only way, which notes the threads it is computed with and takes seconds[threads] of a clock."""
+    clock = [0.0]
+
+    def forward(x, timestep, labels):
+        threads.append(torch.get_num_threads())
+        clock[0] += seconds[threads[-1]]
+        return x
+
+    return {"plain": lambda: forward}, clock
+
+
+@pytest.mark.parametrize(
+    ("one", "both", "expected"),
+    [(0.010, 0.008, 1), (0.010, 0.005, 2), (0.010, 0.150, 1), (0.080, 0.079, 2)],
+    ids=["a little faster", "much faster", "busy", "long"],
+)
+def test_one_small_image_is_computed_on_one_thread_unless_more_are_worth_it(
+    monkeypatch, two_threads, one, both, expected
+):
+    threads, memory = [], {}
+
+    def remember(key, value=None):
+        return memory.setdefault(key, value) if value else memory.get(key)
+
+    ways, clock = noting(threads, {1: one, 2: both})
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    image, several = torch.zeros(1, 3, 8, 8), torch.zeros(3, 3, 8, 8)
+    for _ in range(2):  # another process remembers it
+        network = engine.FastNetwork(ways, "n", remember)
+        network(image, torch.tensor(1.0))
+        threads.clear()
+        network(image, torch.tensor(1.0))
+        assert threads == [expected]
+        monkeypatch.setattr(engine, "measure", lambda *_: pytest.fail("timed again"))
+    network(several, torch.tensor(1.0))
+    assert threads[-1] == 2 and torch.get_num_threads() == 2
+    asked = []
+    other = threading.Thread(target=lambda: asked.append(torch.get_num_threads()))
+    other.start()
+    other.join()
+    assert asked == [2]  # no other thread is left with one
+
+
+def test_what_fails_on_the_one_thread_is_raised_to_the_caller(two_threads):
+    def broken(x, timestep, labels):
+        raise ValueError("wrong label")
+
+    network = engine.FastNetwork({"plain": lambda: broken}, "n", None)
+    network.alone[1, 3, 8, 8] = True
+    with pytest.raises(ValueError, match="wrong label"):
+        network(torch.zeros(1, 3, 8, 8), torch.tensor(1.0))
+
+
+def test_one_image_has_the_same_bits_as_in_a_process_of_one_thread(two_threads):
+    network, image = make(), batch(make(), 1)
+    torch.set_num_threads(1)
+    alone = build(network, dtype=torch.float32, device="cpu", remember=lambda key, value=None: "packed")
+    expected = alone(*image)
+    torch.set_num_threads(2)
+    known = {"threads": "one"}
+    beside = build(
+        network,
+        dtype=torch.float32,
+        device="cpu",
+        remember=lambda key, value=None: known.get(key.split()[0], "packed"),
+    )
+    assert torch.equal(beside(*image), expected)
