@@ -155,7 +155,10 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
     """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; one channel becomes grey RGB, four stay four."""
     import torch
 
-    levels = ((pictures.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    levels = (pictures.float() / 2 + 0.5).clamp(0, 1) * 255
+    # on the CPU torch rounds as few as 2,048 numbers on all threads, which then wait for each other
+    levels = torch.from_numpy(levels.numpy().round()) if levels.device.type == "cpu" else levels.round()
+    levels = levels.to(torch.uint8).permute(0, 2, 3, 1)
     levels = levels.expand(-1, -1, -1, 3) if levels.shape[3] == 1 else levels
     shown: np.ndarray = levels.contiguous().cpu().numpy()
     return shown

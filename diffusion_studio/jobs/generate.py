@@ -28,6 +28,7 @@ from diffusion_studio.pictures.listing import KINDS
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.branches import in_batch, single
 from diffusion_studio.settings.generation import GenerationSettings, with_seeds
+from diffusion_studio.settings.options import with_values
 from diffusion_studio.settings.saving import SavingSettings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def as_carried_out(
 ) -> GenerationSettings:
     """These settings with the model named and every seed chosen: they alone generate the same again."""
     batch = _batch(settings, None) if batch is None else batch
-    return in_batch(with_seeds(replace(settings, model=card.name)), batch)
+    return in_batch(with_seeds(with_values(settings, model=card.name)), batch)
 
 
 def _batch(settings: GenerationSettings, start: Start | None) -> str:

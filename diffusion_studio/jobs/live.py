@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from diffusion_studio.models.fast import keep_step_seconds
 from diffusion_studio.pictures import start_pictures
 from diffusion_studio.pictures.channels import shown
 from diffusion_studio.settings.generation import GenerationSettings
+from diffusion_studio.settings.options import with_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +99,7 @@ def live(requests: NewestRequest) -> Generator[LiveEvent, None, None]:
                 model = yield from open_named(wanted, card.title)
                 opened = _Opened(card, model, named)
             begun, last = time.perf_counter(), None
-            settings = as_carried_out(replace(wanted, count=1), opened.card)
+            settings = as_carried_out(with_values(wanted, count=1), opened.card)
             for preview in _steps(opened.model, request, settings):
                 stale = requests.waits and not abandoned and preview.index < preview.total
                 if requests.closed or stale:

@@ -22,7 +22,7 @@ from diffusion_studio.models.layout import (
 from diffusion_studio.models.text.facts import TextFacts
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.settings.generation import OF_PIXELS, OF_SIZE, OF_TEXT, GenerationSettings
-from diffusion_studio.settings.options import from_dict, options
+from diffusion_studio.settings.options import from_dict, options, with_values
 from diffusion_studio.storage.foreign_file import read_foreign
 
 GENERAL = GenerationSettings()
@@ -133,7 +133,7 @@ class ModelCard:
     def effective(self, settings: GenerationSettings) -> GenerationSettings:
         """These settings without the words and the size that another model was to use."""
         idle = (OF_TEXT | OF_SIZE) - self.options
-        return replace(settings, **{name: getattr(GENERAL, name) for name in idle}) if idle else settings
+        return with_values(settings, **{name: getattr(GENERAL, name) for name in idle})
 
     @cached_property
     def keeps_early(self) -> bool:

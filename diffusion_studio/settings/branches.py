@@ -13,7 +13,7 @@ from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.history import NEVER, Part, Value
-from diffusion_studio.settings.options import LARGEST_SEED
+from diffusion_studio.settings.options import LARGEST_SEED, with_values
 
 
 def branch(parent: GenerationSettings, step: int, **changes: Any) -> GenerationSettings:
@@ -41,11 +41,11 @@ def _with_past(
     settings: GenerationSettings, walked: list[tuple[GenerationSettings, int]]
 ) -> GenerationSettings:
     past = tuple(Part(step, _difference(before, settings)) for before, step in walked)
-    return dataclasses.replace(settings, history=past)
+    return with_values(settings, history=past)
 
 
 def _alone(settings: GenerationSettings) -> GenerationSettings:
-    return dataclasses.replace(settings, history=())
+    return with_values(settings, history=())
 
 
 def root(settings: GenerationSettings) -> GenerationSettings:
@@ -64,14 +64,14 @@ def single(settings: GenerationSettings, index: int) -> GenerationSettings:
 
 def _one(settings: GenerationSettings, index: int) -> GenerationSettings:
     own = _own_seeds(settings, index)
-    return dataclasses.replace(
+    return with_values(
         settings, **own, count=1, batch=batch_rows.alone(settings.batch, settings.count, index)
     )
 
 
 def in_batch(settings: GenerationSettings, batch: str) -> GenerationSettings:
     """The same, but the last part works on these rows at once; the parts before it stay as they were."""
-    return _with_past(dataclasses.replace(_alone(settings), batch=batch), _walked(settings))
+    return _with_past(with_values(_alone(settings), batch=batch), _walked(settings))
 
 
 def _own_seeds(settings: GenerationSettings, index: int) -> dict[str, Any]:

@@ -38,12 +38,14 @@ def make_student(home: Path, kind: str) -> str:
 
     import torch
 
-    from diffusion_studio.diffusion.names import SPACES
     from diffusion_studio.diffusion.unet import UNet
+    from diffusion_studio.diffusion.unet_config import SPACES
     from diffusion_studio.models.cards import find
     from diffusion_studio.models.folder import read_model, write_model
     from diffusion_studio.storage.atomic import write_json
     from diffusion_studio.training.distil.student import student_scheduler
+    from diffusion_studio.ui.base.preferences import Preferences
+    from diffusion_studio.ui.base.settings_file import SettingsFile
 
     starter = find("")
     model = read_model(starter.path)
@@ -64,6 +66,9 @@ def make_student(home: Path, kind: str) -> str:
     }
     write_model(folder, network, model.schedule, prediction=starter.prediction, card=card)
     write_json(folder / "scheduler" / "scheduler_config.json", student_scheduler(model.schedule.config))
+    settings_file = SettingsFile()
+    settings_file.store("window", Preferences(toured=True))  # the tour would lie over the canvas
+    settings_file.save()
     return folder.name
 
 
@@ -74,7 +79,6 @@ def measure(name: str, seconds: float, by_legs: bool) -> dict[str, object]:
 
     from diffusion_studio.jobs.live import NewestRequest
     from diffusion_studio.settings.generation import GenerationSettings
-    from diffusion_studio.ui.base.preferences import Preferences
     from diffusion_studio.ui.pictures.canvas import Canvas
     from diffusion_studio.ui.window import app as ours
 
@@ -101,9 +105,6 @@ def measure(name: str, seconds: float, by_legs: bool) -> dict[str, object]:
 
     NewestRequest.put, Canvas.paintEvent = timed_put, timed_paint
     application, window = ours.build([])
-    window.context.settings_file.store("window", Preferences(toured=True)) if hasattr(
-        window, "context"
-    ) else None
     window.closed.connect(application.quit)
     window.resize(1280, 800)
     window.show()

@@ -18,8 +18,9 @@ from diffusion_studio.generation.space import to_uint8
 from diffusion_studio.machine import devices
 from diffusion_studio.models import cards
 from diffusion_studio.models.cards import read_card
+from diffusion_studio.settings.branches import single
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import LARGEST_SEED
+from diffusion_studio.settings.options import LARGEST_SEED, with_values
 from tests.model_folders import change_json, diffusers, save
 
 LINEAR = {"schedule": "linear", "prediction": "epsilon"}
@@ -342,3 +343,21 @@ def test_an_automatic_precision_is_decided_once(tmp_path, monkeypatch):
     assert model.precision == "bfloat16"
     assert model.checkpoint.network.conv_in.weight.dtype == torch.float32
     assert cards.read_card(tmp_path / "m").title == "m"
+
+
+def test_colours_are_rounded_to_the_nearest_level_halves_to_the_even_one():
+    levels = torch.tensor([0.0, 0.49, 0.5, 1.5, 2.5, 126.5, 127.5, 254.51, 255.0, 300.0, -4.0])
+    picture = (levels.double() / 255 * 2 - 1).float().reshape(1, 1, 1, -1)
+    expected = ((picture / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).flatten().tolist()
+    for dtype in (torch.float32, torch.float64):
+        assert to_uint8(picture.to(dtype))[0, 0, :, 0].tolist() == expected
+    with torch.inference_mode():
+        assert to_uint8(picture.clone())[0, 0, :, 2].tolist() == expected
+
+
+def test_settings_with_the_same_values_are_the_same_object():
+    settings = GenerationSettings(seed=3, steps=4)
+    assert with_values(settings, steps=4, seed=3) is settings and single(settings, 0) is settings
+    assert with_values(settings, steps=5) == replace(settings, steps=5)
+    with pytest.raises(UserError, match="Steps"):
+        with_values(settings, steps=0)

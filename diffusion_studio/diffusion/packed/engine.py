@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +39,9 @@ GAIN, GAIN_OF_FEW = 0.97, 0.85
 # other between hundreds of short operations, ten times as long as they work where something else runs too (measured). All are
 # worth it from this share of the one thread's time on.
 FOR_ONE, SHORT, WORTH_ALL = 2, 0.05, 0.6
+CLOCK = (
+    time.perf_counter if sys.platform == "win32" else time.thread_time
+)  # Windows counts the latter by 16 ms
 HOPELESS = 1.3  # times slower than another, a way is not looked at any more
 # How far the packed network may be off; a wrong operation is off by far more.
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
@@ -123,13 +127,19 @@ class FastNetwork:
         return self.alone[shape]
 
     def threads_for(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> str:
-        """ "one" or "all": timed on x."""
-        first = partial(self.way(next(iter(self.ways))), x, timestep, labels)
-        calls = {"one": partial(self.on_one_thread, first), "all": first}
+        """What is faster, "one" or "all", timed on x; what one thread needs is its processor time, whatever else runs."""
+        first, worked = partial(self.way(next(iter(self.ways))), x, timestep, labels), []
+
+        def alone() -> Tensor:
+            begun = CLOCK()
+            answer = first()
+            worked.append(CLOCK() - begun)
+            return answer
+
+        calls = {"one": partial(self.on_one_thread, alone), "all": first}
         times = measure(calls, time.perf_counter() + BUDGET / 2)
-        one = min(times["one"])
-        worth = "all" in times and min(times["all"]) < WORTH_ALL * one
-        return "all" if worth or one > SHORT else "one"
+        worth = "all" in times and min(times["all"]) < WORTH_ALL * min(worked)
+        return "all" if worth or min(worked) > SHORT else "one"
 
     def way(self, name: str) -> Forward:
         """The forward of this name, made when it is first needed."""

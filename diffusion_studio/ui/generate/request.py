@@ -13,7 +13,7 @@ from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.branches import branch, parts
 from diffusion_studio.settings.effects import ONLY_WITH
 from diffusion_studio.settings.generation import STEERING, GenerationSettings
-from diffusion_studio.settings.options import LARGEST_SEED
+from diffusion_studio.settings.options import LARGEST_SEED, with_values
 
 USUAL = GenerationSettings()
 SHARED = ("model", "count", "history", "until")  # a branch takes them from its parent
@@ -44,6 +44,7 @@ class RequestState:
 class GenerationRequest(QObject):
     """`settings` never has a history: what a branch went through before is `past`. `value()` is what Generate asks for."""
 
+    changing = Signal()  # before `changed`: for work that can begin beside what the window does then
     changed = Signal()
     model_changed = Signal()  # another model, or the same one described otherwise
     leaving_model = Signal()  # another model is about to be chosen by hand
@@ -55,6 +56,7 @@ class GenerationRequest(QObject):
         super().__init__(parent)
         self._state = RequestState(USUAL, USUAL, None, False, False)
         self._cards: dict[str, ModelCard] = {}
+        self._asked: tuple[RequestState, ModelCard | None, GenerationSettings] | None = None
         # names and values of settings to begin with a model, instead of what it recommends
         self.begin_with: Callable[[ModelCard], Mapping[str, Any]] = lambda card: {}
 
@@ -91,13 +93,19 @@ class GenerationRequest(QObject):
 
     def value(self) -> GenerationSettings:
         """What Generate asks for now. Raises `UserError` for a branch that is not possible."""
+        known = self._asked  # several ask at each change, and checking all the settings takes a while
+        if known is None or known[0] is not self._state or known[1] is not self.card:
+            self._asked = known = (self._state, self.card, self._value())
+        return known[2]
+
+    def _value(self) -> GenerationSettings:
         own, past = self.settings, self.past
         own = own if self.card is None else self.card.effective(own)
         if own.batch and self.settings != self._state.described:
             own = replace(own, batch="")  # another image than was described: it has no place in its batch
         until = min(own.until, own.steps - 1)
         if past is None:
-            return replace(own, until=until)
+            return with_values(own, until=until)
         parent, step = past
         changes = {f.name: getattr(own, f.name) for f in fields(own) if f.name not in SHARED}
         return branch(replace(parent, model=own.model, count=own.count), step, **changes, until=until)
@@ -226,13 +234,14 @@ class GenerationRequest(QObject):
         model = settings.model if settings.model in self._cards or not self._cards else self.settings.model
         card = self._cards.get(model)
         known = settings.class_label if card is not None and settings.class_label in card.classes else ""
-        return replace(settings, model=model if card is not None else "", class_label=known)
+        return with_values(settings, model=model if card is not None else "", class_label=known)
 
     def _take(self, state: RequestState) -> None:
         """Hold this from now on, and say so where it is another."""
         another_model = state.settings.model != self.settings.model
         if state != self._state:
             self._state = state
+            self.changing.emit()
             self.changed.emit()
         if another_model:
             self.model_changed.emit()

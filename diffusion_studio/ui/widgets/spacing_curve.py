@@ -48,8 +48,9 @@ class NoiseCurve(QWidget):
         self._compute()
 
     def show_steps(self, spacing: str, steps: int, shift: float = 0.0) -> None:
-        self._asked = (spacing, steps, shift)
-        self._compute()
+        if (spacing, steps, shift) != self._asked:
+            self._asked = (spacing, steps, shift)
+            self._compute()
 
     def show_progress(self, index: int | None) -> None:
         """Fill the marks up to this step; None: no generation is running."""

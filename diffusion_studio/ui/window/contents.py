@@ -116,7 +116,7 @@ class Contents(QWidget):
 
     def _load_ahead(self) -> None:
         """Load the code of a page before it is visited: with the page itself it would hold the window up twice as long."""
-        if self._to_load and not self.working:
+        if self._to_load and not any(worker.busy for worker in self.workers()):
             importlib.import_module(self._to_load.pop(0))
         if not self._to_load:
             self._ahead.stop()

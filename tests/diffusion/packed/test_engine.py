@@ -470,6 +470,7 @@ def test_one_small_image_is_computed_on_one_thread_unless_more_are_worth_it(
 
     ways, clock = noting(threads, {1: one, 2: both})
     monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(engine, "CLOCK", lambda: clock[0])
     image, several = torch.zeros(1, 3, 8, 8), torch.zeros(3, 3, 8, 8)
     for _ in range(2):  # another process remembers it
         network = engine.FastNetwork(ways, "n", remember)

@@ -5,6 +5,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from diffusion_studio.events import LiveFrame
+from diffusion_studio.jobs.live import NewestRequest
 from diffusion_studio.models import cards, fast
 from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.blend import read_blend
@@ -66,6 +67,24 @@ def test_a_changed_control_is_answered_and_rests_in_full_quality_without_saving(
         and not live.running
         and np.array_equal(page.canvas.pictures[0].pixels, draw.picture(7))
     )
+
+
+def test_the_image_is_asked_for_once_before_the_window_shows_what_changed(page, live, monkeypatch):
+    asked, checked = [], []
+    put = NewestRequest.put
+    monkeypatch.setattr(
+        NewestRequest, "put", lambda self, wanted, **given: asked.append(wanted) or put(self, wanted, **given)
+    )
+    monkeypatch.setattr(type(page.request), "_value", lambda self: checked.append(1) or self.settings)
+    panel = page.panel.form
+    shown = []
+    monkeypatch.setattr(panel, "_show_resets", lambda: shown.append(len(asked)))
+    for place in range(3):
+        page.request.change(guidance=4.0 + place)
+    assert [wanted.guidance for wanted in asked] == [4.0, 5.0, 6.0]
+    assert shown == [1, 2, 3]
+    assert len(checked) == 3  # the settings are put together once a change, however many ask for them
+    live.end()
 
 
 def test_generate_then_saves_the_image_that_was_seen_and_the_next_one_is_new(page, frames, draw, qtbot):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from diffusion_studio.language import plural, tr
 from diffusion_studio.settings.generation import OF_SIZE, OF_TEXT, GenerationSettings
-from diffusion_studio.settings.options import options
+from diffusion_studio.settings.options import options, with_values
 from diffusion_studio.ui.generate.generations import setting_words
 from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.generate.start.editor import StartEditor
@@ -85,6 +84,7 @@ class Caption(QObject):
         canvas.shift_down = SPACE_L
         canvas.installEventFilter(self)
         self.live: Callable[[], str] = str  # what to say of an image that follows the controls; "" of another
+        self._said: tuple[str, list[str]] | None = None
         self._described: GenerationSettings | None = None  # of the image that was described last, at its end
         canvas.view_changed.connect(self.describe)
         steering.generation.previewed.connect(self._on_preview)
@@ -101,12 +101,15 @@ class Caption(QObject):
         """Another run may have begun in the place of the one that was described; the step is for the timeline to say."""
         pictures = self._canvas.pictures
         settings = pictures[0].settings if pictures else None
-        if settings is None or replace(settings, until=0) != self._described:
+        if settings is None or with_values(settings, until=0) != self._described:
             self.describe()
 
     def describe(self) -> None:
         """Say what is shown now."""
-        words, differences = self._words()
+        words, differences = said = self._words()
+        if said == self._said:
+            return  # asked at every change of a control
+        self._said = said
         self.shown.setText(words)
         self.differs.setText(_difference_words(differences))
         self.differs.setToolTip(tooltip(", ".join(differences)))
@@ -126,7 +129,7 @@ class Caption(QObject):
         subject = canvas.chosen or canvas.pictures[0]
         settings = subject.settings
         self._described = (
-            None if settings is None else replace(canvas.pictures[0].settings or settings, until=0)
+            None if settings is None else with_values(canvas.pictures[0].settings or settings, until=0)
         )
         if settings is None:
             return tr("No generation settings found") if subject.path is not None else "", []
@@ -137,7 +140,7 @@ class Caption(QObject):
         run = steering.run if not steering.elsewhere else None
         compared = run.settings if run is not None and run.newest >= 0 else settings
         if not steering.elsewhere:
-            settings = replace(settings, until=0)
+            settings = with_values(settings, until=0)
         count = len(canvas.pictures)
         seed = tr("Seed {seed}", seed=settings.seed)
         if count > 1 and canvas.chosen is None:

@@ -7,7 +7,7 @@ same one, since the seed that was seen is the next one to be used.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
@@ -18,7 +18,7 @@ from diffusion_studio.events import LiveFrame
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.fast import LivePlan, is_fast, live_plan
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.options import check, option
+from diffusion_studio.settings.options import check, option, with_values
 from diffusion_studio.settings.units import duration
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import action as make_action
@@ -183,6 +183,11 @@ class Live(QObject):
         self._typing.stop()
         self._ask()
 
+    def _begin_early(self) -> None:
+        """Have the image generated while the window shows what changed. A start image is known only after that."""
+        if not self._request.settings.source:
+            self.follow()
+
     def follow_brush(self) -> None:
         """A stroke changed the mask of the start image."""
         wanted = self._now()
@@ -198,7 +203,7 @@ class Live(QObject):
         if not self.on or not self._page.isVisible() or request.card is None or request.past is not None:
             return None
         try:
-            return replace(request.value(), count=1, batch="", until=0)
+            return with_values(request.value(), count=1, batch="", until=0)
         except UserError:
             return None
 
@@ -243,7 +248,7 @@ class Live(QObject):
             return
         try:
             self._start.settle()
-            settings = replace(self._request.value(), count=1, batch="", until=0)
+            settings = with_values(self._request.value(), count=1, batch="", until=0)
         except UserError as error:
             self._context.show_fault(str(error))
             return
@@ -335,6 +340,7 @@ class Live(QObject):
         steering.begun.connect(self._on_begun)
         steering.generation.timed.connect(self._on_timed)
         self._request.model_changed.connect(self._on_model)
+        self._request.changing.connect(self._begin_early)
         self._request.changed.connect(self.follow)
         self._start.tools.brush.painted.connect(self.follow_brush)
         self._start.tools.mask_changed.connect(self.follow_brush)

@@ -163,6 +163,8 @@ class PresetMenu(ToolButton):
         name = self.chosen
         shown = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
         words = tr("Preset: {name}", name=shown) if name else tr("Presets")
+        if words == self.accessibleName():
+            return  # asked at every change of a control
         self.setText(words.replace("&", "&&"))
         self.setAccessibleName(words)
 

@@ -53,6 +53,7 @@ class SeedChip(QFrame):
         row.setSpacing(0)
         row.addWidget(self.lock)
         row.addWidget(self.number, 1)
+        self._locked: bool | None = None  # as it is described
         self.show_lock(False)
         self.lock.clicked.connect(self.lock_wanted)
         self.dice.clicked.connect(self.dice_wanted)
@@ -71,6 +72,9 @@ class SeedChip(QFrame):
 
     def show_lock(self, locked: bool) -> None:
         self.lock.setChecked(locked)
+        if locked == self._locked:
+            return  # asked at every change of a control
+        self._locked = locked
         self.lock.setText(tr("Locked") if locked else tr("Random"))
         self.lock.setAccessibleName(self.lock.text())
         explanation = (
