@@ -129,7 +129,7 @@ def with_values(settings: Kind, **values: Any) -> Kind:
     """`dataclasses.replace`, but the same object, without checking everything again, where nothing differs."""
     if all(getattr(settings, name) == value for name, value in values.items()):
         return settings
-    return dataclasses.replace(settings, **values)  # type: ignore[type-var]
+    return dataclasses.replace(settings, **values)
 
 
 def _check_range(facts: Option, value: float) -> None:

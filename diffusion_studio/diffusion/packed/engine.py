@@ -100,14 +100,14 @@ class FastNetwork:
             return self.on_one_thread(answer) if self.is_alone(x, timestep, labels) else answer()
 
     def answer(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
-        """The prediction, by the way that is fastest with the threads of the caller."""
+        """The prediction for x (N, C, H, W), by the way that is fastest with the threads of the caller."""
         shape = tuple(x.shape)
         if shape not in self.chosen:
             self.chosen[shape] = self.recall(shape) or self.choose(x, timestep, labels)
         return self.way(self.chosen[shape])(x, timestep, labels)
 
     def on_one_thread(self, run: Callable[[], Tensor]) -> Tensor:
-        """run(), computed with one thread of the processor; what it raises is raised here."""
+        """run() -> (N, C, H, W), computed with one thread of the processor; what it raises is raised here."""
         self.worker = self.worker or settled_workers(1, 1, "one-thread")
         return self.worker.submit(run).result()
 
@@ -127,7 +127,7 @@ class FastNetwork:
         return self.alone[shape]
 
     def threads_for(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> str:
-        """What is faster, "one" or "all", timed on x; what one thread needs is its processor time, whatever else runs."""
+        """What is faster for x (N, C, H, W), "one" or "all". What one thread needs is its processor time, whatever else runs."""
         first, worked = partial(self.way(next(iter(self.ways))), x, timestep, labels), []
 
         def alone() -> Tensor:
