@@ -125,7 +125,7 @@ def check(settings: Settings) -> None:
             object.__setattr__(settings, name, _checked_text(facts, value))
 
 
-def with_values(settings: Kind, **values: Any) -> Kind:
+def with_values(settings: Kind, **values: object) -> Kind:
     """`dataclasses.replace`, but the same object, without checking everything again, where nothing differs."""
     if all(getattr(settings, name) == value for name, value in values.items()):
         return settings
