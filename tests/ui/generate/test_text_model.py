@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 from diffusion_studio.pictures import reading
 from diffusion_studio.settings.axes import Axis
@@ -68,9 +69,15 @@ def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
 
     # the timeline and its views
     steering.timeline.step_wanted.emit(4)
+    shown, steps = page.canvas.pictures[0], steering.run.trajectory
+    assert np.array_equal(shown.pixels, steps.view(4)[0]) and not np.array_equal(
+        shown.pixels, steps.view(8)[0]
+    )
     for layer in page.canvas.layers:
         page.canvas.show_layer(layer)
-        assert not page.canvas.pictures[0].image(layer).isNull()
+        assert not shown.image(layer).isNull()
+    seen = [shown.layers[layer].tobytes() for layer in page.canvas.layers]
+    assert len(set(seen)) == len(seen) == 4
 
     # a branch with nothing changed is its parent, bit for bit; another prompt is another image
     steering.branch_action.trigger()
@@ -108,8 +115,11 @@ def test_everything_is_there_for_a_model_of_text(window, qtbot, tmp_path):
 
     # a film of the steps, and a comparison of prompts
     path = tmp_path / "steps.png"
-    list(film(steering.run.trajectory, path, FilmSettings()))
-    assert path.stat().st_size > 0
+    steps = steering.run.trajectory
+    list(film(steps, path, FilmSettings(seconds=4, scale=1)))
+    with Image.open(path) as made:
+        frames = {frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(made)}
+    assert len(frames) >= len(steps.kept()) - 1 and steps.view(steps.kept()[0])[0].tobytes() in frames
     page.request.show(ASKED)
     page.compare.action.trigger()
     view = page.compare.view
