@@ -30,15 +30,21 @@ def _installed_whole(name: str) -> bool:
         return False
 
 
+def sentence() -> str:
+    """What is missing, and how it is installed; "" where nothing is."""
+    absent = missing()
+    if not absent:
+        return ""
+    return tr(
+        "Models that generate from prompts need the extra “text” ({names}). Install it in the window, with "
+        "“./studio models install-text”, or with {command}.",
+        names=", ".join(absent),
+        command=COMMAND,
+    )
+
+
 def require() -> None:
     """Raises `TextExtraMissing`, which says how to install it."""
-    absent = missing()
-    if absent:
-        raise TextExtraMissing(
-            tr(
-                "Models that generate from prompts need the extra “text” ({names}). Install it in the window's Models page, "
-                "with “./studio models install-text”, or with {command}.",
-                names=", ".join(absent),
-                command=COMMAND,
-            )
-        )
+    wanted = sentence()
+    if wanted:
+        raise TextExtraMissing(wanted)

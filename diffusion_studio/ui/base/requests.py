@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -82,6 +82,13 @@ class ShowModel:
     name: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class InstallTextExtra:
+    """Models: install what models that generate from prompts need, with progress, and call `then` once it is there."""
+
+    then: Callable[[], None]
+
+
 Request = (
     UseSettings
     | BranchFrom
@@ -92,4 +99,5 @@ Request = (
     | ResumeRun
     | CutSprites
     | ShowModel
+    | InstallTextExtra
 )

@@ -20,7 +20,14 @@ from diffusion_studio.ui.base.dialogs import ask_question
 from diffusion_studio.ui.base.file_dialogs import MODELS, choose_folder, open_file
 from diffusion_studio.ui.base.page import Page
 from diffusion_studio.ui.base.page import action as make_action
-from diffusion_studio.ui.base.requests import FineTune, MakeFast, OpenModel, Request, ShowModel
+from diffusion_studio.ui.base.requests import (
+    FineTune,
+    InstallTextExtra,
+    MakeFast,
+    OpenModel,
+    Request,
+    ShowModel,
+)
 from diffusion_studio.ui.base.trashing import Moved, from_trash, to_trash
 from diffusion_studio.ui.base.undo import Change
 from diffusion_studio.ui.look.buttons import push_button
@@ -107,6 +114,8 @@ class ModelsPage(Page):
     def receive(self, request: Request) -> None:
         if isinstance(request, ShowModel):
             self.refresh(request.name)
+        elif isinstance(request, InstallTextExtra):
+            self.tasks.install_text_extra(request.then)
 
     def refuse_drop(self, paths: Sequence[Path]) -> str:
         if self.working:

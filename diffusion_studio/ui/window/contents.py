@@ -10,10 +10,11 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
+from diffusion_studio.models.text import requirements
 from diffusion_studio.storage import notices
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.page import Page
-from diffusion_studio.ui.base.requests import PageName, Request
+from diffusion_studio.ui.base.requests import InstallTextExtra, PageName, Request
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.window.banner import Banner
 from diffusion_studio.ui.window.drop import WindowDrop
@@ -160,11 +161,23 @@ class Contents(QWidget):
     def _show_fault(self, sentence: str, details: str, action: str, do: object) -> None:
         """With details or a remedy it blocks the page; a plain sentence only says why something was not done."""
         page = self.pages.get(self.rail.chosen_number)  # None: the first one could not be made
+        if not callable(do) and sentence and sentence == requirements.sentence():
+            action, do = tr("Install"), self._install_text_extra
         if details or callable(do):
             done = do if callable(do) else None
             self.banner.show_fault(sentence, details, action=action, do=done, page=page)
         else:
             self.toasts.show(sentence, fault=True, page=page)
+
+    def _install_text_extra(self) -> None:
+        """On the Models page, where its progress is shown; then back."""
+        asked_on = self.rail.chosen_number
+
+        def then() -> None:
+            self.visit(asked_on)
+            self.context.show_status(tr("Text models can be opened now."))
+
+        self._go_to("models", InstallTextExtra(then))
 
     def _show_notice(self, sentence: str, action: str, do: Callable[[], None] | None, lasting: bool) -> None:
         page = None if lasting else self.page

@@ -57,3 +57,25 @@ def test_one_file_is_dropped_used_and_found_again(page, window, qtbot, tmp_path,
     rest(window, qtbot)
     assert asked[-1] == ("“Painter” was moved", "Choose its place…")
     assert page.selected.card.text.source == place and not page.selected.card.text.fault
+
+
+def test_where_a_model_is_asked_to_generate_the_extra_is_offered_too(page, window, qtbot, monkeypatch):
+    there = {"diffusers": False}
+    find = requirements.find_spec
+    monkeypatch.setattr(requirements, "find_spec", lambda name: find(name) if there["diffusers"] else None)
+
+    def install():
+        yield Status(text="Fetching…")
+        there["diffusers"] = True
+
+    monkeypatch.setattr(install_text, "install", install)
+    window.contents.visit(number(window, "Generate"))
+    window.context.show_fault(requirements.sentence())  # as a generation that fails does
+    banner = window.contents.banner
+    assert banner.isVisibleTo(window) and banner.action.text() == "Install"
+    banner.action.click()
+    assert window.page is page  # where its progress is shown
+    qtbot.waitUntil(lambda: there["diffusers"] and window.page is not page, timeout=20_000)
+    assert not banner.isVisibleTo(window)
+    window.context.show_fault("Something else.")
+    assert not banner.isVisibleTo(window)
