@@ -158,6 +158,11 @@ def test_styles_go_around_the_prompt_and_come_off(page, words):
     assert (page.request.value().prompt, page.request.value().negative) == ("a cat", "")
     words.style_menu.save("Mine")
     assert words.style_menu.styles.all()["Mine"] == Style("a cat")
+    page.request.change(prompt="a dog")
+    words.style_menu.save(" Mine ")
+    assert words.style_menu.styles.all()["Mine"] == Style("a dog")
+    page._context.undo.undo()
+    assert words.style_menu.styles.all()["Mine"] == Style("a cat"), "the one that was replaced is back"
     words.style_menu.remove("Mine")
     page._context.undo.undo()
     assert words.style_menu.styles.own() == ["Mine"]

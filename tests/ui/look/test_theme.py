@@ -1,9 +1,12 @@
 """Both themes can be read: contrasts as WCAG counts them, and the window follows the choice."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPropertyAnimation, Qt
+from PySide6.QtWidgets import QWidget
 
 from diffusion_studio.storage.places import resource
 from diffusion_studio.ui.look import icons, motion
@@ -92,18 +95,41 @@ def test_the_bundled_family_is_used_with_figures_of_one_width(theme, qapp):
     assert len({metrics.horizontalAdvance(digit * 20) for digit in "0123456789"}) == 1
 
 
-def test_motion_is_brief_and_none_where_it_is_reduced(qapp):
+def test_motion_is_brief_and_none_where_it_is_reduced(qapp, qtbot, monkeypatch):
     assert 120 <= motion.DURATION <= 160
+    moving, still = QWidget(), QWidget()
+    for widget in (moving, still):
+        qtbot.addWidget(widget)
+    with monkeypatch.context() as patch:
+        patch.setattr(motion, "duration", lambda: motion.DURATION)
+        motion.fade_in(moving)
+    moves = moving.findChild(QPropertyAnimation)
+    assert moving.isVisible() and moving.graphicsEffect().opacity() < 1
+    assert (moves.duration(), moves.endValue()) == (motion.DURATION, 1.0)
+    moves.setCurrentTime(motion.DURATION)
+    qtbot.waitUntil(lambda: moving.graphicsEffect() is None)
     motion.reduce_motion(True)
     try:
         assert motion.duration() == 0
+        motion.fade_in(still)
+        assert still.isVisible() and still.graphicsEffect() is None
     finally:
         motion.reduce_motion(False)
 
 
+def test_all_motion_goes_through_the_one_place():
+    """What moves elsewhere would not know that less motion is wanted."""
+    ui = Path(motion.__file__).parents[1]
+    moves = re.compile(r"Q\w*Animation\b|QTimeLine|QStateMachine")
+    found = {
+        path.relative_to(ui).as_posix() for path in ui.rglob("*.py") if moves.search(path.read_text("utf-8"))
+    }
+    assert found == {"look/motion.py"}
+
+
 def test_every_icon_can_be_drawn_and_follows_the_colour(qapp):
     for path in sorted(resource("icons").glob("*.svg")):
-        if path.stem in ("diffusion-studio", "arrow-up", "arrow-down", "check"):
+        if path.stem in ("diffusion-studio", "arrow-up", "arrow-down", "check", "field-clear"):
             continue
         text = path.read_text(encoding="utf-8")
         assert "currentColor" in text and 'viewBox="0 0 24 24"' in text, path.name

@@ -10,6 +10,7 @@ from diffusion_studio.ui.look.theme import tokens
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.canvas_bar import CanvasBar
 from diffusion_studio.ui.pictures.picture import Picture, to_image
+from diffusion_studio.ui.pictures.thumbnails import read_thumbnail
 
 COLOURS = [(200, 30, 40), (20, 160, 60), (40, 60, 220), (230, 200, 20), (90, 20, 120)]
 
@@ -316,3 +317,26 @@ def test_tiling_is_offered_by_itself_for_what_was_generated_as_a_tile(canvas):
     assert canvas.tiled and bar.tile.isChecked() and not bar.tile.isHidden()
     bar.tile.click()
     assert not canvas.tiled and bar.tile.isHidden()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize(("height", "width"), [(24, 8), (8, 24), (9, 16)])
+def test_an_oblong_image_keeps_its_shape_and_is_seen_whole(canvas, count, height, width):
+    oblong = [Picture({"denoised": np.full((height, width, 3), COLOURS[k], np.uint8)}) for k in range(count)]
+    canvas.show_pictures(oblong)
+    places = [canvas.cell_rect(index) for index in range(count)]
+    for place in places:
+        assert place.width() / place.height() == pytest.approx(width / height, rel=0.01)
+        assert canvas.rect().toRectF().contains(place)
+    assert len({(place.x(), place.y()) for place in places}) == count
+    assert not any(one.intersects(other) for k, one in enumerate(places) for other in places[:k])
+    for place, colour in zip(places, COLOURS, strict=False):
+        corners = place.adjusted(2, 2, -2, -2)
+        assert colour_at(canvas, corners.topLeft()) == colour == colour_at(canvas, corners.bottomRight())
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 8), (8, 24)])
+def test_a_thumbnail_of_an_oblong_image_is_oblong(tmp_path, height, width):
+    to_image(np.full((height, width, 3), 90, np.uint8)).save(str(tmp_path / "oblong.png"))
+    thumbnail = read_thumbnail(tmp_path / "oblong.png", 96)
+    assert thumbnail.width() * height == thumbnail.height() * width and not thumbnail.isNull()

@@ -29,6 +29,19 @@ def test_strength_is_a_timestep_of_the_training_schedule():
     assert unknown.left(0.5) == 0.5 and "50% noise" in unknown.words(0.5)
 
 
+FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000}
+
+
+def test_the_noise_of_a_flow_is_its_share_of_the_mixture():
+    """x_t = (1 - t) x_0 + t n: at a strength of 0.4 four tenths are noise, where a cosine schedule has other shares."""
+    levels = Levels.of(FLOW)
+    assert levels.words(0.4).startswith("40% noise") and levels.words(0.75).startswith("75% noise")
+    shifted = Levels.of({**FLOW, "shift": 3.0})
+    share = 1 - shifted.left(0.4)
+    assert shifted.words(0.4).startswith(f"{share:.0%} noise") and share != pytest.approx(0.4, abs=0.1)
+    assert not Levels.of(COSINE).words(0.75).startswith("75% noise")
+
+
 def test_the_start_picture_is_seen_as_training_sees_it_and_drowns():
     wide = np.concatenate([np.zeros((16, 8, 3), np.uint8), pixels(1, 16), np.zeros((16, 8, 3), np.uint8)], 1)
     start, levels = StartPicture("", wide, "wide"), Levels.of(COSINE)
