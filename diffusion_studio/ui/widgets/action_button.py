@@ -40,8 +40,9 @@ class ActionButton(PressedByReturn, QPushButton):
 
     def name(self, name: str, explanation: str) -> None:
         """What the button does while nothing runs."""
+        same = (name, explanation) == (self._name, self._explanation)
         self._name, self._explanation = name, explanation
-        if not self.running:
+        if not self.running and not (same and name == self.text()):  # asked at every change of a control
             self._label(name, explanation)
 
     def show_progress(self, fraction: float) -> None:

@@ -146,6 +146,8 @@ class PromptSection(QWidget):
         self._context.undo.push(Change(tr("change of the prompt"), lambda: self._request.restore(before)))
 
     def _follow(self) -> None:
+        if not self.used:
+            return  # it is hidden, and looked at again with a model of text
         own = self._request.settings
         self.prompt.show_remark(" ".join(remarks(own.prompt)))
         idle = ineffective("negative", [own]) if own.negative and self.used else ""
