@@ -121,11 +121,10 @@ def begin(settings: TrainingSettings, pictures: Pictures) -> tuple[TrainingSetti
     card = cards.find(settings.start_from)
     model = read_model(card.path)
     if settings.distil is not None:
-        model = replace(
-            model,
-            network=without_variance(model.network),
-            schedule=process_from_config(student_scheduler(model.schedule.config, settings.distil.method)),
+        student = student_scheduler(
+            model.schedule.config, settings.distil.method, bounded=model.autoencoder is None
         )
+        model = replace(model, network=without_variance(model.network), schedule=process_from_config(student))
     if is_consistency(model.schedule.config):
         raise UserError(
             tr(

@@ -104,7 +104,7 @@ class ProgressiveTrainer(ConsistencyTrainer):
     def target(
         self, x: Tensor, clean: Tensor, noise: Tensor, places: Tensor, labels: Tensor | None
     ) -> Tensor:
-        """The picture by which one step leads where two steps of the teacher do, in [-1, 1]."""
+        """The picture by which one step leads where two steps of the teacher do."""
         levels = self.halving.levels
         high, middle, low = levels[places], levels[places + 1], levels[places + 2]
         first = self.by_guide(x, high, labels)
@@ -113,7 +113,7 @@ class ProgressiveTrainer(ConsistencyTrainer):
         between = (1 - left) * first + left * clean + wide(middle) * noise
         then = self.by_guide(between, middle, labels)
         target = ((1 - left_then) * then + left_then * (1 - left) * first) / (1 - left * left_then)
-        return torch.where(wide(middle) > 0, target, first).clamp(-1, 1)
+        return self.within(torch.where(wide(middle) > 0, target, first))
 
     def by_guide(self, x: Tensor, sigma: Tensor, labels: Tensor | None) -> Tensor:
         """The teacher's picture, clipped as it is when it generates; the first stage's with guidance."""
@@ -123,7 +123,7 @@ class ProgressiveTrainer(ConsistencyTrainer):
             nothing = torch.full_like(labels, self.null_class)
             empty = self.halving.clean(self.asked(self.asks), x, known, nothing)
             clean = empty + self.distil.guidance * (clean - empty)
-        return clean.clamp(-1, 1)
+        return self.within(clean)
 
     def weigh(self, error: Tensor, batch: Batch) -> Tensor:
         """max(signal to noise, 1), their truncated weighting: pure noise counts too."""

@@ -23,11 +23,14 @@ from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, copy_foreign
 TEACHER = "teacher"  # in a run's folder
 
 
-def student_scheduler(teacher: Mapping[str, Any], method: str = "consistency") -> dict[str, Any]:
+def student_scheduler(
+    teacher: Mapping[str, Any], method: str = "consistency", *, bounded: bool = True
+) -> dict[str, Any]:
     """The scheduler_config.json under which diffusers samples a student as intended.
 
     Noise is added between the steps of a consistency model: that is LCMScheduler over the teacher's noise schedule, or the
-    stochastic Euler scheduler of a flow. A progressive student takes steps of DDIM, or of the flow's own scheduler.
+    stochastic Euler scheduler of a flow. A progressive student takes steps of DDIM, or of the flow's own scheduler. `bounded`:
+    whether what is denoised lies in [-1, 1], as pixels do and latents do not.
     """
     if method == "progressive":
         own = {name: value for name, value in teacher.items() if name != "variance_type"}
@@ -36,7 +39,7 @@ def student_scheduler(teacher: Mapping[str, Any], method: str = "consistency") -
         return {
             **own,
             "_class_name": "DDIMScheduler",
-            "clip_sample": True,
+            "clip_sample": bounded,
             "clip_sample_range": 1.0,
             "set_alpha_to_one": True,
             "timestep_spacing": "trailing",
@@ -56,7 +59,7 @@ def student_scheduler(teacher: Mapping[str, Any], method: str = "consistency") -
         **({"trained_betas": teacher["trained_betas"]} if teacher.get("trained_betas") else {}),
         "rescale_betas_zero_snr": bool(value(teacher, "rescale_betas_zero_snr", False)),
         "prediction_type": scheduler_config.prediction_from_config(teacher),
-        "clip_sample": True,
+        "clip_sample": bounded,
         "clip_sample_range": 1.0,
         "set_alpha_to_one": True,
         "timestep_spacing": "trailing",

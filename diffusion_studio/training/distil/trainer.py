@@ -11,7 +11,7 @@ from torch import Tensor
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
-from diffusion_studio.settings.training import TrainingSettings
+from diffusion_studio.settings.training import LATENTS, TrainingSettings
 from diffusion_studio.training.distil.objective import ConsistencyObjective, stage_of, wide
 from diffusion_studio.training.images import Pictures
 from diffusion_studio.training.step.trainer import Batch, Trainer
@@ -29,6 +29,7 @@ class ConsistencyTrainer(Trainer):
         super().__init__(settings, pictures, **facts)
         assert settings.distil is not None
         self.distil, self.stage = settings.distil, 0
+        self.bounded = settings.space != LATENTS  # pixels are in [-1, 1]; latents go beyond
         self.consistency = ConsistencyObjective(self.schedule, settings.prediction, device=self.device)
         self.objective = self.consistency
         self.teacher = teacher.to(self.device).eval().requires_grad_(False) if teacher is not None else None
@@ -57,7 +58,7 @@ class ConsistencyTrainer(Trainer):
                 clean + wide(lower) * noise if self.guide is None else self.guided(x, sigma, lower, labels)
             )
             known = lower.clamp(min=space.lowest)
-            target = space.clean(self.asked(network), nearer, known, labels).clamp(-1, 1)
+            target = self.within(space.clean(self.asked(network), nearer, known, labels))
             target = torch.where(wide(lower) > 0, target, clean if self.guide is None else nearer)
         error = (space.clean(self.asked(network), x, sigma, labels) - target).square().mean(dim=(1, 2, 3))
         return self.weigh(error, batch) if weighted else error
@@ -68,6 +69,10 @@ class ConsistencyTrainer(Trainer):
         between = sigma.clamp(max=self.consistency.highest) - self.consistency.lower(sigma, self.stage)
         distance = (error + SMOOTH**2).sqrt() - SMOOTH
         return distance / between.clamp(min=self.consistency.lowest)
+
+    def within(self, clean: Tensor) -> Tensor:
+        """A predicted picture (N, C, H, W), in the range that its kind has."""
+        return clean.clamp(-1, 1) if self.bounded else clean
 
     def asked(self, network: UNet) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
         def answer(given: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
@@ -84,5 +89,5 @@ class ConsistencyTrainer(Trainer):
         if labels is not None and self.distil.guidance != 1:
             empty = space.clean(self.asked(self.guide), x, sigma, torch.full_like(labels, self.null_class))
             clean = empty + self.distil.guidance * (clean - empty)
-        clean = clean.clamp(-1, 1)
+        clean = self.within(clean)
         return clean + wide(lower / sigma) * (x - clean)

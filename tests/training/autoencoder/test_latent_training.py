@@ -16,11 +16,13 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.models import autoencoder_files, cards, export, library
+from diffusion_studio.settings.distillation import DistilSettings
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training import loop
 from diffusion_studio.training.autoencoder import adapting, latent_images
+from diffusion_studio.training.distil.prepare import distil
 from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training_events import CheckpointSaved
 
@@ -189,3 +191,36 @@ def test_the_lines_beside_an_onnx_network_of_latents_make_our_image(discs, tmp_p
         -1
     ].denoised
     assert np.abs(np.asarray(Image.open("picture.png"), int) - ours).max() <= 1
+
+
+@pytest.mark.slow
+def test_a_model_of_latents_is_made_fast_and_is_sampled_alike_in_diffusers(discs, tmp_path):
+    train(plan(discs))
+    for method, scheduler_class in (("consistency", "LCMScheduler"), ("progressive", "DDIMScheduler")):
+        asked = DistilSettings(
+            model="m", name=method, student_steps=2, steps=4, batch=2, sample_every=0.0,
+            precision="float32", device="cpu", method=method,
+        )  # fmt: skip
+        list(distil(asked))
+        card = cards.find(method)
+        assert (card.size, card.channels, card.network.channels) == (32, 4, 2)
+        assert card.autoencoder == cards.find("m").autoencoder and card.trained["teacher"] == "m"
+        assert card.defaults().steps == 2
+        settings = replace(card.defaults(), seed=3, device="cpu", precision="float32")
+        trajectory = Trajectory()
+        model = open_model(card, device="cpu", precision="float32")
+        *_, image = model.previews(settings, trajectory=trajectory)
+        assert image.denoised.shape == (1, 32, 32, 4)
+        given = export.export_model(method, tmp_path / method)
+        pipeline = diffusers.LDMPipeline.from_pretrained(given)
+        scheduler, generator = pipeline.scheduler, torch.Generator().manual_seed(3)
+        assert type(scheduler).__name__ == scheduler_class
+        x = torch.randn((1, 2, 16, 16), generator=generator)
+        scheduler.set_timesteps(2)
+        with torch.no_grad():
+            for t in scheduler.timesteps:
+                noise = {"generator": generator} if method == "consistency" else {}
+                x = scheduler.step(pipeline.unet(x, t).sample, t, x, **noise).prev_sample
+        ours = trajectory.at(2).state.denoised
+        assert ours.abs().max() > 1.2  # beyond the range of colours, where latents may be
+        assert torch.allclose(x, ours, atol=1e-3)
