@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from diffusion_studio.events import Finished
 from diffusion_studio.ui.generate.running import progress_words
 
 
@@ -31,3 +32,13 @@ def test_a_generation_that_stops_early_fills_its_bar_there(page, draw, qtbot):
 
 def test_before_the_first_step_all_of_them_are_ahead(page):
     assert page.generation._end_of(SimpleNamespace(index=0, total=20)) == 20
+
+
+def test_the_share_of_sharp_previews_is_said_and_so_is_why_there_are_none(page, qtbot):
+    generation, told = page.generation, []
+    generation.remarked.connect(told.append)
+    for views in (SimpleNamespace(spent=1.2, remark=""), SimpleNamespace(spent=0.0, remark="Put it there.")):
+        generation._last_words, generation._trajectory = "Done", SimpleNamespace(views=views)
+        generation._say_previews(Finished(seconds=10.0, steps_per_second=1.0))
+        told.append(generation._last_words)
+    assert told == ["Done · previews 12%", "Put it there.", "Done"]
