@@ -9,6 +9,7 @@ from diffusion_studio.diffusion.packed import engine
 from diffusion_studio.diffusion.packed import network as engine_network
 from diffusion_studio.diffusion.packed.engine import Plain, build, choose, packed
 from diffusion_studio.diffusion.packed.network import Engine
+from diffusion_studio.diffusion.packed.threads import STACK, settled_workers
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 
@@ -512,3 +513,11 @@ def test_one_image_has_the_same_bits_as_in_a_process_of_one_thread(two_threads):
         remember=lambda key, value=None: known.get(key.split()[0], "packed"),
     )
     assert torch.equal(beside(*image), expected)
+
+
+def test_settled_workers_have_their_threads_and_room_and_leave_others_theirs(two_threads, monkeypatch):
+    set_sizes, own = [], threading.stack_size
+    monkeypatch.setattr(threading, "stack_size", lambda size: set_sizes.append(size) or own(size))
+    with settled_workers(2, 1, "settled") as workers:
+        assert set(workers.map(lambda _: torch.get_num_threads(), range(4))) == {1}
+    assert set_sizes == [STACK, own()] and torch.get_num_threads() == 2
