@@ -2,10 +2,15 @@
 
 import socket
 
+import numpy as np
 import pytest
 import torch
 
+from diffusion_studio.models.kinds import kind_of
+from diffusion_studio.models.text.cards import card_of
+from diffusion_studio.models.text.description import describe
 from diffusion_studio.models.text.parts import open_parts
+from diffusion_studio.settings.generation import GenerationSettings
 from tests.text_pipelines import MAKERS, latent_network, network, single_file, write
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -13,14 +18,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def pipelines():
+    from tqdm.auto import tqdm
+
+    tqdm.monitor_interval = 0  # its monitor is a thread that never ends
     return {name: make() for name, make in MAKERS.items()}
 
 
 @pytest.fixture(scope="module")
 def folders(pipelines, tmp_path_factory):
-    from tqdm.auto import tqdm
-
-    tqdm.monitor_interval = 0
     place = tmp_path_factory.mktemp("folders")
     for name, pipeline in pipelines.items():
         pipeline.save_pretrained(place / name)
@@ -117,3 +122,27 @@ def test_a_network_that_was_made_smaller_is_counted_block_by_block(pipelines, la
 
 def prefixed(prefix, tensors):
     return {prefix + name: value for name, value in tensors.items()}
+
+
+@pytest.mark.parametrize("family", list(MAKERS))
+def test_one_file_makes_the_image_that_diffusers_makes(pipelines, family, tmp_path, no_network):
+    pipeline, path = pipelines[family], tmp_path / "model-768.safetensors"
+    write(path, single_file(family, pipeline))
+    card = card_of(describe(path), family, path)
+    model = kind_of(card).open(card, "cpu", "float32")
+    asked = GenerationSettings(
+        prompt="a red cat",
+        steps=4,
+        seed=3,
+        sampler="ddim",
+        spacing="leading",
+        guidance=5.0,
+        width=64,
+        height=64,
+    )
+    *_, last = model.previews(asked)
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(asked.seed)
+    how = {"num_inference_steps": 4, "guidance_scale": 5.0, "width": 64, "height": 64, "output_type": "np"}
+    wanted = pipeline(asked.prompt, generator=generator, **how).images[0] * 255
+    assert np.abs(last.result[0] - wanted).max() <= 1 and wanted.std() > 5
