@@ -34,24 +34,27 @@ def smooth(run: str, length: float) -> Iterator[Status | Smoothed]:
     from diffusion_studio.machine.torch_libraries import load_libraries
 
     load_libraries()
+    from diffusion_studio.storage.moving import move
+    from diffusion_studio.storage.paths import free_name
     from diffusion_studio.storage.places import restore, trash
     from diffusion_studio.training.publish import free_place, publish
     from diffusion_studio.training.records import runs
 
     place = free_place(runs.find(run))
-    before = trash(place) if place.exists() else None
-    made: Published | None = None
-    try:
-        for event in publish(run, length=length):
-            if isinstance(event, Published):
-                made = event
-            else:
-                yield event
-    finally:
-        if made is None and before is not None:
+    aside = free_name(place, folder=True)  # the model there is, stays until the new one is whole
+    for event in publish(run, length=length, place=aside):
+        if not isinstance(event, Published):
+            yield event
+    before = None
+    if place.exists():
+        before = trash(place)
+        try:
+            move(aside, place)
+        except BaseException:
             restore(before, place)
-    if made is not None:
-        yield Smoothed(made.name, made.path, before)
+            raise
+    runs.find(run).note(published=place.name)
+    yield Smoothed(place.name, place, before)
 
 
 def exchange(run: str, place: Path, other: Path | None) -> Iterator[Path | None]:

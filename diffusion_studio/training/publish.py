@@ -44,11 +44,14 @@ RECOMMENDED_LEARNED = {"sampler": "dpmpp_2m", "steps": 20, "spacing": "trailing"
 RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 
 
-def publish(name: str, *, step: int | None = None, length: float | None = None) -> Iterator[PublishEvent]:
+def publish(
+    name: str, *, step: int | None = None, length: float | None = None, place: Path | None = None
+) -> Iterator[PublishEvent]:
     """Write what a run has reached as a model; ends with `Published`. The run stays as it is.
 
     That is the averaged weights of `step` or, without one, of its newest whole checkpoint, or of the last snapshot before it
-    copied its images; with `length`, an EMA of this share of the run. Raises `UserError` where there is no such thing.
+    copied its images; with `length`, an EMA of this share of the run. `place`: a folder of models in place of the run's own, of
+    which the run then knows nothing. Raises `UserError` where there is no such thing.
     """
     run = runs.find(name)
     yield Status(text=tr("Reading the checkpoint…"))
@@ -68,7 +71,13 @@ def publish(name: str, *, step: int | None = None, length: float | None = None) 
             )
         )
     yield from publish_network(
-        run, average.network, average.origin, step=average.step, seconds=average.seconds, length=length
+        run,
+        average.network,
+        average.origin,
+        step=average.step,
+        seconds=average.seconds,
+        length=length,
+        place=place,
     )
 
 
@@ -90,6 +99,7 @@ def publish_network(
     step: int,
     seconds: float,
     length: float | None = None,
+    place: Path | None = None,
 ) -> Iterator[PublishEvent]:
     """Draw the sheet and write the folder, whole or not at all. Another model of that name is left alone: name-2.
 
@@ -105,7 +115,7 @@ def publish_network(
         yield Status(text=tr("Generating samples for the model’s card…"))
     png = io.BytesIO()
     Image.fromarray(sheet(pictures)).save(png, "PNG")
-    target = free_place(run)
+    target = place or free_place(run)
     write_model(
         target,
         network,
@@ -116,7 +126,8 @@ def publish_network(
         early=averages.early_weights(run, step) if settings.distil is None else None,
         autoencoder=autoencoder,
     )
-    run.note(published=target.name)
+    if place is None:
+        run.note(published=target.name)
     yield Published(name=target.name, path=target)
 
 

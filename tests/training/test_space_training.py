@@ -135,9 +135,11 @@ def test_an_onnx_network_holds_the_transform(settings, tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     from diffusion_studio.diffusion.unet import UNet
+    from diffusion_studio.diffusion.unet_config import UNetConfig
     from diffusion_studio.models.onnx import write_onnx
-    from diffusion_studio.training.step.architectures import shape_for
-    from tests.model_folders import calm
+    from tests.model_folders import TINY, calm
 
-    network = calm(UNet(shape_for(16, "small", 0, "haar")))
+    network = calm(
+        UNet(UNetConfig.from_dict({**TINY, "in_channels": 12, "out_channels": 12, "space": "haar"}))
+    )
     assert write_onnx(network.eval(), tmp_path / "model.onnx") < 1e-3

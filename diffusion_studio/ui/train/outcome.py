@@ -16,7 +16,10 @@ from diffusion_studio.ui.train.records import RunRow
 Do = Callable[[], None]
 RESUME = tr("Resume")
 USE = (tr("Use in Generate"), tr("Select this model on the Generate page"))
-SMOOTH = (tr("Smoothing…"), tr("Choose how long an average of its weights the model is, by its samples"))
+SMOOTH = (
+    tr("Model smoothing…"),
+    tr("Choose how long an average of its weights the model is, by its samples"),
+)
 SAVE = (tr("Save as model"), tr("Save the newest checkpoint as a model, to generate with"))
 
 

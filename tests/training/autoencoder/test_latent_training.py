@@ -12,6 +12,7 @@ from PIL import Image
 
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
+from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.opening import close_models, open_model
 from diffusion_studio.generation.trajectory import Trajectory
@@ -24,7 +25,9 @@ from diffusion_studio.training import loop
 from diffusion_studio.training.autoencoder import adapting, latent_images
 from diffusion_studio.training.distil.prepare import distil
 from diffusion_studio.training.records import checkpoints, runs
+from diffusion_studio.training.step import new_network
 from diffusion_studio.training_events import CheckpointSaved
+from tests.model_folders import TINY
 
 
 @pytest.fixture
@@ -176,6 +179,13 @@ def test_files_that_do_not_fit_are_refused(discs):
 def test_the_lines_beside_an_onnx_network_of_latents_make_our_image(discs, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(
+        new_network,
+        "shape_for",  # writing a larger network as ONNX takes long, and shows no more
+        lambda side, *_, channels: UNetConfig.from_dict(
+            {**TINY, "sample_size": side, "in_channels": channels, "out_channels": channels}
+        ),
+    )
     train(plan(discs, channels="rgb", steps=2))
     given = export.export_model("m", tmp_path / "given", layout="onnx")
     text = (given / "README.md").read_text()

@@ -67,15 +67,15 @@ def buttons(page):
 @pytest.fixture
 def dialog(page, asked, qtbot):
     page._show_row(read_row(make_run("Heads", posthoc_ema=True)))
-    qtbot.waitUntil(lambda: "Smoothing…" in buttons(page))
-    buttons(page)["Smoothing…"].click()
+    qtbot.waitUntil(lambda: "Model smoothing…" in buttons(page))
+    buttons(page)["Model smoothing…"].click()
     return page.smoothing.dialog
 
 
 def test_only_a_run_that_kept_its_averages_offers_it(page, asked, qtbot):
     page._show_row(read_row(make_run("Usual")))
     qtbot.waitUntil(lambda: "Use in Generate" in buttons(page))
-    assert "Smoothing…" not in buttons(page)
+    assert "Model smoothing…" not in buttons(page)
 
 
 def test_samples_follow_the_slider_once_it_rests(page, dialog, asked, qtbot):
@@ -103,7 +103,9 @@ def test_apply_makes_the_model_and_undo_brings_the_other_back(page, dialog, aske
     dialog.apply.click()
     qtbot.waitUntil(lambda: page.context.undo.undo_text == "smoothing")
     assert asked["smooth"] == [("heads", 0.09)]
-    qtbot.waitUntil(lambda: "Smoothing…" in buttons(page) and buttons(page)["Smoothing…"].isEnabled())
+    qtbot.waitUntil(
+        lambda: "Model smoothing…" in buttons(page) and buttons(page)["Model smoothing…"].isEnabled()
+    )
     for step in (page.context.undo.undo, page.context.undo.redo):
         with qtbot.waitSignal(page.context.models_changed):
             step()
@@ -115,5 +117,5 @@ def test_what_fails_is_said_and_can_be_tried_again(page, dialog, asked, qtbot):
     dialog.apply.click()
     qtbot.waitUntil(lambda: page.faults == ["The disk is full."])
     assert not page.context.undo.undo_text
-    qtbot.waitUntil(lambda: not page.smoothing.working and "Smoothing…" in buttons(page))
-    assert buttons(page)["Smoothing…"].isEnabled()
+    qtbot.waitUntil(lambda: not page.smoothing.working and "Model smoothing…" in buttons(page))
+    assert buttons(page)["Model smoothing…"].isEnabled()

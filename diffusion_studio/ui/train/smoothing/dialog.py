@@ -16,7 +16,7 @@ from diffusion_studio.ui.pictures.sample_grid import SampleGrid
 from diffusion_studio.ui.train.smoothing.slider import MarkedSlider
 
 SETTLE = 350  # milliseconds the slider must rest
-WIDTH = 600  # pixels
+WIDTH = 656  # pixels
 MARKED = round(100 * RECOMMENDED)
 EMPTY_SHEET = (4, 2)  # images across and down, before the first sheet
 
