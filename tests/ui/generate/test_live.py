@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
 
 from diffusion_studio.events import LiveFrame
 from diffusion_studio.jobs.live import NewestRequest
@@ -11,6 +12,7 @@ from diffusion_studio.models.card import ModelCard
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.ui.generate.live.live import LiveSettings
+from diffusion_studio.ui.generate.panel.action_bar import ActionBar
 
 
 @pytest.fixture
@@ -207,3 +209,26 @@ def test_the_word_seed_is_dragged_through_the_seeds(page, frames, qtbot):
     qtbot.mouseRelease(label, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
     qtbot.waitUntil(lambda: bool(frames) and frames[-1].settings.seed == 0)
     page.live.end()
+
+
+def test_what_runs_or_waits_has_the_room_of_the_offers_beside_it(qtbot):
+    foot, action = ActionBar(), QAction("Live", checkable=True)
+    qtbot.addWidget(foot)
+    foot.show_live(action, "Live · 6 images/s", too_slow=True)
+
+    def shown():
+        return foot.live.text(), not foot.fast.isHidden()
+
+    assert shown() == ("Live · 6 images/s", True)
+    foot.show_progress(0.5)
+    assert shown() == ("Live", False)
+    foot.ask_to_stop(True)
+    foot.show_idle()
+    assert shown() == ("Live · 6 images/s", False), "Continue and Discard are asked about"
+    foot.ask_to_stop(False)
+    foot.show_waiting(2)
+    assert shown() == ("Live", True)
+    action.setChecked(True)
+    foot.show_live(action, "Live · 7 images/s", too_slow=False)
+    foot.show_progress(0.5)
+    assert shown() == ("Live · 7 images/s", False), "it is Live itself that runs"

@@ -60,7 +60,7 @@ class ActionBar(QFrame):
         self.fast.hide()
         self.queue = text_button(tr("Queue"), tr("Show what waits to be generated (Ctrl+J)"))
         self._name = self.button.text(), self.button.toolTip()
-        self._live_words = self.live.text()
+        self._live_words, self._too_slow = self.live.text(), False
         self._running = False
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
         self._expiry.timeout.connect(lambda: self.line.setText(""))
@@ -101,8 +101,8 @@ class ActionBar(QFrame):
         self.live.setToolTip(tooltip(f"{action.statusTip()} ({keys})"))
         self.live.setEnabled(action.isEnabled())
         self.live.setChecked(action.isChecked() and action.isEnabled())
-        self.fast.setVisible(too_slow)
-        self._show_live_words()
+        self._too_slow = too_slow
+        self._share_room()
 
     def name(self, name: str, explanation: str) -> None:
         """What the main button does while nothing runs."""
@@ -124,12 +124,12 @@ class ActionBar(QFrame):
             for part in (self.progress, self.stop):
                 part.show()
             self.hold.setVisible(queue)
-            self._show_live_words()
+            self._share_room()
         self.progress.setValue(round(THOUSAND * min(max(share, 0.0), 1.0)))
 
     def show_idle(self) -> None:
         self._running = False
-        self._show_live_words()
+        self._share_room()
         self.button.name(*self._name)
         focused = any(part.hasFocus() for part in (self.hold, self.stop))
         for part in (self.progress, self.stop, self.hold):
@@ -154,18 +154,22 @@ class ActionBar(QFrame):
         self.queue.setText(words)
         self.queue.setAccessibleName(words)
         self.queue.setVisible(count + failed > 0)
+        self._share_room()
 
     def ask_to_stop(self, asking: bool) -> None:
         """Show the choices a stopped run has, in the place of the buttons."""
         focused = any(part.hasFocus() for part in self.controls)
         self.choices.setVisible(asking)
+        self._share_room()
         self._actions.setVisible(not asking)
         if focused:
             (self.choices.keep if asking else self.button).setFocus()
 
-    def _show_live_words(self) -> None:
-        """While something else runs, what that says needs the room of the figures."""
-        words = tr("Live") if self._running and not self.live.isChecked() else self._live_words
+    def _share_room(self) -> None:
+        """While something runs or waits, what is said of that needs the room of the offers beside it."""
+        busy = self._running or not self.queue.isHidden()
+        self.fast.setVisible(self._too_slow and not self._running and self.choices.isHidden())
+        words = tr("Live") if busy and not self.live.isChecked() else self._live_words
         if words != self.live.text():
             self.live.setText(words)
             self.live.setAccessibleName(words)
