@@ -52,7 +52,7 @@ class Steps(Trajectory):
             settings=self.settings, index=index, pictures=tuple(self.pictures[place] for place in places)
         )
 
-    def view(self, index, view="denoised"):
+    def view(self, index, view="denoised", *, detailed=False):
         state, end = self.state(index), self.state(self.total)
         if view == "difference":
             return np.abs(end.denoised.astype(int) - state.denoised).astype(np.uint8)
