@@ -25,13 +25,15 @@ def paint_heading(painter: QPainter, group: Group, width: int) -> None:
         heading(group.name), Qt.TextElideMode.ElideMiddle, place.width() - 100
     )
     painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, words)
-    left = painter.fontMetrics().horizontalAdvance(words) + 10
+    used = painter.fontMetrics().horizontalAdvance(words) + 10
+    from_right = painter.layoutDirection() == Qt.LayoutDirection.RightToLeft
+    beside = place.adjusted(0, 1, -used, 1) if from_right else place.adjusted(used, 1, 0, 1)
     font.setPixelSize(TYPE_SMALL)
     font.setWeight(font.Weight.Normal)
     painter.setFont(font)
     painter.setPen(QColor(tokens().ground_muted))
     count = plural("{count:,} image", "{count:,} images", group.count)
-    painter.drawText(place.adjusted(left, 1, 0, 1), Qt.AlignmentFlag.AlignVCenter, count)
+    painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter, count)
 
 
 def paint_cell(

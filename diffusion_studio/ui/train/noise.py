@@ -38,6 +38,7 @@ class NoiseView(QWidget):
         self.canvas.setAccessibleName(tr("Noisy image"))
         self.stages = Stages(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # as the stages and the curve over it
         self.slider.setRange(0, POSITIONS)
         self.slider.setPageStep(POSITIONS // 10)
         self.slider.setValue(POSITIONS // 5)

@@ -16,7 +16,13 @@ def page(window, draw):
 def test_from_the_start_to_a_saved_image(page, window, draw, qtbot):
     qtbot.waitUntil(lambda: page.panel.foot.button.hasFocus())
     with qtbot.waitSignal(page.generation.ended):
-        qtbot.keyClick(page.panel.foot.button, Qt.Key.Key_Space)
+        qtbot.keyClick(page.panel.foot.button, Qt.Key.Key_Return)
+    page.panel.chooser.setFocus()
+    for _ in range(60):  # and it is reached again with the Tab key, from the very top
+        if QApplication.focusWidget() is page.panel.foot.button:
+            break
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    assert page.panel.foot.button.hasFocus()
     assert page.canvas.pictures[0].path.exists()
     page.toolbar.buttons["star"].setFocus()
     qtbot.keyClick(page.toolbar.buttons["star"], Qt.Key.Key_Space)

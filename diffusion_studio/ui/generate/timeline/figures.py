@@ -72,6 +72,7 @@ class StepFigures(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, (small, usual) = QPainter(self), self._fonts()
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # symbols and numbers, as on the track
         tall = QFontMetricsF(small).height()
         flags = Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextDontClip
         for name, x in self.shown().items() if self._numbers else ():

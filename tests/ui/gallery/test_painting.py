@@ -1,0 +1,28 @@
+"""The headings of the gallery, in both directions of writing."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QImage, QPainter
+
+from diffusion_studio.ui.gallery.layout import Group
+from diffusion_studio.ui.gallery.painting import paint_heading
+from diffusion_studio.ui.look.theme import tokens
+
+
+@pytest.mark.parametrize("direction", [Qt.LayoutDirection.LeftToRight, Qt.LayoutDirection.RightToLeft])
+def test_the_count_is_beside_the_heading_and_not_over_it(qapp, direction):
+    image = QImage(400, 60, QImage.Format.Format_RGB32)
+    image.fill(QColor("black"))
+    painter = QPainter(image)
+    painter.setLayoutDirection(direction)
+    paint_heading(painter, Group("2026-11", 0, 12, 0), 400)
+    painter.end()
+
+    def columns(colour):
+        wanted = QColor(colour).rgb()
+        return [x for x in range(400) if any(image.pixel(x, y) == wanted for y in range(60))]
+
+    heading, count = columns(tokens().ground_text), columns(tokens().ground_muted)
+    assert heading and count
+    from_left = direction == Qt.LayoutDirection.LeftToRight
+    assert (max(heading) < min(count)) if from_left else (max(count) < min(heading))
