@@ -15,6 +15,7 @@ from diffusion_studio.ui.train.records import RunRow
 
 Do = Callable[[], None]
 RESUME = tr("Resume")
+LONGER = (tr("Train longer…"), tr("Resume this run with more time"))  # of one that has had all its time
 USE = (tr("Use in Generate"), tr("Select this model on the Generate page"))
 SMOOTH = (
     tr("Model smoothing…"),
@@ -85,7 +86,7 @@ class Outcome(QFrame):
     def show_finished(self, row: RunRow, resume: Do, use: Do, smooth: Do) -> None:
         """Only a model that has learned enough is presented as ready."""
         more = _smoothing(row, smooth)
-        longer = (tr("Train longer…"), tr("Resume this run with more time"), resume)
+        longer = (*LONGER, resume)
         facts = {"title": row.title, "steps": row.step, "what": EXPECTED[row.reached]}
         if row.reached in (NOISE, SHAPES):
             words = tr(

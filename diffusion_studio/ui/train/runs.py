@@ -26,7 +26,7 @@ from diffusion_studio.ui.look.labels import ElidedLabel, Line
 from diffusion_studio.ui.look.texts import one_line
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_L, SPACE_M, SPACE_S, SPACE_XS, tokens
 from diffusion_studio.ui.pictures.commands import open_folder
-from diffusion_studio.ui.train.outcome import RESUME, SAVE, USE
+from diffusion_studio.ui.train.outcome import LONGER, RESUME, SAVE, USE
 from diffusion_studio.ui.train.questions import new_name
 from diffusion_studio.ui.train.records import RunRow, delete_run, list_rows, rename_run, restore_run
 from diffusion_studio.ui.widgets.empty import empty_page
@@ -180,7 +180,9 @@ class RunItem(QFrame):
         words.setText(row.words)
         reached.setText(tr("Expect {what}", what=EXPECTED[row.reached]))
         about = one_line(row.title)
-        self.resume = _about(push_button(RESUME, tr("Train on from its newest checkpoint")), about)
+        ended = row.fraction >= 1
+        names = LONGER if ended else (RESUME, tr("Train on from its newest checkpoint"))
+        self.resume = _about(push_button(*names), about)
         self.use = _about(push_button(*(USE if row.published else SAVE)), about)
         self.more = _about(push_button(tr("More"), tr("Show, rename or delete this run")), about)
         menu = QMenu(self)

@@ -28,6 +28,7 @@ def test_runs_are_listed_with_what_can_be_done_with_each(page, backend, qtbot):
     first, second = page.runs.item("first"), page.runs.item("second")
     assert (first.use.text(), second.use.text()) == ("Save as model", "Use in Generate")
     assert "First" in first.resume.accessibleDescription()
+    assert first.resume.text() == "Resume"
     used = []
     page.context.page_wanted.connect(lambda name, request: used.append((name, request.name)))
     second.use.click()
@@ -103,6 +104,7 @@ def test_a_finished_run_is_given_more_time(page, backend, qtbot, monkeypatch):
     page.show_step(RUNS)
     qtbot.waitUntil(lambda: len(page.runs.rows) == 1)
     monkeypatch.setattr(train_page, "more_minutes", lambda *_: 3.0)
+    assert page.runs.items[0].resume.text() == "Train longer…"
     with qtbot.waitSignal(page.session.ended):
         page.runs.items[0].resume.click()
     given, resume = backend.asked[0]
