@@ -23,8 +23,10 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import choose_device, choose_precision, cpu_name
 from diffusion_studio.models import cards
 from diffusion_studio.models.autoencoder_files import write_autoencoder
+from diffusion_studio.pictures.channels import format_of
 from diffusion_studio.settings.options import changed, from_dict, to_dict
-from diffusion_studio.settings.training import BEFORE, CHANGEABLE, TrainingSettings
+from diffusion_studio.settings.recipes import space_advice
+from diffusion_studio.settings.training import BEFORE, CHANGEABLE, LATENTS, TrainingSettings
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.training.autoencoder.latent_images import (
     AUTOENCODER_FOLDER,
@@ -49,6 +51,7 @@ from diffusion_studio.training.step.new_network import fresh_network
 from diffusion_studio.training.step.trainer import NotFinite, Trainer
 from diffusion_studio.training_events import TrainingStarted
 
+LOOKED_AT = 200  # images, to know whether they have few colours
 SHOWN = {"the pictures": "the images"}  # what run.json keeps under the word of an earlier version
 
 
@@ -106,6 +109,12 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
         )
     settings = yield from with_channels(settings)
     pictures = yield from load_run_pictures(settings)
+    flat = settings.space == LATENTS and bool(
+        format_of(pictures.images[:LOOKED_AT], settings.channels).palette
+    )
+    advice = space_advice(settings, few_colours=flat)
+    if advice:  # before the autoencoder is adapted for minutes
+        yield Warned(text=advice)
     autoencoder = yield from autoencoder_for(settings, pictures, device, precision)
     pictures = yield from with_latents(pictures, autoencoder, flip=settings.flip, device=device)
     settings, network, origin = begin(settings, pictures)

@@ -1,5 +1,7 @@
 """Recipes for a training: what they set, what they leave, and what to expect of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from diffusion_studio.settings.recipes import (
@@ -13,6 +15,7 @@ from diffusion_studio.settings.recipes import (
     expectation,
     expected,
     recipe_of,
+    space_advice,
 )
 from diffusion_studio.settings.training import TrainingSettings
 
@@ -69,3 +72,11 @@ def test_what_to_expect_hangs_on_batch_size_and_start():
 def test_few_images_are_warned_of():
     assert "repeats" in expectation(GOOD, 20)
     assert expectation(NOISE, 5000) == "Expect mostly noise."
+
+
+def test_it_is_said_where_pixels_are_better_than_latents():
+    latents = TrainingSettings(space="latents", size=64)
+    assert "under 128 pixels" in space_advice(latents)
+    assert not space_advice(replace(latents, size=128)) and not space_advice(TrainingSettings(size=64))
+    assert "few colours" in space_advice(replace(latents, size=128), few_colours=True)
+    assert not space_advice(replace(latents, start_from="faces"))  # whose space is kept
