@@ -221,10 +221,10 @@ def test_escape_goes_from_two_pictures_to_the_sheet_and_to_the_canvas(page, qtbo
     click(view.sheet, qtbot, (0, 0))
     click(view.sheet, qtbot, (1, 0), modifier=Qt.KeyboardModifier.ControlModifier)
     assert view.two.isVisible()
-    assert page.toast_floor() is view.save_sheet.parentWidget()
+    assert page.toast_floor().isAncestorOf(view.save_sheet)
     view.two.click()
     assert view.stack.currentWidget() is view.pair
-    assert page.toast_floor() is view.pair.back.parentWidget(), "toasts lie above its buttons"
+    assert page.toast_floor().isAncestorOf(view.pair.back), "toasts lie above its buttons"
     assert np.array_equal(view.pair.left.pixels, pixels(0)) and view.pair.names[1] == "Steps 10"
     page.generate_commands.stop.trigger()
     assert view.stack.currentWidget() is view.sheet and page.compare.shown
