@@ -10,7 +10,13 @@ pipeline = ConsistencyModelPipeline.from_pretrained({folder!r})
 pipeline({labels}num_inference_steps={steps}).images[0].save("picture.png")"""
 
 SAVE = '.save("picture.png")'
-UNPREMULTIPLIED = 'Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA").save("picture.png")'
+UNPREMULTIPLIED = 'Image.frombytes("RGBa", {size}, {pixels}.tobytes()).convert("RGBA")'
+# Of images whose pixels are opaque or nothing: as alpha is nearer, and without colours where there is nothing.
+BINARY = """
+alpha = image.getchannel("A").point(lambda alpha: 255 if alpha >= 128 else 0)
+picture = Image.new("RGBA", image.size)
+picture.paste(image.convert("RGB"), mask=alpha)
+picture"""
 
 PIPELINE = """from diffusers import DDPMPipeline
 pipeline = DDPMPipeline.from_pretrained({folder!r})
@@ -121,9 +127,15 @@ def _straight(card: ModelCard, code: str) -> str:
     if not card.pixels_are.premultiplied:
         return code
     *before, last = code.splitlines()
-    return "\n".join(["from PIL import Image", *before, last.replace(SAVE, ""), UNPREMULTIPLIED]).replace(
-        "\npipeline(", "\nimage = pipeline("
-    )
+    return "\n".join(
+        ["from PIL import Image", *before, last.replace(SAVE, ""), _transparent(card, "image.size", "image")]
+    ).replace("\npipeline(", "\nimage = pipeline(")
+
+
+def _transparent(card: ModelCard, size: str, pixels: str) -> str:
+    """The lines that save premultiplied pixels, as the model's training images were transparent."""
+    image = UNPREMULTIPLIED.format(size=size, pixels=pixels)
+    return f"image = {image}{BINARY}{SAVE}" if card.pixels_are.binary_alpha else f"{image}{SAVE}"
 
 
 def _steps(card: ModelCard) -> int:
@@ -182,8 +194,7 @@ def for_onnx(card: ModelCard, folder: str, *, timesteps: int, opset: int, checke
     )
     if card.pixels_are.premultiplied:
         size = (card.sides[1], card.sides[0])
-        line = f'Image.frombytes("RGBa", {size}, pixels.tobytes()).convert("RGBA"){SAVE}'
-        code = code.replace(f"Image.fromarray(pixels){SAVE}", line)
+        code = code.replace(f"Image.fromarray(pixels){SAVE}", _transparent(card, str(size), "pixels"))
     if card.pixels_are.depth == 16:
         code = code.replace("* 127.5).round().astype(np.uint8)", "* 32767.5).round().astype(np.uint16)")
     inputs = f"`sample` (N, {channels}, {height}, {width}) and `timestep` (N), both float32"

@@ -72,11 +72,14 @@ def test_the_lines_of_the_readme_work(tmp_path, monkeypatch, classes):
     assert len(code.strip().splitlines()) == (3 if classes is None else 5)
 
 
-def test_the_lines_beside_a_model_of_rgba_give_straight_colours(tmp_path, monkeypatch):
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_lines_beside_a_model_of_rgba_give_straight_colours(tmp_path, monkeypatch, binary):
     diffusers()
     folder = save(models_dir() / "m", in_channels=4, out_channels=4)
     facts = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
-    (folder / "card.json").write_text(json.dumps({**facts, "pixels": {"premultiplied": True}}))
+    (folder / "card.json").write_text(
+        json.dumps({**facts, "pixels": {"premultiplied": True, "binary_alpha": binary}})
+    )
     export_model("m", tmp_path / "given")
     assert read_card(tmp_path / "given").pixels_are.premultiplied
     monkeypatch.chdir(tmp_path)
@@ -85,6 +88,10 @@ def test_the_lines_beside_a_model_of_rgba_give_straight_colours(tmp_path, monkey
     with Image.open("picture.png") as picture:
         assert picture.mode == "RGBA"
         pixels = np.asarray(picture)
+    if binary:  # as alpha is nearer, and nothing lies hidden
+        assert set(np.unique(pixels[..., 3])) == {0, 255} and not pixels[pixels[..., 3] == 0].any()
+        assert np.array_equal(pixels[..., 3] == 255, np.asarray(names["image"])[..., 3] >= 128)
+        return
     seen = np.asarray(names["image"])  # as the pipeline has it
     assert np.array_equal(seen[..., 3], pixels[..., 3])
     full = pixels[..., 3] == 255
