@@ -12,7 +12,7 @@ from diffusion_studio.training_events import Published, SmoothingSheet
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """The model of a run was made anew. `before`: the one it had, in the trash; None: it had none."""
+    """The model of a run was made again. `before`: the one it had, in the trash; None: it had none."""
 
     name: str
     place: Path

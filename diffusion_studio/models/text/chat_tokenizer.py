@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from diffusion_studio.errors import UserError
+from diffusion_studio.language import tr
 from diffusion_studio.models.layout import read_small_json
 from diffusion_studio.storage.foreign_file import LARGEST_TEXT, read_foreign
 from diffusion_studio.storage.stamps import stamp_of
@@ -57,7 +58,7 @@ def _template(folder: Path) -> Callable[[str], str]:
     if own.is_file():
         source = read_foreign(own, LARGEST_TEXT, within=folder.parent).decode("utf-8")
     if not isinstance(source, str):
-        raise UserError(f"{folder}: no chat template")
+        raise UserError(tr("{folder} has no chat template.", folder=folder))
     template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)
     named = {name: _text_of(said.get(name)) for name in TOKENS}
 

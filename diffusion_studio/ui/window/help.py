@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_studio import __version__
 from diffusion_studio.language import tr
@@ -17,6 +26,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
 
 Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what can be done and by which keys
+AROUND = 240  # pixels of the screen's height for the title, the button and the frame of the window
 HEADING = 2  # rows a heading with its room is as high as
 
 ON_THE_CANVAS = {
@@ -56,9 +66,28 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[tuple[
     outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
     outer.setSpacing(SPACE_L)
     outer.addWidget(plain_label(tr("Keyboard shortcuts"), "title"))
-    outer.addLayout(columns)
+    outer.addWidget(_Scrolled(columns, parent.screen().availableSize().height() - AROUND))
     outer.addLayout(close_row(dialog))
     return dialog
+
+
+class _Scrolled(QScrollArea):
+    """Rows in full where the screen holds them; scrolled where it does not."""
+
+    def __init__(self, rows: QLayout, most: int) -> None:
+        super().__init__()
+        self._rows, self._most = rows, most
+        body = QWidget()
+        body.setLayout(rows)
+        rows.setContentsMargins(0, 0, SPACE_L, 0)
+        self.setWidget(body)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def sizeHint(self) -> QSize:
+        wanted = self._rows.sizeHint()
+        return QSize(wanted.width() + SPACE_L, min(wanted.height(), self._most))
 
 
 def about_dialog(parent: QWidget) -> QDialog:
