@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.training_events import (
+    AutoencoderAdapted,
     Checked,
     Checking,
     CheckpointSaved,
@@ -300,6 +301,7 @@ SampleSheetEvent = Status | SheetProgress | SheetSaved
 TrainingEvent = (
     Status
     | Warned
+    | AutoencoderAdapted
     | TrainingStarted
     | Loss
     | Samples

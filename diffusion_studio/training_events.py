@@ -23,6 +23,22 @@ class TrainingStarted:
     total: int | None  # steps; None: by time
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AutoencoderAdapted:
+    """How well the autoencoder encodes and decodes a few images after `step` steps of its own; reported before a run begins.
+
+    Images are (N, H, W, 3 or 4) uint8. Most runs have enough images that none of these is one it learned from.
+    """
+
+    step: int
+    psnr_before: float  # dB, of more images than these
+    psnr: float
+    images: np.ndarray
+    before: np.ndarray  # decoded by the autoencoder as it is shipped
+    now: np.ndarray
+    sheet: Path | None = None  # where rows of all three were saved, once there is a folder of the run
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
     """Training progress; `validation` only where it was measured at this step."""

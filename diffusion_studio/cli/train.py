@@ -207,6 +207,16 @@ class TrainingReport(Report):
                 self.status(text)
             case events.Warned(text=text):
                 self.tell(text)
+            case training_events.AutoencoderAdapted(sheet=path):
+                if path is not None:
+                    self.tell(
+                        tr(
+                            "Autoencoder {before:.1f} → {now:.1f} dB: images, before and now are in {path}",
+                            before=event.psnr_before,
+                            now=event.psnr,
+                            path=path,
+                        )
+                    )
             case training_events.TrainingStarted():
                 self.show_start(event)
             case training_events.Loss():

@@ -31,6 +31,7 @@ from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.training.autoencoder.latent_images import (
     AUTOENCODER_FOLDER,
     autoencoder_for,
+    keep_comparison,
     read_run_autoencoder,
     with_latents,
 )
@@ -115,7 +116,7 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     advice = space_advice(settings, few_colours=flat)
     if advice:  # before the autoencoder is adapted for minutes
         yield Warned(text=advice)
-    autoencoder = yield from autoencoder_for(settings, pictures, device, precision)
+    autoencoder, adapted = yield from autoencoder_for(settings, pictures, device, precision)
     pictures = yield from with_latents(pictures, autoencoder, flip=settings.flip, device=device)
     settings, network, origin = begin(settings, pictures)
     for words in origin.carried:
@@ -145,6 +146,8 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
             keep_teacher(run.path, cards.find(settings.start_from))
         if settings.start_from:  # the model it starts from may be gone when the run is resumed
             _save(run, trainer, Past())
+        if adapted is not None:
+            yield keep_comparison(run, adapted)
     except BaseException:
         trainer.close()
         if claim is not None:

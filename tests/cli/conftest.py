@@ -123,6 +123,16 @@ def learn(monkeypatch, tmp_path):
 
     def _events():
         yield events.Status(text="Reading…")
+        for sheet in (None, tmp_path / "runs" / "mine" / "autoencoder.png"):
+            yield training_events.AutoencoderAdapted(
+                step=100,
+                psnr_before=24.1,
+                psnr=27.84,
+                images=picture(0)[None],
+                before=picture(1)[None],
+                now=picture(2)[None],
+                sheet=sheet,
+            )
         yield training_events.TrainingStarted(
             run=tmp_path / "runs" / "mine",
             title="Mine",

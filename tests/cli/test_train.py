@@ -20,6 +20,9 @@ def test_training_prints_where_the_model_is(run, learn, tmp_path):
     )
     assert learn.asked == [(wanted, None)] and learn.closed == 1
     assert "Only a few pictures." in result.err
+    (told,) = [line for line in result.err if line.startswith("Autoencoder")]
+    assert told.startswith("Autoencoder 24.1 → 27.8 dB: ")
+    assert told.endswith(str(tmp_path / "runs" / "mine" / "autoencoder.png"))
     assert any("step 4, loss 0.5000" in line and "validation loss 0.2500" in line for line in result.err)
     assert not any("nan" in line for line in result.err)
 

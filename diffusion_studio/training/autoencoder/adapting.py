@@ -16,23 +16,30 @@ import torch
 from torch import Tensor
 
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
-from diffusion_studio.training.autoencoder.fitting import Fitting, psnr, settle
+from diffusion_studio.training.autoencoder.fitting import Fitting, psnr, reconstructed, settle
 
 ROUND = 100  # steps between two measurements
 ENOUGH = 0.05  # dB a round; less is not worth its time
 LONGEST = 300.0  # seconds of training, whatever is still gained
 MEASURED = 64  # images
+COMPARED = 6  # images of those, to show before and after
 SETTLING = 256  # images whose latents say the scale
 RATE = 3e-4
 
 
 class Adapted(NamedTuple):
-    """The autoencoder after `step` steps, and its PSNR in dB before them and now."""
+    """The autoencoder after `step` steps, and its PSNR in dB before them and now.
+
+    `images`: a few of those it is measured on, (N, C, S, S) uint8, and what it makes of them: `decoded_before` and `decoded`.
+    """
 
     step: int
     before: float
     now: float
     network: TinyAutoencoder
+    images: np.ndarray
+    decoded_before: np.ndarray
+    decoded: np.ndarray
 
 
 def adapt(
@@ -48,7 +55,9 @@ def adapt(
     learned = torch.from_numpy(images[order[held:]] if len(images) > 1 else images)
     before = best = psnr(network, measured)
     kept = deepcopy(network)
-    yield Adapted(0, before, best, kept)
+    compared = measured[:COMPARED]
+    decoded = decoded_before = reconstructed(network, compared)
+    yield Adapted(0, before, best, kept, compared.numpy(), decoded_before, decoded)
     work = deepcopy(network).requires_grad_(True)
     fitting = Fitting(work, learned, steps=10**9, seed=seed, rate=RATE, dtype=dtype)
     begun = time.perf_counter()
@@ -59,12 +68,13 @@ def adapt(
         gained = now - best
         if gained > 0:
             best, kept = now, deepcopy(work)
-        yield Adapted(fit.step, before, best, kept)
+            decoded = reconstructed(kept, compared)
+        yield Adapted(fit.step, before, best, kept, compared.numpy(), decoded_before, decoded)
         if gained < ENOUGH or time.perf_counter() - begun > longest:
             break
     kept.requires_grad_(False)
     settle(kept, _some(learned))
-    yield Adapted(fit.step, before, best, kept)
+    yield Adapted(fit.step, before, best, kept, compared.numpy(), decoded_before, decoded)
 
 
 def _some(images: Tensor) -> Tensor:

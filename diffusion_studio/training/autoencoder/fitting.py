@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -136,6 +137,14 @@ def psnr(network: TinyAutoencoder, images: Tensor, batch: int = 8) -> float:
         error += float((decoded - clean).square().sum())
     mean = error / images.numel() / 4  # of levels from 0 to 1
     return -10 * math.log10(max(mean, 1e-12))
+
+
+@torch.inference_mode()
+def reconstructed(network: TinyAutoencoder, images: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) uint8 encoded and decoded, of the same shape and type."""
+    device = next(network.parameters()).device
+    decoded = network.decode(network.encode(images.to(device).float() / 127.5 - 1)).clamp(-1, 1)
+    return ((decoded + 1) * 127.5).round().to("cpu", torch.uint8).numpy()
 
 
 @torch.inference_mode()

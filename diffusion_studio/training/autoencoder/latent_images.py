@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
 from diffusion_studio.errors import UserError
@@ -21,11 +22,14 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.models import cards
 from diffusion_studio.models.autoencoder_files import autoencoder_of, read_autoencoder, shipped_autoencoder
-from diffusion_studio.pictures.channels import COUNTS
+from diffusion_studio.pictures.channels import COUNTS, straight
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.settings.training import LATENTS, TrainingSettings
 from diffusion_studio.training.autoencoder.adapting import Adapted, adapt
 from diffusion_studio.training.images import Pictures
+from diffusion_studio.training.records.run import COMPARISON, Run
+from diffusion_studio.training.sample_pictures import sheet
+from diffusion_studio.training_events import AutoencoderAdapted
 
 AUTOENCODER_FOLDER = "autoencoder"  # in a run's folder
 AT_ONCE = 8  # images
@@ -34,19 +38,19 @@ REPORT_EVERY = 0.5  # seconds
 
 def autoencoder_for(
     settings: TrainingSettings, pictures: Pictures, device: str, precision: str
-) -> Generator[TrainingEvent, None, TinyAutoencoder | None]:
-    """The autoencoder a new run learns with; None where it learns pixels.
+) -> Generator[TrainingEvent, None, tuple[TinyAutoencoder | None, AutoencoderAdapted | None]]:
+    """The autoencoder a new run learns with, None where it learns pixels; and how well it was adapted to the images.
 
-    That of the model it begins from is kept as it is; the shipped one is adapted to the images first.
+    That of the model it begins from is kept as it is; the shipped one is adapted first.
     """
     if settings.from_model:
-        return autoencoder_of(cards.find(settings.start_from).path)
+        return autoencoder_of(cards.find(settings.start_from).path), None
     if settings.space != LATENTS:
-        return None
+        return None, None
     network = deepcopy(shipped_autoencoder()).to(device)
     check_size(network, settings, pictures)
     images = _four(pictures.images)
-    adapted: Adapted | None = None
+    reported = None
     for adapted in adapt(network, images, seed=settings.seed or 0, dtype=DTYPES[precision]):
         yield Status(
             text=tr(
@@ -56,7 +60,39 @@ def autoencoder_for(
                 before=adapted.before,
             )
         )
-    return adapted.network if adapted else network
+        network, reported = adapted.network, _comparison(adapted, settings.channels)
+        yield reported
+    return network, reported
+
+
+def _comparison(adapted: Adapted, channels: str) -> AutoencoderAdapted:
+    """The images as people see them: those the autoencoder was given are premultiplied RGBA."""
+    images, before, now = (
+        straight(pixels) if channels == "rgba" else pixels[..., :3]
+        for pixels in (
+            array.transpose(0, 2, 3, 1) for array in (adapted.images, adapted.decoded_before, adapted.decoded)
+        )
+    )
+    return AutoencoderAdapted(
+        step=adapted.step,
+        psnr_before=adapted.before,
+        psnr=adapted.now,
+        images=images,
+        before=before,
+        now=now,
+    )
+
+
+def keep_comparison(run: Run, adapted: AutoencoderAdapted) -> AutoencoderAdapted:
+    """Save a sheet of the images, before and now in rows, and the figures, with the run; a full disk leaves the sheet out."""
+    run.note(autoencoder={"step": adapted.step, "psnr_before": adapted.psnr_before, "psnr": adapted.psnr})
+    place = run.path / COMPARISON
+    try:
+        rows = np.concatenate([adapted.images, adapted.before, adapted.now])
+        Image.fromarray(sheet(rows, columns=len(adapted.images))).save(place)
+    except OSError:
+        return adapted
+    return replace(adapted, sheet=place)
 
 
 def check_size(network: TinyAutoencoder, settings: TrainingSettings, pictures: Pictures) -> None:

@@ -3,6 +3,7 @@
 runs/NAME/run.json       the settings, what the run began from, and what became of it
 runs/NAME/log.jsonl      its reports (`log`)
 runs/NAME/checkpoints/   its saved states (`checkpoints`)
+runs/NAME/autoencoder.png   images, and what its autoencoder made of them before and after it was adapted
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from diffusion_studio.storage.processes import is_running
 from diffusion_studio.training.records import checkpoints
 
 FACTS = "run.json"
+COMPARISON = "autoencoder.png"
 STATES = ("running", "stopped", "finished", "unknown")
 
 
@@ -126,6 +128,9 @@ KINDS: Mapping[str, Callable[[Any], bool]] = {
     "step": lambda value: type(value) is int and value >= 0,
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < float("inf"),
     "published": lambda value: isinstance(value, str),
+    "autoencoder": lambda value: (
+        isinstance(value, dict) and all(type(value.get(name)) is float for name in ("psnr_before", "psnr"))
+    ),
 }
 
 

@@ -33,6 +33,9 @@ class RunRow:
     settings: TrainingSettings
     published: str = ""  # the model made of it, where there is one
     smoothing: bool = False  # whether the length of its average can be chosen
+    autoencoder: tuple[float, float] | None = (
+        None  # PSNR in dB before it was adapted to the images, and after
+    )
     samples: QImage = field(default_factory=QImage)
 
     @property
@@ -66,7 +69,11 @@ class RunRow:
         if self.state == "stopped":
             state = tr("{state} at {share:.0%}", state=state, share=min(self.fraction, 1))
         steps = plural("{count:,} step", "{count:,} steps", self.step)
-        return " · ".join((state, steps, duration(self.seconds), f"{self.size} × {self.size}"))
+        words = [state, steps, duration(self.seconds), f"{self.size} × {self.size}"]
+        if self.autoencoder is not None:
+            before, now = self.autoencoder
+            words.append(tr("autoencoder {before:.1f} → {now:.1f} dB", before=before, now=now))
+        return " · ".join(words)
 
 
 class RunRecord(NamedTuple):
@@ -97,6 +104,7 @@ def read_row(run: Run) -> RunRow:
         settings=settings,
         published=str(facts.get("published", "")),
         smoothing=settings.posthoc_ema and any(run.path.glob("snapshots/*.safetensors")),
+        autoencoder=(said["psnr_before"], said["psnr"]) if (said := facts.get("autoencoder")) else None,
         samples=_image(sheets[-1]) if sheets else QImage(),
     )
 

@@ -19,6 +19,15 @@ class Sheets(NamedTuple):
     raw: tuple[np.ndarray, ...]
 
 
+class Comparison(NamedTuple):
+    """Images, and those that an autoencoder made of them before and after it was adapted, with the PSNR of both in dB."""
+
+    run: Path
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray]  # (N, S, S, 3 or 4) uint8 each
+    psnr_before: float
+    psnr: float
+
+
 def list_sheets(folder: Path) -> Generator[tuple[Path, tuple[int, ...]], None, None]:
     """A job: the steps of the sheets there are."""
     steps = (
@@ -35,14 +44,31 @@ def read_sheet(folder: Path, step: int, size: int) -> Generator[Sheets, None, No
         yield Sheets(step, pictures, _pictures(folder / "raw" / name, size))
 
 
+def read_comparison(run: Path) -> Generator[Comparison, None, None]:
+    """A job: what was kept of the autoencoder of a run, where it was adapted."""
+    from diffusion_studio.training.records.run import COMPARISON, Run
+
+    said = Run(run).facts.get("autoencoder")
+    page = _page(run / COMPARISON) if said else None
+    if said and page is not None and page.shape[0] >= 3:
+        images, before, now = (np.stack(cut(part, len(part))) for part in np.array_split(page, 3))
+        yield Comparison(run, (images, before, now), said["psnr_before"], said["psnr"])
+
+
 def _pictures(path: Path, size: int) -> tuple[np.ndarray, ...]:
+    page = _page(path)
+    return () if page is None else cut(page, size)
+
+
+def _page(path: Path) -> np.ndarray | None:
+    """A sheet, (H, W, 3 or 4) uint8; None where it cannot be read."""
     from PIL import Image
 
     try:
         with open_foreign(path, LARGEST_PICTURE) as file, Image.open(file, formats=("PNG",)) as image:
-            return cut(np.asarray(image if image.mode == "RGBA" else image.convert("RGB")), size)
+            return np.asarray(image if image.mode == "RGBA" else image.convert("RGB"))
     except OSError:
-        return ()
+        return None
 
 
 def cut(page: np.ndarray, size: int) -> tuple[np.ndarray, ...]:

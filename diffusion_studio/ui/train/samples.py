@@ -10,7 +10,7 @@ from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.training_events import Samples
+from diffusion_studio.training_events import AutoencoderAdapted, Samples
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.file_dialogs import open_file
 from diffusion_studio.ui.look.buttons import push_button, text_button
@@ -21,8 +21,15 @@ from diffusion_studio.ui.look.theme import SPACE_L, SPACE_M, SPACE_S, SPACE_XS
 from diffusion_studio.ui.pictures.canvas import Canvas
 from diffusion_studio.ui.pictures.drop import FILTERS
 from diffusion_studio.ui.pictures.picture import Picture
+from diffusion_studio.ui.train.autoencoder import AutoencoderView
 from diffusion_studio.ui.train.nearest import NearestView
-from diffusion_studio.ui.train.sample_sheets import Sheets, list_sheets, read_sheet
+from diffusion_studio.ui.train.sample_sheets import (
+    Comparison,
+    Sheets,
+    list_sheets,
+    read_comparison,
+    read_sheet,
+)
 from diffusion_studio.ui.train.words import about
 
 KEPT = 60  # sheets of this session; older ones are read from their files
@@ -52,6 +59,10 @@ class SamplesView(QWidget):
         self.canvas.setAccessibleName(tr("Samples"))
         self.canvas.setToolTip(tr("Click an image to see the training image nearest to it."))
         self.ema, self.raw = (_toggle(*words) for words in WEIGHTS)
+        self.reconstruction = _toggle(
+            tr("Autoencoder"), tr("Images encoded and decoded, before and after the autoencoder was adapted")
+        )
+        self.autoencoder = AutoencoderView(self)
         self.film = QSlider(Qt.Orientation.Horizontal, self)
         self.film.setAccessibleName(tr("Film of the samples"))
         self.film.setToolTip(tr("The samples from the first to the latest, always from the same noise."))
@@ -71,13 +82,20 @@ class SamplesView(QWidget):
         self._folder: Path | None = None
         self._size, self._student = 32, False
         self._asked: np.ndarray | None = None  # the sample whose nearest training image is shown
-        self.controls: list[QWidget] = [self.ema, self.raw, self.canvas, self.nearest.close_button]
+        self.controls: list[QWidget] = [
+            self.ema,
+            self.raw,
+            self.reconstruction,
+            self.canvas,
+            self.nearest.close_button,
+        ]
         self.controls += [self.play, self.film, self.compare]
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._advance)
         self._lay_out()
         self.ema.setChecked(True)
         self.ema.toggled.connect(self._show_weights)
+        self.reconstruction.toggled.connect(self._show_weights)
         self.film.valueChanged.connect(self._show_frame)
         self.play.toggled.connect(self._play)
         self.compare.clicked.connect(self._choose)
@@ -90,6 +108,8 @@ class SamplesView(QWidget):
         self._folder = run / "samples" if run is not None else None
         self._size = size
         self._steps, self._kept, self._sheet = [], {}, None
+        self.autoencoder.forget()
+        self._place_autoencoder()
         self.nearest.begin(run)
         self.name_weights(student=False)
         self.compare.setEnabled(run is not None)
@@ -100,6 +120,8 @@ class SamplesView(QWidget):
         self._show_film()
         if self._folder is not None:
             self._context.run(list_sheets(self._folder), self._on_listed)
+        if run is not None:
+            self._context.run(read_comparison(run), self._on_comparison)
 
     def name_weights(self, *, student: bool) -> None:
         """Whose samples there are: a student's and its teacher's, or those of averaged and raw weights."""
@@ -118,18 +140,43 @@ class SamplesView(QWidget):
         message = tr("Samples will appear here")
         if self._folder is not None and seconds:
             message = tr("First samples in about {time}", time=about(seconds))
+        self._show_note(message if self.autoencoder.known else "")
         sentence = tr("They always start from the same noise, so that sheets differ by the training alone.")
         self.canvas.show_message(message, sentence)
 
     def expect_none(self) -> None:
         """The run is not trained any more: without samples it has none."""
         if self._sheet is None and not self._steps:
-            self.canvas.show_message(tr("No samples yet"), tr("It was stopped before the first ones."))
+            message = tr("No samples yet")
+            self._show_note(message if self.autoencoder.known else "")
+            self.canvas.show_message(message, tr("It was stopped before the first ones."))
+
+    def show_adapted(self, event: AutoencoderAdapted) -> None:
+        """How well the autoencoder does by now; its images are shown until there are samples."""
+        self.autoencoder.show_rows((event.images, event.before, event.now), event.psnr_before, event.psnr)
+        self._place_autoencoder()
+
+    def _on_comparison(self, found: Comparison) -> None:
+        if self._folder is not None and found.run == self._folder.parent:
+            self.autoencoder.show_rows(found.rows, found.psnr_before, found.psnr)
+            self._place_autoencoder()
+            if self._sheet is None:
+                self._show_note(self.canvas.message.title)
+
+    def _place_autoencoder(self) -> None:
+        """Its images are in the place of the samples until these come, and where they are asked for."""
+        known = self.autoencoder.known
+        self.reconstruction.setVisible(known)
+        if not known and self.reconstruction.isChecked():
+            self.ema.setChecked(True)
+        shown = known and (self._sheet is None or self.reconstruction.isChecked())
+        self.autoencoder.setVisible(shown)
+        self.canvas.setVisible(not shown)
 
     @property
     def weights(self) -> str:
         """Whose samples are shown: "ema" or "raw"."""
-        return "ema" if self.ema.isChecked() else "raw"
+        return "raw" if self.raw.isChecked() else "ema"
 
     def add(self, event: Samples) -> None:
         """New samples; they are shown unless the user looks at earlier ones."""
@@ -147,6 +194,7 @@ class SamplesView(QWidget):
 
     def set_crisp(self, crisp: bool) -> None:
         self.canvas.set_crisp(crisp)
+        self.autoencoder.set_crisp(crisp)
 
     def close_down(self) -> None:
         self._timer.stop()
@@ -197,6 +245,7 @@ class SamplesView(QWidget):
 
     def _show_weights(self) -> None:
         """The shown step, of the selected weights."""
+        self._place_autoencoder()
         if self._sheet is None:
             return
         pictures = self._sheet.ema if self.weights == "ema" else self._sheet.raw
@@ -255,7 +304,7 @@ class SamplesView(QWidget):
         head.setContentsMargins(SPACE_L, 0, SPACE_L, 0)
         head.setSpacing(SPACE_XS)
         weights = QButtonGroup(self)
-        for button in (self.ema, self.raw):
+        for button in (self.ema, self.raw, self.reconstruction):
             weights.addButton(button)
             head.addWidget(button)
         head.addSpacing(SPACE_M)
@@ -265,6 +314,7 @@ class SamplesView(QWidget):
         both = QHBoxLayout()
         both.setSpacing(1)
         both.addWidget(self.canvas, 1)
+        both.addWidget(self.autoencoder, 1)
         both.addWidget(self.nearest)
         row = QHBoxLayout()
         row.setContentsMargins(SPACE_L, 0, SPACE_L, 0)

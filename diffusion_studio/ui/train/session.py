@@ -24,6 +24,7 @@ class TrainingSession(QObject):
     """Runs the training job on a worker of its own, and measures steps there. The job itself saves however it ends."""
 
     waiting = Signal(str)  # for what, in words
+    adapted = Signal(object)  # AutoencoderAdapted
     started = Signal(object)  # TrainingStarted
     progressed = Signal(object)  # Loss
     sampled = Signal(object)  # Samples
@@ -134,6 +135,8 @@ class TrainingSession(QObject):
         match event:
             case events.Status(text=text):
                 self.waiting.emit(text)
+            case training_events.AutoencoderAdapted():
+                self.adapted.emit(event)
             case training_events.TrainingStarted():
                 self.run = event.run
                 self.started.emit(event)

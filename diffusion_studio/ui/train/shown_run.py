@@ -37,6 +37,7 @@ class ShownRun(QObject):
         self.title, self._size = "", 0
         self.row: RunRow | None = None
         session.waiting.connect(self._on_waiting)
+        session.adapted.connect(view.samples.show_adapted)
         session.progressed.connect(self._on_progress)
         session.sampled.connect(view.samples.add)
         session.compared.connect(view.add_ratio)

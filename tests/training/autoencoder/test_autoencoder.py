@@ -92,6 +92,14 @@ def test_a_folder_is_adapted_to_until_nothing_is_gained(discs, monkeypatch):
     rounds = list(adapt(shipped, discs, seed=3, dtype=torch.float32, longest=3))
     assert rounds[0].step == 0 and rounds[-1].now > rounds[0].before
     assert all(torch.equal(tensor, kept[name]) for name, tensor in shipped.state_dict().items())
+    for entry, made, told in (
+        (rounds[-1], rounds[-1].decoded, rounds[-1].now),
+        (rounds[-1], rounds[-1].decoded_before, rounds[0].before),
+    ):
+        assert made.shape == entry.images.shape and made.dtype == np.uint8
+        if len(entry.images) == max(1, len(discs) // 5):  # all that is measured
+            error = np.square(made.astype(float) - entry.images).mean()
+            assert 10 * np.log10(255**2 / error) == pytest.approx(told, abs=0.1)
     assert rounds[-1].network.config.scale != 1 and not next(rounds[-1].network.parameters()).requires_grad
     again = list(adapt(rounds[-1].network, discs[:1], seed=3, dtype=torch.float32, longest=0))
     assert again[-1].now >= again[0].before

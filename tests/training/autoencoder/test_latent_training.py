@@ -26,7 +26,7 @@ from diffusion_studio.training.autoencoder import adapting, latent_images
 from diffusion_studio.training.distil.prepare import distil
 from diffusion_studio.training.records import checkpoints, runs
 from diffusion_studio.training.step import new_network
-from diffusion_studio.training_events import CheckpointSaved
+from diffusion_studio.training_events import AutoencoderAdapted, CheckpointSaved
 from tests.model_folders import TINY
 
 
@@ -75,9 +75,25 @@ def train(*arguments, **more):
 
 
 def test_a_model_of_latents_is_trained_and_opened_everywhere(discs, tmp_path):
-    said = [event.text for event in train(plan(discs)) if hasattr(event, "text")]
+    events = train(plan(discs))
+    said = [event.text for event in events if hasattr(event, "text")]
     advice = next(place for place, text in enumerate(said) if "come out truer as pixels" in text)
     assert advice < next(place for place, text in enumerate(said) if "Adapting the autoencoder" in text)
+    adapted = [event for event in events if isinstance(event, AutoencoderAdapted)]
+    first, last = adapted[0], adapted[-1]
+    assert first.step == 0 and np.array_equal(first.before, first.now) and first.sheet is None
+    assert first.images.shape == last.now.shape == (1, 32, 32, 4)  # the one held out of six
+    assert np.array_equal(first.images, last.images) and np.array_equal(first.before, last.before)
+    assert last.psnr_before == first.psnr == first.psnr_before and last.psnr >= first.psnr
+    run = runs.find("m")
+    assert last.sheet == run.path / "autoencoder.png" and np.array_equal(
+        np.asarray(Image.open(last.sheet)), np.concatenate([last.images[0], last.before[0], last.now[0]])
+    )
+    assert run.facts["autoencoder"] == {
+        "step": last.step,
+        "psnr_before": last.psnr_before,
+        "psnr": last.psnr,
+    }
     card = cards.find("m")
     assert (card.size, card.sides, card.channels, card.network.channels) == (32, (32, 32), 4, 2)
     assert card.pixels_are.premultiplied and "clipping" not in card.options

@@ -39,7 +39,7 @@ def folder(tmp_path):
 def backend(monkeypatch):
     """Stands in for the training: events as the real one tells them, and its files, as `backend`'s fields say."""
     control = SimpleNamespace(
-        asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[], saved=[]
+        asked=[], closed=0, steps=6, pause=0.0, fault=None, estimated=[], published=[], saved=[], adapting=()
     )
 
     def train(settings, *, resume=None, changed_data=False):
@@ -60,6 +60,7 @@ def backend(monkeypatch):
     def _steps(run, settings):
         size = settings.size if settings.folder else SIZE
         yield events.Status(text="Reading the pictures…")
+        yield from control.adapting
         yield training_events.TrainingStarted(
             run=run.path,
             title=run.name,
