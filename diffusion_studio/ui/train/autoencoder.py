@@ -27,7 +27,7 @@ class AutoencoderView(QWidget):
         self.setToolTip(
             tooltip(
                 tr(
-                    "The network learns in the latents of this autoencoder, so its images cannot be sharper than the row below."
+                    "The network learns in the latents of this autoencoder, so its images cannot be sharper than the last row."
                 )
             )
         )
@@ -81,6 +81,9 @@ class AutoencoderView(QWidget):
         # the words on the left have as much room on the right, so that images are in the middle
         room = QRectF(self.rect()).adjusted(left + SPACE_S, top, -left - SPACE_S, -SPACE_M)
         scale = viewport.fit_scale(self._grid, (room.width(), room.height()), crisp=crisp)
+        if scale < 1:
+            crisp = False
+            scale = viewport.fit_scale(self._grid, (room.width(), room.height()), crisp=crisp)
         view = viewport.centred(self._grid, (room.width(), room.height()), scale)
         corner = room.topLeft() + QPointF(view.x, view.y)
         painter.setFont(heading)
