@@ -116,15 +116,13 @@ def steps_of(run: Run) -> list[int]:
 
 
 def to_offer(run: Run) -> Average | None:
-    """What a run is worth publishing now: its newest whole checkpoint or, where that copies the images, the last that did not.
+    """What a run is worth publishing now: its newest whole checkpoint or, where an earlier one is offered, that snapshot.
 
     None where there is no whole checkpoint yet.
     """
-    known = snapshots.find(run.path)
-    if known and known[-1].copies:
-        chosen = snapshots.offered(known)
-        if chosen is not None:
-            return of_snapshot(run, chosen)
+    chosen = snapshots.earlier_offered(snapshots.find(run.path))
+    if chosen is not None:
+        return of_snapshot(run, chosen)
     newest, _ = checkpoints.newest_verified(run.path)
     return of_checkpoint(run, newest) if newest is not None else None
 

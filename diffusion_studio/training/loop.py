@@ -221,15 +221,12 @@ class TrainingLoop:
             yield from self.emit(CheckpointSaved(step=self.trainer.done, path=path))
 
     def publish(self) -> Events:
-        chosen = snapshots.offered(snapshots.find(self.record.path)) if self.copies else None
+        known = snapshots.find(self.record.path)
+        chosen, words = snapshots.earlier_offered(known), snapshots.words_on_offer(known)
+        if words:
+            yield Warned(text=words)
         if chosen is not None:
             average = averages.of_snapshot(self.record, chosen)
-            yield Warned(
-                text=tr(
-                    "The last snapshot that does not copy your images, of step {step}, is made the model.",
-                    step=chosen.step,
-                )
-            )
             network, step, seconds = average.network, average.step, average.seconds
         else:
             network, step, seconds = self.trainer.averaged_copy(), self.trainer.done, self.seconds

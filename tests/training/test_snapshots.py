@@ -177,6 +177,41 @@ def test_where_all_copy_the_newest_is_offered(settings, often, copying_from):
     assert averages.to_offer(runs.find("tiny")).step == 8
 
 
+@pytest.mark.parametrize(
+    ("ratios", "step", "words"),
+    [
+        ((1.4, 1.05, 1.0), 3, ""),
+        ((1.2, 1.1, 0.95, 1.3), 3, "a copy ratio from 0.9 to 1.1, of step 3, is made the model."),
+        ((1.0, 0.9, 0.8), 2, "a copy ratio from 0.9 to 1.1, of step 2, is made the model."),
+        ((1.0, 1.5, -0.2), 1, "does not copy your images, of step 1, is made the model."),
+        ((1.6, 1.34), 2, "It has not learned your images yet: its copy ratio is 1.34, and"),
+        ((1.34, -0.3), 1, "of step 1, is made the model. It has not learned your images yet: its copy ratio is 1.34"),
+        ((0.7, 0.8), 2, ""),
+        ((-0.1, -0.2), None, ""),
+        ((None, None), None, ""),
+        ((), None, ""),
+    ],
+)  # fmt: skip
+def test_the_newest_from_09_to_11_is_offered_and_else_the_newest_that_does_not_copy(ratios, step, words):
+    known = [
+        snapshots.Snapshot(
+            None, place + 1, 0.0, ratio and abs(ratio), bool(ratio and ratio < 0)
+        )  # < 0: copies
+        for place, ratio in enumerate(ratios)
+    ]
+    chosen = snapshots.offered(known)
+    assert (chosen and chosen.step) == step
+    said = snapshots.words_on_offer(known)
+    assert words in said and bool(said) == bool(words)
+
+
+def test_a_model_that_has_not_learned_the_images_yet_is_said(settings, often, monkeypatch):
+    monkeypatch.setattr(TrainingImages, "measure", lambda self, made: CopyRatio(1.34, False))
+    words = [event.text for event in train(replace(settings, snapshots=2)) if isinstance(event, Warned)]
+    assert any("has not learned your images yet: its copy ratio is 1.34" in text for text in words)
+    assert averages.to_offer(runs.find("tiny")).step == 8
+
+
 def test_the_command_line_lists_snapshots_and_makes_a_model_of_one(settings, often, capsys, tmp_path):
     from diffusion_studio.cli.main import main
 

@@ -26,7 +26,7 @@ from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, read_beginnin
 FOLDER = "snapshots"  # in the folder of a run
 NAME = re.compile(r"(\d{1,12})\.safetensors")
 LARGEST_HEADER = 1 << 24  # bytes
-CLOSEST = 0.9  # copy ratio of a model that is offered
+CLOSEST, FARTHEST = 0.9, 1.1  # copy ratios of a model that is offered
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,45 @@ def thin(run: Path, most: int) -> None:
 def offered(known: list[Snapshot]) -> Snapshot | None:
     """The newest whose images are about as far from the training images as these are from one another, and no copies.
 
-    Where there is none, the newest that does not copy; None where the ratio was not measured, or all copy. The ratio falls to 1
-    as a model learns, and below only when it copies, so that no limit above is needed.
+    That is a copy ratio from 0.9 to 1.1. Where there is none, the newest that does not copy; None where the ratio was not
+    measured, or all copy.
     """
     new = [snapshot for snapshot in known if snapshot.ratio is not None and not snapshot.copies]
-    far = [snapshot for snapshot in new if snapshot.ratio is not None and snapshot.ratio >= CLOSEST]
-    return far[-1] if far else new[-1] if new else None
+    inside = [one for one in new if one.ratio is not None and CLOSEST <= one.ratio <= FARTHEST]
+    return inside[-1] if inside else new[-1] if new else None
+
+
+def earlier_offered(known: list[Snapshot]) -> Snapshot | None:
+    """The one that is offered in place of what the run has reached; None where that is as good."""
+    chosen = offered(known)
+    return None if chosen is None or chosen.step == known[-1].step else chosen
+
+
+def words_on_offer(known: list[Snapshot]) -> str:
+    """Why an earlier snapshot becomes the model, or that it is too early for one, in a sentence; "" where neither is so."""
+    chosen, earlier = offered(known), earlier_offered(known)
+    words = ""
+    if earlier is not None and known[-1].copies:
+        words = tr(
+            "The last snapshot that does not copy your images, of step {step}, is made the model.",
+            step=earlier.step,
+        )
+    elif earlier is not None:
+        words = tr(
+            "The last snapshot with a copy ratio from {least} to {most}, of step {step}, is made the model.",
+            least=CLOSEST,
+            most=FARTHEST,
+            step=earlier.step,
+        )
+    if chosen is not None and chosen.ratio is not None and chosen.ratio > FARTHEST:
+        words += " " if words else ""
+        words += tr(
+            "It has not learned your images yet: its copy ratio is {ratio:.2f}, and should be from {least} to {most}.",
+            ratio=chosen.ratio,
+            least=CLOSEST,
+            most=FARTHEST,
+        )
+    return words
 
 
 def _read(path: Path) -> Snapshot | None:
