@@ -26,7 +26,10 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import SPACE_L, SPACE_S, SPACE_XL, SPACE_XS
 
 Section = tuple[str, Sequence[tuple[str, str]]]  # its name, and pairs of what can be done and by which keys
-AROUND = 240  # pixels of the screen's height for the title, the button and the frame of the window
+AROUND, BESIDE = (
+    240,
+    80,
+)  # pixels of the screen's height and width for the title, the button and the frame of the window
 HEADING = 2  # rows a heading with its room is as high as
 
 ON_THE_CANVAS = {
@@ -66,15 +69,16 @@ def shortcuts_dialog(parent: QWidget, menus: Sequence[tuple[str, Sequence[tuple[
     outer.setContentsMargins(SPACE_XL, SPACE_XL, SPACE_XL, SPACE_L)
     outer.setSpacing(SPACE_L)
     outer.addWidget(plain_label(tr("Keyboard shortcuts"), "title"))
-    outer.addWidget(_Scrolled(columns, parent.screen().availableSize().height() - AROUND))
+    room = parent.screen().availableSize()
+    outer.addWidget(Scrolled(columns, QSize(room.width() - BESIDE, room.height() - AROUND)))
     outer.addLayout(close_row(dialog))
     return dialog
 
 
-class _Scrolled(QScrollArea):
+class Scrolled(QScrollArea):
     """Rows in full where the screen holds them; scrolled where it does not."""
 
-    def __init__(self, rows: QLayout, most: int) -> None:
+    def __init__(self, rows: QLayout, most: QSize) -> None:
         super().__init__()
         self._rows, self._most = rows, most
         body = QWidget()
@@ -83,11 +87,14 @@ class _Scrolled(QScrollArea):
         self.setWidget(body)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def sizeHint(self) -> QSize:
         wanted = self._rows.sizeHint()
-        return QSize(wanted.width() + SPACE_L, min(wanted.height(), self._most))
+        return QSize(wanted.width() + SPACE_L, wanted.height()).boundedTo(self._most)
+
+    def minimumSizeHint(self) -> QSize:
+        """As large: a dialog left to itself takes two thirds of the screen at most."""
+        return self.sizeHint()
 
 
 def about_dialog(parent: QWidget) -> QDialog:

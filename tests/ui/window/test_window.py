@@ -433,7 +433,10 @@ def test_the_settings_page_changes_the_look_at_once(window, qtbot):
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 def test_help_sheets_open_and_list_the_shortcuts(window):
+    from PySide6.QtCore import QSize
     from PySide6.QtWidgets import QLabel
+
+    from diffusion_studio.ui.window.help import Scrolled
 
     window.context.undo.push(Change("discard of 9 images", lambda: None))
     window.menus._show_shortcuts()
@@ -442,6 +445,12 @@ def test_help_sheets_open_and_list_the_shortcuts(window):
     assert "Generate" in texts and "Ctrl+Return" in texts and "Ctrl+L" in texts and "Home, End" in texts
     wanted = window.menus._dialog.sizeHint()
     assert wanted.width() <= 1280 and wanted.height() <= 720, "a small screen holds it, with its button"
+    area = window.menus._dialog.findChild(Scrolled)
+    area._most = QSize(2000, 2000)  # a large screen, whatever this one is
+    area.updateGeometry()
+    window.menus._dialog.adjustSize()
+    rows = area.widget()
+    assert area.viewport().rect().contains(rows.rect()), "nothing is cut off where there is room"
     window.menus._show_about()
     texts = [label.text() for label in window.menus._dialog.findChildren(QLabel)]
     assert any("Version" in text for text in texts)
