@@ -26,56 +26,58 @@ class Preferences:
         "crisp",
         choices=SCALINGS,
         label=tr("Upscaling"),
-        help=tr("whether enlarged pixels stay squares or are blended"),
+        help=tr("keeps enlarged pixels square, or blends them"),
     )
     reduced_motion: bool = option(
-        False, label=tr("Reduce motion"), help=tr("whether panels and messages appear without moving")
+        False, label=tr("Reduce motion"), help=tr("panels and messages appear without moving")
     )
     device: str = option(
         "auto",
         choices=DEVICES,
         label=tr("Device"),
-        help=tr("what Automatic means, where the device is there: for generating and for training"),
+        help=tr("where images are generated and models are trained, unless chosen otherwise there"),
     )
     precision: str = option(
         "auto",
         choices=PRECISIONS,
         label=tr("Precision"),
-        help=tr("what Automatic means; float32 is the most exact, the shorter formats can be faster"),
+        help=tr(
+            "used wherever Automatic is chosen; float32 is the most exact, the shorter formats can be faster"
+        ),
     )
     threads: int = option(
         0,
         min=0,
         max=max(os.cpu_count() or 1, 1),
         label=tr("CPU threads"),
-        help=tr("how many threads the CPU uses, 0 for as many as it has; in force after a restart"),
+        help=tr("0 uses as many as the processor has; takes effect after a restart"),
     )
     previews: str = option(
         "fast",
         choices=PREVIEWS,
         label=tr("Step previews"),
         help=tr(
-            "of models that work on latents: Fast estimates the colors, Sharp decodes the steps with a small autoencoder (TAESD) "
-            "and takes at most {share:.0%} of the time",
+            "for models of latents: Fast estimates the colours, Sharp decodes the steps with a small autoencoder (TAESD) "
+            "in at most {share:.0%} of the time",
             share=LARGEST_SHARE,
         ),
     )
     notifications: bool = option(
         True,
         label=tr("When work is done"),
-        help=tr("whether a notification is shown when long work is done and the window is not in front"),
+        help=tr("shows a notification when long work is done and the window is not in front"),
     )
     metadata: bool = option(
         True,
         label=tr("Embed settings"),
-        help=tr("whether Save as writes how an image was made into it; off to disclose nothing"),
+        help=tr("writes how an image was made into the file; off to disclose nothing"),
     )
     quality: int = option(
         90,
         min=1,
         max=100,
         label=tr("Quality"),
-        help=tr("of JPEG and WebP: high is large and exact, low is small and blurred"),
+        help=tr("of JPEG and WebP: higher is larger and more exact"),
     )
     toured: bool = option(False, label=tr("Tour"), help=tr("whether the tour of the window was shown"))
 

@@ -432,7 +432,7 @@ def test_the_settings_page_changes_the_look_at_once(window, qtbot):
 
 
 @pytest.mark.qt_log_ignore("does not support propagateSizeHints")
-def test_help_sheets_open_and_list_the_shortcuts(window):
+def test_help_sheets_open_and_list_the_shortcuts(window, qtbot):
     from PySide6.QtCore import QSize
     from PySide6.QtWidgets import QLabel
 
@@ -450,7 +450,9 @@ def test_help_sheets_open_and_list_the_shortcuts(window):
     area.updateGeometry()
     window.menus._dialog.adjustSize()
     rows = area.widget()
-    assert area.viewport().rect().contains(rows.rect()), "nothing is cut off where there is room"
+    qtbot.waitUntil(
+        lambda: area.viewport().rect().contains(rows.rect())
+    )  # nothing is cut off where there is room
     window.menus._show_about()
     texts = [label.text() for label in window.menus._dialog.findChildren(QLabel)]
     assert any("Version" in text for text in texts)
