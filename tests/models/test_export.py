@@ -17,6 +17,7 @@ from diffusion_studio.models import onnx as onnx_network
 from diffusion_studio.models.cards import read_card
 from diffusion_studio.models.export import export_model
 from diffusion_studio.models.folder import read_model
+from diffusion_studio.pictures.channels import premultiplied
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.storage.places import models_dir
 from tests.model_folders import ALIKE, diffusers, save
@@ -72,14 +73,18 @@ def test_the_lines_of_the_readme_work(tmp_path, monkeypatch, classes):
     assert len(code.strip().splitlines()) == (3 if classes is None else 5)
 
 
+def learned_transparent(folder, *, binary):
+    """Let a model of four channels be one of premultiplied RGBA; `binary`: its images were opaque or nothing."""
+    card = folder / "card.json"
+    facts = json.loads(card.read_text()) if card.is_file() else {}
+    card.write_text(json.dumps({**facts, "pixels": {"premultiplied": True, "binary_alpha": binary}}))
+
+
 @pytest.mark.parametrize("binary", [False, True])
 def test_the_lines_beside_a_model_of_rgba_give_straight_colours(tmp_path, monkeypatch, binary):
     diffusers()
     folder = save(models_dir() / "m", in_channels=4, out_channels=4)
-    facts = json.loads((folder / "card.json").read_text()) if (folder / "card.json").is_file() else {}
-    (folder / "card.json").write_text(
-        json.dumps({**facts, "pixels": {"premultiplied": True, "binary_alpha": binary}})
-    )
+    learned_transparent(folder, binary=binary)
     export_model("m", tmp_path / "given")
     assert read_card(tmp_path / "given").pixels_are.premultiplied
     monkeypatch.chdir(tmp_path)
@@ -127,20 +132,29 @@ def onnxruntime():
     return pytest.importorskip("onnxruntime")
 
 
+SPRITES = {"num_class_embeds": 4, "in_channels": 4, "out_channels": 4}
+
+
+@pytest.fixture
+def sprites():
+    """A model of RGBA with classes."""
+    return save(models_dir() / "sprites", **SPRITES)
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The network of `faces` as ONNX, which takes seconds to write and is the same each time; its answers were compared."""
+    """The network of `sprites` as ONNX, which takes seconds to write and is the same each time; its answers were compared."""
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     place = tmp_path_factory.mktemp("onnx")
-    network = read_model(save(place / "faces", num_class_embeds=4)).network
+    network = read_model(save(place / "sprites", **SPRITES)).network
     assert onnx_network.write_onnx(network, place / "model.onnx") < 1e-4
     return network, place / "model.onnx"
 
 
 @pytest.fixture
 def given_again(written, monkeypatch):
-    """A float32 export of `faces` takes the file that was written; everything after it, comparing included, is done."""
+    """A float32 export of `sprites` takes the file that was written; everything after it, comparing included, is done."""
     network, file = written
 
     def write(plain, inputs, answer, target):
@@ -159,7 +173,7 @@ def drawn_here(folder, seed, **settings):
 
 
 HOW = {
-    "cosine v with classes": ({"num_class_embeds": 4}, {"class_label": "kind 0"}),  # the network of `written`
+    "cosine v with classes, rgba": (SPRITES, {"class_label": "kind 0"}),  # the network of `written`
     "zero snr, grey, 300 timesteps": (
         {"schedule": "linear_zero_snr", "timesteps": 300, "in_channels": 1, "out_channels": 1},
         {},
@@ -175,6 +189,8 @@ def test_the_lines_beside_an_onnx_network_draw_our_picture(tmp_path, monkeypatch
     if chosen:
         request.getfixturevalue("given_again")
     folder = save(models_dir() / "m", **how)
+    if how is SPRITES:
+        learned_transparent(folder, binary=False)
     given = export_model("m", tmp_path / "given.onnx", layout="onnx")
     assert given == tmp_path / "given"
     assert sorted(path.name for path in given.iterdir()) == [
@@ -186,8 +202,11 @@ def test_the_lines_beside_an_onnx_network_draw_our_picture(tmp_path, monkeypatch
     code = lines(given, noise=(drawn, "noise"))
     monkeypatch.chdir(tmp_path)
     exec(code, {"noise": noise})
-    picture = np.asarray(Image.open("picture.png").convert("RGB"), int)
-    assert np.abs(picture - drawn_here(folder, 3, steps=50, **chosen)).max() <= 1
+    here = drawn_here(folder, 3, steps=50, **chosen)
+    picture = np.asarray(Image.open("picture.png").convert("RGBA" if here.shape[2] == 4 else "RGB"))
+    if here.shape[2] == 4:  # colours of what is almost transparent differ by more than they are seen
+        picture, here = premultiplied(picture), premultiplied(here)
+    assert np.abs(picture.astype(int) - here).max() <= 1
     exec(lines(given), {})  # as it stands, too
     text = (given / "README.md").read_text()
     assert "Compared with torch through onnxruntime" in text and f"opset {onnx_network.OPSET}" in text
@@ -229,12 +248,26 @@ def test_an_onnx_network_of_half_the_size(tmp_path, faces, onnxruntime):
     assert kinds == {onnx.TensorProto.FLOAT16}
 
 
-def test_an_onnx_network_that_answers_otherwise_is_not_kept(tmp_path, faces, given_again, monkeypatch):
-    other = read_model(save(tmp_path / "other", seed=1, num_class_embeds=4)).network
+def test_an_onnx_network_of_sprites_makes_images_that_are_opaque_or_nothing(
+    tmp_path, sprites, given_again, onnxruntime, monkeypatch
+):
+    learned_transparent(sprites, binary=True)
+    given = export_model("sprites", tmp_path / "given", layout="onnx")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(lines(given, steps=(", 0, 50,", ", 0, 4,")), names)
+    picture = np.asarray(Image.open("picture.png"))
+    assert picture.shape == (8, 8, 4) and set(np.unique(picture[..., 3])) == {0, 255}
+    assert not picture[picture[..., 3] == 0].any()
+    assert np.array_equal(picture[..., 3] == 255, names["pixels"][..., 3] >= 128)
+
+
+def test_an_onnx_network_that_answers_otherwise_is_not_kept(tmp_path, sprites, given_again, monkeypatch):
+    other = read_model(save(tmp_path / "other", seed=1, **SPRITES)).network
     compare = onnx_network.compare
     monkeypatch.setattr(onnx_network, "compare", lambda _, __, *how: compare(other, other, *how))
     with pytest.raises(UserError, match="answers otherwise than torch's"):
-        export_model("faces", tmp_path / "given", layout="onnx")
+        export_model("sprites", tmp_path / "given", layout="onnx")
     assert not (tmp_path / "given").exists()
 
 
@@ -271,10 +304,10 @@ def test_a_network_that_was_not_compared_says_so(tmp_path, faces, monkeypatch):
     assert schedule["prediction_type"] == "v_prediction"
 
 
-def test_onnx_on_the_command_line(tmp_path, faces, given_again, capsys):
-    assert main.main(["models", "export", "faces", "--onnx", str(tmp_path / "web")]) == 0
+def test_onnx_on_the_command_line(tmp_path, sprites, given_again, capsys):
+    assert main.main(["models", "export", "sprites", "--onnx", str(tmp_path / "web")]) == 0
     assert (
         capsys.readouterr().out == f"{tmp_path / 'web'}\n" and (tmp_path / "web" / export.ONNX_FILE).is_file()
     )
-    assert main.main(["models", "export", "faces", "--onnx", str(tmp_path / "web")]) == 1
+    assert main.main(["models", "export", "sprites", "--onnx", str(tmp_path / "web")]) == 1
     assert "is there already" in capsys.readouterr().err
