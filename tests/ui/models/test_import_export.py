@@ -6,15 +6,20 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from PySide6.QtCore import Qt
 
+from diffusion_studio.diffusion.autoencoder import TinyAutoencoder
+from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
+from diffusion_studio.diffusion.processes import PROCESSES
 from diffusion_studio.models import cards, library, onnx
+from diffusion_studio.models.folder import write_model
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.ui.models import export_dialog
 from diffusion_studio.ui.models.export_dialog import ExportDialog
 from diffusion_studio.ui.models.fast_dialog import FastDialog
 from diffusion_studio.ui.train.steps import RUN
-from tests.model_folders import change_json, save
+from tests.model_folders import change_json, network, save
 from tests.models.test_library import cached
 from tests.ui.models.conftest import choose, drop, number, rest, titles
 
@@ -276,6 +281,46 @@ def test_it_is_made_fast_on_the_train_page(page, window, qtbot, monkeypatch):
     assert samples.note.text() == ""
     samples.begin(None, 8)
     assert (samples.ema.text(), samples.raw.text()) == ("EMA", "Raw")
+
+
+@pytest.mark.slow
+def test_a_model_of_latents_is_made_fast_from_the_window(page, window, qtbot, tmp_path):
+    """With the real job: from the dialog to the samples of student and teacher, and a model with the same autoencoder."""
+    torch.manual_seed(5)
+    config = AutoencoderConfig(channels=4, width=8, latent_channels=2, blocks=(1, 1))
+    write_model(
+        models_dir() / "discs",
+        network(in_channels=2, out_channels=2),
+        PROCESSES["cosine"](1000),
+        prediction="v_prediction",
+        card={"title": "Discs", "channels": 4, "pixels": {"premultiplied": True}},
+        autoencoder=TinyAutoencoder(config).eval().requires_grad_(False),
+    )
+    folder = tmp_path / "discs"
+    folder.mkdir()
+    for level in range(4):
+        Image.new("RGBA", (16, 16), (60 * level, 90, 20, 255)).save(folder / f"{level}.png")
+    page.refresh("discs")
+    rest(window, qtbot)
+    page.card.buttons["fast"].click()
+    (dialog,) = page.findChildren(FastDialog)
+    for name, value in {"name": "Quick", "minutes": 0.002, "folder": str(folder), "batch": 2}.items():
+        dialog.form.fields[name].show_value(value)
+    dialog.form.changed.emit()
+    qtbot.mouseClick(dialog.accept_button, Qt.MouseButton.LeftButton)
+    train = window.page
+    assert train.steps.current == RUN and train.run_view.title.text() == "Quick"
+    qtbot.waitUntil(lambda: not train.session.running, timeout=60_000)
+    rest(window, qtbot)
+    samples = train.run_view.samples
+    assert (samples.ema.text(), samples.raw.text()) == ("Fast", "Teacher")
+    assert [picture.size for picture in samples.canvas.pictures] == [(16, 16)] * 16
+    assert samples.canvas.pictures[0].pixels.shape[2] == 4 and not samples.autoencoder.isVisible()
+    quick = cards.find("quick")
+    assert quick.autoencoder == cards.find("discs").autoencoder and quick.trained["teacher"] == "discs"
+    assert quick.defaults().steps == 2 and "Use in Generate" in [
+        button.text() for button in train.run_view.outcome.buttons
+    ]
 
 
 def test_a_fast_model_is_not_made_fast_again(page, window, qtbot):
