@@ -80,11 +80,13 @@ class Denoiser:
         self.variance: Tensor | None = None  # what the network said of it with its latest answer
         self._source: Tensor | None = None  # for each row of the network's batch, the state that is in it
 
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+    def timestep(self, sigma: float) -> float:
+        """What the network is given for a noise level."""
         timestep = self.schedule.timestep(sigma)
-        if self.rounding is not None:
-            timestep = float(self.rounding(timestep))
-        answer = self.predict(x * self.schedule.input_scale(sigma), timestep)
+        return timestep if self.rounding is None else float(self.rounding(timestep))
+
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        answer = self.predict(x * self.schedule.input_scale(sigma), self.timestep(sigma))
         if answer.shape[1] == 2 * x.shape[1]:
             answer, self.variance = answer.chunk(2, dim=1)
         denoised = self.to_clean(x, sigma, answer)

@@ -16,8 +16,7 @@ from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.noise import KNOWN, Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.resampling import KnownRegion, Legs, legs, remaining, walk
-from diffusion_studio.diffusion.sampler_step import Denoise
-from diffusion_studio.diffusion.samplers import SAMPLERS
+from diffusion_studio.diffusion.sampler_step import Denoise, Sampler
 from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.model import BROKEN
@@ -44,6 +43,9 @@ class DenoisingModel(Protocol):
     def process(self, settings: GenerationSettings) -> Process: ...
     def denoiser(self, settings: GenerationSettings, pictures: Sequence[int]) -> Denoiser: ...
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]: ...
+
+    def sampler(self, settings: GenerationSettings, *, whole: bool) -> Sampler:
+        """`whole`: nothing is asked or changed between its steps, so that all may be computed before the first is yielded."""
 
 
 class Sampling:
@@ -99,7 +101,8 @@ class Sampling:
         if levels[0][0] == 0:  # no step to take: the image as it is
             yield State(first, first, 0.0, 0.0, x, x, None, [], self.noise.state() if record else None)
             return
-        sampler = SAMPLERS[self.settings.sampler]
+        whole = not record and start is None and self.source is None and not self.settings.until
+        sampler = self.model.sampler(self.settings, whole=whole)
         for step, ahead in walk(
             sampler, self.denoise, x, levels, self.noise, first=first, memory=memory, **self.options
         ):

@@ -14,7 +14,11 @@ from diffusion_studio import __version__
 from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import Draw
+from diffusion_studio.diffusion.packed.engine import FastNetwork, build
+from diffusion_studio.diffusion.packed.recorded_walk import RecordedWalks
 from diffusion_studio.diffusion.process import Process
+from diffusion_studio.diffusion.sampler_step import Sampler
+from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_blocks import TimestepEmbedding
 from diffusion_studio.errors import UserError
@@ -56,6 +60,7 @@ class UNetModel:
                 )
             )
         self.network = _fast(checkpoint, device, precision)
+        self.walks = RecordedWalks(self.network)
         self.early: Network | None = (
             None  # from early in the training, read when autoguidance first asks for it
         )
@@ -171,6 +176,13 @@ class UNetModel:
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
         return sampler_options(self.process(settings), settings)
 
+    def sampler(self, settings: GenerationSettings, *, whole: bool) -> Sampler:
+        """The few steps of a student are one recording, where each forward is one; in float16 each answer has to be looked at."""
+        sampler = SAMPLERS[settings.sampler]
+        if not whole or settings.sampler != "consistency" or self.precision == "float16":
+            return sampler
+        return self.with_edges(settings.seamless).walks.recorded(sampler)
+
     def labels(self, settings: GenerationSettings, pictures: Sequence[int]) -> Tensor | None:
         """(N,) rows of the class table; without a class the seed of each image chooses one, so that a batch shows them all."""
         if not self.card.class_count and not self.numbered:
@@ -238,8 +250,7 @@ class UNetModel:
         return facts
 
 
-def _fast(checkpoint: Checkpoint, device: str, precision: str) -> Network:
-    from diffusion_studio.diffusion.packed.engine import build
+def _fast(checkpoint: Checkpoint, device: str, precision: str) -> FastNetwork:
 
     def remember(key: str, value: str | None = None) -> str | None:
         known = devices.remember(f"{devices.cpu_name()} {key}", value)  # a choice of another machine is none

@@ -147,6 +147,16 @@ class FastNetwork:
             self.made[name] = self.ways[name]()
         return self.made[name]
 
+    @property
+    def records(self) -> bool:
+        """Whether a forward of some shape is recorded."""
+        return any(isinstance(way, Recorded) for way in self.made.values())
+
+    def unrecorded(self, shape: tuple[int, ...]) -> Forward | None:
+        """The forward whose recording was found fastest for x of this shape; None where none was, or it is not known yet."""
+        way = self.made.get(self.chosen.get(shape, ""))
+        return way.forward if isinstance(way, Recorded) else None
+
     def recall(self, shape: tuple[int, ...]) -> str | None:
         """The name that an earlier process found fastest for this shape; None where that is not known."""
         known = self.remember(self.key(shape)) if self.remember else None

@@ -18,6 +18,8 @@ from diffusion_studio.diffusion.denoiser import Denoiser
 from diffusion_studio.diffusion.noise import Draw
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.processes import process_from_config
+from diffusion_studio.diffusion.sampler_step import Sampler
+from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.autoencoders import DiffusersAutoencoder
@@ -158,6 +160,9 @@ class LatentModel:
 
     def sampler_options(self, settings: GenerationSettings) -> dict[str, Any]:
         return sampler_options(self.process(settings), settings)
+
+    def sampler(self, settings: GenerationSettings, *, whole: bool) -> Sampler:
+        return SAMPLERS[settings.sampler]
 
     def _finite(self, network: Network) -> Network:
         def checked(x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
