@@ -155,7 +155,7 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
     """(N, C, H, W) in [-1, 1] -> (N, H, W, 3) uint8, rounded to the nearest; one channel becomes grey RGB, four stay four."""
     import torch
 
-    levels = (pictures.float() / 2 + 0.5).clamp(0, 1) * 255
+    levels = (pictures.detach().float() / 2 + 0.5).clamp(0, 1) * 255
     # on the CPU torch rounds as few as 2,048 numbers on all threads, which then wait for each other
     levels = torch.from_numpy(levels.numpy().round()) if levels.device.type == "cpu" else levels.round()
     levels = levels.to(torch.uint8).permute(0, 2, 3, 1)
@@ -166,5 +166,5 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
 
 def to_uint16(pictures: Tensor) -> np.ndarray:
     """(N, 1, H, W) in [-1, 1] -> (N, H, W, 1) uint16, rounded to the nearest."""
-    levels = ((pictures.double().cpu().numpy() / 2 + 0.5).clip(0, 1) * 65535).round()
+    levels = ((pictures.detach().double().cpu().numpy() / 2 + 0.5).clip(0, 1) * 65535).round()
     return np.ascontiguousarray(levels.astype(np.uint16).transpose(0, 2, 3, 1))
