@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +29,7 @@ class _Walk:
     x: Tensor
     noises: list[Tensor]
     labels: Tensor | None
-    replay: Any
+    replay: Callable[[], None]
     answer: Tensor  # (2 (steps + 1), N, C, H, W): state and predicted clean image of each step
 
 
@@ -50,7 +49,7 @@ class RecordedWalks:
         """The same sampler. All of its steps are computed before the first is yielded, so nothing may be changed on the way."""
 
         def walk(
-            denoise: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Noise, **options: Any
+            denoise: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Noise, **options: object
         ) -> Iterator[Step]:
             found = self._found(sampler, denoise, x, sigmas, options)
             if found is None:
@@ -69,7 +68,7 @@ class RecordedWalks:
         denoise: Denoiser,
         x: Tensor,
         sigmas: Sequence[float],
-        options: dict[str, Any],
+        options: dict[str, object],
     ) -> _Walk | None:
         if not self.network.records or not _fits(denoise, x, sigmas):
             return None
@@ -91,7 +90,7 @@ class RecordedWalks:
         denoise: Denoiser,
         x: Tensor,
         sigmas: Sequence[float],
-        options: dict[str, Any],
+        options: dict[str, object],
     ) -> _Walk | None:
         fixed = copy.copy(denoise)
         fixed.network, fixed.labels = (
@@ -136,10 +135,17 @@ def _fits(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]) -> bool:
     return alone and 1 < len(sigmas) <= LONGEST + 1 and denoise.early is None
 
 
-def _key(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], options: dict[str, Any]) -> Key:
+def _key(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], options: dict[str, object]) -> Key:
     """All that is part of a recording and not copied into it."""
     labels = denoise.labels
     levels = tuple((sigma, denoise.timestep(sigma)) for sigma in sigmas[:-1])
     settings = (denoise.guidance, denoise.null_class, denoise.clipping, denoise.clip_range, denoise.threshold)
     kind = None if labels is None else (tuple(labels.shape), labels.dtype)
-    return tuple(x.shape), x.dtype, kind, levels, settings, tuple(sorted(options.items()))
+    return (
+        tuple(x.shape),
+        x.dtype,
+        kind,
+        levels,
+        settings,
+        tuple(sorted(options.items(), key=lambda item: item[0])),
+    )
