@@ -300,6 +300,53 @@ def train_runs(studio: Studio) -> None:
     studio.shoot("train-short")
 
 
+def train_failed(studio: Studio) -> None:
+    page = studio.visit("train")
+    page._show_row(page.runs.row(_stopped_run()))
+    studio.rest()
+    sentence = "The disk is full: a checkpoint needs 96 MB, and 12 MB are free."
+    page.shown.show_outcome(page.shown.row, sentence)
+    studio.window.context.show_fault(sentence)
+    studio.rest()
+    studio.shoot("train-failed")
+
+
+def train_copies(studio: Studio) -> None:
+    page = studio.visit("train")
+    page._show_row(page.runs.row("round-sprites"))
+    studio.rest()
+    chart = page.run_view.chart
+    for step, ratio in ((8, 1.62), (16, 1.31), (24, 1.14), (32, 1.03), (40, 0.97), (48, 0.94), (56, 0.86)):
+        chart.add_ratio(step, ratio)
+    chart.by_copies.setChecked(True)
+    studio.shoot("train-copies")
+    chart.by_copies.setChecked(False)
+
+
+def _stopped_run() -> str:
+    from seeded_home import LONG
+
+    from diffusion_studio.training.records.runs import list_runs
+
+    start = LONG.replace(" ", "-").lower()[:20]
+    return next(run.name for run in list_runs() if run.name.startswith(start))
+
+
+def fast(studio: Studio) -> None:
+    """A model that was made fast, and Live with its teacher."""
+    from seeded_home import FAST
+
+    models = studio.visit("models")
+    models.refresh(next(card.name for card in _cards() if card.title == FAST))
+    studio.rest()
+    studio.shoot("models-fast")
+    page = studio.visit("generate")
+    page.request.choose_model(next(card.name for card in _cards() if card.title == FAST))
+    studio.generate(count=1)
+    studio.shoot("generate-fast")
+    page.request.choose_model(_cards()[0].name)
+
+
 def gallery(studio: Studio) -> None:
     page = studio.visit("gallery")
     studio.until(lambda: page.grid.entries and not page.collection.lister.busy)
@@ -417,10 +464,12 @@ FULL = (
         train_images,
         train_busy,
         train_runs,
+        train_failed,
+        train_copies,
         gallery,
         trash,
     ),
-    *(models, models_dialogs, settings, palette),
+    *(fast, models, models_dialogs, settings, palette),
 )
 
 
