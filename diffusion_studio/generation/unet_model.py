@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,9 @@ from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.previews import chosen_previews
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
+FEW_STEPS = (
+    4  # of a run that follows the hand (Live): its network leaves the window its part of the processor
+)
 
 
 class UNetModel:
@@ -129,7 +133,7 @@ class UNetModel:
         labels = self.labels(settings, pictures)
         edges = self.with_edges(settings.seamless)
         return Denoiser(
-            edges.finite,
+            partial(edges.finite, edges.network.briefly if settings.steps <= FEW_STEPS else edges.network),
             self.checkpoint.schedule,
             prediction=scheduler_config.prediction_from_config(config),
             clipping=settings.clipping if self.autoencoder is None else "none",
@@ -216,9 +220,11 @@ class UNetModel:
             return (own.seed or 0 if blend is None else blend.nearest(own.seed or 0)) % len(names)
         return names.index(self.card.class_named(label))
 
-    def finite(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
-        """The network's prediction, computed again in float32 where a shorter format overflowed; never a black image."""
-        prediction = self.network(x, timestep, labels)
+    def finite(self, network: Network, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
+        """The prediction of `network`, which is this model's, again in float32 where a shorter format overflowed; never a black
+        image.
+        """
+        prediction = network(x, timestep, labels)
         if self.device != "cpu" and self.precision != "float16":
             return prediction  # asking would make the card wait at each step; bfloat16 overflows where float32 does
         if torch.isfinite(prediction).all():

@@ -1,8 +1,8 @@
 """The fastest way this machine has to run a trained network, chosen for each shape by timing and then kept.
 
 On a CPU the network packed for oneDNN (`engine_network`) competes with the plain module; elsewhere two layouts of the latter do,
-on CUDA each also recorded as a graph. One image of a small network is computed on one thread of the processor, unless all of
-them are much faster.
+on CUDA each also recorded as a graph. In runs of few steps, one image of a small network is computed on one thread of the
+processor, unless all of them are much faster (`FastNetwork.briefly`).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class FastNetwork:
         self, ways: Mapping[str, Callable[[], Forward]], name: str, remember: Remember | None = None
     ) -> None:
         self.ways, self.name, self.remember = ways, name, remember
-        self.chosen: dict[tuple[int, ...], str] = {}
+        self.chosen: dict[tuple[int, tuple[int, ...]], str] = {}  # by threads and shape
         self.made: dict[str, Forward] = {}
         self.alone: dict[tuple[int, ...], bool] = {}  # whether a shape is computed on one thread
         self.worker: ThreadPoolExecutor | None = None  # ends with the network
@@ -95,16 +95,24 @@ class FastNetwork:
 
     def __call__(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
         timestep = timestep.float().expand(len(x)).contiguous()
+        with self.lock:
+            return self.answer(x, timestep, labels)
+
+    def briefly(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The same for a run of few steps, beside a window that paints each of its images: on one thread where that is about as
+        fast. Bits differ between numbers of threads, so a run has to ask in one of the two ways alone.
+        """
+        timestep = timestep.float().expand(len(x)).contiguous()
         answer = partial(self.answer, x, timestep, labels)
         with self.lock:
             return self.on_one_thread(answer) if self.is_alone(x, timestep, labels) else answer()
 
     def answer(self, x: Tensor, timestep: Tensor, labels: Tensor | None) -> Tensor:
         """The prediction for x (N, C, H, W), by the way that is fastest with the threads of the caller."""
-        shape = tuple(x.shape)
-        if shape not in self.chosen:
-            self.chosen[shape] = self.recall(shape) or self.choose(x, timestep, labels)
-        return self.way(self.chosen[shape])(x, timestep, labels)
+        known = torch.get_num_threads(), tuple(x.shape)
+        if known not in self.chosen:
+            self.chosen[known] = self.recall(known[1]) or self.choose(x, timestep, labels)
+        return self.way(self.chosen[known])(x, timestep, labels)
 
     def on_one_thread(self, run: Callable[[], Tensor]) -> Tensor:
         """run() -> (N, C, H, W), computed with one thread of the processor; what it raises is raised here."""
@@ -154,7 +162,7 @@ class FastNetwork:
 
     def unrecorded(self, shape: tuple[int, ...]) -> Forward | None:
         """The forward whose recording was found fastest for x of this shape; None where none was, or it is not known yet."""
-        way = self.made.get(self.chosen.get(shape, ""))
+        way = self.made.get(self.chosen.get((torch.get_num_threads(), shape), ""))
         return way.forward if isinstance(way, Recorded) else None
 
     def recall(self, shape: tuple[int, ...]) -> str | None:

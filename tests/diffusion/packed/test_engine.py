@@ -475,12 +475,14 @@ def test_one_small_image_is_computed_on_one_thread_unless_more_are_worth_it(
     image, several = torch.zeros(1, 3, 8, 8), torch.zeros(3, 3, 8, 8)
     for _ in range(2):  # another process remembers it
         network = engine.FastNetwork(ways, "n", remember)
-        network(image, torch.tensor(1.0))
+        network.briefly(image, torch.tensor(1.0))
         threads.clear()
-        network(image, torch.tensor(1.0))
+        network.briefly(image, torch.tensor(1.0))
         assert threads == [expected]
+        network(image, torch.tensor(1.0))
+        assert threads[-1] == 2, "a run of many steps has all of them"
         monkeypatch.setattr(engine, "measure", lambda *_: pytest.fail("timed again"))
-    network(several, torch.tensor(1.0))
+    network.briefly(several, torch.tensor(1.0))
     assert threads[-1] == 2 and torch.get_num_threads() == 2
     asked = []
     other = threading.Thread(target=lambda: asked.append(torch.get_num_threads()))
@@ -496,7 +498,7 @@ def test_what_fails_on_the_one_thread_is_raised_to_the_caller(two_threads):
     network = engine.FastNetwork({"plain": lambda: broken}, "n", None)
     network.alone[1, 3, 8, 8] = True
     with pytest.raises(ValueError, match="wrong label"):
-        network(torch.zeros(1, 3, 8, 8), torch.tensor(1.0))
+        network.briefly(torch.zeros(1, 3, 8, 8), torch.tensor(1.0))
 
 
 def test_one_image_has_the_same_bits_as_in_a_process_of_one_thread(two_threads):
@@ -512,7 +514,7 @@ def test_one_image_has_the_same_bits_as_in_a_process_of_one_thread(two_threads):
         device="cpu",
         remember=lambda key, value=None: known.get(key.split()[0], "packed"),
     )
-    assert torch.equal(beside(*image), expected)
+    assert torch.equal(beside.briefly(*image), expected)
 
 
 def test_settled_workers_have_their_threads_and_room_and_leave_others_theirs(two_threads, monkeypatch):
