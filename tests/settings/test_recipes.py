@@ -39,6 +39,8 @@ def test_large_images_are_seen_in_bands_and_those_of_a_model_as_it_sees_them():
     spaces = [applied("good", TrainingSettings(size=size)).space for size in (32, 64, 65, 128)]
     assert spaces == ["pixels", "haar", "pixels", "haar"]
     assert applied("good", TrainingSettings(size=64, start_from="faces", space="haar2")).space == "haar2"
+    assert applied("quick", TrainingSettings(start_from="scratch")).optimizer == "muon"
+    assert applied("quick", TrainingSettings(start_from="faces", optimizer="adamw")).optimizer == "adamw"
     assert applied("good", TrainingSettings(size=64, start_from="scratch")).space == "haar"
 
 
