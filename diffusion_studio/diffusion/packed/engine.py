@@ -99,8 +99,8 @@ class FastNetwork:
             return self.answer(x, timestep, labels)
 
     def briefly(self, x: Tensor, timestep: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The same for a run of few steps, beside a window that paints each of its images: on one thread where that is about as
-        fast. Bits differ between numbers of threads, so a run has to ask in one of the two ways alone.
+        """The prediction for x (N, C, H, W) in a run of few steps, beside a window that paints each of its images: on one thread
+        where that is about as fast. Bits differ between numbers of threads, so a run has to ask in one of the two ways alone.
         """
         timestep = timestep.float().expand(len(x)).contiguous()
         answer = partial(self.answer, x, timestep, labels)
