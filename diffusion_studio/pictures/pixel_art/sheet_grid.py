@@ -1,8 +1,8 @@
 """Whether an image is a sheet of sprites, and the size of its cells: “48 sprites of 32×32”.
 
-Within a sprite, pixels go on from line to line in nearly one colour; over the edge of a cell hardly any do, be it that there
-is a ground between sprites (transparent, or the colour of the corners) or that they differ. The smallest cells of which that
-holds for every edge are those of the sheet.
+Within a sprite, many pixels continue in nearly the same colour from one line to the next; across the edge of a cell few do,
+because there is a background between sprites (transparent, or the colour of the corners) or because the sprites differ. The grid
+is the one with the smallest cells for which this is true at every edge.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALIKE = 24  # levels of 255 within which a colour goes on
 OVER_ALL, OVER_ONE = (
     0.35,
     0.7,
-)  # of what goes on within cells, over their edges on average, and over any one of them
+)  # share of lines crossing an edge of a cell, of those within cells: on average, and at most at one edge
 GOES_ON = 0.05  # of a line within cells
 
 
