@@ -33,6 +33,34 @@ class _Walk:
     answer: Tensor  # (2 (steps + 1), N, C, H, W): state and predicted clean image of each step
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What a sampler is called with, apart from the noise it draws."""
+
+    sampler: Sampler
+    denoise: Denoiser
+    x: Tensor
+    sigmas: Sequence[float]
+    options: dict[str, object]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is one image in few steps, of a network that nothing else is asked beside."""
+        denoise = self.denoise
+        alone = len(self.x) == 1 and (denoise.rows is None or denoise.rows[1] == 1)
+        return alone and 1 < len(self.sigmas) <= LONGEST + 1 and denoise.early is None
+
+    @property
+    def key(self) -> Key:
+        """All that is part of a recording and not copied into it."""
+        d, x = self.denoise, self.x
+        levels = tuple((sigma, d.timestep(sigma)) for sigma in self.sigmas[:-1])
+        settings = (d.guidance, d.null_class, d.clipping, d.clip_range, d.threshold)
+        kind = None if d.labels is None else (tuple(d.labels.shape), d.labels.dtype)
+        options = tuple(sorted(self.options.items(), key=lambda item: item[0]))
+        return tuple(x.shape), x.dtype, kind, levels, settings, options
+
+
 class RecordedWalks:
     """Of one `network`, for samplers that draw noise before every step but the first, as `consistency` does.
 
@@ -51,7 +79,8 @@ class RecordedWalks:
         def walk(
             denoise: Denoiser, x: Tensor, sigmas: Sequence[float], noise: Noise, **options: object
         ) -> Iterator[Step]:
-            found = self._found(sampler, denoise, x, sigmas, options)
+            asked = _Asked(sampler, denoise, x, sigmas, options)
+            found = self._found(asked)
             if found is None:
                 yield from sampler(denoise, x, sigmas, noise, **options)
                 return
@@ -62,21 +91,14 @@ class RecordedWalks:
 
         return walk
 
-    def _found(
-        self,
-        sampler: Sampler,
-        denoise: Denoiser,
-        x: Tensor,
-        sigmas: Sequence[float],
-        options: dict[str, object],
-    ) -> _Walk | None:
-        if not self.network.records or not _fits(denoise, x, sigmas):
+    def _found(self, asked: _Asked) -> _Walk | None:
+        if not self.network.records or not asked.fits:
             return None
-        key = _key(denoise, x, sigmas, options)
+        key = asked.key
         again, self.last = key == self.last, key
         if key not in self.known and again:
             with self.network.lock:
-                self.known[key] = self._recording(sampler, denoise, x, sigmas, options)
+                self.known[key] = self._recording(asked)
             while len(self.known) > MOST:
                 self.known.popitem(last=False)
         if key in self.known:
@@ -84,24 +106,14 @@ class RecordedWalks:
         return self.known.get(key)
 
     @torch.inference_mode()
-    def _recording(
-        self,
-        sampler: Sampler,
-        denoise: Denoiser,
-        x: Tensor,
-        sigmas: Sequence[float],
-        options: dict[str, object],
-    ) -> _Walk | None:
-        fixed = copy.copy(denoise)
-        fixed.network, fixed.labels = (
-            self._forward,
-            None if denoise.labels is None else denoise.labels.clone(),
-        )
-        begun, drawn = x.clone(), [torch.zeros_like(x) for _ in sigmas[1:-1]]
+    def _recording(self, asked: _Asked) -> _Walk | None:
+        fixed, labels = copy.copy(asked.denoise), asked.denoise.labels
+        fixed.network, fixed.labels = self._forward, None if labels is None else labels.clone()
+        begun, drawn = asked.x.clone(), [torch.zeros_like(asked.x) for _ in asked.sigmas[1:-1]]
 
         def run() -> Tensor:
             given = iter(drawn)
-            steps = sampler(fixed, begun, sigmas, lambda: next(given), **options)
+            steps = asked.sampler(fixed, begun, asked.sigmas, lambda: next(given), **asked.options)
             return torch.stack([tensor for step in steps for tensor in (step.x, step.denoised)])
 
         try:
@@ -127,25 +139,3 @@ class RecordedWalks:
                 found.labels.copy_(labels)
             found.replay()
             return found.answer.clone()
-
-
-def _fits(denoise: Denoiser, x: Tensor, sigmas: Sequence[float]) -> bool:
-    """Whether it is one image in few steps, of a network that nothing else is asked beside."""
-    alone = len(x) == 1 and (denoise.rows is None or denoise.rows[1] == 1)
-    return alone and 1 < len(sigmas) <= LONGEST + 1 and denoise.early is None
-
-
-def _key(denoise: Denoiser, x: Tensor, sigmas: Sequence[float], options: dict[str, object]) -> Key:
-    """All that is part of a recording and not copied into it."""
-    labels = denoise.labels
-    levels = tuple((sigma, denoise.timestep(sigma)) for sigma in sigmas[:-1])
-    settings = (denoise.guidance, denoise.null_class, denoise.clipping, denoise.clip_range, denoise.threshold)
-    kind = None if labels is None else (tuple(labels.shape), labels.dtype)
-    return (
-        tuple(x.shape),
-        x.dtype,
-        kind,
-        levels,
-        settings,
-        tuple(sorted(options.items(), key=lambda item: item[0])),
-    )

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QToolTip, QWidg
 
 from diffusion_studio.gallery.entries import Entry
 from diffusion_studio.language import tr
-from diffusion_studio.ui.gallery.layout import GAP, MARGIN, GalleryLayout
+from diffusion_studio.ui.gallery.layout import GAP, HEADING, MARGIN, GalleryLayout
 from diffusion_studio.ui.gallery.listing import Arranged
 from diffusion_studio.ui.gallery.painting import paint_cell, paint_heading
 from diffusion_studio.ui.gallery.selection import Selection
@@ -56,7 +56,7 @@ class GalleryGrid(QAbstractScrollArea):
         self.selection = Selection(self)
         self.layout_ = GalleryLayout([], 1, self.cell)
         self._runs: list[tuple[str, int]] = []
-        self._head = 0  # pixels of the upper edge that a bar covers
+        self._bar = QRect()  # that floats over the upper edge, in the viewport
         self._hover: int | None = None
         self._pressed: QPoint | None = None
         self._clicked: Path | None = None  # by the last click, whatever lies under the pointer since
@@ -81,9 +81,10 @@ class GalleryGrid(QAbstractScrollArea):
         self.cell = min(max(side, SMALLEST), LARGEST)
         self._arrange(anchor)
 
-    def cover_head(self, height: int) -> None:
-        """A bar of this height floats over the upper edge: what keys lead to is scrolled below it."""
-        self._head = height
+    def cover_head(self, bar: QRect) -> None:
+        """A bar floats over the upper edge: what keys lead to is scrolled below it, and headings end beside it."""
+        self._bar = bar
+        self.viewport().update()
 
     def select(self, index: int, *, add: bool = False, stretch: bool = False) -> None:
         """See `Selection.select`; the image is scrolled into view."""
@@ -130,8 +131,8 @@ class GalleryGrid(QAbstractScrollArea):
 
     def _reveal(self, index: int) -> None:
         rect, bar = self.layout_.rect(index), self.verticalScrollBar()
-        if rect.top() - GAP - self._head < bar.value():
-            bar.setValue(rect.top() - MARGIN - self._head)
+        if rect.top() - GAP - self._bar.height() < bar.value():
+            bar.setValue(rect.top() - MARGIN - self._bar.height())
         elif rect.bottom() + GAP > bar.value() + self.viewport().height():
             bar.setValue(rect.bottom() + MARGIN - self.viewport().height())
 
@@ -153,7 +154,7 @@ class GalleryGrid(QAbstractScrollArea):
         area = event.rect().translated(0, top)
         painter.translate(0, -top)
         for group in self.layout_.headings(area.top(), area.bottom()):
-            paint_heading(painter, group, self.viewport().width())
+            paint_heading(painter, group, self._free(group.top - top))
         painter.setFont(self.font())
         for index in self.layout_.visible(area.top() - self.layout_.cell, area.bottom()):
             if _with_ring(self.layout_.rect(index)).intersects(area):
@@ -161,6 +162,13 @@ class GalleryGrid(QAbstractScrollArea):
         painter.end()
         on_screen = self.layout_.visible(top, top + self.viewport().height())
         self.thumbs.want(self.entries[index].path for index in on_screen)
+
+    def _free(self, y: int) -> tuple[int, int]:
+        """From where to where a heading at this height of the viewport is not under the bar, in pixels from the left."""
+        width, bar = self.viewport().width(), self._bar
+        if bar.isEmpty() or not y < bar.bottom() or not y + HEADING > bar.top():
+            return 0, width
+        return (0, bar.left()) if bar.center().x() > width // 2 else (bar.right(), width)
 
     def _paint_cell(self, painter: QPainter, index: int) -> None:
         entry, selection = self.entries[index], self.selection

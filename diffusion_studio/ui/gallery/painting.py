@@ -14,16 +14,15 @@ from diffusion_studio.ui.pictures.cells import paint_fitted, paint_focus, paint_
 STAR, STAR_SHADE = QColor(255, 214, 90), QColor(0, 0, 0, 140)  # on any image, in both themes
 
 
-def paint_heading(painter: QPainter, group: Group, width: int) -> None:
-    place = QRect(MARGIN, group.top + 6, width - 2 * MARGIN, 28)
+def paint_heading(painter: QPainter, group: Group, free: tuple[int, int]) -> None:
+    """`free`: from where to where there is room for it, in pixels from the left; its count is left out where it does not fit."""
+    place = QRect(free[0] + MARGIN, group.top + 6, free[1] - free[0] - 2 * MARGIN, 28)
     font = painter.font()
     font.setPixelSize(TYPE_LARGE)
     font.setWeight(font.Weight.DemiBold)
     painter.setFont(font)
     painter.setPen(QColor(tokens().ground_text))
-    words = painter.fontMetrics().elidedText(
-        heading(group.name), Qt.TextElideMode.ElideMiddle, place.width() - 100
-    )
+    words = painter.fontMetrics().elidedText(heading(group.name), Qt.TextElideMode.ElideMiddle, place.width())
     painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, words)
     used = painter.fontMetrics().horizontalAdvance(words) + 10
     from_right = painter.layoutDirection() == Qt.LayoutDirection.RightToLeft
@@ -33,7 +32,8 @@ def paint_heading(painter: QPainter, group: Group, width: int) -> None:
     painter.setFont(font)
     painter.setPen(QColor(tokens().ground_muted))
     count = plural("{count:,} image", "{count:,} images", group.count)
-    painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter, count)
+    if painter.fontMetrics().horizontalAdvance(count) <= beside.width():
+        painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter, count)
 
 
 def paint_cell(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
@@ -87,9 +87,10 @@ class GridArea(QWidget):
             return
         bar.show_names(self._grid.width() >= ROOMY)
         bar.adjustSize()
-        bar.move(max(self._grid.width() - bar.width() - SPACE_XL, 0), SPACE_XS)
+        end = max(self._grid.width() - bar.width() - SPACE_XL, 0)
+        bar.move(SPACE_XL if self.layoutDirection() == Qt.LayoutDirection.RightToLeft else end, SPACE_XS)
         bar.raise_()
-        self._grid.cover_head(0 if bar.isHidden() else bar.height())
+        self._grid.cover_head(QRect() if bar.isHidden() else bar.geometry())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

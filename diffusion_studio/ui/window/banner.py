@@ -76,6 +76,11 @@ class Banner(QFrame):
         """Another page is shown: the fault waits on its own."""
         self.setVisible(self._active and self._page is page)
 
+    def settle(self, page: object) -> None:
+        """The next work of its page has begun: a fault with nothing left to decide goes, one with a remedy stays."""
+        if self._page is page and self._do is None:
+            self.dismiss()
+
     def dismiss(self) -> None:
         self._active = False
         self.hide()

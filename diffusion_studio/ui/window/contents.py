@@ -13,7 +13,7 @@ from diffusion_studio.language import tr
 from diffusion_studio.models.text import requirements
 from diffusion_studio.storage import notices
 from diffusion_studio.ui.base.context import AppContext
-from diffusion_studio.ui.base.page import Page
+from diffusion_studio.ui.base.page import Page, Work
 from diffusion_studio.ui.base.requests import InstallTextExtra, PageName, Request
 from diffusion_studio.ui.base.worker import Worker
 from diffusion_studio.ui.window.banner import Banner
@@ -42,6 +42,7 @@ class Contents(QWidget):
         self.entries = entries
         self.pages: dict[int, Page] = {}
         self._greeted: set[int] = set()
+        self._at_work: set[PageName] = set()
         self._shown = -1  # number of the page that was shown last
         self.rail = Rail([(entry.name, entry.label, entry.explanation) for entry in entries], self)
         self.stack = QStackedWidget(self)
@@ -82,13 +83,26 @@ class Contents(QWidget):
             self.stack.addWidget(self.pages[number])
             name = self.entries[number].name
             self.pages[number].work_changed.connect(
-                lambda change, name=name: self.work_changed.emit(name, change)
+                lambda change, name=name: self._on_work_changed(name, change)
             )
             self.pages[number].alone_wanted.connect(self.alone_wanted)
             order = [*self.rail.buttons, *self.pages[number].controls()]
             for first, second in zip(order, order[1:], strict=False):
                 QWidget.setTabOrder(first, second)
             self.page_made.emit(name, self.pages[number])
+
+    def _on_work_changed(self, name: PageName, change: Work | str) -> None:
+        begins = isinstance(change, Work) and name not in self._at_work
+        if isinstance(change, Work):
+            self._at_work.add(name)
+        else:
+            self._at_work.discard(name)
+        if begins:
+            self.banner.settle(self.pages[self._number_of(name)])
+        self.work_changed.emit(name, change)
+
+    def _number_of(self, name: PageName) -> int:
+        return next(number for number, entry in enumerate(self.entries) if entry.name == name)
 
     def greet(self) -> None:
         """Let the page that is shown begin what had to wait until it was on screen."""
@@ -143,7 +157,7 @@ class Contents(QWidget):
         self._stop_listening = notices.listen(self._noticed.emit)
 
     def _go_to(self, name: PageName, request: Request | None) -> None:
-        self.visit(next(number for number, entry in enumerate(self.entries) if entry.name == name))
+        self.visit(self._number_of(name))
         if request is not None:
             self.page.receive(request)
 

@@ -15,7 +15,7 @@ def test_the_count_is_beside_the_heading_and_not_over_it(qapp, direction):
     image.fill(QColor("black"))
     painter = QPainter(image)
     painter.setLayoutDirection(direction)
-    paint_heading(painter, Group("2026-11", 0, 12, 0), 400)
+    paint_heading(painter, Group("2026-11", 0, 12, 0), (0, 400))
     painter.end()
 
     def columns(colour):
@@ -26,3 +26,21 @@ def test_the_count_is_beside_the_heading_and_not_over_it(qapp, direction):
     assert heading and count
     from_left = direction == Qt.LayoutDirection.LeftToRight
     assert (max(heading) < min(count)) if from_left else (max(count) < min(heading))
+
+
+@pytest.mark.parametrize("free", [(0, 250), (0, 60), (150, 400), (340, 400)])
+def test_a_heading_ends_beside_the_bar_and_its_count_is_whole_or_not_there(qapp, free):
+    def painted(free):
+        image = QImage(400, 60, QImage.Format.Format_RGB32)
+        image.fill(QColor("black"))
+        painter = QPainter(image)
+        paint_heading(painter, Group("2026-11", 0, 12, 0), free)
+        painter.end()
+        pixels = [(x, image.pixel(x, y)) for x in range(400) for y in range(60)]
+        lit = [x for x, pixel in pixels if pixel != QColor("black").rgb()]
+        return lit, sum(pixel == QColor(tokens().ground_muted).rgb() for _, pixel in pixels)
+
+    lit, counted = painted(free)
+    assert lit and min(lit) >= free[0] and max(lit) < free[1]
+    assert counted in (0, painted((0, 400))[1])
+    assert (counted > 0) == (free[1] - free[0] > 100)

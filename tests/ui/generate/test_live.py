@@ -211,6 +211,20 @@ def test_the_word_seed_is_dragged_through_the_seeds(page, frames, qtbot):
     page.live.end()
 
 
+def test_an_offer_waits_while_what_is_said_of_a_run_needs_its_room(qtbot):
+    foot, action = ActionBar(), QAction("Live", checkable=True)
+    qtbot.addWidget(foot)
+    foot.show_live(action, "Live · 6 images/s", too_slow=True)
+    foot.resize(400, 120)
+    foot.show_outcome("Done")
+    assert not foot.fast.isHidden()
+    foot.show_outcome("Done in 20 s. 4 images, seeds 1,000 to 1,003, saved in Pictures")
+    assert foot.fast.isHidden()
+    foot._expiry.timeout.emit()
+    assert not foot.fast.isHidden() and not foot.line.text()
+    foot.close_down()
+
+
 def test_what_runs_or_waits_has_the_room_of_the_offers_beside_it(qtbot):
     foot, action = ActionBar(), QAction("Live", checkable=True)
     qtbot.addWidget(foot)

@@ -27,6 +27,8 @@ def asked(monkeypatch, tmp_path):
     def preview(run, length):
         asked["sheets"].append(length)
         try:
+            if length < 0.06:
+                raise UserError("The snapshots are damaged.")
             while not go.wait(0.005):
                 yield SheetProgress(done=1, total=12)
             pixels = np.full((16, 32, 3), round(1000 * length) % 256, np.uint8)
@@ -110,6 +112,14 @@ def test_apply_makes_the_model_and_undo_brings_the_other_back(page, dialog, aske
         with qtbot.waitSignal(page.context.models_changed):
             step()
     assert asked["exchanged"] == [("faces", "trash"), ("faces", "smoothed")]
+
+
+def test_a_length_whose_samples_failed_cannot_be_applied(dialog, asked, qtbot):
+    dialog.slider.show_value(5)
+    qtbot.waitUntil(lambda: dialog.line.text() == "The snapshots are damaged.")
+    assert not dialog.apply.isEnabled()
+    dialog.slider.show_value(9)
+    assert dialog.apply.isEnabled()
 
 
 def test_what_fails_is_said_and_can_be_tried_again(page, dialog, asked, qtbot):

@@ -210,6 +210,26 @@ def test_a_fault_is_a_sentence_in_the_window_and_the_next_job_works(window, page
     assert page.panel.foot.line.text().startswith("Done") and not banner.isVisible()
 
 
+def test_a_fault_goes_when_the_next_work_of_its_page_has_begun_and_no_sooner(window, page, draw, qtbot):
+    banner = window.contents.banner
+    draw.fault = UserError("The model is broken.", details="three tensors are missing")
+    run(qtbot, page)
+    draw.fault = None
+    run(qtbot, page)
+    assert not banner.isVisible()
+    page.report_work("Generating", 0.5)
+    window.context.show_fault("The disk is full.", "3 bytes are left")
+    page.report_work("Generating", 0.6)
+    assert banner.isVisible(), "the work during which it failed is not the next one"
+    page.end_work()
+    window.context.show_fault(
+        "The disk is full.", "3 bytes are left", action="Save elsewhere…", do=lambda: None
+    )
+    page.report_work("Generating", 0.1)
+    assert banner.isVisible(), "something is left to decide"
+    page.end_work()
+
+
 def test_text_of_a_fault_is_never_taken_for_markup(window, draw, page, qtbot):
     draw.fault = UserError("<img src='/etc/passwd'><b>bold</b>")
     run(qtbot, page)

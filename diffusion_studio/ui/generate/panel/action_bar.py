@@ -63,7 +63,7 @@ class ActionBar(QFrame):
         self._live_words, self._too_slow = self.live.text(), False
         self._running = False
         self._expiry = QTimer(self, singleShot=True, interval=EXPIRES)
-        self._expiry.timeout.connect(lambda: self.line.setText(""))
+        self._expiry.timeout.connect(lambda: self._say(""))
         self._lay_out()
         self.stop.clicked.connect(self.stop_wanted)
         self.queue.clicked.connect(self.queue_wanted)
@@ -140,8 +140,12 @@ class ActionBar(QFrame):
 
     def show_outcome(self, words: str) -> None:
         """Say for a while how what ran has ended."""
-        self.line.setText(words)
+        self._say(words)
         self._expiry.start()
+
+    def _say(self, words: str) -> None:
+        self.line.setText(words)
+        self._share_room()
 
     def close_down(self) -> None:
         self._expiry.stop()
@@ -168,11 +172,23 @@ class ActionBar(QFrame):
     def _share_room(self) -> None:
         """While something runs or waits, what is said of that needs the room of the offers beside it."""
         busy = self._running or not self.queue.isHidden()
-        self.fast.setVisible(self._too_slow and not self._running and self.choices.isHidden())
         words = tr("Live") if busy and not self.live.isChecked() else self._live_words
         if words != self.live.text():
             self.live.setText(words)
             self.live.setAccessibleName(words)
+        offered = self._too_slow and not self._running and self.choices.isHidden()
+        self.fast.setVisible(offered and self._fits_beside(self.line.text()))
+
+    def _fits_beside(self, words: str) -> bool:
+        """Whether what is said of a run is read whole beside every button; an offer waits until it has been read."""
+        shown = [
+            tool for tool in (self.fast, self.live, self.queue) if tool is self.fast or not tool.isHidden()
+        ]
+        taken = sum(tool.sizeHint().width() + SPACE_S for tool in shown)
+        return (
+            not words
+            or self.line.fontMetrics().horizontalAdvance(words) + taken <= self.width() - 2 * SPACE_L
+        )
 
     def _follow_hold(self, hold: QAction) -> None:
         self.hold.setEnabled(hold.isEnabled())

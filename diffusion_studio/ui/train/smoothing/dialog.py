@@ -69,8 +69,10 @@ class SmoothingDialog(QDialog):
             self._show(percent)
 
     def show_fault(self, sentence: str) -> None:
+        """A length whose samples failed cannot be applied; another one can be tried."""
         self.line.setText(sentence)
         self.progress.setValue(0)
+        self.apply.setEnabled(False)
 
     def done(self, result: int) -> None:
         self._timer.stop()
@@ -82,6 +84,7 @@ class SmoothingDialog(QDialog):
         if percent == self._saved:
             words = tr("{words}, as it is saved", words=words)
         self.value.setText(words)
+        self.apply.setEnabled(True)
         if percent in self._sheets:
             self._timer.stop()
             self._show(percent)
