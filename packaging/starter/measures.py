@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffusion_studio.pictures.channels import on_white
 from diffusion_studio.training.images import Pictures, load_pictures
 
 GROUPS = 20  # left out one after the other
@@ -220,11 +221,14 @@ def nearest(images: np.ndarray, learned: np.ndarray) -> Tensor:
 def generate(
     model: object, settings: object, count: int, at_once: int = 50
 ) -> tuple[np.ndarray, Tensor | None]:
-    """(count, 3, H, W) uint8 and the class of each, None without classes; classes in turn, seeds from 0."""
+    """(count, 3, H, W) uint8, on white where they have alpha, and the class of each, None without classes.
+
+    Classes in turn, seeds from 0.
+    """
     parts, rows = [], []
     for own in batches(settings, count, at_once):
         *_, last = model.previews(own)
-        parts.append(last.denoised.transpose(0, 3, 1, 2))
+        parts.append(on_white(last.result).transpose(0, 3, 1, 2))
         if model.card.class_count:
             rows += [model.class_row(own, index) for index in range(own.count)]
     return np.concatenate(parts), torch.tensor(rows) if rows else None

@@ -15,13 +15,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from diffusion_studio.generation.opening import open_model
+from diffusion_studio.jobs.model_samples import sheet
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.fast import companion_of
@@ -39,7 +39,7 @@ def ship(name: str, extra: Path, teacher: str = "") -> Path:
     target = Path(__file__).parents[2] / "resources" / "models" / extra.stem
     write(card, target, facts, None)
     shipped = cards.read_card(target, starter=True)
-    write(card, target, facts, sheet(shipped))  # drawn by the very weights that are shipped
+    write(card, target, facts, samples(shipped))  # drawn by the very weights that are shipped
     return target
 
 
@@ -53,7 +53,7 @@ def linked(card: ModelCard, teacher: ModelCard, trained: dict) -> dict:
     return trained
 
 
-def write(card: ModelCard, target: Path, facts: dict, samples: bytes | None) -> None:
+def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None) -> None:
     checkpoint = read_model(card.path)
     write_model(
         target,
@@ -62,20 +62,16 @@ def write(card: ModelCard, target: Path, facts: dict, samples: bytes | None) -> 
         prediction=card.prediction,
         card=facts,
         dtype=torch.float16,
-        samples=samples,
+        samples=drawn,
+        autoencoder=checkpoint.autoencoder,
     )
 
 
-def sheet(card: ModelCard) -> bytes:
-    """The recommended settings' first pictures, seeds 0 to 31, unselected."""
+def samples(card: ModelCard) -> bytes:
+    """The recommended settings' first images, seeds 0 to 31, unselected; with transparency where the model has it."""
     *_, last = open_model(card).previews(replace(card.defaults(), seed=0, count=COLUMNS * ROWS))
-    size = card.size
-    page = np.zeros((ROWS * size, COLUMNS * size, 3), np.uint8)
-    for index, picture in enumerate(last.denoised):
-        top, left = index // COLUMNS * size, index % COLUMNS * size
-        page[top : top + size, left : left + size] = picture
     png = io.BytesIO()
-    Image.fromarray(page).save(png, "PNG", optimize=True)
+    Image.fromarray(sheet(last.result, COLUMNS)).save(png, "PNG", optimize=True)
     return png.getvalue()
 
 

@@ -20,6 +20,10 @@ from diffusion_studio.training.autoencoder.fitting import Fitting, psnr, reconst
 
 ROUND = 100  # steps between two measurements
 ENOUGH = 0.05  # dB a round; less is not worth its time
+PATIENCE = 2  # rounds that gain less, one after the other: a single one is often only noise
+COOLING = (
+    150  # steps at the end, over which the learning rate falls: the noise of the last steps is averaged out
+)
 LONGEST = 300.0  # seconds of training, whatever is still gained
 MEASURED = 64  # images
 COMPARED = 6  # images of those, to show before and after
@@ -60,18 +64,19 @@ def adapt(
     yield Adapted(0, before, best, kept, compared.numpy(), decoded_before, decoded)
     work = deepcopy(network).requires_grad_(True)
     fitting = Fitting(work, learned, steps=10**9, seed=seed, rate=RATE, dtype=dtype)
-    begun = time.perf_counter()
+    begun, in_vain, cooling = time.perf_counter(), 0, False
     for fit in fitting.run():
-        if fit.step % ROUND:
+        if fit.step % ROUND and fit.step != fitting.steps:
             continue
         now = psnr(work, measured)
-        gained = now - best
-        if gained > 0:
+        in_vain = 0 if now - best >= ENOUGH else in_vain + 1
+        if now > best:
             best, kept = now, deepcopy(work)
             decoded = reconstructed(kept, compared)
         yield Adapted(fit.step, before, best, kept, compared.numpy(), decoded_before, decoded)
-        if gained < ENOUGH or time.perf_counter() - begun > longest:
-            break
+        if not cooling and (in_vain == PATIENCE or time.perf_counter() - begun > longest):
+            cooling = True
+            fitting.end_in(COOLING)
     kept.requires_grad_(False)
     settle(kept, _some(learned))
     yield Adapted(fit.step, before, best, kept, compared.numpy(), decoded_before, decoded)

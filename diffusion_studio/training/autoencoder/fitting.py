@@ -54,6 +54,7 @@ class Fitting:
         )
         self.random = torch.Generator().manual_seed(self.seed)
         self.step, self.loss = 0, math.nan
+        self.falls_from = 0  # step from which the learning rate falls
 
     def run(self) -> Iterator[Fit]:
         """Every step to the last one; closing it stops there."""
@@ -77,10 +78,15 @@ class Fitting:
             self.loss = now if math.isnan(self.loss) else self.loss + 0.02 * (now - self.loss)
             yield Fit(self.step, self.loss)
 
+    def end_in(self, steps: int) -> None:
+        """Let the learning rate fall from now on, and end after so many steps."""
+        self.falls_from, self.steps = self.step, self.step + steps
+
     def _rate(self) -> float:
         """Rises at first, and falls along a cosine to the end."""
         warm = min(1.0, (self.step + 1) / min(WARMUP, 1 + self.steps // 10))
-        falling = 0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)
+        share = (self.step - self.falls_from) / (self.steps - self.falls_from)
+        falling = 0.5 + 0.5 * math.cos(math.pi * share)
         return warm * (SLOWEST + (self.rate - SLOWEST) * falling)
 
     def state(self) -> dict[str, object]:

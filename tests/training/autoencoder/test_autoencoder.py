@@ -87,6 +87,7 @@ def test_a_folder_is_adapted_to_until_nothing_is_gained(discs, monkeypatch):
     from diffusion_studio.training.autoencoder import adapting
 
     monkeypatch.setattr(adapting, "ROUND", 10)
+    monkeypatch.setattr(adapting, "COOLING", 15)
     shipped = network()
     kept = {name: tensor.clone() for name, tensor in shipped.state_dict().items()}
     rounds = list(adapt(shipped, discs, seed=3, dtype=torch.float32, longest=3))
@@ -103,3 +104,27 @@ def test_a_folder_is_adapted_to_until_nothing_is_gained(discs, monkeypatch):
     assert rounds[-1].network.config.scale != 1 and not next(rounds[-1].network.parameters()).requires_grad
     again = list(adapt(rounds[-1].network, discs[:1], seed=3, dtype=torch.float32, longest=0))
     assert again[-1].now >= again[0].before
+    assert [entry.step for entry in again] == [0, 10, 20, 25, 25], "a last round with a falling learning rate"
+
+
+def test_one_round_without_a_gain_is_borne_and_two_end_it(discs, monkeypatch):
+    from diffusion_studio.training.autoencoder import adapting
+
+    gains = iter([20.0, 21.0, 21.0, 22.0, 21.0, 22.01, 22.3, 22.5])
+    monkeypatch.setattr(adapting, "psnr", lambda *_: next(gains))
+    monkeypatch.setattr(adapting, "ROUND", 2)
+    monkeypatch.setattr(adapting, "COOLING", 3)
+    rounds = list(adapt(network(), discs, seed=3, dtype=torch.float32))
+    assert [entry.step for entry in rounds] == [0, 2, 4, 6, 8, 10, 12, 13, 13]
+    assert rounds[-1].now == 22.5
+
+
+def test_the_rate_falls_to_its_end_once_that_is_known(discs):
+    fitting = Fitting(network(), torch.from_numpy(discs), steps=10**9, batch=2, dtype=torch.float32)
+    rates = []
+    for fit in fitting.run():
+        rates.append(fitting.optimizer.param_groups[0]["lr"])
+        if fit.step == 110:
+            fitting.end_in(10)
+    assert len(rates) == 120 and rates[105:110] == pytest.approx([1e-3] * 5)
+    assert rates[110:] == sorted(rates[110:], reverse=True) and rates[-1] < 1e-4

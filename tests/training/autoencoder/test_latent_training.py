@@ -51,6 +51,8 @@ def small_autoencoder(monkeypatch):
     network = TinyAutoencoder(config).eval().requires_grad_(False)
     monkeypatch.setattr(latent_images, "shipped_autoencoder", lambda: network)
     monkeypatch.setattr(adapting, "ROUND", 3)
+    monkeypatch.setattr(adapting, "PATIENCE", 1)
+    monkeypatch.setattr(adapting, "COOLING", 3)
     monkeypatch.setattr(adapting, "ENOUGH", 99.0)
     diffusers.utils.logging.set_verbosity_error()  # it would say that a tiny autoencoder is no VQModel
     diffusers.utils.logging.disable_progress_bar()
