@@ -164,6 +164,11 @@ def _save(
     return write_beside(place / f"{name}{ending}", data)
 
 
+def plain_png(picture: np.ndarray) -> bytes:
+    """A file of nothing but the pixels: (H, W, 1, 3 or 4) uint8, or (H, W, 1) uint16."""
+    return _encode(picture, "PNG", {}, "image.png")
+
+
 def _encode(picture: np.ndarray, kind: str, options: Mapping[str, Any], name: str) -> bytes:
     """The bytes of a file called `name`. Whatever the encoder cannot do is a `UserError`, so that it costs no other picture."""
     import numpy as np

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from diffusion_studio.diffusion.scheduler_classes import is_consistency
 from diffusion_studio.errors import UserError
@@ -17,6 +15,7 @@ from diffusion_studio.events import Answer, Status, TrainingEvent
 from diffusion_studio.language import tr
 from diffusion_studio.models import cards
 from diffusion_studio.models.card import ModelCard
+from diffusion_studio.pictures.writing import plain_png
 from diffusion_studio.settings.distillation import DEFAULT_MINUTES, Distillation, DistilSettings
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.atomic import write_atomic
@@ -158,11 +157,12 @@ def generated_images(
         pictures = np.zeros((0, 0, 0, 3), np.uint8)
         for preview in model.previews(replace(own, count=len(group), seed=group[0])):
             yield Status(text=text)
-            pictures = preview.denoised
+            if preview.index == preview.total:
+                pictures = preview.result
         for index, picture in zip(group, pictures, strict=True):
             place = _place(folder, card, index)
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(place, partial(Image.fromarray(picture).save, format="PNG"))
+            write_atomic(place, plain_png(picture))
         wanted = wanted[len(group) :]
     return folder
 

@@ -21,7 +21,12 @@ from diffusion_studio.settings.recipes import expected
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.storage.places import models_dir
 from diffusion_studio.training.distil.objective import ConsistencyObjective, stage_of
-from diffusion_studio.training.distil.prepare import distil, images_folder, training_settings
+from diffusion_studio.training.distil.prepare import (
+    distil,
+    generated_images,
+    images_folder,
+    training_settings,
+)
 from diffusion_studio.training.distil.student import student_scheduler
 from diffusion_studio.training.distil.trainer import ConsistencyTrainer
 from diffusion_studio.training.images import Pictures
@@ -269,6 +274,17 @@ def test_without_a_folder_it_learns_from_images_the_teacher_generates(wanted):
     own = replace(cards.find("teacher").defaults(), count=16, seed=0, device="cpu", precision="float32")
     *_, last = model.previews(own)
     assert np.array_equal(np.asarray(Image.open(first[0])), last.denoised[0])
+
+
+def test_the_images_it_generates_keep_all_of_their_bits():
+    save(
+        models_dir() / "deep", in_channels=1, out_channels=1, card={"pixels": {"depth": 16}},
+    )  # fmt: skip
+    asked = DistilSettings(model="deep", generated=16, device="cpu", precision="float32")
+    list(generated_images(cards.find("deep"), asked))
+    first = sorted(images_folder(cards.find("deep")).rglob("*.png"))[0]
+    kept = np.asarray(Image.open(first)).astype(int)
+    assert kept.shape == (8, 8) and kept.max() > 255 and (kept % 257).any()
 
 
 def test_the_images_of_the_run_that_made_the_model_are_found(settings, folder):
