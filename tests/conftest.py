@@ -52,6 +52,15 @@ def own_folders(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def own_starts_alone(monkeypatch):
+    """A training of few images starts from nothing, or from a model of the test's own: the shipped ones are large."""
+    from diffusion_studio.training import starting
+
+    every = starting.broad_models
+    monkeypatch.setattr(starting, "broad_models", lambda: [card for card in every() if not card.starter])
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(request, own_folders, monkeypatch):
     """Fails a test that leaves a thread running, a timer ticking or a window open."""
     with_qt = "PySide6.QtCore" in sys.modules or {"qapp", "qtbot"} & set(request.fixturenames)

@@ -14,6 +14,7 @@ from diffusion_studio.settings.recipes import RECIPES, recipe_of, settings_of
 from diffusion_studio.settings.training import SCRATCH, TrainingSettings
 
 FEW = 300  # images
+NEAR = 2  # times larger or smaller: what was learned at another scale helps little
 OWN = (
     "model_size",
     "space",
@@ -33,7 +34,7 @@ def with_start(settings: TrainingSettings) -> tuple[TrainingSettings, ModelCard 
         return replace(settings, start_from=""), None
     if settings.start_from or asked_for_a_network(settings):
         return settings, None
-    fitting = [card for card in cards.installed() if card.broad and not card.prompted]
+    fitting = [card for card in broad_models() if card.size <= NEAR * settings.size <= NEAR**2 * card.size]
     if not fitting:
         return settings, None
     count = sum(1 for _ in find_pictures(picture_folder(settings.folder)))
@@ -44,6 +45,11 @@ def with_start(settings: TrainingSettings) -> tuple[TrainingSettings, ModelCard 
     if recipe:
         started = replace(started, steps=settings_of(recipe, started)["steps"])
     return started, chosen
+
+
+def broad_models() -> list[ModelCard]:
+    """The installed models that were trained on many kinds of images."""
+    return [card for card in cards.installed() if card.broad and not card.prompted]
 
 
 def asked_for_a_network(settings: TrainingSettings) -> bool:

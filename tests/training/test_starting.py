@@ -33,7 +33,8 @@ def test_a_recipe_asks_for_no_network_and_then_has_the_steps_of_a_trained_one(se
     list(train(replace(settings, steps=1)))
     card = cards.find("tiny").path / "card.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), "broad": True}))
-    for size in (32, 64):
+    side = cards.find("tiny").size
+    for size in (side, 2 * side):
         for recipe in RECIPES:
             asked = applied(recipe, TrainingSettings(folder=str(folder), name="Few", size=size))
             started, chosen = with_start(asked)
@@ -41,3 +42,4 @@ def test_a_recipe_asks_for_no_network_and_then_has_the_steps_of_a_trained_one(se
             assert started.steps == pytest.approx(asked.steps / 5, rel=0.1)
     longer = replace(asked, steps=0, minutes=20.0)
     assert with_start(longer)[0].minutes == 20 and with_start(longer)[0].start_from == "tiny"
+    assert with_start(replace(longer, size=4 * side))[1] is None, "it knows images of another scale"
