@@ -310,7 +310,7 @@ TrainingEvent = (
     | DataDiffers
     | Published
 )
-PublishEvent = Status | Published
+PublishEvent = Status | Warned | Published
 EstimateEvent = Status | Estimated
 CheckEvent = Status | Checking | Checked
 Event = (

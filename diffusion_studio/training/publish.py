@@ -14,7 +14,7 @@ from PIL import Image
 from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import PublishEvent, Status
+from diffusion_studio.events import PublishEvent, Status, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.models.folder import write_model
 from diffusion_studio.models.layout import CARD, read_small_json
@@ -29,7 +29,7 @@ from diffusion_studio.training.autoencoder.latent_images import latent_space, re
 from diffusion_studio.training.averages import Average
 from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
-from diffusion_studio.training.records import log, runs
+from diffusion_studio.training.records import log, runs, snapshots
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, sheet
 from diffusion_studio.training_events import Published
@@ -49,6 +49,8 @@ def publish(
 ) -> Iterator[PublishEvent]:
     """Write what a run has reached as a model; ends with `Published`. The run stays as it is.
 
+    Which snapshot that is, and whether it knows the images at all, is said (`Warned`) where it is not simply the newest.
+
     That is the averaged weights of `step` or, without one, of its newest whole checkpoint, or of the last snapshot before it
     copied its images; with `length`, an EMA of this share of the run. `place`: a folder of models in place of the run's own, of
     which the run then knows nothing. Raises `UserError` where there is no such thing.
@@ -61,6 +63,9 @@ def publish(
         average = averages.at_step(run, step)
     else:
         average = averages.to_offer(run)
+        words = snapshots.words_on_offer(snapshots.find(run.path))
+        if words:
+            yield Warned(text=words)
     if average is None and step is not None:
         raise UserError(no_step(run, step))
     if average is None:

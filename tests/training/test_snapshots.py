@@ -165,6 +165,8 @@ def test_a_model_that_begins_to_copy_is_said_and_the_last_that_does_not_is_publi
     assert any("of step 4, is made the model" in text for text in words)
     run = runs.find("tiny")
     assert averages.to_offer(run).step == 4
+    again = [event.text for event in publish("tiny") if isinstance(event, Warned)]
+    assert len(again) == 1 and "of step 4, is made the model" in again[0]
     from diffusion_studio.models import cards
 
     assert cards.find("tiny").trained["steps"] == 4

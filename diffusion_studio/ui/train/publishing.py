@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from diffusion_studio.events import PublishEvent
+from diffusion_studio.events import PublishEvent, Warned
 from diffusion_studio.language import tr
 from diffusion_studio.training_events import Published
 from diffusion_studio.ui.base.context import AppContext
@@ -25,9 +25,10 @@ class Publishing(QObject):
         self._context = context
         self.worker = Worker("publishing", self)
         self._asked: dict[int, tuple[str, bool]] = {}
+        self._words: dict[int, str] = {}  # on which weights become the model, by job
         self.worker.reported.connect(self._on_event)
         self.worker.job_failed.connect(self._on_failed)
-        self.worker.job_ended.connect(lambda job: self._asked.pop(job, None))
+        self.worker.job_ended.connect(self._on_ended)
 
     def publish(self, run: str, title: str, *, then_generate: bool = False) -> None:
         """Save a run as a model, unless one is being saved already."""
@@ -49,11 +50,19 @@ class Publishing(QObject):
         self._context.go_to("generate", OpenModel(name))
 
     def _on_event(self, job: int, event: PublishEvent) -> None:
-        if isinstance(event, Published):
+        if isinstance(event, Warned):
+            self._words[job] = event.text
+        elif isinstance(event, Published):
             title, then_generate = self._asked[job]
             self.report(event.name, title)
+            if self._words.get(job):
+                self._context.show_status(f"{title}: {self._words[job]}")
             if then_generate:
                 self.use(event.name)
+
+    def _on_ended(self, job: int) -> None:
+        self._asked.pop(job, None)
+        self._words.pop(job, None)
 
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         self._context.show_fault(sentence, details)

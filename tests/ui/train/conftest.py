@@ -97,6 +97,7 @@ def backend(monkeypatch):
 
     def publish(name):
         control.published.append(name)
+        yield events.Warned(text="Step 3 is made the model.")
         yield events.Status(text="Drawing…")
         yield training_events.Published(name=name, path=Path(name))
 

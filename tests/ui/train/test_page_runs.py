@@ -33,8 +33,11 @@ def test_runs_are_listed_with_what_can_be_done_with_each(page, backend, qtbot):
     page.context.page_wanted.connect(lambda name, request: used.append((name, request.name)))
     second.use.click()
     assert used == [("generate", "second")]
+    said = []
+    page.context.status.connect(said.append)
     first.use.click()
     qtbot.waitUntil(lambda: backend.published == ["first"])
+    qtbot.waitUntil(lambda: said[-1:] == ["First: Step 3 is made the model."])
     qtbot.waitUntil(lambda: not page.publishing.worker.busy)
 
     def shown_as_busy():  # the list is read again after publishing
