@@ -22,6 +22,11 @@ def sprites(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
         default="",
         help=tr("size of a cell in pixels, such as 16x16, or 16 (default: as it is found)"),
     )
+    for name, words in (
+        ("--margin", tr("with --cell: pixels around all cells (default: 0)")),
+        ("--spacing", tr("with --cell: pixels between two cells (default: 0)")),
+    ):
+        cut.add_argument(name, metavar="N", type=int, default=0, help=words)
     cut.add_argument(
         "--to", metavar="FOLDER", type=Path, required=True, help=tr("where the sprites are saved")
     )
@@ -40,17 +45,22 @@ def sprites(parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, St
 
 def run_cut(arguments: argparse.Namespace) -> int:
     from diffusion_studio.pictures.pixel_art.sheet_grid import find_cell
-    from diffusion_studio.pictures.pixel_art.sprite_sheet import cut, read_cell
+    from diffusion_studio.pictures.pixel_art.sprite_sheet import Cells, cut, read_cell
 
-    cell = read_cell(arguments.cell) if arguments.cell else find_cell(arguments.sheet)
+    around = arguments.margin, arguments.spacing
+    if any(around) and not arguments.cell:
+        raise UserError(tr("Give --cell with --margin and --spacing."))
+    if min(around) < 0:
+        raise UserError(tr("Margin and spacing are 0 or more pixels."))
+    cell = Cells(*read_cell(arguments.cell), *around) if arguments.cell else find_cell(arguments.sheet)
     written = sum(1 for _ in cut(arguments.sheet, cell, arguments.to))
     tell(
         plural(
             "{count} sprite of {width}×{height} was saved in {folder}.",
             "{count} sprites of {width}×{height} were saved in {folder}.",
             written,
-            width=cell[0],
-            height=cell[1],
+            width=cell.width,
+            height=cell.height,
             folder=arguments.to,
         )
     )

@@ -10,6 +10,8 @@ from typing import Any
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import tr
 
+OF_A_CELL = ("width", "height", "margin", "spacing")
+
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
@@ -25,7 +27,7 @@ def cut_sheets(source: Path, sheets: Sequence[Mapping[str, Any]]) -> Iterator[Cu
 
     `source` may be one image. What is incomplete when the job is closed, or fails, is removed. Raises `UserError`.
     """
-    from diffusion_studio.pictures.pixel_art.sprite_sheet import cut
+    from diffusion_studio.pictures.pixel_art.sprite_sheet import Cells, cut
     from diffusion_studio.storage.paths import free_name
     from diffusion_studio.storage.places import sprites_dir
     from diffusion_studio.storage.temporaries import remove
@@ -42,7 +44,7 @@ def cut_sheets(source: Path, sheets: Sequence[Mapping[str, Any]]) -> Iterator[Cu
             place = target / label if label else target
             if any(place.glob(f"{_literal(path.stem)}-*")):
                 place = free_name(place / path.stem, folder=True)  # sheets of one name in several folders
-            for _ in cut(path, (sheet["width"], sheet["height"]), place):
+            for _ in cut(path, Cells(**{name: int(sheet.get(name, 0)) for name in OF_A_CELL}), place):
                 done += 1
                 if done % 16 == 0:
                     yield Cutting(done, total, target)

@@ -18,7 +18,7 @@ from diffusion_studio.pictures.fitting import fit
 from diffusion_studio.pictures.pixel_art.native_grid import Changes, native_grid
 from diffusion_studio.pictures.pixel_art.palette import median_cut, snapped
 from diffusion_studio.pictures.pixel_art.sheet_grid import sheet_grid
-from diffusion_studio.pictures.pixel_art.sprite_sheet import cells, join, read_cell
+from diffusion_studio.pictures.pixel_art.sprite_sheet import Cells, cells, join, read_cell
 from diffusion_studio.pictures.pixel_format import PixelFormat
 from diffusion_studio.training.data.folder_report import as_text, check
 from diffusion_studio.training_events import Checked
@@ -162,7 +162,9 @@ def test_a_sheet_is_cut_and_put_together_again(tmp_path, capsys):
 def test_what_is_wrong_with_a_sheet_is_said(tmp_path):
     Image.fromarray(art(side=20)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match="no multiple of cells of 16×16: 1.25 columns"):
-        list(cells(tmp_path / "a.png", (16, 16)))
+        list(cells(tmp_path / "a.png", Cells(16, 16)))
+    with pytest.raises(UserError, match="with a margin of 1 and a spacing of 3 pixels"):
+        list(cells(tmp_path / "a.png", Cells(8, 8, 1, 3)))
     for text in ("", "0x4", "4x", "-3", "x", "16x16x16"):
         with pytest.raises(UserError, match="WIDTHxHEIGHT"):
             read_cell(text)
@@ -232,8 +234,53 @@ def test_a_sheet_of_sprites_is_noticed_with_its_cells(count, columns, side, time
     if ground == "white":
         page = np.where(page[..., 3:] > 0, page[..., :3], 255).astype(np.uint8)
     grid = sheet_grid(page)
-    assert grid is not None and grid.cell == (side * times, side * times)
+    assert grid is not None and grid.cell == Cells(side * times, side * times)
     assert grid.sprites == count or ground == "none"
+
+
+def spaced(count, columns, side, margin, spacing):
+    rows, step = -(-count // columns), side + spacing
+    page = np.zeros((2 * margin + rows * step - spacing, 2 * margin + columns * step - spacing, 4), np.uint8)
+    for place in range(count):
+        y, x = (margin + step * k for k in divmod(place, columns))
+        page[y : y + side, x : x + side] = sprite(place, side)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "side", "margin", "spacing"),
+    [(48, 8, 16, 0, 1), (12, 4, 16, 1, 1), (12, 4, 24, 2, 2), (10, 5, 16, 0, 2), (8, 8, 32, 0, 3)],
+)
+@pytest.mark.parametrize("ground", ["transparent", "white"])
+def test_cells_that_are_apart_are_found_and_cut(tmp_path, count, columns, side, margin, spacing, ground):
+    page = spaced(count, columns, side, margin, spacing)
+    if ground == "white":
+        page = np.where(page[..., 3:] > 0, page[..., :3], 255).astype(np.uint8)
+    Image.fromarray(page).save(tmp_path / "sheet.png")
+    grid = sheet_grid(page)
+    assert grid is not None and (grid.columns, grid.rows, grid.sprites) == (
+        columns,
+        -(-count // columns),
+        count,
+    )
+    found = [own for _, _, own in cells(tmp_path / "sheet.png", grid.cell)]
+    for place, own in enumerate(found):  # whole, whatever of the empty edge is taken for spacing
+        given = sprite(place, side)
+        inner = np.where(given[..., 3:] > 0, given[..., :3], 255) if ground == "white" else given
+        drawn = given[..., 3] > 0
+        same = own[(own != own[-1, -1]).any(axis=2)] if ground == "white" else own[own[..., 3] > 0]
+        assert np.array_equal(same, inner[drawn].astype(np.uint8))
+
+
+def test_cells_apart_are_cut_as_they_are_given(tmp_path, capsys):
+    Image.fromarray(spaced(12, 4, 16, 2, 3)).save(tmp_path / "sheet.png")
+    words = ["sprites", "cut", str(tmp_path / "sheet.png"), "--to", str(tmp_path / "out")]
+    assert main.main([*words, "--cell", "16", "--margin", "2", "--spacing", "3"]) == 0
+    first = np.asarray(Image.open(sorted((tmp_path / "out").iterdir())[0]))
+    assert np.array_equal(first, sprite(0)) and len(list((tmp_path / "out").iterdir())) == 12
+    assert main.main([*words, "--margin", "2"]) == 1 and "Give --cell with" in capsys.readouterr().err
+    assert main.main([*words, "--cell", "16", "--spacing", "-1"]) == 1
+    assert "0 or more pixels" in capsys.readouterr().err
 
 
 def test_what_is_one_image_is_no_sheet():
@@ -258,6 +305,7 @@ def test_a_check_reports_sheets_and_they_are_cut_as_they_were_found(tmp_path, ca
     report = next(event.report for event in check(folder) if isinstance(event, Checked))
     assert report["sheets"] == [
         {"name": "cats/walk.png", "width": 16, "height": 16, "columns": 4, "rows": 3, "sprites": 12}
+        | {"margin": 0, "spacing": 0}
     ]
     assert main.main(["check", str(folder)]) == 0
     assert "cats/walk.png is a sheet of 12 sprites of 16×16" in capsys.readouterr().out

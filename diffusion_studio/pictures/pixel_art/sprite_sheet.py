@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,27 @@ from diffusion_studio.storage.atomic import write_atomic
 CELL = re.compile(r"(\d{1,5})(?:[x×](\d{1,5}))?")
 MOST_CELLS = 100_000
 LONGEST_SIDE = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells of `width` × `height` pixels, `spacing` apart, within a `margin` on every side of their sheet."""
+
+    width: int
+    height: int
+    margin: int = 0
+    spacing: int = 0
+
+    def count(self, length: int, side: int) -> int | None:
+        """How many cells of this side a sheet has along a length; None where they do not fill it."""
+        room, step = length - 2 * self.margin + self.spacing, side + self.spacing
+        return None if room < step or room % step else room // step
+
+    def of(self, pixels: np.ndarray, row: int, column: int) -> np.ndarray:
+        """The pixels of one cell."""
+        top = self.margin + row * (self.height + self.spacing)
+        left = self.margin + column * (self.width + self.spacing)
+        return pixels[top : top + self.height, left : left + self.width]
 
 
 def read_cell(text: str) -> tuple[int, int]:
@@ -45,34 +67,43 @@ def read_sheet(path: Path) -> np.ndarray:
         ) from None
 
 
-def cells(path: Path, cell: tuple[int, int]) -> Iterator[tuple[int, int, np.ndarray]]:
+def cells(path: Path, cell: Cells) -> Iterator[tuple[int, int, np.ndarray]]:
     """(row, column, (H, W, 3 or 4) uint8) of every cell with something in it, row by row.
 
-    A cell that is transparent or of one colour everywhere is empty. Raises `UserError` for a sheet whose sides are no multiples.
+    A cell that is transparent or of one colour everywhere is empty. Raises `UserError` for a sheet that does not
+    divide into them.
     """
     pixels = read_sheet(path)
-    (width, height), (tall, wide) = cell, pixels.shape[:2]
-    if wide % width or tall % height:
-        raise UserError(
-            tr(
-                "{path} is {wide}×{tall}, which is no multiple of cells of {width}×{height}: {columns:.4g} columns and "
-                "{rows:.4g} rows.",
-                path=printable(path),
-                wide=wide,
-                tall=tall,
-                width=width,
-                height=height,
-                columns=wide / width,
-                rows=tall / height,
-            )
-        )
-    if (wide // width) * (tall // height) > MOST_CELLS:
+    tall, wide = pixels.shape[:2]
+    columns, rows = cell.count(wide, cell.width), cell.count(tall, cell.height)
+    if columns is None or rows is None:
+        raise UserError(_no_multiple(path, cell, wide, tall))
+    if columns * rows > MOST_CELLS:
         raise UserError(tr("A sheet can have at most {most:,} cells.", most=MOST_CELLS))
-    for row in range(tall // height):
-        for column in range(wide // width):
-            own = pixels[row * height : (row + 1) * height, column * width : (column + 1) * width]
+    for row in range(rows):
+        for column in range(columns):
+            own = cell.of(pixels, row, column)
             if not is_empty(own):
                 yield row, column, own
+
+
+def _no_multiple(path: Path, cell: Cells, wide: int, tall: int) -> str:
+    facts = {"path": printable(path), "wide": wide, "tall": tall, "width": cell.width, "height": cell.height}
+    if cell.margin or cell.spacing:
+        return tr(
+            "{path} is {wide}×{tall}, which does not divide into cells of {width}×{height} with a margin of {margin} and a "
+            "spacing of {spacing} pixels.",
+            **facts,
+            margin=cell.margin,
+            spacing=cell.spacing,
+        )
+    return tr(
+        "{path} is {wide}×{tall}, which is no multiple of cells of {width}×{height}: {columns:.4g} columns and "
+        "{rows:.4g} rows.",
+        **facts,
+        columns=wide / cell.width,
+        rows=tall / cell.height,
+    )
 
 
 def is_empty(cell: np.ndarray) -> bool:
@@ -81,7 +112,7 @@ def is_empty(cell: np.ndarray) -> bool:
     return bool((cell == cell[0, 0]).all())
 
 
-def cut(path: Path, cell: tuple[int, int], folder: Path) -> Iterator[Path]:
+def cut(path: Path, cell: Cells, folder: Path) -> Iterator[Path]:
     """Write each cell as a PNG of its own, `NAME-ROW-COLUMN.png`, counted from 1. Raises `UserError` where one is there."""
     empty = True
     for row, column, pixels in cells(path, cell):

@@ -296,7 +296,7 @@ def _warnings(found: FolderReport) -> Iterator[str]:
 
 def grid_of(sheet: Mapping[str, Any]) -> SheetGrid:
     """The grid of an entry of the report's `sheets`."""
-    return SheetGrid(**{name: int(sheet[name]) for name in SheetGrid.__slots__})
+    return SheetGrid(**{name: int(sheet.get(name, 0)) for name in SheetGrid.__slots__})
 
 
 def others_in_words(others: Mapping[str, int], most: int = 12) -> str:

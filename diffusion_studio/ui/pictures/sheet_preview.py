@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
@@ -35,8 +36,11 @@ def load_sheet(path: Path) -> Generator[SheetImage, None, None]:
         yield SheetImage(QImage())
 
 
-def with_grid(sheet: QImage, columns: int, rows: int, room: QSize, ratio: float = 1.0) -> QImage:
-    """The sheet as large as fits into `room` (logical pixels), whole times where it is enlarged, with lines over it."""
+def with_grid(sheet: QImage, grid: Mapping[str, Any], room: QSize, ratio: float = 1.0) -> QImage:
+    """The sheet as large as fits into `room` (logical pixels), whole times where it is enlarged, with lines over it.
+
+    `grid`: what a report says of a `SheetGrid`.
+    """
     most = QSize(round(room.width() * ratio), round(room.height() * ratio))
     times = min(most.width() // sheet.width(), most.height() // sheet.height(), LARGEST_WHOLE)
     size = sheet.size() * times if times else sheet.size().scaled(most, Qt.AspectRatioMode.KeepAspectRatio)
@@ -44,11 +48,11 @@ def with_grid(sheet: QImage, columns: int, rows: int, room: QSize, ratio: float 
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)
     paint_image(painter, QRectF(image.rect()), sheet, crisp=bool(times), scale=ratio)
-    width, height = image.width() / columns, image.height() / rows
-    if min(width, height) >= NARROWEST * ratio:
+    scale = image.width() / sheet.width()
+    if min(grid["width"], grid["height"]) * scale >= NARROWEST * ratio:
         lines = [
-            *((x * width, 0.0, x * width, float(image.height())) for x in range(1, columns)),
-            *((0.0, y * height, float(image.width()), y * height) for y in range(1, rows)),
+            *((x * scale, 0.0, x * scale, float(image.height())) for x in _lines(grid, "width", "columns")),
+            *((0.0, y * scale, float(image.width()), y * scale) for y in _lines(grid, "height", "rows")),
         ]
         for colour, thickness in ((tokens().ground, 3.0), (tokens().ring, 1.0)):
             painter.setPen(QPen(QColor(colour), thickness * ratio))
@@ -57,3 +61,11 @@ def with_grid(sheet: QImage, columns: int, rows: int, room: QSize, ratio: float 
     painter.end()
     image.setDevicePixelRatio(ratio)
     return image
+
+
+def _lines(grid: Mapping[str, Any], side: str, count: str) -> list[float]:
+    """Where cells meet along one axis, in the middle of what is between them; with a margin, where the outer ones end too."""
+    margin, spacing = grid.get("margin", 0), grid.get("spacing", 0)
+    step = grid[side] + spacing
+    inner = [margin + place * step - spacing / 2 for place in range(1, grid[count])]
+    return [float(margin), *inner, margin + grid[count] * step - spacing] if margin else inner

@@ -214,7 +214,7 @@ class DropDialog(QDialog):
         side = round(SIDE * ratio)
         sheet = self.seen.sheet
         if sheet is not None:
-            lined = with_grid(image, sheet["columns"], sheet["rows"], QSize(SIDE, SIDE), ratio)
+            lined = with_grid(image, sheet, QSize(SIDE, SIDE), ratio)
             label.setPixmap(QPixmap.fromImage(lined))
             return label
         larger = image.width() <= side and image.height() <= side

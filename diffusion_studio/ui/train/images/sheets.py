@@ -58,9 +58,8 @@ class SheetOffer(QWidget):
     def show_sheet(self, image: QImage) -> None:
         """Show the first sheet; nothing where it could not be read."""
         if not image.isNull():
-            columns, rows = int(self._first["columns"]), int(self._first["rows"])
             ratio = self.devicePixelRatioF()
-            self.preview.setPixmap(QPixmap.fromImage(with_grid(image, columns, rows, ROOM, ratio)))
+            self.preview.setPixmap(QPixmap.fromImage(with_grid(image, self._first, ROOM, ratio)))
             self.preview.show()
 
 
