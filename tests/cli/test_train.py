@@ -31,7 +31,7 @@ def test_a_recipe_sets_what_was_not_given(run, learn):
     run("train pictures --name Mine --recipe quick --size 64")
     run("train pictures --name Mine --recipe best --minutes 3 --model-size small")
     (quick, _), (best, _) = learn.asked
-    assert (quick.steps, quick.model_size, quick.minutes) == (2000, "small", 0.0)
+    assert (quick.steps, quick.model_size, quick.minutes) == (450, "small", 0.0)
     assert (best.steps, best.model_size, best.minutes) == (0, "small", 3.0)
     result = run("train --resume mine --recipe good")
     assert result.status == 2 and "--recipe is for a new run" in " ".join(result.err)

@@ -35,7 +35,7 @@ def test_train_to_the_end_gives_a_model(ready, backend, qtbot):
     with qtbot.waitSignal(ready.context.models_changed):
         train(ready, qtbot)
     settings, resume = backend.asked[0]
-    assert (settings.name, settings.steps, resume) == ("My faces", 1000, None)
+    assert (settings.name, settings.steps, resume) == ("My faces", 450, None)
     assert ready.run_view.figures["step"].text() == "6"
     outcome = ready.run_view.outcome
     qtbot.waitUntil(
@@ -166,7 +166,7 @@ def test_stop_keeps_and_offers_to_go_on(ready, backend, qtbot):
     assert ended.args == ["stopped"] and backend.closed == 1
     outcome = ready.run_view.outcome
     qtbot.waitUntil(lambda: outcome.isVisibleTo(ready))
-    assert outcome.sentence.text().startswith("Stopped at step 3 of 1,000: expect mostly noise")
+    assert outcome.sentence.text().startswith("Stopped at step 3 of 450: expect mostly noise")
     assert [button.text() for button in outcome.buttons] == ["Resume", "Save as model"]
     backend.steps, backend.pause = 6, 0.0
     with qtbot.waitSignal(ready.session.ended) as ended:

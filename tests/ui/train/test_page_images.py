@@ -90,9 +90,9 @@ def test_what_it_will_take_is_measured_and_said(ready, backend, qtbot):
 
 def test_recipes_show_the_time_measured_here_and_what_to_expect(ready, qtbot):
     cards = ready.recipe.cards.cards
-    qtbot.waitUntil(lambda: cards["best"].time == "about 2 h 5 min")  # 30,000 steps of 0.25 s
-    assert (cards["quick"].time, cards["good"].time) == ("about 4 min", "about 42 min")
-    assert "1,000 steps · expect rough shapes" in cards["quick"].facts and cards["quick"].isChecked()
+    qtbot.waitUntil(lambda: cards["best"].time == "about 50 min")  # 12,000 steps of 0.25 s
+    assert (cards["quick"].time, cards["good"].time) == ("about 2 min", "about 17 min")
+    assert "450 steps · expect recognisable images" in cards["quick"].facts and cards["quick"].isChecked()
     assert "expect good images" in cards["good"].accessibleDescription()
 
 
@@ -100,9 +100,9 @@ def test_a_recipe_is_selected_and_stays_while_the_size_changes(ready, qtbot):
     recipe, cards = ready.recipe, ready.recipe.cards.cards
     qtbot.mouseClick(cards["best"], Qt.MouseButton.LeftButton)
     value = recipe.value()
-    assert (value.steps, value.minutes, value.model_size) == (30_000, 0.0, "medium")
+    assert (value.steps, value.minutes, value.model_size) == (12_000, 0.0, "medium")
     recipe.form.fields["size"].show_value(64)
-    assert recipe.value().steps == 60_000 and cards["best"].isChecked()
+    assert recipe.value().steps == 12_000 and cards["best"].isChecked()
     recipe.form.fields["steps"].show_value(50)
     assert not any(card.isChecked() for card in cards.values())  # settings of one's own
     assert "Expect mostly noise" in recipe.cost.text() or not recipe.measured

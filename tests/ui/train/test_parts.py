@@ -44,7 +44,7 @@ def test_the_form_gives_back_every_setting_it_is_shown(panel):
 
 def test_a_run_ends_by_minutes_or_by_steps(panel):
     fields = panel.form.fields
-    assert (panel.value().minutes, panel.value().steps) == (0.0, 1000)  # the first recipe
+    assert (panel.value().minutes, panel.value().steps) == (0.0, 450)  # the first recipe
     fields["steps"].setValue(100)
     assert (panel.value().minutes, panel.value().steps) == (0.0, 100)
     fields["minutes"].setValue(3)
