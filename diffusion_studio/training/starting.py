@@ -32,19 +32,23 @@ def with_start(settings: TrainingSettings) -> tuple[TrainingSettings, ModelCard 
     """
     if settings.start_from == SCRATCH:
         return replace(settings, start_from=""), None
-    if settings.start_from or asked_for_a_network(settings):
+    if settings.start_from or not broad_models():
         return settings, None
-    fitting = [card for card in broad_models() if card.size <= NEAR * settings.size <= NEAR**2 * card.size]
-    if not fitting:
+    chosen = fitting_start(settings, sum(1 for _ in find_pictures(picture_folder(settings.folder))))
+    if chosen is None:
         return settings, None
-    count = sum(1 for _ in find_pictures(picture_folder(settings.folder)))
-    if not 0 < count <= FEW:
-        return settings, None
-    chosen = min(fitting, key=lambda card: (abs(card.size - settings.size), card.title))
     recipe, started = recipe_of(settings), replace(settings, start_from=chosen.name)
     if recipe:
         started = replace(started, steps=settings_of(recipe, started)["steps"])
     return started, chosen
+
+
+def fitting_start(settings: TrainingSettings, count: int) -> ModelCard | None:
+    """The broad model that a training of `count` images should start from; None where it should start from nothing."""
+    if not 0 < count <= FEW or asked_for_a_network(settings):
+        return None
+    fitting = [card for card in broad_models() if card.size <= NEAR * settings.size <= NEAR**2 * card.size]
+    return min(fitting, key=lambda card: (abs(card.size - settings.size), card.title), default=None)
 
 
 def broad_models() -> list[ModelCard]:

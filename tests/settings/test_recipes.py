@@ -69,7 +69,9 @@ def test_what_to_expect_hangs_on_batch_size_and_start():
     assert expected(TrainingSettings(), 3000, batch=8) == SHAPES
     assert expected(TrainingSettings(size=64), 1500, batch=32) == SHAPES
     assert expected(TrainingSettings(size=64, space="haar"), 1500, batch=32) == RECOGNISABLE
-    assert expected(TrainingSettings(size=128, space="latents", optimizer="muon"), 784, batch=32) == RECOGNISABLE
+    assert (
+        expected(TrainingSettings(size=128, space="latents", optimizer="muon"), 784, batch=32) == RECOGNISABLE
+    )
     assert expected(TrainingSettings(size=64, space="haar", optimizer="muon"), 498, batch=32) == RECOGNISABLE
     assert expected(TrainingSettings(start_from="faces"), 3000, batch=32) == GOOD
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
@@ -12,6 +13,7 @@ from diffusion_studio.errors import UserError
 from diffusion_studio.models import cards
 from diffusion_studio.settings.recipes import RECIPES, applied
 from diffusion_studio.settings.training import MODEL_SIZES, TrainingSettings
+from diffusion_studio.training.starting import fitting_start
 from diffusion_studio.training_events import Estimated
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.train.images.folder import FolderView
@@ -91,6 +93,7 @@ class Forecast(QObject):
         self._recipe.show_cards(cards.installed())
 
     def _compute(self) -> None:
+        self._suggest_start()
         settings = self.settings
         self._recipe.noise.show_schedule(settings.schedule, settings.timesteps)
         self._images.show_as(settings)
@@ -102,6 +105,13 @@ class Forecast(QObject):
         if self._report["usable"]:
             self._count_parameters(settings)
             self._measure()
+
+    def _suggest_start(self) -> None:
+        """With few images, start from a model made for that."""
+        if not self._session.running:
+            usable = int(self._report.get("usable", 0))
+            alone = replace(self.settings, start_from="")
+            self._recipe.suggest_start(fitting_start(alone, usable))
 
     def _measure(self) -> None:
         """Measure the next of what is wanted, unless that is under way."""

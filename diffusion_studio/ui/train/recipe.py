@@ -67,6 +67,7 @@ class RecipeView(QWidget):
         size.setToolTip(tr("{help} The number is that of its parameters, in millions.", help=size.toolTip()))
         self._folder = ""
         self._named = ""  # the name that was suggested, until the user types another
+        self._suggested = ""  # the model to start from that was, likewise
         self._following = False
         self._busy = False
         self._recipe = ""
@@ -138,6 +139,14 @@ class RecipeView(QWidget):
         size = self.form.fields["size"].value()
         fitting = {card.name: card.title for card in cards if can_start(card, size)}
         self.form.fields["start_from"].show_choices({"": tr("Automatic"), SCRATCH: tr("Scratch"), **fitting})
+
+    def suggest_start(self, card: ModelCard | None) -> None:
+        """Select the model that few images should start from, unless the user has selected another."""
+        name = card.name if card is not None else ""
+        if name != self._suggested:
+            before, self._suggested = self._suggested, name
+            if self.form.fields["start_from"].value() in ("", before):
+                self.form.fields["start_from"].show_value(name)
 
     def start_from(self, card: ModelCard, cards: Sequence[ModelCard]) -> None:
         """Fine-tune this one of the models, at its own size."""
@@ -264,7 +273,10 @@ class RecipeView(QWidget):
             steps = settings.steps or round(60 * minutes / max(self._estimate.step_seconds, 1e-6))
             level = expected(settings, steps, self._estimate.batch)
             words = cost(self._estimate, settings.steps, minutes)
-            self.cost.setText(f"{words}\n{tr('Expect {what}.', what=EXPECTED[level])}")
+            said = [tr("Expect {what}.", what=EXPECTED[level])]
+            if self._suggested and settings.start_from == self._suggested:
+                said.append(tr("Few images learn more from a model that has seen many kinds."))
+            self.cost.setText(f"{words}\n{' '.join(said)}")
 
     def _lay_out(self) -> None:
         body = QWidget()

@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QApplication
 
 from diffusion_studio import events, training_events
 from diffusion_studio.errors import UserError
+from diffusion_studio.models import cards
 from diffusion_studio.settings.options import to_dict
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.records import runs
+from diffusion_studio.ui.train import forecast
 from diffusion_studio.ui.train.steps import IMAGES, RECIPE, RUN
 from tests.ui.train.conftest import wait_for_steps
 
@@ -94,6 +96,28 @@ def test_recipes_show_the_time_measured_here_and_what_to_expect(ready, qtbot):
     assert (cards["quick"].time, cards["good"].time) == ("about 2 min", "about 17 min")
     assert "450 steps · expect recognisable images" in cards["quick"].facts and cards["quick"].isChecked()
     assert "expect good images" in cards["good"].accessibleDescription()
+
+
+def test_few_images_are_seen_to_start_from_a_broad_model_and_may_start_from_another(
+    ready, qtbot, monkeypatch
+):
+    recipe, field = ready.recipe, ready.recipe.form.fields["start_from"]
+    usual = recipe.value().steps
+    faces = next(card for card in cards.installed() if card.name == "faces")
+    monkeypatch.setattr(forecast, "fitting_start", lambda settings, count: faces if count == 4 else None)
+    assert not recipe.value().start_from
+    ready.forecast.take_report({**ready.forecast._report, "usable": 4})
+    qtbot.waitUntil(lambda: field.value() == "faces")
+    assert recipe.value().steps == usual / 5 and recipe.cards.cards["quick"].isChecked()
+    ready.forecast.take_report({**ready.forecast._report, "usable": 4000})
+    qtbot.waitUntil(lambda: field.value() == "")
+    assert recipe.value().steps == usual
+    ready.forecast.take_report({**ready.forecast._report, "usable": 4})
+    qtbot.waitUntil(lambda: field.value() == "faces")
+    field.show_value("scratch")
+    recipe.changed.emit()
+    qtbot.wait(20)
+    assert recipe.value().start_from == "scratch", "what was selected stays"
 
 
 def test_a_recipe_is_selected_and_stays_while_the_size_changes(ready, qtbot):
