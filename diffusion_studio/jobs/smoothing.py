@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusion_studio.events import SheetProgress, Status
-from diffusion_studio.training_events import Published, SmoothingSheet
+from diffusion_studio.training_events import SmoothingSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def smooth(run: str, length: float) -> Iterator[Status | Smoothed]:
     place = free_place(runs.find(run))
     aside = free_name(place, folder=True)  # the model there is, stays until the new one is whole
     for event in publish(run, length=length, place=aside):
-        if not isinstance(event, Published):
+        if isinstance(event, Status):
             yield event
     before = None
     if place.exists():

@@ -111,7 +111,7 @@ def _side(drawn: np.ndarray, levels: np.ndarray) -> int | None:
 
 def _spaced(drawn: np.ndarray) -> Iterator[Cells]:
     """Cells that lines without anything (H, W) set apart, the nearest ones first."""
-    blank_rows, blank_columns = ~drawn.any(axis=1), ~drawn.any(axis=0)
+    blank_rows, blank_columns = (np.logical_not(np.any(drawn, axis=axis)) for axis in (1, 0))
     for spacing in range(1, WIDEST_SPACING + 1):
         for margin in (0, spacing):  # as sheets usually are
             width = _side_between(blank_columns, margin, spacing)
