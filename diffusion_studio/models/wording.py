@@ -79,7 +79,7 @@ def draws(card: ModelCard) -> str:
     """“32 × 32 pixels, in colour, 5 classes”."""
     parts = [
         tr("{size} pixels", size=card.pixels(" × ")),
-        tr("in greyscale") if card.channels == 1 else tr("in colour"),
+        {1: tr("in greyscale"), 4: tr("in colour with transparency")}.get(card.channels, tr("in colour")),
     ]
     if card.class_count:
         parts.append(plural("{count} class", "{count} classes", len(card.classes)))

@@ -7,6 +7,7 @@ import pytest
 from diffusion_studio.errors import UserError
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.cards import find, find_by_hash, installed, read_card
+from diffusion_studio.models.wording import draws
 from diffusion_studio.storage.atomic import write_json
 from diffusion_studio.storage.places import models_dir
 from tests.model_folders import change_json, save
@@ -251,3 +252,12 @@ def test_a_card_overwritten_within_one_tick_of_the_clock_is_never_missed():
     for number in range(1, 60):
         file.write_text(json.dumps({"title": f"{number:02}"}))  # in place, of the same size
         assert installed()[0].title == f"{number:02}"
+
+
+@pytest.mark.parametrize(
+    ("channels", "words"), [(1, "in greyscale"), (3, "in colour"), (4, "in colour with transparency")]
+)
+def test_a_card_says_what_its_images_have(starters, channels, words):
+    folder = put(models_dir() / "one", unet={"in_channels": channels, "out_channels": channels})
+    (folder / "model_index.json").write_text('{"_class_name": "DDPMPipeline"}')
+    assert draws(read_card(folder)) == f"8 × 8 pixels, {words}"
