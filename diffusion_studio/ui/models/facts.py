@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diffusion_studio.diffusion.scheduler_classes import is_consistency
 from diffusion_studio.language import plural, tr
 from diffusion_studio.models.text.memory import needs as text_needs
 from diffusion_studio.models.wording import architecture, draws, layers, predicts, training
@@ -68,8 +69,8 @@ def tuning_fault(row: ModelRow) -> str:
     """Why a model cannot be fine-tuned here; "" where it can."""
     if row.card.text is not None:
         return tr("Models that generate from prompts cannot be fine-tuned here")
-    if row.card.channels != 3:
-        return tr("Greyscale models cannot be fine-tuned here")
+    if is_consistency(row.card.schedule):
+        return tr("A fast model is not trained further. Fine-tune the model it was made from")
     if row.card.network.class_embed_type is not None:
         return tr("A model whose classes are numbers on a scale cannot be fine-tuned here")
     return ""

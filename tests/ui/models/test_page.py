@@ -339,12 +339,26 @@ def test_fine_tune_it(page, window):
     assert (settings.start_from, settings.size) == ("faces", 8)
 
 
-def test_models_that_can_not_be_trained_on_say_why(page, window, qtbot):
-    save(models_dir() / "grey", in_channels=1, out_channels=1)
-    page.refresh("grey")
+@pytest.mark.parametrize("channels", [1, 4])
+def test_models_of_grey_and_with_transparency_are_fine_tuned_too(page, window, qtbot, channels):
+    save(models_dir() / "other", in_channels=channels, out_channels=channels, sample_size=16)
+    page.refresh("other")
+    rest(window, qtbot)
+    page.card.buttons["tune"].click()
+    settings = window.page.recipe.value()
+    assert (settings.start_from, settings.size) == ("other", 16)
+
+
+def test_models_that_cannot_be_trained_further_say_why(page, window, qtbot):
+    save(models_dir() / "fast")
+    change_json(
+        models_dir() / "fast" / "scheduler" / "scheduler_config.json",
+        _class_name="CMStochasticIterativeScheduler",
+    )
+    page.refresh("fast")
     rest(window, qtbot)
     button = page.card.buttons["tune"]
-    assert not button.isEnabled() and "Greyscale models cannot be fine-tuned here" in button.toolTip()
+    assert not button.isEnabled() and "A fast model is not trained further" in button.toolTip()
 
 
 def test_its_folder_is_shown(page, monkeypatch):
