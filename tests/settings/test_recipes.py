@@ -32,7 +32,7 @@ def test_larger_images_take_more_steps_and_fine_tuning_fewer():
     steps = {size: applied("good", TrainingSettings(size=size)).steps for size in (16, 32, 64, 128)}
     assert steps == {16: 4_000, 32: 4_000, 64: 4_000, 128: 8_000}  # from 64 on in bands, of half the side
     tuned = applied("best", TrainingSettings(start_from="faces", model_size="large"))
-    assert (tuned.steps, tuned.model_size) == (2_400, "large")  # of the model it starts from
+    assert (tuned.steps, tuned.model_size) == (7_200, "large")  # of the model it starts from
 
 
 def test_large_images_are_seen_in_bands_and_those_of_a_model_as_it_sees_them():

@@ -39,7 +39,7 @@ def test_a_recipe_asks_for_no_network_and_then_has_the_steps_of_a_trained_one(se
             asked = applied(recipe, TrainingSettings(folder=str(folder), name="Few", size=size))
             started, chosen = with_start(asked)
             assert chosen is not None and started.start_from == "tiny"
-            assert started.steps == pytest.approx(asked.steps / 5, rel=0.1)
+            assert started.steps == pytest.approx(0.6 * asked.steps, rel=0.1)
     longer = replace(asked, steps=0, minutes=20.0)
     assert with_start(longer)[0].minutes == 20 and with_start(longer)[0].start_from == "tiny"
     assert with_start(replace(longer, size=4 * side))[1] is None, "it knows images of another scale"

@@ -108,7 +108,7 @@ def test_few_images_are_seen_to_start_from_a_broad_model_and_may_start_from_anot
     assert not recipe.value().start_from
     ready.forecast.take_report({**ready.forecast._report, "usable": 4})
     qtbot.waitUntil(lambda: field.value() == "faces")
-    assert recipe.value().steps == usual / 5 and recipe.cards.cards["quick"].isChecked()
+    assert recipe.value().steps == 0.6 * usual and recipe.cards.cards["quick"].isChecked()
     ready.forecast.take_report({**ready.forecast._report, "usable": 4000})
     qtbot.waitUntil(lambda: field.value() == "")
     assert recipe.value().steps == usual
