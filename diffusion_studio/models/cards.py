@@ -38,7 +38,7 @@ from diffusion_studio.storage.paths import check_readable, numbered
 from diffusion_studio.storage.places import models_dir, resource
 from diffusion_studio.storage.stamps import Readings, stamp_of
 
-STARTER = "pixel-avatars-32"
+STARTER = "portraits-128"
 NO_SCHEDULE = tr(
     "There is no scheduler_config.json: a linear noise schedule of 1,000 timesteps and the prediction of noise (epsilon) "
     "are assumed."
