@@ -41,7 +41,6 @@ from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.branches import root, single
 from diffusion_studio.settings.generation import GenerationSettings
-from diffusion_studio.settings.previews import chosen_previews
 
 Network = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 FEW_STEPS = (
@@ -97,9 +96,9 @@ class UNetModel:
         return LatentSpace(self.autoencoder, images, self._views)
 
     def _views(self, space: LatentSpace) -> Views:
-        """Its own decoder is small enough to show the steps, where sharp previews are chosen."""
+        """Its own decoder is small enough to show the steps, and true: with transparency, a linear map has wrong colours."""
         own = self.autoencoder
-        if own is None or chosen_previews() != "sharp":
+        if own is None:
             return space.plain_views
         return SharpViews(space.plain_views, lambda x: own.decode(x, space.count), space.images)
 

@@ -15,6 +15,7 @@ from diffusion_studio.diffusion.autoencoder_config import AutoencoderConfig
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.opening import close_models, open_model
+from diffusion_studio.generation.sharp_views import SharpViews
 from diffusion_studio.generation.trajectory import Trajectory
 from diffusion_studio.models import autoencoder_files, cards, export, library
 from diffusion_studio.settings.distillation import DistilSettings
@@ -104,6 +105,10 @@ def test_a_model_of_latents_is_trained_and_opened_everywhere(discs, tmp_path):
     trajectory = Trajectory()
     steps = list(model.previews(settings, trajectory=trajectory))
     assert steps[-1].denoised.shape == (2, 32, 32, 4) and steps[0].denoised.shape == (2, 32, 32, 4)
+    views = model.space(settings).views
+    assert isinstance(views, SharpViews), (
+        "its own decoder shows the steps, whatever is chosen for large models"
+    )
     start = trajectory.at(2)
     again = list(model.previews(settings, start=start))[-1].denoised
     assert np.array_equal(again, steps[-1].denoised)
