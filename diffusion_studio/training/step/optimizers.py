@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_studio.training.step.flat_weights import FlatWeights
+from diffusion_studio.training.step.muon import Muon
 
+MOMENTUM = "momentum_buffer"  # what a checkpoint calls Muon's memory of a matrix
 DECAY = 0.01  # of the weights, in each step times the learning rate
 LEFT_TO_ADAMW = ("conv_in.", "conv_out.", "class_embedding.", "augment_embedding.")
 
@@ -45,58 +47,38 @@ class Optimizer:
         self.adamw = torch.optim.AdamW(
             [self.rest], lr=rate, betas=(0.9, 0.99), weight_decay=DECAY, fused=True
         )
-        self.muon: torch.optim.Muon | None = None
-        self.matrices: dict[int, nn.Parameter] = {}
-        weights, gradients = flat.views(flat.whole), flat.views(flat.whole.grad)
-        for place in flat.last:
-            matrix = nn.Parameter(weights[place].flatten(1))
-            matrix.grad = gradients[place].flatten(1)
-            self.matrices[place] = matrix
-        if self.matrices:
-            # a matrix's step has the length AdamW's would have, so that one learning rate suits both
-            self.muon = torch.optim.Muon(
-                list(self.matrices.values()), lr=rate, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"
-            )
+        self.muon = Muon(flat, DECAY) if flat.last else None
 
     def step(self, rate: float, *, unless: Tensor | None = None) -> None:
-        """Take a step; where `unless`, a boolean of the device, is true, none is taken, and nobody waits to learn which.
-
-        `unless` is for AdamW alone.
-        """
+        """Take a step; where `unless`, a boolean of the device, is true, none is taken, and nobody waits to learn which."""
         if unless is not None:
-            assert self.muon is None, "Muon cannot leave out a step by itself"
             self.adamw.found_inf = unless.float().reshape(())  # type: ignore[attr-defined]  # as torch's GradScaler hands it over
-        for optimizer in (self.adamw, self.muon):
-            if optimizer is not None:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                optimizer.step()
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        if self.muon is not None:
+            self.muon.step(rate, unless)
 
     @property
     def moments(self) -> dict[str, Tensor]:
-        """What it remembers, once it has taken a step: AdamW's two blocks and step count, and Muon's momentum of each matrix."""
+        """What it remembers: AdamW's two blocks and step count, once it has taken a step, and Muon's momentum of each matrix."""
         moments: dict[str, Tensor] = dict(self.adamw.state.get(self.rest, {}))
-        for place, matrix in self.matrices.items():
-            for key, value in self._of(matrix).items():
-                moments[f"{place}.{key}"] = value
-        return moments
+        return moments | {f"{place}.{MOMENTUM}": value for place, value in self._momenta().items()}
 
     def state(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
-        places = [place for place in range(len(self.flat.parameters)) if place not in self.matrices]
+        places = self._places()
         for key, value in self.adamw.state.get(self.rest, {}).items():
             parts = self._parts(value) if value.dim() else [value.clone() for _ in places]
             tensors |= {f"optimizer.{place}.{key}": part for place, part in zip(places, parts, strict=True)}
-        for place, matrix in self.matrices.items():
-            weight = self.flat.parameters[place]
-            for key, value in self._of(matrix).items():
-                tensors[f"optimizer.{place}.{key}"] = value.view_as(weight)
+        for place, momentum in self._momenta().items():
+            tensors[f"optimizer.{place}.{MOMENTUM}"] = momentum.view_as(self.flat.parameters[place])
         return tensors
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `state` gave. Raises KeyError or RuntimeError where something is missing or of another shape."""
-        places = [place for place in range(len(self.flat.parameters)) if place not in self.matrices]
+        places = self._places()
         start = f"optimizer.{places[0]}."
         for key in [name[len(start) :] for name in tensors if name.startswith(start)]:
             parts = [tensors[f"optimizer.{place}.{key}"] for place in places]
@@ -107,21 +89,27 @@ class Optimizer:
             for room, part in zip(self._parts(whole), parts, strict=True):
                 room.copy_(part)
             self.adamw.state[self.rest][key] = whole
-        for place, matrix in self.matrices.items():
-            start = f"optimizer.{place}."
-            for key in [name[len(start) :] for name in tensors if name.startswith(start)]:
-                value = tensors[start + key].to(matrix.device).reshape(matrix.shape).clone()
-                assert self.muon is not None
-                self.muon.state[matrix][key] = value
+        for place, momentum in self._momenta().items():
+            key = f"optimizer.{place}.{MOMENTUM}"
+            if key in tensors:  # versions before kept none until the first step
+                momentum.copy_(tensors[key].reshape(momentum.shape))
 
-    def _of(self, matrix: nn.Parameter) -> dict[str, Tensor]:
-        known: dict[str, Tensor] = self.muon.state.get(matrix, {}) if self.muon is not None else {}
-        return known
+    def close(self) -> None:
+        if self.muon is not None:
+            self.muon.close()
+
+    def _momenta(self) -> Mapping[int, Tensor]:
+        return self.muon.momenta if self.muon is not None else {}
+
+    def _places(self) -> list[int]:
+        """Of the parameters that AdamW takes."""
+        last = set(self.flat.last)
+        return [place for place in range(len(self.flat.parameters)) if place not in last]
 
     def _parts(self, block: Tensor) -> list[Tensor]:
         """The parts of a block like `rest` that belong to each of AdamW's parameters."""
+        starts, parameters = self.flat.starts, self.flat.parameters
         return [
-            block[start : start + weight.numel()].view_as(weight)
-            for place, (start, weight) in enumerate(zip(self.flat.starts, self.flat.parameters, strict=True))
-            if place not in self.matrices
+            block[starts[place] : starts[place] + parameters[place].numel()].view_as(parameters[place])
+            for place in self._places()
         ]

@@ -122,10 +122,7 @@ class Trainer:
         self.figures = LateFigures()
         # no step asks the device how it went
         self.unattended = (
-            self.device.type == "cuda"
-            and precision != "float16"
-            and self.weighting.uncertainty is None
-            and settings.optimizer == "adamw"
+            self.device.type == "cuda" and precision != "float16" and self.weighting.uncertainty is None
         )
         self.teacher: UNet | None = None  # of a student, for whoever shows it
         self.notes: list[str] = []  # warnings for the user, taken by whoever shows them
@@ -368,6 +365,7 @@ class Trainer:
         self.gradients.refresh()
 
     def close(self) -> None:
+        self.optimizer.close()
         self.gradients.close()
 
 
