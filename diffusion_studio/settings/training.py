@@ -150,7 +150,12 @@ class TrainingSettings:
         ),
     )
     warmup: int = option(
-        250, min=0, max=100_000, more=True, label=tr("Warm-up"), help=tr("steps until the full learning rate")
+        250,
+        min=0,
+        max=100_000,
+        more=True,
+        label=tr("Warm-up"),
+        help=tr("steps until the full learning rate, at most a twentieth of the run"),
     )
     decay: str = option(
         "linear",

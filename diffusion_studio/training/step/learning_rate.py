@@ -1,4 +1,5 @@
-"""How the learning rate goes over a run: a warm-up counted in steps, then a decay by the share of the run that is done."""
+"""How the learning rate goes over a run: a warm-up of so many steps, or of a twentieth of the run where that is shorter, then a
+decay by the share of the run that is done."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping
 LEAST = 0.05  # of the full rate, at the end of a fall
 LEVEL = 0.6  # share of the run before a linear fall begins
 REFERENCE = 0.1  # share of the run after which the inverse root begins to fall
+LONGEST_WARMUP = 0.05  # share of the run: one of a few hundred steps would otherwise warm up for most of it
 
 
 def linear(fraction: float) -> float:
@@ -39,5 +41,5 @@ FALLS: Mapping[str, Callable[[float], float]] = {
 
 def share_of_rate(fall: str, *, step: int, warmup: int, fraction: float) -> float:
     """What step number `step`, from 1, has of the full rate, at a fraction (0 to 1) of the run."""
-    warm = min(1.0, step / warmup) if warmup else 1.0
+    warm = min(1.0, max(step / warmup, fraction / LONGEST_WARMUP)) if warmup else 1.0
     return warm * FALLS[fall](fraction)

@@ -73,3 +73,13 @@ def test_each_fall_of_the_rate_is_its_formula():
     assert FALLS["constant"](1.0) == 1.0
     assert [FALLS["linear"](f) for f in (0.6, 0.8, 1.0, 1.2)] == pytest.approx([1.0, 0.5, 0.05, 0.05])
     assert share_of_rate("cosine", step=5, warmup=10, fraction=0.0) == pytest.approx(0.5)
+
+
+def test_a_short_run_warms_up_for_a_twentieth_of_it():
+    shares = [
+        share_of_rate("constant", step=step, warmup=250, fraction=(step - 1) / 400)
+        for step in (1, 11, 21, 400)
+    ]
+    assert shares == pytest.approx([1 / 250, 0.5, 1.0, 1.0])
+    assert share_of_rate("constant", step=100, warmup=250, fraction=99 / 40_000) == pytest.approx(0.4)
+    assert share_of_rate("constant", step=1, warmup=0, fraction=0.0) == 1.0
