@@ -29,6 +29,7 @@ MODEL_SIZES = {"small": tr("Small"), "medium": tr("Medium"), "large": tr("Large"
 BEFORE = {
     "polish": 0.0,
     "channels": "rgb",
+    "optimizer": "adamw",
 }  # what older runs did, which were started before there was such an option
 OPTIMIZERS = {"adamw": tr("AdamW"), "muon": tr("Muon")}
 DECAYS = {
@@ -168,13 +169,13 @@ class TrainingSettings:
         ),
     )
     optimizer: str = option(
-        "adamw",
+        "muon",
         choices=OPTIMIZERS,
         more=True,
         label=tr("Optimizer"),
         help=tr(
-            "what turns gradients into steps: adamw, or muon for the matrices of the network, whose steps take longer and "
-            "learn more each"
+            "what turns gradients into steps: muon for the matrices of the network, whose steps take longer and learn more each, "
+            "or adamw for all of it"
         ),
     )
     ema: float = option(

@@ -54,6 +54,7 @@ def estimate(settings: TrainingSettings) -> Iterator[EstimateEvent]:
         "size": settings.size,
         "space": origin.config.space,
         "batch": batch,
+        "optimizer": settings.optimizer,
         "parameters": count_parameters(origin.config),
     }
     seconds = step_times.recall(**facts)

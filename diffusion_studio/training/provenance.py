@@ -196,7 +196,9 @@ def _name_of(scheduler: Mapping[str, Any], asked: str) -> str:
 def _with_rate(settings: TrainingSettings, network: UNet) -> TrainingSettings:
     """The learning rate where none was asked for."""
     weights = sum(weight.numel() for weight in network.parameters())
-    rate = settings.learning_rate or learning_rate_for(weights, new=not settings.from_model)
+    rate = settings.learning_rate or learning_rate_for(
+        weights, settings.optimizer, new=not settings.from_model
+    )
     return replace(settings, learning_rate=rate)
 
 

@@ -216,7 +216,7 @@ from diffusion_studio.settings.generation import TrainingSettings
 from diffusion_studio.training.loop import train
 
 settings = TrainingSettings(folder=sys.argv[2], name="together", size=8, batch=4, steps=6, warmup=2, seed=3, learning_rate=4e-4,
-                            precision="float32", sample_every=0.0, autosave_steps=4)
+                            optimizer="adamw", precision="float32", sample_every=0.0, autosave_steps=4)
 for event in train(settings):
     pass
 """
@@ -224,7 +224,8 @@ for event in train(settings):
 
 @pytest.mark.slow
 def test_two_processes_walk_like_one_with_twice_the_batch(settings, folder, tmp_path):
-    list(train(replace(settings, name="alone", batch=8, steps=6, learning_rate=4e-4)))
+    # AdamW: Muon makes what rounding leaves of a gradient of zero as large as any other
+    list(train(replace(settings, name="alone", batch=8, steps=6, learning_rate=4e-4, optimizer="adamw")))
     script = tmp_path / "together.py"
     script.write_text(TOGETHER)
     command = [sys.executable, "-X", "faulthandler", str(script), str(Path(__file__).parents[2]), str(folder)]

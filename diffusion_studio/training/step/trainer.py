@@ -97,7 +97,7 @@ class Trainer:
         self.ema = Ema(self.flat, settings.ema)
         self.power = PowerEmas(self.flat) if settings.posthoc_ema else None
         weights = sum(weight.numel() for weight in self.parameters)
-        self.rate = settings.learning_rate or learning_rate_for(weights)
+        self.rate = settings.learning_rate or learning_rate_for(weights, settings.optimizer)
         pixels = settings.batch * settings.size**2
         self.gradients = Gradients(self.network, self.flat, DTYPES[precision], self.device, pixels=pixels)
         self.optimizer = Optimizer(self.flat, self.rate)

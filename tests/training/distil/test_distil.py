@@ -137,6 +137,7 @@ def test_it_learns_to_draw_in_one_step():
         distil=Distillation(steps=1),
         validation=0.0,
         learning_rate=5e-3,
+        optimizer="adamw",
         warmup=2,
         ema=0.9,
         seed=1,
