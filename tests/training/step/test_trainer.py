@@ -516,6 +516,7 @@ def test_the_learning_rate_suits_the_network_where_none_is_asked_for(make):
     assert learning_rate_for(6_000_000, "adamw") == 1e-3
     assert learning_rate_for(32_000_000, "adamw") == pytest.approx(5e-4)
     assert learning_rate_for(32_000_000, "adamw", new=False) < 2e-4
+    assert learning_rate_for(8_000_000, "muon", new=False) == 1e-3
     for optimizer, rate in (("adamw", 1e-3), ("muon", 2e-3)):
         trainer = make(warmup=0, learning_rate=0.0, optimizer=optimizer)
         assert trainer.learning_rate(0.0) == rate
