@@ -14,7 +14,7 @@ KINDS = [GenerationSettings, TrainingSettings]
 def other_value(name, default, option):
     """A value that is allowed and is not the default."""
     if option.choices is not None:
-        return list(option.choices)[-1]
+        return next(choice for choice in reversed(option.choices) if choice != default)
     if name.endswith("seed"):
         return LARGEST_SEED
     if name in ("source", "mask"):
