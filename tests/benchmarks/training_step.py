@@ -80,7 +80,9 @@ def our_step(config, options: argparse.Namespace, precision: str) -> Callable[[]
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (256, 3, options.size, options.size), dtype=np.uint8)
     pictures = Pictures(images, np.arange(256) % len(CLASSES), CLASSES, [])
-    settings = TrainingSettings(size=options.size, batch=options.batch, seed=0, model_size=options.model_size)
+    settings = TrainingSettings(
+        size=options.size, batch=options.batch, seed=0, model_size=options.model_size, optimizer="adamw"
+    )  # the peers' optimizer
     trainer = Trainer(settings, pictures, device="cpu", precision=precision, network=fresh_network(config, 0))
     return lambda: trainer.step(0.0)
 

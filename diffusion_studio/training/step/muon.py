@@ -49,12 +49,12 @@ class Muon:
     @torch.no_grad()
     def step(self, rate: float, unless: Tensor | None = None) -> None:
         """Take a step; where `unless`, a boolean of the device, is true, nothing changes, and nobody waits to learn which."""
-        momentum = self.momentum.lerp(self.gradient, 1 - MOMENTUM)
-        torch.lerp(self.gradient, momentum, MOMENTUM, out=self.update)  # Nesterov's
         if unless is None:
-            self.momentum.copy_(momentum)
+            self.momentum.lerp_(self.gradient, 1 - MOMENTUM)
         else:
+            momentum = self.momentum.lerp(self.gradient, 1 - MOMENTUM)
             torch.where(unless, self.momentum, momentum, out=self.momentum)
+        torch.lerp(self.gradient, self.momentum, MOMENTUM, out=self.update)  # Nesterov's
         if self.workers is None:
             for group in self.groups:
                 _straighten(group)
