@@ -40,6 +40,7 @@ class GalleryActions(QObject):
         self._make()
         self.export_menu = QMenu(tr("Export"), owner)
         fill_menu(self.export_menu, [self.files, self.zip, self.sheet, self.film])
+        self.show_shown([])
         self.show_selected([])
 
     def _make(self) -> None:

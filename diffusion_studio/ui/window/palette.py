@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtGui import QAction, QColor, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QDialog,
     QLineEdit,
@@ -33,6 +33,7 @@ from diffusion_studio.ui.look.labels import plain_label
 from diffusion_studio.ui.look.theme import RADIUS, SPACE_M, SPACE_S, tokens
 
 WIDTH, HEIGHT, ROW = 560, 400, 34  # pixels
+PATIENCE = 3000  # ms that a page just shown has to read what makes its command possible
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -103,7 +104,25 @@ class CommandPalette(QDialog):
         self.accept()
         if command.page is not None:
             self.page_wanted.emit(command.page)
-        QTimer.singleShot(0, command.action, command.action.trigger)  # once this dialog has gone
+        QTimer.singleShot(0, command.action, lambda: Trigger(command.action))  # once this dialog has gone
+
+
+class Trigger(QTimer):
+    """Triggers an action: now, or as soon as the page that was just shown has what the action needs."""
+
+    def __init__(self, action: QAction) -> None:
+        super().__init__(action, singleShot=True, interval=PATIENCE)
+        self._action = action
+        self.timeout.connect(self.deleteLater)
+        action.changed.connect(self._look)
+        self.start()
+        self._look()
+
+    def _look(self) -> None:
+        if self.isActive() and self._action.isEnabled():
+            self.stop()
+            self.deleteLater()
+            self._action.trigger()
 
 
 class CommandRows(QAbstractListModel):

@@ -2,9 +2,10 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication
 
-from diffusion_studio.ui.window.palette import CommandPalette
+from diffusion_studio.ui.window.palette import CommandPalette, Trigger
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -72,6 +73,18 @@ def test_a_command_of_another_page_is_run_there(window, palette, qtbot):
     palette.list.setCurrentIndex(palette.rows.index(palette.rows.found.index(command)))
     qtbot.keyClick(palette.search, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: ran == [2])
+
+
+def test_a_command_waits_for_what_its_page_reads_first(window, palette, qtbot):
+    action = QAction("Later", window, enabled=False)
+    ran = []
+    action.triggered.connect(lambda: ran.append(1))
+    Trigger(action)
+    assert ran == []
+    action.setEnabled(True)
+    action.setEnabled(False)
+    action.setEnabled(True)
+    assert ran == [1]
 
 
 def test_what_is_not_there_says_so(palette, qtbot):
