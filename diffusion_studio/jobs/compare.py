@@ -77,6 +77,18 @@ class Comparison:
             seeds["variation_seed"] = _seed(settings.variation_seed)
         models = [str(model) for model in varied.get("model", [settings.model])]
         self._names = {model: _name(model) for model in models}  # looked up once, not for every cell
+        self.remark = ""
+        if (
+            settings.autoguidance != 1
+            and "model" in varied
+            and not all(map(_keeps_early, self._names.values()))
+        ):
+            seeds["autoguidance"] = (
+                1.0  # which some of them can, and others cannot, is no comparison of models
+            )
+            self.remark = tr(
+                "Not all of these models keep weights from early in their training; all are compared without autoguidance."
+            )
         self.settings = replace(
             settings, **seeds, model=self._names[models[0]], count=1, batch="", history=()
         )
@@ -160,6 +172,8 @@ def compare(
         words = ineffective(axis.setting, (cell.settings for cell in comparison.cells.values()))
         if words:  # known before all its images turn out alike
             yield Warned(text=words)
+    if comparison.remark:
+        yield Warned(text=comparison.remark)
     yield Status(text=tr("Getting ready…"))
     yield CompareStarted(
         settings=comparison.settings,
@@ -205,6 +219,15 @@ def _name(model: str) -> str:
         with suppress(UserError):
             return cards.find(model).name
     return model
+
+
+def _keeps_early(model: str) -> bool:
+    """A checkpoint keeps none; what cannot be found is reported when it is to be opened."""
+    if model.startswith(CHECKPOINT):
+        return False
+    with suppress(UserError):
+        return cards.find(model).keeps_early
+    return True
 
 
 def _title(model: str) -> str:

@@ -131,8 +131,8 @@ class ModelCard:
         }
 
     def effective(self, settings: GenerationSettings) -> GenerationSettings:
-        """These settings without the words and the size that another model was to use."""
-        idle = (OF_TEXT | OF_SIZE) - self.options
+        """These settings without what another model was to use: words, a size, its weights from early in its training."""
+        idle = (OF_TEXT | OF_SIZE | {"autoguidance"}) - self.options
         return with_values(settings, **{name: getattr(GENERAL, name) for name in idle})
 
     @cached_property
@@ -157,7 +157,10 @@ class ModelCard:
 
     @cached_property
     def _recipe(self) -> dict[str, Any]:
-        return {**self.said(), **(self.recommended or self.recipe())}
+        recommended = dict(self.recommended)
+        if not self.keeps_early:  # as where another program copied the model
+            recommended.pop("autoguidance", None)
+        return {**self.said(), **(recommended or self.recipe())}
 
     @cached_property
     def _defaults(self) -> GenerationSettings:

@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from torch import Tensor
+
 from diffusion_studio.diffusion.consistency import ConsistencyProcess
 from diffusion_studio.diffusion.flows import Flow
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.schedules import NoiseSchedule
+from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Status
 from diffusion_studio.language import tr
 from diffusion_studio.machine.devices import DTYPES
 from diffusion_studio.models import cards, export_readme, layout
 from diffusion_studio.models.card import ModelCard
-from diffusion_studio.models.folder import Checkpoint, read_model, scheduler_config, write_model
+from diffusion_studio.models.folder import Checkpoint, read_early, read_model, scheduler_config, write_model
 from diffusion_studio.models.layout import CARD
 from diffusion_studio.storage.atomic import stage_folder, write_atomic
 
@@ -105,8 +108,14 @@ def _write_diffusers(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtyp
         samples=card.sample_sheet() or None,
         texts={"README.md": export_readme.for_diffusers(card, folder.name)},
         index=_json(card, "model_index.json"),
+        early=early_weights(card, checkpoint.network.config),
         autoencoder=checkpoint.autoencoder,
     )
+
+
+def early_weights(card: ModelCard, config: UNetConfig) -> list[Tensor] | None:
+    """Those from early in its training, in the order of the network's parameters; None where it keeps none."""
+    return list(read_early(card.path, config).parameters()) if card.keeps_early else None
 
 
 def _write_onnx(folder: Path, card: ModelCard, checkpoint: Checkpoint, dtype: str) -> None:

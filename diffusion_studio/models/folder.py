@@ -40,7 +40,15 @@ from diffusion_studio.models.layout import (
     schedule_file,
     unet_folder,
 )
-from diffusion_studio.models.weights_file import Shapes, check_shapes, quoted, read_shapes, read_tensors
+from diffusion_studio.models.rounded import KINDS, read_rounded, rounded
+from diffusion_studio.models.weights_file import (
+    BYTES,
+    Shapes,
+    check_shapes,
+    quoted,
+    read_shapes,
+    read_tensors,
+)
 from diffusion_studio.models.weights_found import WEIGHTS, Weights, find_weights, prefix_of, present_name
 from diffusion_studio.storage.atomic import stage_folder
 from diffusion_studio.storage.foreign_file import LARGEST_WEIGHTS, blocks, leads_outside, open_foreign
@@ -90,9 +98,8 @@ def read_early(folder: Path, config: UNetConfig) -> UNet:
     path = folder / EARLY
     with torch.device("meta"):
         network = UNet(config)
-    check_fits(network, announced_shapes([path]), path)
-    tensors, _ = read_tensors(path)
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    check_fits(network, announced_shapes([path], KINDS), path)
+    network.load_state_dict(read_rounded(path), assign=True)
     return network.eval().requires_grad_(False)
 
 
@@ -182,9 +189,9 @@ def find_weights_inside(unet: Path, *, within: Path | None = None) -> Weights:
     return weights
 
 
-def announced_shapes(paths: list[Path]) -> Shapes:
+def announced_shapes(paths: list[Path], kinds: Mapping[str, int] = BYTES) -> Shapes:
     """What the headers of all files promise, by the names of today."""
-    announced = [(path, name, shape) for path in paths for name, shape in read_shapes(path).items()]
+    announced = [(path, name, shape) for path in paths for name, shape in read_shapes(path, kinds).items()]
     prefix = prefix_of([name for _, name, _ in announced])
     shapes: Shapes = {}
     for path, name, shape in announced:
@@ -231,7 +238,7 @@ def write_model(
     """Write a folder that `DDPMPipeline.from_pretrained` opens, with an `autoencoder` `LDMPipeline`, whole or not at all.
 
     `samples`: a PNG sheet; `texts`: further files by name, such as README.md; `index`: the model_index.json it came with.
-    `early`: weights from early in its training, in the order of the network's parameters, which are kept in 16 bits for
+    `early`: weights from early in its training, in the order of the network's parameters, which are kept in 8 bits for
     autoguidance. Replaces a folder of that name.
     """
     state = {
@@ -270,12 +277,8 @@ def write_model(
             (stage / "samples.png").write_bytes(samples)
         if early is not None:
             names = [name for name, _ in network.named_parameters()]
-            short = {
-                name: weight.to("cpu", torch.float16).contiguous()
-                for name, weight in zip(names, early, strict=False)
-            }
             (stage / EARLY).parent.mkdir()
-            (stage / EARLY).write_bytes(save_tensors(short, metadata={"format": "pt"}))
+            (stage / EARLY).write_bytes(rounded(dict(zip(names, early, strict=False))))
 
 
 def scheduler_config(schedule: Process, prediction: str) -> dict[str, Any]:

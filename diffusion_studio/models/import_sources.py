@@ -19,6 +19,7 @@ from diffusion_studio.models.layout import (
     AUTOENCODER,
     AVERAGED,
     CARD,
+    EARLY,
     LARGEST_SHEET,
     SAMPLES,
     schedule_file,
@@ -159,6 +160,8 @@ def files_of(root: Path) -> Iterator[tuple[Path, str]]:
     if (root / AUTOENCODER / "config.json").is_file():
         yield root / AUTOENCODER / "config.json", f"{AUTOENCODER}/config.json"
         yield root / AUTOENCODER / WEIGHTS, f"{AUTOENCODER}/{WEIGHTS}"
+    if (root / EARLY).is_file():
+        yield root / EARLY, str(EARLY)
     for name in KEPT:
         if (root / name).is_file() and (root / name).stat().st_size <= LARGEST_EXTRA:
             yield root / name, name

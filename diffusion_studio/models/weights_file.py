@@ -37,11 +37,11 @@ CONVERT = tr(
 Shapes = dict[str, tuple[int, ...]]
 
 
-def read_shapes(path: Path) -> Shapes:
+def read_shapes(path: Path, kinds: Mapping[str, int] = BYTES) -> Shapes:
     """Name -> shape of every tensor in a file, from its header alone. Raises `UserError` naming the file and the fault."""
     try:
         with open_foreign(path, LARGEST_WEIGHTS) as file:
-            return _read_header(path, file)[0]
+            return _read_header(path, file, kinds)[0]
     except OSError as error:
         raise UserError(
             tr("{path} cannot be read: {strerror}.", path=path, strerror=error.strerror)
@@ -88,20 +88,22 @@ def read_header(
     return Header(tensors, texts, 8 + length)
 
 
-def _read_header(path: Path, file: BinaryIO) -> tuple[Shapes, bytes, int]:
+def _read_header(path: Path, file: BinaryIO, kinds: Mapping[str, int]) -> tuple[Shapes, bytes, int]:
     """The shapes that a file announces, the bytes read for them, and how many the file has."""
     size = os.fstat(file.fileno()).st_size
     head = file.read(8)
     length = header_length(head)
     head += file.read(length if 2 <= length <= LARGEST_HEADER else LOOKED_AT)
-    return judge(path, head, size), head, size
+    return judge(path, head, size, kinds), head, size
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], bytes]:
+def read_tensors(path: Path, kinds: Mapping[str, int] = BYTES) -> tuple[dict[str, Tensor], bytes]:
     """Every tensor of a file, and the bytes they came from."""
     try:
         with open_foreign(path, LARGEST_WEIGHTS) as file:
-            _, head, size = _read_header(path, file)  # before memory is taken for what is no file of weights
+            _, head, size = _read_header(
+                path, file, kinds
+            )  # before memory is taken for what is no file of weights
             blob = head + file.read(size - len(head))
     except OSError as error:
         raise UserError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from diffusion_studio.diffusion.denoiser import Denoiser
+from diffusion_studio.diffusion.denoiser import Denoiser, Network
 from diffusion_studio.diffusion.noise import Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import SAMPLERS
@@ -33,10 +33,13 @@ def generate(
     steps: int = 0,
     pixels: PixelFormat = USUAL,
     space: Space | None = None,
+    early: UNet | None = None,
+    autoguidance: float = 1.0,
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
-    `sampler`, `steps`: those of a student; 0: as many as usual. space: of a model of latents.
+    `sampler`, `steps`: those of a student; 0: as many as usual. space: of a model of latents. early, autoguidance: those of
+    `Denoiser`.
     """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
@@ -44,12 +47,21 @@ def generate(
     labels = torch.arange(count, device=weight.device) % classes if classes else None
     sigmas = trailing(schedule, steps or STEPS)
 
-    def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
-        prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
-        return prediction.float()
+    def asked(network: UNet) -> Network:
+        def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
+            prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
+            return prediction.float()
+
+        return answer
 
     denoise = Denoiser(
-        answer, schedule, prediction=prediction, labels=labels, clipping="none" if space else "range"
+        asked(network),
+        schedule,
+        prediction=prediction,
+        labels=labels,
+        clipping="none" if space else "range",
+        early=asked(early) if early is not None else None,
+        autoguidance=autoguidance,
     )
     x = noise() * schedule.spread(sigmas[0])
     for step in SAMPLERS[sampler](denoise, x, sigmas, noise):

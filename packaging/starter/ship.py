@@ -24,6 +24,7 @@ from diffusion_studio.generation.opening import open_model
 from diffusion_studio.jobs.model_samples import sheet
 from diffusion_studio.models import cards, layout
 from diffusion_studio.models.card import ModelCard
+from diffusion_studio.models.export import early_weights
 from diffusion_studio.models.fast import companion_of
 from diffusion_studio.models.folder import read_model, write_model
 
@@ -63,6 +64,9 @@ def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None) -> No
         card=facts,
         dtype=torch.float16,
         samples=drawn,
+        early=early_weights(card, checkpoint.network.config)
+        if "autoguidance" in facts["recommended"]
+        else None,
         autoencoder=checkpoint.autoencoder,
     )
 

@@ -1,5 +1,6 @@
 """Autoguidance: its formula, and a model that keeps early weights is led away from them, which others refuse."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,11 @@ from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.diffusion.unet_config import UNetConfig
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.opening import open_model
-from diffusion_studio.models import cards
+from diffusion_studio.models import cards, library
+from diffusion_studio.models.export import export_model
 from diffusion_studio.models.folder import write_model
+from diffusion_studio.models.layout import EARLY
+from diffusion_studio.models.weights_found import WEIGHTS
 from diffusion_studio.storage.places import models_dir
 
 X = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -53,14 +57,14 @@ def model():
 
     def write(name, weights):
         schedule = SCHEDULES["cosine"](100)
-        card = {"card_version": 1, "title": name}
+        card = {"card_version": 1, "title": name, "recommended": {"sampler": "ddim", "autoguidance": 1.5}}
         write_model(models_dir() / name, late, schedule, prediction="v_prediction", card=card, early=weights)
         return cards.find(name)
 
     return write, list(early.parameters())
 
 
-def test_a_model_with_early_weights_uses_them_and_one_without_says_so(model):
+def test_a_model_with_early_weights_uses_them_and_one_without_says_so(model, tmp_path):
     write, early = model
     with_early, without = write("led", early), write("plain", None)
     assert "autoguidance" in with_early.options and "autoguidance" not in without.options
@@ -72,6 +76,17 @@ def test_a_model_with_early_weights_uses_them_and_one_without_says_so(model):
     assert np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2])
     with pytest.raises(UserError, match="set Autoguidance to 1"):
         list(open_model(without).previews(replace(settings, model="plain")))
+    assert (with_early.path / EARLY).stat().st_size < 0.3 * (
+        with_early.path / "unet" / WEIGHTS
+    ).stat().st_size
+    copied = library.import_model(with_early.path)
+    assert copied.name != "led" and copied.keeps_early
+    *_, again = open_model(copied, precision="float32").previews(replace(settings, model=copied.name))
+    assert np.array_equal(again.denoised, made[2])
+    export_model(copied.name, tmp_path / "out", dtype="float16")
+    assert (tmp_path / "out" / EARLY).read_bytes() == (with_early.path / EARLY).read_bytes()
+    shutil.rmtree(copied.path / "early")
+    assert cards.find(copied.name).defaults().autoguidance == 1  # it cannot
     path = with_early.path / "early" / "diffusion_pytorch_model.safetensors"
     path.write_bytes(b"\0" * 100)
     with pytest.raises(UserError):

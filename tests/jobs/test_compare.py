@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from diffusion_studio.diffusion.schedules import SCHEDULES
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import (
     CellDone,
@@ -25,6 +26,7 @@ from diffusion_studio.generation.unet_model import UNetModel
 from diffusion_studio.jobs import compare as compare_jobs
 from diffusion_studio.jobs import generate as generate_jobs
 from diffusion_studio.jobs.compare import Comparison
+from diffusion_studio.models.folder import write_model
 from diffusion_studio.pictures import reading
 from diffusion_studio.pictures.labelled_sheet import columns_for, lay_out
 from diffusion_studio.settings.axes import AXES, Axis, option_of, parse_axis, value_label
@@ -287,7 +289,6 @@ def run(installed):
 
     from safetensors.torch import save as tensors
 
-    from diffusion_studio.diffusion.schedules import SCHEDULES
     from diffusion_studio.training.provenance import Origin
     from diffusion_studio.training.records import runs
 
@@ -318,6 +319,21 @@ def test_checkpoints_of_a_training_are_compared_as_models_are(run, tmp_path):
     path = next(event.path for event in events if isinstance(event, SheetSaved))
     assert not reading.read(path).refused
     assert value_label("model", f"run:{name}@10") == f"{name} at step 10"
+
+
+def test_models_are_compared_alike_where_not_all_keep_early_weights(installed):
+    config, scheduler = network(9, num_class_embeds=3), SCHEDULES["cosine"](1000)
+    led = models_dir() / "led"
+    early = list(network(8, num_class_embeds=3).parameters())
+    write_model(led, config, scheduler, prediction="v_prediction", card={"title": "Led"}, early=early)
+    base = replace(BASE, model="led", autoguidance=2.0)
+    comparison, events = compared("model=led,tiny", base=base)
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert len(said) == 1 and "without autoguidance" in said[0]
+    assert all(cell.settings.autoguidance == 1 and not cell.reason for cell in comparison.cells.values())
+    comparison, events = compared("steps=2,4", base=base)
+    assert not [event for event in events if isinstance(event, Warned)]
+    assert np.array_equal(comparison.cells[1, 0].picture, alone(replace(base, steps=4)))
 
 
 @pytest.mark.parametrize(

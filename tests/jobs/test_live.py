@@ -184,6 +184,11 @@ def test_the_plan_uses_the_companion_and_as_many_steps_as_there_is_time_for():
     assert (own.model, own.sampler, own.steps, own.guidance) == ("tiny-fast", "consistency", 1, 1.0)
 
 
+def test_the_plan_asks_one_network_a_step():
+    plan = live_plan(cards.find("tiny"), ())
+    assert plan.settings(GenerationSettings(model="tiny", autoguidance=2.0)).autoguidance == 1
+
+
 def test_the_list_of_models_shows_the_pair(capsys):
     from diffusion_studio.cli.main import main
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Warned
+from diffusion_studio.models import cards
 from diffusion_studio.training import averages, loop
 from diffusion_studio.training.checkpoint_model import open_checkpoint
 from diffusion_studio.training.data.copying import CopyRatio, TrainingImages
@@ -129,6 +130,10 @@ def test_snapshots_are_kept_measured_and_can_be_chosen(settings, often):
     *_, published = publish("tiny", length=0.1)
     assert isinstance(published, Published)
     assert (published.path / "early" / "diffusion_pytorch_model.safetensors").is_file()
+    assert cards.find(published.name).defaults().autoguidance == 1.5
+    *_, published = publish("tiny", step=2)  # of which nothing is half as old
+    card = cards.find(published.name)
+    assert card.defaults().autoguidance == 1 and not card.keeps_early
     with pytest.raises(UserError, match=r"from 0\.03 to 0\.2"):
         averages.of_length(run, 0.5)
 
