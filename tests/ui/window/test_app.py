@@ -29,6 +29,9 @@ sys.exit(application.exec())
 """
 
 
+NO_HINTS = "This plugin does not support propagateSizeHints()"
+
+
 def start(code):
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     return subprocess.Popen(
@@ -63,6 +66,40 @@ def test_signals_close_the_window_politely(own_folders, name):
     child.send_signal(getattr(signal, name))
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (0, "")
+
+
+USED = """
+import sys
+from PySide6.QtCore import QTimer
+from diffusion_studio.ui.window import app
+build = app.build
+def built(arguments):
+    application, window = build(arguments)
+    def generate():
+        window.fill()
+        window.context.go_to("generate")
+        window.page.request.change(steps=2, count=1)
+        window.page.generate()
+        QTimer.singleShot(50, wait)
+    def wait():
+        if window.page.generation.running or not window.page.canvas.pictures:
+            QTimer.singleShot(50, wait)
+            return
+        window.context.go_to("models")
+        QTimer.singleShot(300, window.close)
+    QTimer.singleShot(100, generate)
+    return application, window
+app.build = built
+sys.exit(app.main())
+"""
+
+
+@pytest.mark.slow
+def test_it_ends_well_after_an_image(own_folders):
+    for _ in range(2):
+        child = start(USED)
+        _, err = child.communicate(timeout=120)
+        assert (child.returncode, err.replace(NO_HINTS, "").strip()) == (0, "")
 
 
 STUCK = """
