@@ -1,14 +1,16 @@
 """Put a trained model among the starters: float16 weights, and a card that says what it is.
 
     python packaging/starter/ship.py TRAINED_MODEL packaging/starter/pixel-avatars-32.json
-    python packaging/starter/ship.py FAST_MODEL packaging/starter/pixel-avatars-32-fast.json pixel-avatars-32
+    python packaging/starter/ship.py FAST_MODEL packaging/starter/pixel-avatars-32-fast.json --companion-of pixel-avatars-32
 
-The JSON file holds what training cannot know: title, description, licence, recommended settings. The third argument names the
-starter that a fast model is the companion of: Live and previews use it in its place.
+The JSON file holds what training cannot know: title, description, licence, recommended settings. `--companion-of` names the
+starter that Live and previews use a fast model for. Where autoguidance is recommended, the weights from early in its training are
+shipped too; `--early` takes those of another model, for one that was trained further from weights that were good already.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import sys
@@ -31,16 +33,16 @@ from diffusion_studio.models.folder import read_model, write_model
 COLUMNS, ROWS = 8, 4
 
 
-def ship(name: str, extra: Path, teacher: str = "") -> Path:
+def ship(name: str, extra: Path, teacher: str = "", early: str = "") -> Path:
     card = cards.find(name)
     facts = json.loads((card.path / layout.CARD).read_text(encoding="utf-8"))
     facts.update(json.loads(extra.read_text(encoding="utf-8")))
     if teacher:
         facts["trained"] = linked(card, cards.find(teacher), facts["trained"])
     target = Path(__file__).parents[2] / "resources" / "models" / extra.stem
-    write(card, target, facts, None)
+    write(card, target, facts, None, early)
     shipped = cards.read_card(target, starter=True)
-    write(card, target, facts, samples(shipped))  # drawn by the very weights that are shipped
+    write(card, target, facts, samples(shipped), early)  # drawn by the very weights that are shipped
     return target
 
 
@@ -54,8 +56,11 @@ def linked(card: ModelCard, teacher: ModelCard, trained: dict) -> dict:
     return trained
 
 
-def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None) -> None:
-    checkpoint = read_model(card.path)
+def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None, early: str) -> None:
+    checkpoint, kept = read_model(card.path), None
+    if "autoguidance" in facts["recommended"]:
+        kept = early_weights(card, checkpoint.network.config)
+        kept = list(read_model(cards.find(early).path).network.parameters()) if early else kept
     write_model(
         target,
         checkpoint.network,
@@ -64,9 +69,7 @@ def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None) -> No
         card=facts,
         dtype=torch.float16,
         samples=drawn,
-        early=early_weights(card, checkpoint.network.config)
-        if "autoguidance" in facts["recommended"]
-        else None,
+        early=kept,
         autoencoder=checkpoint.autoencoder,
     )
 
@@ -80,6 +83,12 @@ def samples(card: ModelCard) -> bytes:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4):
-        sys.exit(__doc__)
-    print(ship(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model")
+    parser.add_argument("card", type=Path)
+    parser.add_argument("--companion-of", default="", metavar="STARTER")
+    parser.add_argument("--early", default="", metavar="MODEL")
+    asked = parser.parse_args()
+    print(ship(asked.model, asked.card, asked.companion_of, asked.early))
