@@ -101,9 +101,8 @@ def read_tensors(path: Path, kinds: Mapping[str, int] = BYTES) -> tuple[dict[str
     """Every tensor of a file, and the bytes they came from."""
     try:
         with open_foreign(path, LARGEST_WEIGHTS) as file:
-            _, head, size = _read_header(
-                path, file, kinds
-            )  # before memory is taken for what is no file of weights
+            # before memory is taken for what is no file of weights
+            _, head, size = _read_header(path, file, kinds)
             blob = head + file.read(size - len(head))
     except OSError as error:
         raise UserError(

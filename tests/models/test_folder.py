@@ -279,8 +279,8 @@ def test_weights_that_change_while_they_are_read_are_refused(folder, weights, mo
 def test_weights_cut_off_after_their_header_was_read_are_refused(weights, monkeypatch):
     read = weights_file._read_header
 
-    def read_then_cut(path, file):
-        header = read(path, file)
+    def read_then_cut(path, file, kinds):
+        header = read(path, file, kinds)
         os.truncate(path, path.stat().st_size - 40)
         return header
 
