@@ -60,7 +60,15 @@ def preset_named(name: str) -> dict[str, Any]:
 
 
 def fitting(values: dict[str, Any], card: ModelCard) -> dict[str, Any]:
-    """What of a preset the model can follow: a class of another model is left out, and said."""
+    """What of a preset the model can follow: a class or the autoguidance of another model is left out, and said."""
+    if values.get("autoguidance", 1) != 1 and not card.keeps_early:
+        tell(
+            tr(
+                "{title} keeps no weights from early in its training; the preset’s autoguidance is left out.",
+                title=card.title,
+            )
+        )
+        values = {name: value for name, value in values.items() if name != "autoguidance"}
     label = values.get("class_label")
     if label and label not in card.classes:
         tell(

@@ -41,6 +41,8 @@ RECOMMENDED = (
     "clipping",
     "seamless",
 )
+# What only models of words have, or of several sizes, or with weights from early in their training.
+NOT_FOR_ALL = OF_TEXT | OF_SIZE | {"autoguidance"}
 # Of those, what belongs to its sampler: chosen with another sampler, they would say something else.
 OF_THE_SAMPLER = ("sampler", "steps", "eta", "churn")
 
@@ -123,16 +125,16 @@ class ModelCard:
         )
 
     def used(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Of these values of settings those that this model uses, where what is left out is about words or a size."""
+        """Of these values of settings those that this model uses, where what is left out is `NOT_FOR_ALL`."""
         return {
             name: value
             for name, value in values.items()
-            if name not in OF_TEXT | OF_SIZE or name in self.options or not value
+            if name not in NOT_FOR_ALL or name in self.options or not value or value == getattr(GENERAL, name)
         }
 
     def effective(self, settings: GenerationSettings) -> GenerationSettings:
         """These settings without what another model was to use: words, a size, its weights from early in its training."""
-        idle = (OF_TEXT | OF_SIZE | {"autoguidance"}) - self.options
+        idle = NOT_FOR_ALL - self.options
         return with_values(settings, **{name: getattr(GENERAL, name) for name in idle})
 
     @cached_property

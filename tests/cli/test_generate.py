@@ -112,6 +112,15 @@ def test_like_takes_every_setting_from_a_picture_and_flags_win(run, draw, tmp_pa
     assert draw.asked == [made, made, replace(made, steps=4, model="faces", batch="")]
 
 
+def test_like_a_picture_led_away_from_early_weights_with_a_model_that_keeps_none(run, draw, tmp_path):
+    made = GenerationSettings(model="faces", steps=3, seed=5, autoguidance=1.5)
+    path = outputs.save(picture(1), made, facts={}, folder=tmp_path)
+    result = run("generate --model plain --like", path)
+    assert result.status == 0 and draw.asked[0].autoguidance == 1
+    said = [line for line in result.err if "does not use what the image says of" in line]
+    assert said == ["Plain model does not use what the image says of: Autoguidance."]
+
+
 def test_like_a_picture_of_another_program_takes_what_it_says(run, draw, tmp_path):
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo

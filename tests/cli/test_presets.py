@@ -47,6 +47,15 @@ def test_a_class_the_model_does_not_have_is_left_out_and_said(capsys):
     assert "cats" in capsys.readouterr().err
 
 
+def test_autoguidance_the_model_cannot_have_is_left_out_and_said(capsys):
+    Presets().save("Led", GenerationSettings(model="tiny", steps=5, autoguidance=2.0))
+    assert settings_for({}, None, preset="Led").autoguidance == 1
+    assert "the preset’s autoguidance is left out" in capsys.readouterr().err
+    assert (
+        settings_for({"autoguidance": 2.0}, None, preset="Led").autoguidance == 2
+    )  # asked for: refused with a sentence
+
+
 def test_an_unknown_name_is_refused_with_the_nearest_one(run):
     with pytest.raises(UserError, match="Soft Portraits"):
         settings_for({}, None, preset="Soft Portrait")
