@@ -58,9 +58,10 @@ def linked(card: ModelCard, teacher: ModelCard, trained: dict) -> dict:
 
 def write(card: ModelCard, target: Path, facts: dict, drawn: bytes | None, early: str) -> None:
     checkpoint, kept = read_model(card.path), None
-    if "autoguidance" in facts["recommended"]:
+    if "autoguidance" in facts["recommended"] and early:
+        kept = list(read_model(cards.find(early).path).network.parameters())
+    elif "autoguidance" in facts["recommended"]:
         kept = early_weights(card, checkpoint.network.config)
-        kept = list(read_model(cards.find(early).path).network.parameters()) if early else kept
     write_model(
         target,
         checkpoint.network,
