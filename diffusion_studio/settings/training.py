@@ -68,7 +68,7 @@ class TrainingSettings:
         flag="from",
         help=tr(
             "an installed model to start from; scratch: from nothing; empty: a starter made for that where there are few images "
-            "and one is installed, else scratch"
+            "or few steps and one is installed, else scratch"
         ),
     )
     size: int = option(32, min=8, max=256, label=tr("Size"), help=tr("side of the images, in pixels"))

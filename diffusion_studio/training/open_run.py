@@ -104,7 +104,7 @@ def begin_run(settings: TrainingSettings, team: Team) -> Generator[TrainingEvent
     if chosen is not None:
         yield Warned(
             text=tr(
-                "There are few images, so the training starts from “{title}”; choose “scratch” to start from nothing.",
+                "A short training, or one of few images, starts from “{title}”; choose “scratch” to start from nothing.",
                 title=chosen.title,
             )
         )

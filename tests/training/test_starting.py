@@ -43,3 +43,18 @@ def test_a_recipe_asks_for_no_network_and_then_has_the_steps_of_a_trained_one(se
     longer = replace(asked, steps=0, minutes=20.0)
     assert with_start(longer)[0].minutes == 20 and with_start(longer)[0].start_from == "tiny"
     assert with_start(replace(longer, size=4 * side))[1] is None, "it knows images of another scale"
+
+
+def test_a_short_training_of_many_images_starts_from_a_broad_model_too(settings, folder, monkeypatch):
+    list(train(replace(settings, steps=1)))
+    card = cards.find("tiny").path / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "broad": True}))
+    monkeypatch.setattr("diffusion_studio.training.starting.FEW", 1)  # so that the folder's images are many
+    asked = TrainingSettings(folder=str(folder), name="Short", size=cards.find("tiny").size)
+    for short in ({"steps": 600}, {"steps": 1200, "batch": 16}, {"minutes": 5.0}):
+        assert with_start(replace(asked, **short))[0].start_from == "tiny", short
+    for long in ({"steps": 601}, {"steps": 600, "batch": 64}, {"minutes": 20.0}, {}):
+        assert with_start(replace(asked, **long)) == (replace(asked, **long), None), long
+    quick = applied("quick", asked)
+    assert with_start(quick)[0].start_from == "tiny" and with_start(quick)[0].steps < quick.steps
+    assert with_start(applied("good", asked))[1] is None

@@ -107,7 +107,7 @@ class Forecast(QObject):
             self._measure()
 
     def _suggest_start(self) -> None:
-        """With few images, start from a model made for that."""
+        """With few images or few steps, start from a model made for that."""
         if not self._session.running:
             usable = int(self._report.get("usable", 0))
             alone = replace(self.settings, start_from="")

@@ -141,7 +141,7 @@ class RecipeView(QWidget):
         self.form.fields["start_from"].show_choices({"": tr("Automatic"), SCRATCH: tr("Scratch"), **fitting})
 
     def suggest_start(self, card: ModelCard | None) -> None:
-        """Select the model that few images should start from, unless the user has selected another."""
+        """Select the model that few images or a short training should start from, unless the user has selected another."""
         name = card.name if card is not None else ""
         if name != self._suggested:
             before, self._suggested = self._suggested, name
