@@ -47,7 +47,7 @@ def make_student(home: Path, kind: str) -> str:
     from diffusion_studio.ui.base.preferences import Preferences
     from diffusion_studio.ui.base.settings_file import SettingsFile
 
-    starter = find("")
+    starter = find("pixel-avatars-32")  # the default starter works on latents
     model = read_model(starter.path)
     torch.manual_seed(0)
     size, levels, _ = STUDENTS[kind]
@@ -148,8 +148,7 @@ def measure(name: str, seconds: float, by_legs: bool) -> dict[str, object]:
             if kind == 0:
                 page.panel.form.seed.number.setValue(1000 + moves[0])
             elif kind == 1:
-                page.request.edit("class_label", classes[moves[0] % len(classes)])
-                page.request.edit("seed", moves[0])
+                page.request.change(class_label=classes[moves[0] % len(classes)], seed=moves[0])
             elif kind == 2:
                 page.live.wander.pad._move((moves[0] % 100) / 100, (moves[0] % 37) / 37)
             else:

@@ -57,7 +57,7 @@ class Legs:
         from diffusion_studio.ui.pictures.canvas import Canvas
 
         put, take = NewestRequest.put, NewestRequest.take
-        forward, deliver = FastNetwork.__call__, Worker._deliver
+        forward, briefly, deliver = FastNetwork.__call__, FastNetwork.briefly, Worker._deliver
         receive, paint = Live._on_event, Canvas.paintEvent
 
         def timed_put(requests: Any, *args: Any, **values: Any) -> int:
@@ -73,12 +73,15 @@ class Legs:
                 self.stamp(request.number, "taken")
             return request
 
-        def timed_forward(network: Any, *args: Any) -> Any:
-            self.stamp(self.working, "network")
-            try:
-                return forward(network, *args)
-            finally:
-                self.stamp(self.working, "answered")
+        def timed(run: Any) -> Any:
+            def forward_of(network: Any, *args: Any) -> Any:
+                self.stamp(self.working, "network")
+                try:
+                    return run(network, *args)
+                finally:
+                    self.stamp(self.working, "answered")
+
+            return forward_of
 
         def timed_deliver(worker: Any, job: int, event: Any) -> None:
             if type(event).__name__ == "LiveFrame":
@@ -100,7 +103,8 @@ class Legs:
                 self.stamp(live.live._number, "painted")
 
         NewestRequest.put, NewestRequest.take = timed_put, timed_take  # type: ignore[method-assign]
-        FastNetwork.__call__, Worker._deliver = timed_forward, timed_deliver  # type: ignore[method-assign]
+        FastNetwork.__call__, FastNetwork.briefly = timed(forward), timed(briefly)  # type: ignore[method-assign]
+        Worker._deliver = timed_deliver  # type: ignore[method-assign]
         Live._on_event = self.counted("an image taken", timed_receive)  # type: ignore[method-assign]
         Canvas.paintEvent = self.counted("an image painted", timed_paint)  # type: ignore[method-assign]
 
