@@ -10,7 +10,8 @@ OUT/results.jsonl. Parts, and their minutes and images:
     first-S, new-S, broad-S, lucidrains-S      10 minutes, 2,400 images of S pixels: the earlier version, this one from nothing,
                                                from the broad starter, and the peer
     few-first-S, few-new-S, few-broad-S        20 minutes, 100 images
-    pixels-S, latents-S                        60 minutes, 2,400 images; latents are of the shipped autoencoder, adapted
+    pixels-S, latents-S                        60 minutes, 2,400 images; pixels are seen as the recipe has it, from 64 up in
+                                               Haar bands; latents are of the shipped autoencoder, adapted
 
 What was cut off is resumed by the same call; with `--slice 10` a call trains so many minutes at most. Every set is divided by
 chance, the same way each time, and scaled once, so that all sides read the same pixels; nobody is told classes. `--with` adds
@@ -79,8 +80,8 @@ WAYS: Mapping[str, Sequence[str]] = {  # options of the training
     "first": (),
     "new": (*RECIPE, "--from", "scratch"),
     "broad": RECIPE,
-    "pixels": ("--recipe", "good", "--from", "scratch", "--space", "pixels"),
-    "latents": ("--recipe", "good", "--from", "scratch", "--space", "latents"),
+    "pixels": (*RECIPE, "--from", "scratch"),
+    "latents": (*RECIPE, "--from", "scratch", "--space", "latents"),
     "lucidrains": (),
 }
 
