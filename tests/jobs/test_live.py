@@ -184,6 +184,15 @@ def test_the_plan_uses_the_companion_and_as_many_steps_as_there_is_time_for():
     assert (own.model, own.sampler, own.steps, own.guidance) == ("tiny-fast", "consistency", 1, 1.0)
 
 
+def test_a_larger_image_has_longer():
+    install("tiny-fast", recommended={"sampler": "consistency", "steps": 2}, trained={"teacher": "tiny"})
+    card = cards.find("tiny-fast")
+    keep_step_seconds(card, 0.015)
+    for side, steps in ((8, 1), (32, 1), (64, 2), (128, 4), (256, 4)):
+        larger = replace(card, size=side, network=replace(card.network, sample_size=side))
+        assert live_plan(larger, ()).steps == steps, side
+
+
 def test_the_plan_asks_one_network_a_step():
     plan = live_plan(cards.find("tiny"), ())
     assert plan.settings(GenerationSettings(model="tiny", autoguidance=2.0)).autoguidance == 1

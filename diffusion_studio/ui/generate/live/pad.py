@@ -9,9 +9,9 @@ from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter,
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_studio.language import tr
-from diffusion_studio.ui.look.theme import SPACE_S, tokens
+from diffusion_studio.ui.look.theme import tokens
 
-SIDE = 176  # pixels
+HEIGHT, WIDTHS = 176, (176, 280)  # pixels; wide enough for two seeds of ten digits side by side
 DOT = 7  # its radius
 STEP, STRIDE = 0.02, 0.1  # of an arrow key, and with Shift
 MOVES = {
@@ -32,15 +32,17 @@ class Pad(QWidget):
         self.place = (0.0, 0.0)
         self.corners: Sequence[str] = ("", "", "", "")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.setFixedSize(SIDE, SIDE)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(HEIGHT)
+        self.setMinimumWidth(WIDTHS[0])
+        self.setMaximumWidth(WIDTHS[1])
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setAccessibleName(tr("Place between four seeds"))
         self.setToolTip(tr("Drag the dot, or use the arrow keys (with Shift: larger steps)."))
         self._describe()
 
     def sizeHint(self) -> QSize:
-        return QSize(SIDE, SIDE)
+        return QSize(WIDTHS[1], HEIGHT)
 
     def show_place(self, across: float, down: float) -> None:
         if (across, down) != self.place:
@@ -124,7 +126,8 @@ class Pad(QWidget):
         font.setPixelSize(11)
         painter.setFont(font)
         painter.setPen(QColor(tokens().muted))
-        area = QRectF(self.rect()).adjusted(SPACE_S, SPACE_S, -SPACE_S, -SPACE_S)
+        clear = 2 * DOT + 4  # of the dot in that corner
+        area = QRectF(self.rect()).adjusted(clear, clear, -clear, -clear)
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         places = (left | top, right | top, left | bottom, right | bottom)
