@@ -29,7 +29,8 @@ from diffusion_studio.ui.look.theme import PANEL_WIDTH, SPACE_L, SPACE_M, SPACE_
 from diffusion_studio.ui.train.noise import NoiseView
 from diffusion_studio.ui.train.recipe_cards import RecipeCards
 from diffusion_studio.ui.train.training_form import TrainingForm
-from diffusion_studio.ui.train.words import about, cost
+from diffusion_studio.ui.train.words import about, cost, network_words
+from diffusion_studio.ui.widgets.fields import ChoiceField
 
 FIRST_RECIPE = "quick"
 MEASURED = (
@@ -43,6 +44,7 @@ MEASURED = (
     "space",
 )  # a step's time depends on them
 OF_THE_RECIPE = ("model_size", "space")  # changing these is leaving it
+OF_THE_NETWORK = ("model_size", "space", "schedule", "prediction")  # chosen from lists
 FLOW_CHOICES = {"schedule": FLOW, "prediction": FLOW_PREDICTION}
 
 
@@ -68,6 +70,7 @@ class RecipeView(QWidget):
         self._folder = ""
         self._named = ""  # the name that was suggested, until the user types another
         self._suggested = ""  # the model to start from that was, likewise
+        self._models: Mapping[str, ModelCard] = {}  # the installed models, by name
         self._following = False
         self._busy = False
         self._recipe = ""
@@ -137,6 +140,7 @@ class RecipeView(QWidget):
     def show_cards(self, cards: Sequence[ModelCard]) -> None:
         """Models to start from: those whose network can be used at the selected size."""
         size = self.form.fields["size"].value()
+        self._models = {card.name: card for card in cards}
         fitting = {card.name: card.title for card in cards if can_start(card, size)}
         self.form.fields["start_from"].show_choices({"": tr("Automatic"), SCRATCH: tr("Scratch"), **fitting})
 
@@ -239,12 +243,21 @@ class RecipeView(QWidget):
         if settings is not None:
             for name in fields:
                 self.form.enable(name, name not in settings.unused)
+            self._show_network(self._models.get(settings.start_from))
         measured = tuple(fields[name].value() for name in MEASURED)
         if measured != self._measured:
             self._measured = measured
             self.cost_changed.emit()
         self._show_facts()
         self.changed.emit()
+
+    def _show_network(self, card: ModelCard | None) -> None:
+        """What is kept of the model that a training starts from, where what is selected has no effect."""
+        shown = network_words(card) if card is not None else {}
+        for name in OF_THE_NETWORK:
+            field = self.form.fields[name]
+            assert isinstance(field, ChoiceField)
+            field.show_instead(shown.get(name, ""))
 
     def _keep_recipe(self) -> None:
         """With another size, a recipe takes other steps: it stays selected, and they follow."""
@@ -275,7 +288,9 @@ class RecipeView(QWidget):
             words = cost(self._estimate, settings.steps, minutes)
             said = [tr("Expect {what}.", what=EXPECTED[level])]
             if self._suggested and settings.start_from == self._suggested:
-                said.append(tr("Few images learn more from a model that has seen many kinds."))
+                said.append(
+                    tr("With few images or little time, start from a model that has seen many kinds.")
+                )
             self.cost.setText(f"{words}\n{' '.join(said)}")
 
     def _lay_out(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from diffusion_studio.diffusion.names import PREDICTIONS, SPACES
 from diffusion_studio.language import tr
-from diffusion_studio.settings.units import duration
+from diffusion_studio.models.card import ModelCard
+from diffusion_studio.settings.training import LATENTS
+from diffusion_studio.settings.units import duration, millions
 from diffusion_studio.training_events import Estimated
 
 STATES: Mapping[str, str] = {
@@ -44,6 +47,16 @@ def cost(estimate: Estimated, steps: int, minutes: float) -> str:
             step=step,
         )
     return f"{length} · {memory}"
+
+
+def network_words(card: ModelCard) -> dict[str, str]:
+    """What a training keeps of the model it starts from, by the name of its setting."""
+    return {
+        "model_size": millions(card.parameters),
+        "space": SPACES[LATENTS if card.autoencoder is not None else card.network.space],
+        "schedule": tr("That of {title}", title=card.title),
+        "prediction": PREDICTIONS.get(card.prediction, card.prediction),
+    }
 
 
 def ended(outcome: str, title: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QLocale, QSize, Qt, Signal
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -18,7 +18,10 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QSlider,
     QSpinBox,
+    QStyle,
     QStyledItemDelegate,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 
@@ -109,6 +112,7 @@ class ChoiceField(NoStrayWheel, QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
         self.setItemDelegate(QStyledItemDelegate(self))  # the one that style sheets reach
+        self.instead = ""
         self.show_choices(option.choices or {})
         self.currentIndexChanged.connect(lambda _: self.changed.emit())
 
@@ -123,6 +127,24 @@ class ChoiceField(NoStrayWheel, QComboBox):
         self.blockSignals(blocked)
         if self.value() != chosen:
             self.changed.emit()
+
+    def show_instead(self, text: str) -> None:
+        """Show this in place of the choice made, which is kept but has no effect; "": the choice again."""
+        if text != self.instead:
+            self.instead = one_line(text)
+            self.setAccessibleDescription(self.instead)
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if not self.instead:
+            super().paintEvent(event)
+            return
+        shown, painter = QStyleOptionComboBox(), QStylePainter(self)
+        self.initStyleOption(shown)
+        shown.currentText = self.instead
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, shown)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, shown)
+        painter.end()
 
     def value(self) -> str:
         return str(self.currentData() or "")

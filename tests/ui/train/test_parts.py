@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from PySide6.QtGui import QImage, QPainter
 
+from diffusion_studio.models import cards
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.ui.train.images.folder import title_of
 from diffusion_studio.ui.train.images.report import ReportView, facts, headline, remarks
@@ -51,6 +52,26 @@ def test_a_run_ends_by_minutes_or_by_steps(panel):
     assert (panel.value().minutes, panel.value().steps) == (3.0, 0)
     fields["minutes"].setValue(0)
     assert panel.value().minutes == 10.0
+
+
+def test_what_a_training_keeps_of_a_model_is_shown_as_that_model_has_it(panel):
+    base = cards.find("drawings-64")
+    panel.show_cards([base])
+    fields = panel.form.fields
+    names = ("model_size", "space", "schedule", "prediction")
+    assert [fields[name].instead for name in names] == [""] * 4
+    chosen = panel.value()
+    fields["start_from"].show_value(base.name)
+    assert fields["model_size"].instead == "10.4 M" and fields["space"].instead == "Haar bands"
+    assert fields["schedule"].instead == "That of Drawings 64" and "v" in fields["prediction"].instead
+    assert not any(fields[name].isEnabled() for name in names)
+    panel.resize(900, 700)
+    drawn = fields["space"].grab().toImage()
+    fields["space"].show_instead("Pixels")
+    assert fields["space"].grab().toImage() != drawn
+    fields["start_from"].show_value("scratch")
+    assert [fields[name].instead for name in names] == [""] * 4
+    assert panel.value().space == chosen.space
 
 
 def test_an_unusual_size_of_an_earlier_run_can_be_shown(panel):
