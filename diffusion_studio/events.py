@@ -261,6 +261,14 @@ class LiveFrame:
     steps: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SeedImage:
+    """The image of request `number`, from 0, of several that were asked for together."""
+
+    number: int
+    picture: np.ndarray  # (H, W, 3 or 4) uint8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTimed:
     """What one step of one image of a model takes here."""
@@ -278,6 +286,7 @@ class Warned:
 
 WarmUpEvent = Status | Ready | StepTimed
 LiveEvent = Status | LiveFrame
+SeedEvent = Status | SeedImage
 GenerationEvent = Status | Warned | Started | Preview | Saved | NotSaved | SheetSaved | Finished
 QueueEvent = GenerationEvent | RequestStarted | RequestEnded
 FilmEvent = FilmProgress | FilmSaved
@@ -316,6 +325,7 @@ CheckEvent = Status | Checking | Checked
 Event = (
     WarmUpEvent
     | LiveEvent
+    | SeedEvent
     | QueueEvent
     | FilmEvent
     | MorphEvent

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from diffusion_studio.events import LiveEvent, LiveFrame, Preview
+from diffusion_studio.events import LiveEvent, LiveFrame, Preview, SeedEvent, SeedImage
 from diffusion_studio.jobs.generate import as_carried_out
 from diffusion_studio.jobs.shared import open_named
 from diffusion_studio.models import cards
@@ -121,6 +121,18 @@ def live(requests: NewestRequest) -> Generator[LiveEvent, None, None]:
     finally:
         if opened is not None and len(opened.times) >= TIMED:
             keep_step_seconds(opened.card, median(opened.times[TIMED // 2 :]))
+
+
+def images(wanted: Sequence[GenerationSettings]) -> Generator[SeedEvent, None, None]:
+    """A `SeedImage` of each, in order; one model for all of them."""
+    if not wanted:
+        return
+    card = cards.find(wanted[0].model)
+    model = yield from open_named(wanted[0], card.title)
+    for number, each in enumerate(wanted):
+        settings = as_carried_out(with_values(each, count=1), card)
+        *_, last = _steps(model, LiveRequest(number=number, settings=each), settings)
+        yield SeedImage(number=number, picture=shown(last.result)[0])
 
 
 @dataclass(slots=True, eq=False)

@@ -10,11 +10,11 @@ from PIL import Image
 
 from diffusion_studio.diffusion.noise import Draw, PictureNoise
 from diffusion_studio.errors import UserError
-from diffusion_studio.events import LiveFrame, Saved
+from diffusion_studio.events import LiveFrame, Saved, SeedImage
 from diffusion_studio.generation import opening as models
 from diffusion_studio.jobs import live as jobs
 from diffusion_studio.jobs.generate import generate
-from diffusion_studio.jobs.live import NewestRequest, live
+from diffusion_studio.jobs.live import NewestRequest, images, live
 from diffusion_studio.models import cards
 from diffusion_studio.models.fast import companion_of, keep_step_seconds, live_plan, step_seconds
 from diffusion_studio.pictures import reading
@@ -225,3 +225,16 @@ def test_a_live_job_remembers_what_a_step_took():
         if isinstance(event, LiveFrame) and (made := made + 1) < jobs.TIMED:
             requests.put(replace(WANTED, seed=made))
     assert 0 < step_seconds(cards.find("tiny")) < 10
+
+
+# Images of several seeds ----------------------------------------------------------------------------------------------
+
+
+def test_images_of_several_seeds_are_those_that_generate_makes(tmp_path):
+    wanted = [replace(WANTED, seed=seed) for seed in (3, 9)]
+    made = [event for event in images(wanted) if isinstance(event, SeedImage)]
+    assert [event.number for event in made] == [0, 1]
+    for event, settings in zip(made, wanted, strict=True):
+        saved = [e for e in generate(settings, folder=tmp_path) if isinstance(e, Saved)]
+        assert np.array_equal(event.picture, np.asarray(Image.open(saved[0].path)))
+    assert list(images([])) == []

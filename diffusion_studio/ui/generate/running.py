@@ -191,7 +191,7 @@ class Generation(QObject):
                 self.stopped_at = event.stopped_at
                 self._last_words = finished_words(self._worked(event), kept=self._saves, total=self.step[1])
                 self._say_previews(event)
-            case events.Warned() | events.SheetSaved() | events.LiveFrame():
+            case events.Warned() | events.SheetSaved() | events.LiveFrame() | events.SeedImage():
                 pass  # of sheets, which the window does not ask for, and of live images, which are shown elsewhere
             case _:
                 events.assert_never(event)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 
 from diffusion_studio.ui.base.context import AppContext
 from diffusion_studio.ui.base.requests import MakeFast
+from diffusion_studio.ui.generate.live.corners import CornerImages
 from diffusion_studio.ui.generate.live.live import Live
 from diffusion_studio.ui.generate.live.wander import Wander
 
@@ -23,6 +24,7 @@ class LiveMode(QObject):
         self.live = Live(context, page.request, page.canvas, page.steering, page.start, page)
         self.wander = Wander(page.request)
         page.panel.add_last(self.wander)
+        self.corners = CornerImages(page.request, self.live, page.steering, self.wander)
         self.plan_wanted = self.live.plan_wanted
         page.caption.live = lambda: self.live.words if self.live.showing else ""
         foot, compare = page.panel.foot, page.compare
@@ -47,9 +49,10 @@ class LiveMode(QObject):
     def end(self) -> None:
         """Leave nothing running."""
         self.live.end()
+        self.corners.end()
 
     def close_down(self) -> None:
-        self.live.end()
+        self.end()
 
     def _block(self, blocked: bool) -> None:
         """A comparison takes the place of the canvas, or gives it back."""

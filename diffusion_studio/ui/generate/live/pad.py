@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_studio.language import tr
 from diffusion_studio.ui.look.theme import tokens
+from diffusion_studio.ui.pictures.cells import fitted_rect, paint_part
 
 HEIGHT, WIDTHS = 176, (176, 280)  # pixels; wide enough for two seeds of ten digits side by side
 DOT = 7  # its radius
+IMAGE, EDGE, ROUND = 56, 5, 4  # pixels of a corner's image, from the border, and of its own corners
 STEP, STRIDE = 0.02, 0.1  # of an arrow key, and with Shift
 MOVES = {
     Qt.Key.Key_Left: (-1, 0),
@@ -31,6 +33,7 @@ class Pad(QWidget):
         super().__init__(parent)
         self.place = (0.0, 0.0)
         self.corners: Sequence[str] = ("", "", "", "")
+        self.images: Sequence[QImage | None] = (None,) * 4
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(HEIGHT)
@@ -53,6 +56,12 @@ class Pad(QWidget):
     def show_corners(self, corners: Sequence[str]) -> None:
         if list(corners) != list(self.corners):
             self.corners = tuple(corners)
+            self.update()
+
+    def show_images(self, images: Sequence[QImage | None]) -> None:
+        """Of the corners, in place of their names where there is one."""
+        if any(one is not other for one, other in zip(images, self.images, strict=True)):
+            self.images = tuple(images)
             self.update()
 
     def _move(self, across: float, down: float) -> None:
@@ -127,9 +136,15 @@ class Pad(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(tokens().muted))
         clear = 2 * DOT + 4  # of the dot in that corner
-        area = QRectF(self.rect()).adjusted(clear, clear, -clear, -clear)
+        names = QRectF(self.rect()).adjusted(clear, clear, -clear, -clear)
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         places = (left | top, right | top, left | bottom, right | bottom)
-        for text, place in zip(self.corners, places, strict=True):
-            painter.drawText(area, place, text)
+        for text, image, place in zip(self.corners, self.images, places, strict=True):
+            if image is None:
+                painter.drawText(names, place, text)
+                continue
+            across = EDGE if place & left else self.width() - EDGE - IMAGE
+            down = EDGE if place & top else self.height() - EDGE - IMAGE
+            spot = fitted_rect(QRect(across, down, IMAGE, IMAGE), image)
+            paint_part(painter, QRectF(spot), image, image.rect(), radius=ROUND)

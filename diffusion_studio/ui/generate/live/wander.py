@@ -27,6 +27,7 @@ class Wander(QWidget):
     """Shows and changes `blend` of the request; the first corner is the request's own seed."""
 
     keep_wanted = Signal()  # generate what is at the place and save it
+    redrawn = Signal()  # other seeds are at the corners
 
     def __init__(self, request: GenerationRequest, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,6 +60,11 @@ class Wander(QWidget):
         """In the order of the Tab key."""
         return [self.fold, *self.locks[:2], self.pad, *self.locks[2:], self.redraw, self.keep, self.clear]
 
+    @property
+    def seeds(self) -> tuple[int | None, int, int, int]:
+        """Of the corners, row by row; the first is None where the request's seed is yet to be drawn."""
+        return (self._request.settings.seed, *self._corners())
+
     def draw_corners(self) -> None:
         """Other seeds for the corners that are not locked; the place stays."""
         draw = SystemRandom().randint
@@ -71,6 +77,7 @@ class Wander(QWidget):
         if not first:
             self._request.lock_seed(draw(0, LARGEST_SEED))
         self._move(*self.pad.place)
+        self.redrawn.emit()
 
     def _corners(self) -> tuple[int, int, int]:
         if self._others is None:
@@ -95,8 +102,8 @@ class Wander(QWidget):
         self.clear.setEnabled(blend is not None)
         if not self.fold.isChecked():
             return
-        first = tr("Seed") if settings.seed is None else str(settings.seed)
-        self.pad.show_corners((first, *map(str, self._corners())))
+        first, *others = self.seeds
+        self.pad.show_corners((tr("Seed") if first is None else str(first), *map(str, others)))
         self.pad.show_place(*((0.0, 0.0) if blend is None else (blend.across, blend.down)))
 
     def _lock(self, corner: str) -> IconButton:
