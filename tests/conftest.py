@@ -17,6 +17,21 @@ for name, value in {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "QT_QPA_PLAT
 os.environ.update(HF_HUB_OFFLINE="1", TQDM_MONITOR_INTERVAL="0")  # tqdm's monitor is a thread that never ends
 
 GRACE = 3.0  # seconds a thread has to end after its test
+MEMORY, ROOM = "/dev/shm", 4 << 30  # a disk in memory, and the bytes that have to be free there
+
+
+def in_memory() -> bool:
+    """Whether there is a disk in memory for the folders of the tests, which took a sixth of their time to sync and remove."""
+    try:
+        disk = os.statvfs(MEMORY)
+    except (AttributeError, OSError):  # Windows; a Mac
+        return False
+    runs_programs = not disk.f_flag & os.ST_NOEXEC  # some tests start a launcher of their own
+    return runs_programs and os.access(MEMORY, os.W_OK) and disk.f_bavail * disk.f_frsize >= ROOM
+
+
+if in_memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 
 
 FROZEN = {"modules": 0}
