@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffusion_studio.errors import UserError
 from diffusion_studio.generation.autoencoders import Autoencoder, SmallDecoder
-from diffusion_studio.generation.latents import LatentViews, probe
+from diffusion_studio.generation.latent_views import LatentViews, probe
 from diffusion_studio.generation.space import PixelSpace
 from diffusion_studio.language import tr
 from diffusion_studio.models.text.preview_decoders import PUBLISHED, Candidate, candidates, read_decoder

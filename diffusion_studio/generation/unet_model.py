@@ -37,6 +37,8 @@ from diffusion_studio.language import tr
 from diffusion_studio.machine import devices
 from diffusion_studio.models.card import ModelCard
 from diffusion_studio.models.folder import Checkpoint, read_early, read_model
+from diffusion_studio.pictures.decoding import open_picture
+from diffusion_studio.pictures.formats.contents import Refused
 from diffusion_studio.settings import batch_rows
 from diffusion_studio.settings.blend import read_blend
 from diffusion_studio.settings.branches import root, single
@@ -93,7 +95,7 @@ class UNetModel:
         images = PixelSpace(
             (self.card.channels, *self.card.sides), self.device, self.card.pixels_are, settings.colours
         )
-        return LatentSpace(self.autoencoder, images, self._views)
+        return LatentSpace(self.autoencoder, images, self._views, partial(example_images, self.card))
 
     def _views(self, space: LatentSpace) -> Views:
         """Its own decoder is small enough to show the steps, and true: with transparency, a linear map has wrong colours."""
@@ -253,6 +255,24 @@ class UNetModel:
         elif self.numbered:
             facts["class"] = str(self.class_row(settings, index))
         return facts
+
+
+def example_images(card: ModelCard) -> list[np.ndarray]:
+    """(H, W, 3 or 4) uint8: the images on a model's sheet of samples; none where there is no sheet that can be read."""
+    if card.samples is None:
+        return []
+    try:
+        found = open_picture(card.samples)
+    except Refused:
+        return []
+    sheet = np.asarray(found.uncovered or found.image)
+    height, width = card.sides
+    if sheet.shape[0] % height or sheet.shape[1] % width:
+        return []
+    rows = [
+        np.split(row, sheet.shape[1] // width, axis=1) for row in np.split(sheet, sheet.shape[0] // height)
+    ]
+    return [cell for row in rows for cell in row]
 
 
 def _fast(checkpoint: Checkpoint, device: str, precision: str) -> FastNetwork:

@@ -23,7 +23,8 @@ from diffusion_studio.diffusion.samplers import SAMPLERS
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import Preview
 from diffusion_studio.generation.autoencoders import DiffusersAutoencoder
-from diffusion_studio.generation.latents import LatentSpace, LatentViews
+from diffusion_studio.generation.latent_views import LatentViews
+from diffusion_studio.generation.latents import LatentSpace
 from diffusion_studio.generation.model import BROKEN
 from diffusion_studio.generation.opening import close_models, device_faults
 from diffusion_studio.generation.sampling import sampler_options

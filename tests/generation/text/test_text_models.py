@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from diffusion_studio.diffusion.processes import process_from_config
 from diffusion_studio.errors import UserError
-from diffusion_studio.generation import latents, opening
+from diffusion_studio.generation import latent_views, latents, opening
 from diffusion_studio.generation.autoencoders import Autoencoder
 from diffusion_studio.generation.space import PixelSpace, to_uint8
 from diffusion_studio.generation.text.prompts import blend_of
@@ -346,10 +346,10 @@ def test_a_preview_is_fitted_to_what_the_decoder_shows_and_remembered(monkeypatc
             return decode(latent)
 
     for _ in range(2):  # the second time from the cache folder
-        monkeypatch.setattr(latents, "_fitted", {})
+        monkeypatch.setattr(latent_views, "_fitted", {})
         space = latents.LatentSpace(Mixing(torch.nn.Identity(), "cpu", 4, 4), PixelSpace((3, SIDE, SIDE)))
         views = space.views
-    assert len(asked) == latents.PICTURES
+    assert len(asked) == latent_views.PICTURES
     picture = torch.from_numpy(source()[None].astype(np.float32)).permute(0, 3, 1, 2) / 160 - 0.8
     shown = views.preview(encode(picture))
     assert np.abs(shown.astype(int) - to_uint8(decode(encode(picture)))).mean() < 12
