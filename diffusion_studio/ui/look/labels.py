@@ -9,6 +9,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from diffusion_studio.ui.look.texts import readable_text, tooltip
 
 
+DOT = " · "
+
+
 class ElidedLabel(QLabel):
     """One line of plain text that loses its middle rather than push its neighbours; the tooltip has all of it."""
 
@@ -39,7 +42,7 @@ class Line(QLabel):
     """One small line of plain text that changes many times a second.
 
     It takes whatever room there is and loses its end rather than ask for more, so that no change of it causes a
-    new layout: a QLabel's does, up to the window itself.
+    new layout: a QLabel's does, up to the window itself. Of words with dots between them, whole ones are lost.
     """
 
     def __init__(
@@ -67,12 +70,18 @@ class Line(QLabel):
 
     minimumSizeHint = sizeHint
 
+    def fitting(self, width: int) -> str:
+        """What is shown in so many pixels."""
+        metrics, text = self.fontMetrics(), self._words
+        while DOT in text and metrics.horizontalAdvance(text) > width:
+            text = text.rpartition(DOT)[0]
+        return metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         area = self.contentsRect()
         painter.setPen(self.palette().color(self.foregroundRole()))
-        text = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, area.width())
-        painter.drawText(area, self.alignment(), text)
+        painter.drawText(area, self.alignment(), self.fitting(area.width()))
         painter.end()
 
 
