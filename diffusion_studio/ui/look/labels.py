@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from diffusion_studio.ui.look.texts import readable_text, tooltip
 
-
 DOT = " · "
 
 
