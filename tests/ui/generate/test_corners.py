@@ -43,6 +43,7 @@ def test_each_corner_shows_the_image_of_its_seed(page, made, draw, qtbot):
     assert [settings.seed for settings in made[0]] == list(wander.seeds) and wander.seeds[0] == 7
     assert {(each.steps, each.blend, each.count) for each in made[0]} == {(4, "", 1)}
     assert list(wander.pad.images) == [to_image(draw.picture(seed)) for seed in wander.seeds]
+    assert f"(seed {wander.seeds[3]})" in wander.locks[3].toolTip(), "the numbers are not seen any more"
     shown = wander.pad.grab().toImage()
     wander.pad.show_images([None] * 4)
     assert wander.pad.grab().toImage() != shown

@@ -15,11 +15,13 @@ from diffusion_studio.ui.generate.request import GenerationRequest
 from diffusion_studio.ui.look.buttons import push_button
 from diffusion_studio.ui.look.icons import IconButton
 from diffusion_studio.ui.look.labels import plain_label
+from diffusion_studio.ui.look.texts import tooltip
 from diffusion_studio.ui.look.theme import SPACE_S
 from diffusion_studio.ui.widgets.form import Disclosure
 
 SENTENCE = tr("Each corner is the image of a seed; in between, their noises are mixed.")
 NAMES = (tr("top left"), tr("top right"), tr("bottom left"), tr("bottom right"))
+LOCKED = tr("New corners leaves its seed as it is")
 LOCK = 24  # pixels of a square button
 
 
@@ -104,13 +106,16 @@ class Wander(QWidget):
             return
         first, *others = self.seeds
         self.pad.show_corners((tr("Seed") if first is None else str(first), *map(str, others)))
+        for lock, corner, seed in zip(self.locks, NAMES, self.seeds, strict=True):
+            said = tr("Lock the corner {corner}: {explanation}", corner=corner, explanation=LOCKED)
+            lock.setToolTip(tooltip(said if seed is None else f"{said} ({tr('seed {seed}', seed=seed)})"))
         self.pad.show_place(*((0.0, 0.0) if blend is None else (blend.across, blend.down)))
 
     def _lock(self, corner: str) -> IconButton:
         button = IconButton(
             "unlock",
             tr("Lock the corner {corner}", corner=corner),
-            tr("New corners leaves its seed as it is"),
+            LOCKED,
             self,
             icon_on="lock",
         )
