@@ -15,7 +15,7 @@ from diffusion_studio.cli.stop import Stop
 from diffusion_studio.errors import UserError
 from diffusion_studio.language import plural, tr
 from diffusion_studio.machine.sleep import keep_awake
-from diffusion_studio.settings.options import options
+from diffusion_studio.settings.options import from_dict, options
 from diffusion_studio.settings.recipes import GOOD, RECIPES, expectation, expected, settings_of
 from diffusion_studio.settings.training import CHANGEABLE, TrainingSettings
 from diffusion_studio.settings.units import duration
@@ -124,9 +124,9 @@ def with_recipe(recipe: str, wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def say_what_to_expect(settings: TrainingSettings, report: TrainingReport) -> None:
+def say_what_to_expect(report: TrainingReport) -> None:
     """After the last step: what can be expected of this model, and how to continue."""
-    level = expected(settings, report.step, report.batch)
+    level = expected(report.settings, report.step)
     words = tr(
         "After {steps:,} steps: {expectation}",
         steps=report.step,
@@ -166,7 +166,7 @@ def follow(
     )
     status = follow_job(job, report, stop)
     if report.published and not as_json:
-        say_what_to_expect(settings, report)
+        say_what_to_expect(report)
     return status
 
 
@@ -196,7 +196,8 @@ class TrainingReport(Report):
     def __init__(self, as_json: bool) -> None:
         super().__init__(as_json)
         self.run, self.published = "", False
-        self.step = self.batch = self.images = 0
+        self.step = self.images = 0
+        self.settings = TrainingSettings()  # of the run, with what was chosen where nothing was asked for
 
     def show(self, event: TrainingEvent) -> None:
         from diffusion_studio import events, training_events
@@ -248,7 +249,7 @@ class TrainingReport(Report):
         from diffusion_studio.training.records.run import Run
 
         self.run, self.step, self.images = event.run.name, event.first_step, event.pictures
-        self.batch = int(Run(event.run).facts.get("settings", {}).get("batch", 0))
+        self.settings, _ = from_dict(TrainingSettings, Run(event.run).facts.get("settings", {}))
         facts = [
             plural("{count} image", "{count} images", event.pictures),
             tr("{count:.1f} million parameters", count=event.parameters / 1e6),

@@ -42,6 +42,21 @@ def test_a_training_that_was_far_too_short_says_so(run, learn):
     assert "After 4 steps: Expect mostly noise. Continue with “--resume mine --steps N”." in result.err
 
 
+def test_what_to_expect_follows_what_the_run_chose(run, learn, tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "mine"
+    folder.mkdir(parents=True)
+    own = {"settings": {"name": "Mine", "start_from": "drawings-64", "batch": 16, "size": 48}}
+    (folder / "run.json").write_text(json.dumps(own))
+    asked = []
+    monkeypatch.setattr("diffusion_studio.cli.train.expected", lambda *how: asked.append(how) or "shapes")
+    for command in ("train pictures --name Mine --steps 4", "train --resume mine --steps 4"):
+        result = run(command)
+        assert any("After 4 steps: Expect rough shapes and colours" in line for line in result.err)
+    assert [(how[0].start_from, how[0].batch, how[0].size, how[1]) for how in asked] == [
+        ("drawings-64", 16, 48, 4)
+    ] * 2
+
+
 def test_a_flow_is_trained_and_shifted_from_the_command_line(run, learn, draw):
     assert run("train pictures --name Mine --schedule flow --timestep-sampling logit_normal").status == 0
     ((settings, _),) = learn.asked
