@@ -32,6 +32,7 @@ class CornerImages(QObject):
         self._digest = ""  # of the weights that made them
         self._job: int | None = None
         self._asked: list[GenerationSettings] = []
+        self._seeds: tuple[int | None, ...] = ()  # whose images are shown
         self._rest = QTimer(self, singleShot=True, interval=RESTS)
         self._rest.timeout.connect(self._ask)
         request.changed.connect(self.follow)
@@ -49,13 +50,16 @@ class CornerImages(QObject):
         return self._job is not None
 
     def follow(self) -> None:
-        """Show what is known of the corners, and ask for the rest once nothing changes any more."""
-        wanted = self._wanted()
-        self._wander.pad.show_images([self._known.get(each) if each else None for each in wanted])
-        if all(each is None or each in self._known for each in wanted):
+        """Once nothing changes any more, show what is known of the corners and ask for the rest.
+
+        A hand that drags meanwhile is not kept waiting: nothing is put together but for seeds that changed.
+        """
+        if not self._wander.fold.isChecked():
             self._rest.stop()
-        else:
-            self._rest.start()
+            return
+        if self._wander.seeds != self._seeds:
+            self._show()
+        self._rest.start()
 
     def end(self) -> None:
         """Leave nothing running; what is missing is asked for once there is nothing else to do."""
@@ -85,13 +89,19 @@ class CornerImages(QObject):
         settings = replace(settings, steps=steps)
         return [None if seed is None else replace(settings, seed=seed) for seed in self._wander.seeds]
 
+    def _show(self) -> list[GenerationSettings | None]:
+        wanted, self._seeds = self._wanted(), self._wander.seeds
+        self._wander.pad.show_images([self._known.get(each) if each else None for each in wanted])
+        return wanted
+
     def _ask(self) -> None:
+        wanted = self._show()
         if self._worker.busy:
             return  # it says when it is idle
         if self._live.running:  # the image in full quality is about to be asked for
             self._rest.start()
             return
-        self._asked = [each for each in self._wanted() if each is not None and each not in self._known]
+        self._asked = [each for each in wanted if each is not None and each not in self._known]
         if self._asked:
             from diffusion_studio.jobs.live import images
 
@@ -103,7 +113,7 @@ class CornerImages(QObject):
         while len(self._known) >= KEPT:
             del self._known[next(iter(self._known))]
         self._known[self._asked[event.number]] = Picture({"denoised": event.picture}).image()
-        self._wander.pad.show_images([self._known.get(each) if each else None for each in self._wanted()])
+        self._show()
 
     def _on_failed(self, job: int, sentence: str, details: str) -> None:
         """Generate would say the same; here its seed stays."""
