@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QColor,
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_studio.language import tr
@@ -34,6 +44,9 @@ class Pad(QWidget):
         self.place = (0.0, 0.0)
         self.corners: Sequence[str] = ("", "", "", "")
         self.images: Sequence[QImage | None] = (None,) * 4
+        self._ready: dict[
+            int, QPixmap
+        ] = {}  # images of corners as they are painted, many times while the dot moves
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(HEIGHT)
@@ -62,6 +75,7 @@ class Pad(QWidget):
         """Of the corners, in place of their names where there is one."""
         if any(one is not other for one, other in zip(images, self.images, strict=True)):
             self.images = tuple(images)
+            self._ready.clear()
             self.update()
 
     def _move(self, across: float, down: float) -> None:
@@ -140,11 +154,25 @@ class Pad(QWidget):
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         places = (left | top, right | top, left | bottom, right | bottom)
-        for text, image, place in zip(self.corners, self.images, places, strict=True):
+        for corner, place in enumerate(places):
+            image = self.images[corner]
             if image is None:
-                painter.drawText(names, place, text)
+                painter.drawText(names, place, self.corners[corner])
                 continue
             across = EDGE if place & left else self.width() - EDGE - IMAGE
             down = EDGE if place & top else self.height() - EDGE - IMAGE
-            spot = fitted_rect(QRect(across, down, IMAGE, IMAGE), image)
+            painter.drawPixmap(across, down, self._painted(corner, image))
+
+    def _painted(self, corner: int, image: QImage) -> QPixmap:
+        scale = self.devicePixelRatioF()
+        known = self._ready.get(corner)
+        if known is None or known.devicePixelRatio() != scale:
+            known = QPixmap(round(IMAGE * scale), round(IMAGE * scale))
+            known.setDevicePixelRatio(scale)
+            known.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(known)
+            spot = fitted_rect(QRect(0, 0, IMAGE, IMAGE), image)
             paint_part(painter, QRectF(spot), image, image.rect(), radius=ROUND)
+            painter.end()
+            self._ready[corner] = known
+        return known
