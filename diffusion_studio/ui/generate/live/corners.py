@@ -52,7 +52,7 @@ class CornerImages(QObject):
     def follow(self) -> None:
         """Once nothing changes any more, show what is known of the corners and ask for the rest.
 
-        A hand that drags meanwhile is not kept waiting: nothing is put together but for seeds that changed.
+        A hand that drags is not kept waiting: nothing is put together but for seeds that changed.
         """
         if not self._wander.fold.isChecked():
             self._rest.stop()
