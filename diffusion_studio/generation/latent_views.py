@@ -23,10 +23,8 @@ from diffusion_studio.storage import own_files
 from diffusion_studio.storage.places import cache_dir
 
 SIDE, PICTURES = 16, 3  # places of a latent that is fitted on, and how many
-EXAMPLES, FEW_CHANNELS = (
-    16,
-    4,
-)  # images a cubic map is fitted to, and channels of a latent up to which there is one
+EXAMPLES = 8  # images that a cubic map is fitted to
+FEW_CHANNELS = 4  # of a latent, up to which the map is cubic
 TABLES = "latent-previews.json"
 FARTHEST = 3.0  # of a latent, whose standard deviation is 1
 
@@ -93,20 +91,15 @@ def fitted(autoencoder: Autoencoder, count: int, examples: Callable[[], Sequence
     if autoencoder.channels <= FEW_CHANNELS:
         own = f"{name} cubic"
         table = _known(own, count, autoencoder.channels, cubic=True)
-        given = list(examples())[:EXAMPLES] if table is None else []
-        if given:
-            table = _keep(
-                own,
-                _fit(autoencoder, autoencoder.likeliest(torch.stack(given)).float().cpu(), count, cubic=True),
-            )
         if table is not None:
             return table
+        if given := list(examples())[:EXAMPLES]:
+            latents = autoencoder.likeliest(torch.stack(given)).float().cpu()
+            return _keep(own, _fit(autoencoder, latents, count, cubic=True))
     table = _known(name, count, autoencoder.channels, cubic=False)
-    return (
-        _keep(name, _fit(autoencoder, probe(autoencoder, count), count, cubic=False))
-        if table is None
-        else table
-    )
+    if table is not None:
+        return table
+    return _keep(name, _fit(autoencoder, probe(autoencoder, count), count, cubic=False))
 
 
 def _known(name: str, count: int, channels: int, *, cubic: bool) -> Tensor | None:

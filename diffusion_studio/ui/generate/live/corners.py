@@ -38,7 +38,6 @@ class CornerImages(QObject):
         request.changed.connect(self.follow)
         live.changed.connect(self.follow)
         wander.fold.toggled.connect(self.follow)
-        wander.redrawn.connect(self.follow)
         steering.begun.connect(self.end)
         self._worker.idle.connect(self.follow)
         self._worker.reported.connect(self._on_event)
@@ -83,9 +82,8 @@ class CornerImages(QObject):
             settings = plan.settings(replace(request.value(), blend=""))
         except UserError:
             return [None] * 4
-        steps = (
-            plan.card.defaults().steps if is_fast(plan.card) else MOST_STEPS
-        )  # these need not follow a hand
+        # these need not follow a hand
+        steps = plan.card.defaults().steps if is_fast(plan.card) else MOST_STEPS
         settings = replace(settings, steps=steps)
         return [None if seed is None else replace(settings, seed=seed) for seed in self._wander.seeds]
 

@@ -29,7 +29,6 @@ class Wander(QWidget):
     """Shows and changes `blend` of the request; the first corner is the request's own seed."""
 
     keep_wanted = Signal()  # generate what is at the place and save it
-    redrawn = Signal()  # other seeds are at the corners
 
     def __init__(self, request: GenerationRequest, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,6 +36,7 @@ class Wander(QWidget):
         self._others: tuple[int, int, int] | None = (
             None  # seeds of the corners that the request does not name
         )
+        self._shown: tuple[int | None, ...] = ()  # the seeds that are named
         self.fold = Disclosure(tr("Wander"), tr("move between the images of four seeds"), self)
         self.pad = Pad(self)
         self.locks = [self._lock(name) for name in NAMES]
@@ -79,7 +79,6 @@ class Wander(QWidget):
         if not first:
             self._request.lock_seed(draw(0, LARGEST_SEED))
         self._move(*self.pad.place)
-        self.redrawn.emit()
 
     def _corners(self) -> tuple[int, int, int]:
         if self._others is None:
@@ -104,12 +103,17 @@ class Wander(QWidget):
         self.clear.setEnabled(blend is not None)
         if not self.fold.isChecked():
             return
-        first, *others = self.seeds
+        if self.seeds != self._shown:  # not at every movement of the dot
+            self._shown = self.seeds
+            self._name_corners()
+        self.pad.show_place(*((0.0, 0.0) if blend is None else (blend.across, blend.down)))
+
+    def _name_corners(self) -> None:
+        first, *others = self._shown
         self.pad.show_corners((tr("Seed") if first is None else str(first), *map(str, others)))
-        for lock, corner, seed in zip(self.locks, NAMES, self.seeds, strict=True):
+        for lock, corner, seed in zip(self.locks, NAMES, self._shown, strict=True):
             said = tr("Lock the corner {corner}: {explanation}", corner=corner, explanation=LOCKED)
             lock.setToolTip(tooltip(said if seed is None else f"{said} ({tr('seed {seed}', seed=seed)})"))
-        self.pad.show_place(*((0.0, 0.0) if blend is None else (blend.across, blend.down)))
 
     def _lock(self, corner: str) -> IconButton:
         button = IconButton(
