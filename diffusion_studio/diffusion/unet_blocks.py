@@ -19,6 +19,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 # In tokens; beyond, the matrix of all pairs costs more memory than it saves time.
 LONGEST_EXPLICIT_ATTENTION = 1024
+LEAST_MULTIPLIED = (
+    256  # pixels of a map; on smaller ones, torch's 1x1 convolution is as fast as a product of matrices
+)
 
 
 class TimestepEmbedding(nn.Module):
@@ -75,8 +78,21 @@ class ResnetBlock(nn.Module):
             h = self.norm2(self.conv1(h)) * (1 + scale) + shift
         h = self.conv2(self.dropout(act(h)))
         if self.conv_shortcut is not None:
-            x = self.conv_shortcut(x)
+            x = pointwise(self.conv_shortcut, x)
         return x + h if self.scale == 1 else (x + h) / self.scale
+
+
+def pointwise(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv(x)` of a 1x1 convolution, (N, C, H, W) -> (N, O, H, W); in training on the CPU a product of matrices for each image.
+
+    On maps of 16x16 and more, forward and backward took 0.3 to 0.5 of the time of torch's convolution, which brings maps into
+    another memory format and back (bfloat16, measured); a training step at 64 pixels took 0.95.
+    """
+    if not conv.training or x.device.type != "cpu" or x.shape[-2] * x.shape[-1] < LEAST_MULTIPLIED:
+        return conv(x)
+    assert conv.bias is not None
+    weight = conv.weight.flatten(1).expand(len(x), -1, -1)
+    return torch.baddbmm(conv.bias[None, :, None], weight, x.flatten(2)).unflatten(2, x.shape[-2:])
 
 
 def _resample(x: Tensor, way: str) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 
 from diffusion_studio.diffusion import unet_blocks
 from diffusion_studio.diffusion.unet import UNet, sinusoidal
-from diffusion_studio.diffusion.unet_blocks import attend, double
+from diffusion_studio.diffusion.unet_blocks import attend, double, pointwise
 from diffusion_studio.diffusion.unet_config import UNetConfig
 
 PLAIN = {  # small widths, everything else as google/ddpm-cifar10-32
@@ -338,6 +338,16 @@ def test_doubling_and_convolution_in_one_are_one_after_the_other():
     for own, other in zip(
         *(torch.autograd.grad(y, (x, weight), push) for y in (found, expected)), strict=True
     ):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pointwise_convolution_as_a_product_learns_as_it_does_itself():
+    conv = torch.nn.Conv2d(6, 4, 1)
+    x, push = torch.randn(2, 6, 16, 17, requires_grad=True), torch.randn(2, 4, 16, 17)
+    inputs = (x, conv.weight, conv.bias)
+    found, expected = pointwise(conv, x), conv(x)
+    torch.testing.assert_close(found, expected)
+    for own, other in zip(*(torch.autograd.grad(y, inputs, push) for y in (found, expected)), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-5)
 
 
