@@ -19,9 +19,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 # In tokens; beyond, the matrix of all pairs costs more memory than it saves time.
 LONGEST_EXPLICIT_ATTENTION = 1024
-LEAST_MULTIPLIED = (
-    256  # pixels of a map; on smaller ones, torch's 1x1 convolution is as fast as a product of matrices
-)
+# In pixels of a map; on smaller ones, torch's 1x1 convolution is as fast as a product of matrices.
+LEAST_MULTIPLIED = 256
 
 
 class TimestepEmbedding(nn.Module):
