@@ -142,8 +142,13 @@ def test_the_study_divides_a_folder_once_and_leaves_torn_results_out(study, tmp_
     rows = study.read_results(tmp_path)
     assert len(rows) == 2
     assert list(study.table(rows))[-1] == (
-        "| x | 3 | haar | 2 | 50 | 2.00 ± 0.00 | 20 ± 0 | 1.00 ± 0.00 | 0.1250 |"
+        "| x | 3 | haar | a | 2 | 50 | 2.00 ± 0.00 | – | 20 ± 0 | 1.00 ± 0.00 | 0.1250 |"
     )
+    usual = {**row, "lever": "as it is", "quality": {"a": {**way, "kid16": [4.0, 1]}}}
+    compared = list(
+        study.table([*rows, usual, {**usual, "seed": 1, "quality": {"a": {**way, "kid16": [8.0, 1]}}}])
+    )
+    assert " | 2 | 50 | 2.00 ± 0.00 | 0.38 (0.25 to 0.50) | " in compared[2]  # seed by seed
     assert study.Trial("x", "haar", 1, 3.0).is_in(rows[1])
     assert not study.Trial("x", "haar", 1, 10.0).is_in(rows[1])
 

@@ -4,11 +4,11 @@
     python tests/benchmarks/study.py OUT --table
 
 Every fifth image of a folder is held out of all trainings and is what results are measured against (packaging/starter/measures.py
-says how, and which packages that needs). Each lever changes one thing of the settings nobody touches; "together" is all that
-`--together` names.
+says how, and which packages that needs). Each lever changes one thing of what *Good* chooses for a training from nothing;
+"together" is all that `--together` names.
 
-Work, not time: before a trial, steps of its settings and of the settings nobody touches are taken in turns, and the medians of
-their processor time say how many steps the lever has in `--minutes` of `--cores` cores that nobody else uses (OUT/steps.json).
+Work, not time: before a trial, steps of its settings and of those of "as it is" are taken in turns, and the medians of their
+processor time say how many steps the lever has in `--minutes` of `--cores` cores that nobody else uses (OUT/steps.json).
 Processor time leaves out waiting for others, and what others do to the caches hits both: so a study is fair on a busy machine,
 at whatever priority, and its figures hold for a quiet one. Resumable: what is finished is kept in OUT/results.jsonl, and a
 training that was cut off is resumed bit for bit from its last checkpoint:
@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 HELD_OUT_EVERY = 5
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "recommended": {},
+    "without autoguidance": {"autoguidance": 1.0},
     "2M, trailing, 20": {"sampler": "dpmpp_2m", "spacing": "trailing", "steps": 20},
 }
 MOST = 10_000, 800  # images of the learned and of the held-out ones that results are measured against
@@ -48,6 +49,8 @@ ROUNDS = 5  # steps of each side that are timed, after one that warms up
 BASELINE = "as it is"
 LEVERS: Mapping[str, Mapping[str, Any]] = {
     BASELINE: {},
+    "from Drawings 64": {"start_from": "drawings-64"},
+    "pixels": {"space": "pixels"},
     "haar": {"space": "haar"},
     "haar2": {"space": "haar2"},
     "uncertainty": {"weighting": "uncertainty"},
@@ -159,7 +162,7 @@ def carry_out(options: argparse.Namespace) -> None:
         )
         print(f"{name}: training images {judge.floor()}", flush=True)
         for trial in trials:
-            settings = {"folder": str(learned), "size": int(size), **levers[trial.lever]}
+            settings = good(learned, int(size), levers[trial.lever])
             seconds = step_seconds(options.out, name, trial.lever, settings)
             steps = round(60 * options.minutes * options.cores / seconds)
             row = measure(trial, train(trial, settings, steps), judge, options)
@@ -168,6 +171,19 @@ def carry_out(options: argparse.Namespace) -> None:
             with (options.out / "results.jsonl").open("a", encoding="utf-8") as results:
                 results.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
+
+
+def good(folder: Path, size: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What *Good* chooses for these images, from nothing but where the lever has something else; how long is the study's."""
+    from diffusion_studio.settings.recipes import settings_of
+    from diffusion_studio.settings.training import SCRATCH, TrainingSettings
+
+    own = {"folder": str(folder), "size": size, "start_from": SCRATCH, **changes}
+    asked = TrainingSettings(**{**own, "start_from": own["start_from"].replace(SCRATCH, "")})
+    chosen = {
+        key: value for key, value in settings_of("good", asked).items() if key not in ("steps", "minutes")
+    }
+    return {**chosen, **own}
 
 
 def some_of(pictures: Any, most: int) -> Any:
@@ -187,7 +203,7 @@ def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any])
     known = json.loads(path.read_text()) if path.is_file() else {}
     own = known.setdefault(images, {})
     if lever not in own:
-        usual = {"folder": changes["folder"], "size": changes["size"]}
+        usual = good(Path(changes["folder"]), changes["size"], {})
         base, this = (1.0, 1.0) if lever == BASELINE and own else time_in_turns(usual, changes)
         if lever == BASELINE:
             this = base
@@ -207,6 +223,7 @@ def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
     from diffusion_studio.settings.training import TrainingSettings
     from diffusion_studio.training.estimate import choose_batch, count_pictures, noise_pictures
     from diffusion_studio.training.provenance import begin
+    from diffusion_studio.training.starting import with_start
     from diffusion_studio.training.step.trainer import Trainer
 
     precision = choose_precision("auto", "cpu")
@@ -214,7 +231,7 @@ def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
     with ExitStack() as stack:
         trainers = []
         for changes in sides:
-            settings = TrainingSettings(name="study", seed=0, **changes)
+            settings, _ = with_start(TrainingSettings(name="study", seed=0, **changes))
             pictures = noise_pictures(settings, count_pictures(settings)[1])
             settings, network, origin = begin(settings, pictures)
             settings = replace(
@@ -259,10 +276,12 @@ def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any
     from diffusion_studio.errors import UserError
     from diffusion_studio.jobs.train import train as job
     from diffusion_studio.settings.training import TrainingSettings
-    from diffusion_studio.training.records import runs
+    from diffusion_studio.training.records import log, runs
     from diffusion_studio.training_events import Loss
 
-    settings = TrainingSettings(name=trial.run, seed=trial.seed, sample_every=0.0, steps=steps, **changes)
+    settings = TrainingSettings(
+        name=trial.run, seed=trial.seed, steps=steps, **{**changes, "sample_every": 0.0}
+    )
     try:
         run = runs.find(trial.run)
         events = iter(()) if run.state == "finished" else job(TrainingSettings(), resume=trial.run)
@@ -275,7 +294,7 @@ def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any
     return {
         "steps": run.facts["step"],
         "batch": run.facts["settings"]["batch"],
-        "validation": runs.last_losses(run).get("validation"),
+        "validation": log.last_losses(run.path).get("validation"),
     }
 
 
@@ -316,17 +335,59 @@ def read_results(out: Path) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Markdown: for each set and lever the mean over seeds of the better sampler, ± half of what the seeds differ by (95%)."""
-    yield "| set | minutes | lever | seeds | images/s | KID16 | KID | nearest-image ratio | validation |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    """Markdown: for each set, lever and way of generating the mean over seeds, ± how well they say it (95%).
+
+    "of as it is": KID16 over that of the baseline of the same seed, generated in its first way: mean (range).
+    """
+    names = (
+        "set",
+        "minutes",
+        "lever",
+        "generated",
+        "seeds",
+        "images/s",
+        "KID16",
+        "of as it is",
+        "KID",
+        "nearest-image ratio",
+    )
+    yield f"| {' | '.join(names)} | validation |"
+    yield "|---" * (len(names) + 1) + "|"
     for key in dict.fromkeys((row["images"], row["minutes"], row["lever"]) for row in rows):
-        own = [row for row in rows if (row["images"], row["minutes"], row["lever"]) == key]
-        best = [min(row["quality"].values(), key=lambda way: way["kid16"][0]) for row in own]
-        cells = [spread([way[name][0] for way in best]) for name in ("kid16", "kid", "ratio")]
-        losses = [row["validation"] for row in own if row.get("validation") is not None]
-        cells.append(f"{mean(losses):.4f}" if losses else "–")
-        speed = mean(row["images_per_second"] for row in own)
-        yield f"| {key[0]} | {key[1]:g} | {key[2]} | {len(own)} | {speed:.0f} | {' | '.join(cells)} |"
+        own = {row["seed"]: row for row in rows if (row["images"], row["minutes"], row["lever"]) == key}
+        usual = {
+            row["seed"]: row
+            for row in rows
+            if (row["images"], row["minutes"], row["lever"]) == (*key[:2], BASELINE)
+        }
+        losses = [row["validation"] for row in own.values() if row.get("validation") is not None]
+        loss = f"{mean(losses):.4f}" if losses else "–"
+        speed = mean(row["images_per_second"] for row in own.values())
+        for way in dict.fromkeys(way for row in own.values() for way in row["quality"]):
+            found = {seed: row["quality"][way] for seed, row in own.items() if way in row["quality"]}
+            shares = [
+                quality["kid16"][0] / next(iter(usual[seed]["quality"].values()))["kid16"][0]
+                for seed, quality in found.items()
+                if seed in usual
+            ]
+            kid16, kid, ratio = (
+                spread([quality[name][0] for quality in found.values()]) for name in ("kid16", "kid", "ratio")
+            )
+            share = f"{mean(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})" if shares else "–"
+            cells = (
+                *key[:1],
+                f"{key[1]:g}",
+                key[2],
+                way,
+                str(len(found)),
+                f"{speed:.0f}",
+                kid16,
+                share,
+                kid,
+                ratio,
+                loss,
+            )
+            yield f"| {' | '.join(cells)} |"
 
 
 def spread(values: list[float]) -> str:

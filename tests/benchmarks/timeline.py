@@ -86,7 +86,7 @@ def synthetic_run(options: argparse.Namespace):
 
     from diffusion_studio.generation.trajectory import State, Trajectory
     from diffusion_studio.settings.generation import GenerationSettings
-    from diffusion_studio.ui.generate.generations import Run
+    from diffusion_studio.ui.generate.generations import GenerationRun
 
     shape = (options.pictures, 3, options.side, options.side)
     clean, noise = torch.rand(shape[0], 3, 8, 8) * 2 - 1, torch.randn(shape)
@@ -112,7 +112,7 @@ def synthetic_run(options: argparse.Namespace):
                 random=[],
             )
         )
-    return Run(trajectory)
+    return GenerationRun(trajectory)
 
 
 def there_and_back(steps: int) -> list[int]:
