@@ -156,10 +156,20 @@ def test_the_study_divides_a_folder_once_and_leaves_torn_results_out(study, tmp_
 def test_a_lever_has_as_many_steps_as_the_baseline_has_work(study, tmp_path, monkeypatch):
     turns = iter(([0.5, 0.25], [1.0, 4.0]))  # the second beside others, who slow both sides
     monkeypatch.setattr(study, "time_in_turns", lambda *sides: next(turns))
-    facts = {"folder": "x", "size": 32}
-    assert study.step_seconds(tmp_path, "x", "fast", facts) == 0.25
-    assert study.step_seconds(tmp_path, "x", "slow", facts) == 2.0
-    assert study.step_seconds(tmp_path, "x", "fast", facts) == 0.25  # measured once
+    settings = study.good(tmp_path, 32, {"batch": 16})
+    assert study.step_seconds(tmp_path, "x", "fast", settings) == 0.25
+    assert study.step_seconds(tmp_path, "x", "slow", settings) == 2.0
+    assert study.step_seconds(tmp_path, "x", "fast", settings) == 0.25  # measured once
+    free = study.good(tmp_path, 32, {"weighting": "uncertainty", "timestep_sampling": "logit_normal"})
+    assert study.step_seconds(tmp_path, "x", "free", free) == 0.5  # not measured at all
+
+
+def test_the_baseline_is_what_good_chooses_from_nothing(study, tmp_path):
+    small, large = study.good(tmp_path, 32, {}), study.good(tmp_path, 64, {})
+    assert (small.space, large.space, small.start_from) == ("pixels", "haar", "scratch")
+    assert study.good(tmp_path, 64, {"space": "pixels"}).space == "pixels"
+    assert study.good(tmp_path, 64, {"start_from": "drawings-64"}).start_from == "drawings-64"
+    assert small.steps == small.minutes == 0
 
 
 def test_the_steps_of_two_settings_are_timed_in_turns(study, tmp_path, monkeypatch):
@@ -167,5 +177,5 @@ def test_the_steps_of_two_settings_are_timed_in_turns(study, tmp_path, monkeypat
 
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     monkeypatch.setattr(study, "ROUNDS", 1)
-    facts = {"folder": str(tmp_path), "size": 8, "batch": 1}
-    assert all(seconds > 0 for seconds in study.time_in_turns(facts, {**facts, "space": "haar"}))
+    sides = [study.good(tmp_path, 8, {"batch": 1, "space": space}) for space in ("pixels", "haar")]
+    assert all(seconds > 0 for seconds in study.time_in_turns(*sides))

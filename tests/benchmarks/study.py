@@ -28,7 +28,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -41,6 +41,7 @@ HELD_OUT_EVERY = 5
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "recommended": {},
     "without autoguidance": {"autoguidance": 1.0},
+    "autoguidance 2": {"autoguidance": 2.0},
     "2M, trailing, 20": {"sampler": "dpmpp_2m", "spacing": "trailing", "steps": 20},
 }
 MOST = 10_000, 800  # images of the learned and of the held-out ones that results are measured against
@@ -76,18 +77,11 @@ LEVERS: Mapping[str, Mapping[str, Any]] = {
     "EMA 0.999": {"ema": 0.999},
     "adamw": {"optimizer": "adamw"},
     "cosine": {"decay": "cosine"},
-    "autoguidance 1.5": {},
-    "autoguidance 2": {},
     "inverse root": {"decay": "inverse_sqrt"},
     "patches": {"patches": True},
     "haar, patches": {"space": "haar", "patches": True},
     "augment": {"augment": 0.12},
     "haar, augment": {"space": "haar", "augment": 0.12},
-}
-
-GENERATION: Mapping[str, Mapping[str, Any]] = {  # what a lever changes of generating
-    "autoguidance 1.5": {"autoguidance": 1.5},
-    "autoguidance 2": {"autoguidance": 2.0},
 }
 
 
@@ -177,17 +171,13 @@ def carry_out(options: argparse.Namespace) -> None:
             print(json.dumps(row), flush=True)
 
 
-def good(folder: Path, size: int, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What *Good* chooses for these images, from nothing but where the lever has something else; how long is the study's."""
-    from diffusion_studio.settings.recipes import settings_of
+def good(folder: Path, size: int, changes: Mapping[str, Any]) -> Any:
+    """The `TrainingSettings` of *Good* for these images, from nothing but for the lever's changes; how long is the study's."""
+    from diffusion_studio.settings.recipes import applied
     from diffusion_studio.settings.training import SCRATCH, TrainingSettings
 
-    own = {"folder": str(folder), "size": size, "start_from": SCRATCH, **changes}
-    asked = TrainingSettings(**{**own, "start_from": own["start_from"].replace(SCRATCH, "")})
-    chosen = {
-        key: value for key, value in settings_of("good", asked).items() if key not in ("steps", "minutes")
-    }
-    return {**chosen, **own}
+    asked = TrainingSettings(**{"folder": str(folder), "size": size, "start_from": SCRATCH, **changes})
+    return replace(applied("good", asked, given={*changes, "steps"}), sample_every=0.0)
 
 
 def some_of(pictures: Any, most: int) -> Any:
@@ -198,7 +188,7 @@ def some_of(pictures: Any, most: int) -> Any:
     return Pictures(pictures.images[rows], pictures.labels[rows], (), [])
 
 
-def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any]) -> float:
+def step_seconds(out: Path, images: str, lever: str, settings: Any) -> float:
     """Processor seconds of a step with these settings: those of the baseline, times the ratio of the two in turns.
 
     Both are kept, so that every trial of a set has the same minutes, whenever it is begun.
@@ -206,11 +196,11 @@ def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any])
     path = out / "steps.json"
     known = json.loads(path.read_text()) if path.is_file() else {}
     own = known.setdefault(images, {})
-    if set(LEVERS.get(lever, {"together": True})) <= FREE:
+    usual = good(Path(settings.folder), settings.size, {})
+    if {name for name, value in asdict(settings).items() if value != getattr(usual, name)} <= FREE:
         lever = BASELINE
     if lever not in own:
-        usual = good(Path(changes["folder"]), changes["size"], {})
-        base, this = (1.0, 1.0) if lever == BASELINE and own else time_in_turns(usual, changes)
+        base, this = (1.0, 1.0) if lever == BASELINE and own else time_in_turns(usual, settings)
         if lever == BASELINE:
             this = base
         own.setdefault(BASELINE, {"seconds": base})
@@ -221,23 +211,20 @@ def step_seconds(out: Path, images: str, lever: str, changes: Mapping[str, Any])
     return float(own[lever]["seconds"])
 
 
-def time_in_turns(*sides: Mapping[str, Any]) -> list[float]:
+def time_in_turns(*sides: Any) -> list[float]:
     """Median processor seconds of a training step of each of some settings, one step of each after the other."""
-    from dataclasses import replace
-
     from diffusion_studio.machine.devices import choose_precision
-    from diffusion_studio.settings.training import TrainingSettings
     from diffusion_studio.training.estimate import choose_batch, count_pictures, noise_pictures
     from diffusion_studio.training.provenance import begin
     from diffusion_studio.training.starting import with_start
     from diffusion_studio.training.step.trainer import Trainer
 
     precision = choose_precision("auto", "cpu")
-    patched = any(changes.get("patches") for changes in sides)  # whose steps are of several sizes
+    patched = any(settings.patches for settings in sides)  # whose steps are of several sizes
     with ExitStack() as stack:
         trainers = []
-        for changes in sides:
-            settings, _ = with_start(TrainingSettings(name="study", seed=0, **changes))
+        for asked in sides:
+            settings, _ = with_start(replace(asked, name="study", seed=0))
             pictures = noise_pictures(settings, count_pictures(settings)[1])
             settings, network, origin = begin(settings, pictures)
             settings = replace(
@@ -277,7 +264,7 @@ def divide(folder: Path, target: Path) -> tuple[Path, Path]:
     return target / "learned", target / "held-out"
 
 
-def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any]:
+def train(trial: Trial, settings: Any, steps: int) -> dict[str, Any]:
     """The trial's model, trained to its end, from where it was cut off where it was begun before."""
     from diffusion_studio.errors import UserError
     from diffusion_studio.jobs.train import train as job
@@ -285,14 +272,11 @@ def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any
     from diffusion_studio.training.records import log, runs
     from diffusion_studio.training_events import Loss
 
-    settings = TrainingSettings(
-        name=trial.run, seed=trial.seed, steps=steps, **{**changes, "sample_every": 0.0}
-    )
     try:
         run = runs.find(trial.run)
         events = iter(()) if run.state == "finished" else job(TrainingSettings(), resume=trial.run)
     except UserError:
-        events = job(settings)
+        events = job(replace(settings, name=trial.run, seed=trial.seed, steps=steps))
     for event in events:
         if isinstance(event, Loss) and event.validation is not None:
             print(f"{trial.run}: step {event.step}, validation {event.validation:.4f}", flush=True)
@@ -305,8 +289,6 @@ def train(trial: Trial, changes: Mapping[str, Any], steps: int) -> dict[str, Any
 
 
 def measure(trial: Trial, trained: dict[str, Any], judge: Any, options: argparse.Namespace) -> dict[str, Any]:
-    from dataclasses import replace
-
     from measures import generate
 
     from diffusion_studio.generation.opening import close_models, open_model
@@ -316,7 +298,7 @@ def measure(trial: Trial, trained: dict[str, Any], judge: Any, options: argparse
     card = cards.find(runs.find(trial.run).facts["published"])
     model, base, results = open_model(card), card.defaults(), {}
     for name in options.ways:
-        settings = replace(base, **{"guidance": 1.0, **WAYS[name], **GENERATION.get(trial.lever, {})})
+        settings = replace(base, **{"guidance": 1.0, **WAYS[name]})
         results[name] = judge(*generate(model, settings, options.count)).to_dict()
     close_models()
     return {
@@ -345,55 +327,33 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
     "of as it is": KID16 over that of the baseline of the same seed, generated in its first way: mean (range).
     """
-    names = (
-        "set",
-        "minutes",
-        "lever",
-        "generated",
-        "seeds",
-        "images/s",
-        "KID16",
-        "of as it is",
-        "KID",
-        "nearest-image ratio",
-    )
-    yield f"| {' | '.join(names)} | validation |"
-    yield "|---" * (len(names) + 1) + "|"
-    for key in dict.fromkeys((row["images"], row["minutes"], row["lever"]) for row in rows):
-        own = {row["seed"]: row for row in rows if (row["images"], row["minutes"], row["lever"]) == key}
-        usual = {
-            row["seed"]: row
-            for row in rows
-            if (row["images"], row["minutes"], row["lever"]) == (*key[:2], BASELINE)
-        }
+    trials: dict[tuple[str, float, str], dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        trials.setdefault((row["images"], row["minutes"], row["lever"]), {})[row["seed"]] = row
+    yield "| set | minutes | lever | way | seeds | images/s | KID16 | of as it is | KID | nearest-image ratio | validation |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for (images, minutes, lever), own in trials.items():
+        usual = trials.get((images, minutes, BASELINE), {})
         losses = [row["validation"] for row in own.values() if row.get("validation") is not None]
         loss = f"{mean(losses):.4f}" if losses else "–"
         speed = mean(row["images_per_second"] for row in own.values())
         for way in dict.fromkeys(way for row in own.values() for way in row["quality"]):
             found = {seed: row["quality"][way] for seed, row in own.items() if way in row["quality"]}
-            shares = [
-                quality["kid16"][0] / next(iter(usual[seed]["quality"].values()))["kid16"][0]
-                for seed, quality in found.items()
-                if seed in usual
-            ]
             kid16, kid, ratio = (
-                spread([quality[name][0] for quality in found.values()]) for name in ("kid16", "kid", "ratio")
+                spread([one[name][0] for one in found.values()]) for name in ("kid16", "kid", "ratio")
             )
+            shares = [
+                one["kid16"][0] / first_kid16(usual[seed]) for seed, one in found.items() if seed in usual
+            ]
             share = f"{mean(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})" if shares else "–"
-            cells = (
-                *key[:1],
-                f"{key[1]:g}",
-                key[2],
-                way,
-                str(len(found)),
-                f"{speed:.0f}",
-                kid16,
-                share,
-                kid,
-                ratio,
-                loss,
+            yield (
+                f"| {images} | {minutes:g} | {lever} | {way} | {len(found)} | {speed:.0f} "
+                f"| {kid16} | {share} | {kid} | {ratio} | {loss} |"
             )
-            yield f"| {' | '.join(cells)} |"
+
+
+def first_kid16(row: Mapping[str, Any]) -> float:
+    return float(next(iter(row["quality"].values()))["kid16"][0])
 
 
 def spread(values: list[float]) -> str:
