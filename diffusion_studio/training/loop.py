@@ -10,11 +10,13 @@ import math
 from collections import deque
 from collections.abc import Collection, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import SAVE, Answer, Status, TrainingEvent, Warned
@@ -27,8 +29,9 @@ from diffusion_studio.training.data.copying import CopyRatio, TrainingImages
 from diffusion_studio.training.open_run import OpenRun, begin_run, follow, resume_run
 from diffusion_studio.training.progress import Past, WorkClock, seconds_left
 from diffusion_studio.training.publish import publish_network
+from diffusion_studio.training.recommendation import brief
 from diffusion_studio.training.records import log, snapshots
-from diffusion_studio.training.sample_pictures import USUAL_SAMPLER, generate, sheet
+from diffusion_studio.training.sample_pictures import generate, sheet
 from diffusion_studio.training.step.distributed import STOP, join
 from diffusion_studio.training.step.trainer import NotFinite
 from diffusion_studio.training.step.validation import Validation, validate
@@ -309,16 +312,16 @@ class TrainingLoop:
     def generate(
         self, network: UNet, count: int = 0, *, student: bool = True
     ) -> Generator[TrainingEvent, Answer | None, np.ndarray]:
-        trainer, distil = self.trainer, self.settings.distil
+        trainer = self.trainer
+        settings = self.settings if student else replace(self.settings, distil=None)
         pictures = np.zeros((0, 0, 0, 3), np.uint8)
         for made in generate(
             network,
             trainer.schedule,
             self.settings.prediction,
+            brief(settings, flow=is_flow(trainer.schedule.config)),
             count=count or SAMPLE_COUNT,
             classes=trainer.null_class,
-            sampler=distil.sampler if distil is not None and student else USUAL_SAMPLER,
-            steps=distil.steps if distil is not None and student else 0,
             pixels=self.opened.origin.pixels,
             space=self.space,
         ):

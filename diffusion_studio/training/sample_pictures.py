@@ -11,14 +11,13 @@ from diffusion_studio.diffusion.denoiser import Denoiser, Network
 from diffusion_studio.diffusion.noise import Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
 from diffusion_studio.diffusion.samplers import SAMPLERS
-from diffusion_studio.diffusion.schedules import trailing
+from diffusion_studio.diffusion.schedules import SPACINGS
 from diffusion_studio.diffusion.unet import UNet
+from diffusion_studio.generation.sampling import sampler_options
 from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.pictures.channels import shown
 from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
-
-USUAL_SAMPLER = "dpmpp_2m"
-STEPS = 12
+from diffusion_studio.settings.generation import GenerationSettings
 
 
 @torch.no_grad()
@@ -26,26 +25,24 @@ def generate(
     network: UNet,
     schedule: Process,
     prediction: str,
+    how: GenerationSettings,
     *,
     count: int,
     classes: int = 0,
-    sampler: str = USUAL_SAMPLER,
-    steps: int = 0,
     pixels: PixelFormat = USUAL,
     space: Space | None = None,
     early: UNet | None = None,
-    autoguidance: float = 1.0,
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
-    `sampler`, `steps`: those of a student; 0: as many as usual. space: of a model of latents. early, autoguidance: those of
-    `Denoiser`.
+    `how`: its sampler, spacing, steps, guidance and autoguidance count. `space`: of a model of latents. `early`: the weights
+    that autoguidance leads away from.
     """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
     noise = PictureNoise([Draw(k) for k in range(count)], shape, weight.device.type)
     labels = torch.arange(count, device=weight.device) % classes if classes else None
-    sigmas = trailing(schedule, steps or STEPS)
+    sigmas = SPACINGS[how.spacing](schedule, how.steps)
 
     def asked(network: UNet) -> Network:
         def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
@@ -59,12 +56,14 @@ def generate(
         schedule,
         prediction=prediction,
         labels=labels,
+        guidance=how.guidance,
+        null_class=classes or None,
         clipping="none" if space else "range",
         early=asked(early) if early is not None else None,
-        autoguidance=autoguidance,
+        autoguidance=how.autoguidance,
     )
     x = noise() * schedule.spread(sigmas[0])
-    for step in SAMPLERS[sampler](denoise, x, sigmas, noise):
+    for step in SAMPLERS[how.sampler](denoise, x, sigmas, noise, **sampler_options(schedule, how)):
         x = step.x
         yield None
     yield shown((space or PixelSpace(shape, "cpu", pixels)).decode(x))
