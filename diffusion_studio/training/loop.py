@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.diffusion.unet import UNet
 from diffusion_studio.errors import UserError
 from diffusion_studio.events import SAVE, Answer, Status, TrainingEvent, Warned
@@ -319,7 +318,7 @@ class TrainingLoop:
             network,
             trainer.schedule,
             self.settings.prediction,
-            brief(settings, flow=is_flow(trainer.schedule.config)),
+            brief(settings, trainer.schedule.config),
             count=count or SAMPLE_COUNT,
             classes=trainer.null_class,
             pixels=self.opened.origin.pixels,

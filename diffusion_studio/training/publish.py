@@ -30,7 +30,7 @@ from diffusion_studio.training.autoencoder.latent_images import latent_space, re
 from diffusion_studio.training.averages import Average
 from diffusion_studio.training.distil import student
 from diffusion_studio.training.provenance import Origin
-from diffusion_studio.training.recommendation import recommended
+from diffusion_studio.training.recommendation import plan, recommended
 from diffusion_studio.training.records import log, runs, snapshots
 from diffusion_studio.training.records.run import Run
 from diffusion_studio.training.sample_pictures import generate, sheet
@@ -113,7 +113,8 @@ def publish_network(
     how = recommended(
         settings, step, flow=is_flow(origin.scheduler), classes=origin.classes, keeps_early=early is not None
     )
-    for made in samples_of(run, network, origin, settings, GenerationSettings(**how), SAMPLES, early):
+    made_by = plan(how, origin.scheduler)
+    for made in samples_of(run, network, origin, settings, made_by, SAMPLES, early):
         if made is not None:
             pictures = made
         yield Status(text=tr("Generating samples for the model’s card…"))

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from diffusion_studio.diffusion import scheduler_config
+from diffusion_studio.diffusion.flow_config import is_flow
+from diffusion_studio.diffusion.scheduler_classes import Config
 from diffusion_studio.settings.generation import GenerationSettings
 from diffusion_studio.settings.recipes import GOOD, expected
 from diffusion_studio.settings.training import TrainingSettings
@@ -49,13 +52,18 @@ def recommended(
     }
 
 
-def brief(settings: TrainingSettings, *, flow: bool) -> GenerationSettings:
+def plan(how: Mapping[str, Any], scheduler: Config) -> GenerationSettings:
+    """What is recommended, as Generate carries it out with a scheduler_config.json."""
+    return GenerationSettings(**{"clipping": scheduler_config.clipping(scheduler), **how})
+
+
+def brief(settings: TrainingSettings, scheduler: Config) -> GenerationSettings:
     """With fewer steps, for samples that a training waits for; a student's as they are.
 
     The same from its first step to its last, so that two sheets differ by the training alone.
     """
-    how = GenerationSettings(**recommended(settings, 0, flow=flow))
-    return how if settings.distil else replace(how, steps=BRIEF.get(how.sampler, USUAL_BRIEF))
+    made = plan(recommended(settings, 0, flow=is_flow(scheduler)), scheduler)
+    return made if settings.distil else replace(made, steps=BRIEF.get(made.sampler, USUAL_BRIEF))
 
 
 def _sampling(settings: TrainingSettings, step: int, *, flow: bool) -> Mapping[str, Any]:

@@ -35,8 +35,8 @@ def generate(
 ) -> Iterator[np.ndarray | None]:
     """Yields None after every sampling step, and last (N, H, W, 3 or 4) uint8; classes in turn, picture k from seed k.
 
-    `how`: its sampler, spacing, steps, guidance and autoguidance count. `space`: of a model of latents. `early`: the weights
-    that autoguidance leads away from.
+    `how`: its sampler, spacing, steps, clipping, guidance and autoguidance count. `space`: of a model of latents. `early`: the
+    weights that autoguidance leads away from.
     """
     weight = network.conv_in.weight
     shape = (network.config.channels, *network.config.sides)
@@ -58,7 +58,7 @@ def generate(
         labels=labels,
         guidance=how.guidance,
         null_class=classes or None,
-        clipping="none" if space else "range",
+        clipping="none" if space else how.clipping,
         early=asked(early) if early is not None else None,
         autoguidance=how.autoguidance,
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from diffusion_studio.diffusion.flow_config import is_flow
 from diffusion_studio.events import SheetProgress
 from diffusion_studio.settings.options import from_dict
 from diffusion_studio.settings.training import TrainingSettings
@@ -30,7 +29,7 @@ def sample_sheet(name: str, length: float) -> Iterator[SheetProgress | Smoothing
     settings, _ = from_dict(TrainingSettings, run.facts.get("settings", {}))
     count = OF_LARGE if settings.size >= LARGE else COUNT
     pictures = np.zeros((0, 0, 0, 3), np.uint8)
-    how = brief(settings, flow=is_flow(average.origin.scheduler))
+    how = brief(settings, average.origin.scheduler)
     for done, made in enumerate(samples_of(run, average.network, average.origin, settings, how, count)):
         if made is not None:
             pictures = made

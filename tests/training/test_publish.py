@@ -18,17 +18,17 @@ from diffusion_studio.training.loop import train
     ids=lambda own: next(iter(own)),
 )
 def test_the_samples_of_a_card_are_those_generate_makes_as_recommended(settings, monkeypatch, own):
-    monkeypatch.setattr(publish, "SAMPLES", 4)
+    monkeypatch.setattr(publish, "SAMPLES", 2)
     monkeypatch.setattr(loop, "MOST_OFTEN", 0.0 if "snapshots" in own else 1e9)
-    list(train(replace(settings, steps=40, **own)))
+    list(train(replace(settings, steps=6, **own)))
     card = cards.find("Tiny")
     assert (card.path / "early").is_dir() == ("snapshots" in own)
     with Image.open(card.path / "samples.png") as page:
         shown = np.asarray(page)
     model = open_model(card, device="cpu", precision="float32")
-    for seed in range(4):
+    for seed in range(2):
         names = card.classes
         asked = replace(card.defaults(), seed=seed, class_label=names[seed % len(names)] if names else "")
         *_, last = model.previews(asked)
         cell = shown[:, 8 * seed : 8 * seed + 8].astype(int)
-        assert np.abs(cell - last.result[0].astype(int)).mean() < 0.5  # another batch has other last bits
+        assert np.abs(cell - last.result[0].astype(int)).max() <= 1  # another batch has other last bits

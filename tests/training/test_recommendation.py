@@ -8,6 +8,11 @@ from diffusion_studio.settings.distillation import Distillation
 from diffusion_studio.settings.training import TrainingSettings
 from diffusion_studio.training.recommendation import brief, recommended
 
+VARIANCE_PRESERVING, FLOW = (
+    {"_class_name": "DDPMScheduler"},
+    {"_class_name": "FlowMatchEulerDiscreteScheduler"},
+)
+
 
 @pytest.mark.parametrize(
     ("base", "steps", "spacing"),
@@ -28,11 +33,11 @@ def test_what_comes_with_early_weights_or_classes_is_guided():
 
 
 def test_samples_of_a_training_ask_the_network_twelve_times_all_along():
-    assert brief(TrainingSettings(), flow=False).steps == 12
-    assert brief(TrainingSettings(), flow=True).steps == 6  # of Heun, which asks twice
+    assert brief(TrainingSettings(), VARIANCE_PRESERVING).steps == 12
+    assert brief(TrainingSettings(), FLOW).steps == 6  # of Heun, which asks twice
 
 
 def test_samples_of_a_student_are_as_its_model_generates():
     settings = TrainingSettings(distil=Distillation(teacher="A teacher", steps=2))
-    how = brief(settings, flow=False)
+    how = brief(settings, VARIANCE_PRESERVING)
     assert (how.sampler, how.spacing, how.steps) == ("consistency", "trailing", 2)
