@@ -113,8 +113,7 @@ def publish_network(
     how = recommended(
         settings, step, flow=is_flow(origin.scheduler), classes=origin.classes, keeps_early=early is not None
     )
-    made_by = plan(how, origin.scheduler)
-    for made in samples_of(run, network, origin, settings, made_by, SAMPLES, early):
+    for made in samples_of(run, network, origin, settings, plan(how, origin.scheduler), SAMPLES, early):
         if made is not None:
             pictures = made
         yield Status(text=tr("Generating samples for the model’s card…"))

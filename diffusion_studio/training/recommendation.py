@@ -25,9 +25,8 @@ RECOMMENDED_FLOW = {"sampler": "heun", "steps": 20, "spacing": "trailing"}
 # too much there (124).
 AUTOGUIDANCE = 1.5
 GUIDANCE = 1.5  # of models with classes
-BRIEF = {
-    "heun": 6
-}  # steps of a sample while a model trains, of a sampler that asks the network twice in each
+# Steps of a sample while a model trains; Heun asks the network twice in each.
+BRIEF = {"heun": 6}
 USUAL_BRIEF = 12
 
 

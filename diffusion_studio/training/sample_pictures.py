@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import repeat
 
 import numpy as np
 import torch
 
+from diffusion_studio.diffusion import scheduler_config
 from diffusion_studio.diffusion.denoiser import Denoiser, Network
 from diffusion_studio.diffusion.noise import Draw, PictureNoise
 from diffusion_studio.diffusion.process import Process
@@ -18,6 +21,10 @@ from diffusion_studio.generation.space import PixelSpace, Space
 from diffusion_studio.pictures.channels import shown
 from diffusion_studio.pictures.pixel_format import USUAL, PixelFormat
 from diffusion_studio.settings.generation import GenerationSettings
+
+AT_ONCE = (
+    32 * 128 * 128
+)  # pixels the network is given at once: guidance doubles the images of a sheet, and they may be large
 
 
 @torch.no_grad()
@@ -42,12 +49,18 @@ def generate(
     shape = (network.config.channels, *network.config.sides)
     noise = PictureNoise([Draw(k) for k in range(count)], shape, weight.device.type)
     labels = torch.arange(count, device=weight.device) % classes if classes else None
+    most = max(AT_ONCE // math.prod(network.config.sides), 1)
     sigmas = SPACINGS[how.spacing](schedule, how.steps)
 
     def asked(network: UNet) -> Network:
         def answer(x: torch.Tensor, timestep: torch.Tensor, rows: torch.Tensor | None) -> torch.Tensor:
-            prediction: torch.Tensor = network(x.to(weight.dtype), timestep, rows)
-            return prediction.float()
+            parts = zip(
+                x.to(weight.dtype).split(most),
+                timestep.split(most),
+                repeat(None) if rows is None else rows.split(most),
+                strict=False,
+            )
+            return torch.cat([network(*part).float() for part in parts])
 
         return answer
 
@@ -59,6 +72,9 @@ def generate(
         guidance=how.guidance,
         null_class=classes or None,
         clipping="none" if space else how.clipping,
+        clip_range=scheduler_config.clip_range(schedule.config),
+        threshold=scheduler_config.threshold(schedule.config),
+        rounding=scheduler_config.rounding(schedule.config, how.spacing),
         early=asked(early) if early is not None else None,
         autoguidance=how.autoguidance,
     )

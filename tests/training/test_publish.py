@@ -8,7 +8,7 @@ from PIL import Image
 
 from diffusion_studio.generation.opening import open_model
 from diffusion_studio.models import cards
-from diffusion_studio.training import loop, publish
+from diffusion_studio.training import loop, publish, sample_pictures
 from diffusion_studio.training.loop import train
 
 
@@ -19,6 +19,7 @@ from diffusion_studio.training.loop import train
 )
 def test_the_samples_of_a_card_are_those_generate_makes_as_recommended(settings, monkeypatch, own):
     monkeypatch.setattr(publish, "SAMPLES", 2)
+    monkeypatch.setattr(sample_pictures, "AT_ONCE", 3 * 8 * 8)  # guided, four rows: in two parts
     monkeypatch.setattr(loop, "MOST_OFTEN", 0.0 if "snapshots" in own else 1e9)
     list(train(replace(settings, steps=6, **own)))
     card = cards.find("Tiny")
